@@ -1,0 +1,93 @@
+/**
+ * Sockets. HTTP servers speak Web `Request`/`Response`; raw streams (the embedded bus on TCP and on WebSocket alike)
+ * are `ByteSocket`s.
+ */
+export type ListenAddress = { readonly host: string; readonly port: number }
+
+export interface Listener {
+  /** The bound address (the real port when 0 was asked). */
+  readonly address: ListenAddress
+  /** Stops accepting, ends idle connections, resolves when all are gone or after `graceMs`. */
+  close(graceMs?: number): Promise<void>
+}
+
+export interface ByteSocket {
+  readonly remoteAddress: string
+  /** Takes ownership of `bytes`. False once more than a high-water mark is queued: wait for `onDrain`. */
+  write(bytes: Uint8Array): boolean
+  /** Bytes queued here and not yet taken by the kernel. */
+  readonly pendingBytes: number
+  onData(fn: (chunk: Uint8Array) => void): void
+  onDrain(fn: () => void): void
+  /** Called exactly once. */
+  onClose(fn: (error: Error | null) => void): void
+  pause(): void
+  resume(): void
+  /** Flushes, then closes. `destroy` does not flush. */
+  end(): void
+  destroy(): void
+}
+
+export type TlsOptions = {
+  readonly ca?: string
+  readonly cert?: string
+  readonly key?: string
+  readonly serverName?: string
+  readonly insecureSkipVerify?: boolean
+  readonly minVersion?: 'TLSv1.2' | 'TLSv1.3'
+}
+
+export type HttpInfo = { readonly remoteAddress: string; readonly signal: AbortSignal }
+export type HttpHandler = (request: Request, info: HttpInfo) => Response | Promise<Response>
+
+export type ServeHttpOptions = ListenAddress & {
+  readonly handler: HttpHandler
+  /** Paths whose WebSocket upgrades are accepted, with what to do with the (binary) stream. */
+  readonly webSockets?: Readonly<Record<string, (socket: ByteSocket, request: { readonly headers: Headers }) => void>>
+  readonly tls?: TlsOptions
+  readonly maxConnections?: number
+}
+
+export type HttpRequest = {
+  readonly method: string
+  readonly url: string
+  readonly headers?: Readonly<Record<string, string>>
+  readonly body?: Uint8Array
+  /** Whole exchange, from connect to the last byte of the body. */
+  readonly timeoutMs: number
+  /** Of the body once inflated; more ends the exchange with `NetError` code `BODY_TOO_LARGE`. */
+  readonly maxBodyBytes: number
+  /** 0: redirects are answers. Credentials are not sent to another host. Default 0. */
+  readonly maxRedirects?: number
+  readonly tls?: TlsOptions
+  readonly signal?: AbortSignal
+}
+
+export type HttpResponse = {
+  readonly status: number
+  /** Lower-case names. */
+  readonly headers: Readonly<Record<string, string>>
+  /** Inflated when the answer said gzip. */
+  readonly body: Uint8Array
+}
+
+export interface Net {
+  listenTcp(address: ListenAddress, onSocket: (socket: ByteSocket) => void): Promise<Listener>
+  serveHttp(options: ServeHttpOptions): Promise<Listener>
+  connectTcp(
+    address: ListenAddress,
+    options: { readonly timeoutMs: number; readonly tls?: TlsOptions },
+  ): Promise<ByteSocket>
+  /** One HTTP exchange with every limit on; throws `NetError`. */
+  request(request: HttpRequest): Promise<HttpResponse>
+}
+
+/** `code`: `TIMEOUT`, `BODY_TOO_LARGE`, `ABORTED`, `TOO_MANY_REDIRECTS`, or the system's (`ECONNREFUSED`, `EADDRINUSE`…). */
+export class NetError extends Error {
+  readonly code: string
+  constructor(code: string, message: string, options?: ErrorOptions) {
+    super(message, options)
+    this.name = 'NetError'
+    this.code = code
+  }
+}
