@@ -1,0 +1,26 @@
+/** Production adapters of `protocol/env`: the only place (with `hub/env`) that touches the runtime. */
+import type { Env, LogLevel } from '../../protocol/env/mod.ts'
+import { systemClock } from './clock.ts'
+import { nodeDisk } from './disk.ts'
+import { createLogger, type LogFormat } from './logger.ts'
+import { createNet } from './net.ts'
+import { threadPool } from './pool.ts'
+import { systemRandom } from './random.ts'
+
+export { systemClock } from './clock.ts'
+export { nodeDisk } from './disk.ts'
+export { createLogger, type LogFormat, type LoggerOptions } from './logger.ts'
+export { createNet } from './net.ts'
+export { threadPool } from './pool.ts'
+export { systemRandom } from './random.ts'
+
+export function createEnv(options: { readonly logLevel: LogLevel; readonly logFormat: LogFormat }): Env {
+  return {
+    clock: systemClock,
+    random: systemRandom,
+    disk: nodeDisk,
+    net: createNet(),
+    pool: threadPool,
+    log: createLogger({ level: options.logLevel, format: options.logFormat, now: systemClock.now }),
+  }
+}
