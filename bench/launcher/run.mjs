@@ -1,0 +1,7 @@
+/** `node run.mjs ENTRY.ts ARGS…`: installs if need be, then runs ENTRY on the pinned Node. */
+import { ensureInstalled, fail, ROOT, runPinned } from './bootstrap.mjs'
+
+const [entry, ...args] = process.argv.slice(2)
+if (!entry) fail('usage: run.mjs ENTRY.ts [ARGS…]')
+ensureInstalled()
+runPinned(entry, args, { cwd: process.env.INIT_CWD ?? ROOT })

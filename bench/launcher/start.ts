@@ -1,0 +1,177 @@
+/**
+ * A hub and an agent on this host, already collecting. Configuration and data live in `.data` (HELIO_DATA), are written
+ * once and then left alone, so that a newcomer can edit them. Children that die are reported, never restarted.
+ */
+import { type ChildProcess, spawn } from 'node:child_process'
+import fs from 'node:fs'
+import os from 'node:os'
+import path from 'node:path'
+
+const ROOT = path.resolve(import.meta.dirname, '../..')
+const DATA = path.resolve(process.env['HELIO_DATA'] ?? path.join(ROOT, '.data'))
+const HUB = process.env['HELIO_HUB_ADDRESS'] ?? '127.0.0.1:9090'
+const AGENT = process.env['HELIO_AGENT_ADDRESS'] ?? '127.0.0.1:9100'
+const BUS = process.env['HELIO_BUS_ADDRESS'] ?? '127.0.0.1:4222'
+const READY_TIMEOUT_MS = 60_000
+const STOP_TIMEOUT_MS = 9000
+
+const files = {
+  hubConfig: path.join(DATA, 'hub/prometheus.yml'),
+  hubData: path.join(DATA, 'hub/data'),
+  agentConfig: path.join(DATA, 'agent/agent.yml'),
+  agentData: path.join(DATA, 'agent/data'),
+  token: path.join(DATA, 'hub/enroll.token'),
+}
+
+const hubConfig = `# Written by npm start; edit it, then: curl -X POST http://${HUB}/-/reload
+global:
+  scrape_interval: 15s
+  evaluation_interval: 15s
+
+scrape_configs:
+  - job_name: heliograph-hub
+    static_configs:
+      - targets: ['${HUB}']
+
+heliograph:
+  bus:
+    listen: ${BUS}
+  # A one-time token for the agent that npm start runs beside this hub, in a file only this user can read.
+  enrollment:
+    token_file: ${files.token}
+`
+
+const agentConfig = `# Written by npm start; edit it, then: curl -X POST http://${AGENT}/-/reload
+global:
+  scrape_interval: 5s
+
+agent:
+  id: ${agentId(os.hostname())}
+
+hub:
+  url: http://${HUB}
+  token_file: ${files.token}
+
+nats:
+  url: nats://${BUS}
+
+storage:
+  path: ${files.agentData}
+  max_bytes: 256MB
+
+exporters:
+  node: {}
+  nodejs: {}
+`
+
+type Child = { readonly name: string; readonly process: ChildProcess; readonly gone: Promise<number> }
+const children: Child[] = []
+let stopping = false
+
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => void stop(0))
+
+writeOnce(files.hubConfig, hubConfig)
+writeOnce(files.agentConfig, agentConfig)
+
+const hub = start('hub', 'hub/main.ts', [
+  `--config.file=${files.hubConfig}`,
+  `--storage.tsdb.path=${files.hubData}`,
+  `--web.listen-address=${HUB}`,
+  '--web.enable-lifecycle',
+  '--web.enable-remote-write-receiver',
+])
+if (await ready(hub, `http://${HUB}/-/ready`)) {
+  const agent = start('agent', 'agent/main.ts', [
+    `--config.file=${files.agentConfig}`,
+    `--web.listen-address=${AGENT}`,
+    '--web.enable-lifecycle',
+  ])
+  if (await ready(agent, `http://${AGENT}/-/ready`)) {
+    console.log(
+      `\nHeliograph is running: http://${HUB}/\n  agent metrics:  http://${AGENT}/metrics\n  data and configuration: ${DATA}\n  stop with Ctrl-C\n`,
+    )
+  } else if (!stopping) await stop(1)
+} else if (!stopping) await stop(1)
+
+function agentId(hostname: string): string {
+  const slug = hostname
+    .toLowerCase()
+    .replace(/[^a-z0-9]+/g, '-')
+    .replace(/^-+|-+$/g, '')
+  return slug.slice(0, 63) || 'localhost'
+}
+
+function writeOnce(file: string, text: string): void {
+  fs.mkdirSync(path.dirname(file), { recursive: true })
+  if (!fs.existsSync(file)) fs.writeFileSync(file, text)
+}
+
+function start(name: string, entry: string, args: readonly string[]): Child {
+  // A group of its own: Ctrl-C reaches the children once, through stop(), and in order.
+  const child = spawn(process.execPath, [path.join(ROOT, entry), ...args], {
+    stdio: ['ignore', 'inherit', 'inherit'],
+    detached: true,
+    env: { ...process.env, UV_THREADPOOL_SIZE: process.env['UV_THREADPOOL_SIZE'] ?? '16' },
+  })
+  const gone = new Promise<number>((resolve) => {
+    child.on('exit', (code, signal) => {
+      if (!stopping)
+        console.error(`heliograph: the ${name} ended (${signal ?? `exit code ${code}`}); it is not restarted`)
+      resolve(code ?? 1)
+    })
+    child.on('error', (error) => {
+      console.error(`heliograph: the ${name} could not be started: ${error.message}`)
+      resolve(1)
+    })
+  })
+  const entryOf = { name, process: child, gone }
+  children.push(entryOf)
+  void gone.then(() => endWhenAllAreGone())
+  return entryOf
+}
+
+async function ready(child: Child, url: string): Promise<boolean> {
+  let over = false
+  void child.gone.then(() => {
+    over = true
+  })
+  const until = Date.now() + READY_TIMEOUT_MS
+  while (!over && !stopping && Date.now() < until) {
+    try {
+      const response = await fetch(url, { signal: AbortSignal.timeout(2000) })
+      if (response.ok) return true
+    } catch {
+      // Not listening yet.
+    }
+    await new Promise((resolve) => setTimeout(resolve, 100))
+  }
+  if (!over && !stopping)
+    console.error(`heliograph: the ${child.name} was not ready within ${READY_TIMEOUT_MS / 1000} s`)
+  return false
+}
+
+/** The agent first, so that its last batches still find the hub. */
+async function stop(exitCode: number): Promise<void> {
+  if (stopping) return
+  stopping = true
+  const killAll = setTimeout(() => {
+    for (const child of children) child.process.kill('SIGKILL')
+  }, STOP_TIMEOUT_MS)
+  let worst = exitCode
+  for (const child of [...children].reverse()) {
+    const wasRunning = child.process.exitCode === null && child.process.signalCode === null
+    child.process.kill('SIGTERM')
+    const code = await child.gone
+    if (wasRunning && code !== 0) {
+      console.error(`heliograph: the ${child.name} exited with ${code}`)
+      worst = Math.max(worst, 1)
+    }
+  }
+  clearTimeout(killAll)
+  process.exit(worst)
+}
+
+async function endWhenAllAreGone(): Promise<void> {
+  const codes = await Promise.all(children.map((child) => child.gone))
+  if (!stopping) process.exit(codes.every((code) => code === 0) ? 0 : 1)
+}

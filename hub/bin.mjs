@@ -1,0 +1,26 @@
+#!/usr/bin/env node
+/** `heliograph-hub`: runs main.ts on the pinned Node 26, whatever Node the system has. */
+import { spawn } from 'node:child_process'
+import fs from 'node:fs'
+import path from 'node:path'
+import { fileURLToPath } from 'node:url'
+
+const here = path.dirname(fs.realpathSync(fileURLToPath(import.meta.url)))
+if (here.includes(`${path.sep}node_modules${path.sep}`)) {
+  console.error(
+    'heliograph-hub: Node does not run TypeScript from node_modules; install from a clone, the .deb or the single file (README, "Install")',
+  )
+  process.exit(1)
+}
+const node = path.join(here, '../node_modules/.bin/node')
+if (!fs.existsSync(node)) {
+  console.error(`heliograph-hub: ${node} is missing; run "npm ci" in ${path.dirname(here)}`)
+  process.exit(1)
+}
+const child = spawn(node, [path.join(here, 'main.ts'), ...process.argv.slice(2)], {
+  stdio: 'inherit',
+  // File work must not wait behind slow DNS look-ups, which share this pool.
+  env: { ...process.env, UV_THREADPOOL_SIZE: process.env.UV_THREADPOOL_SIZE ?? '16' },
+})
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal))
+child.on('exit', (code, signal) => process.exit(code ?? (signal === 'SIGINT' ? 130 : 143)))
