@@ -1,0 +1,62 @@
+import assert from 'node:assert/strict'
+import { createHash } from 'node:crypto'
+import fs from 'node:fs'
+import path from 'node:path'
+import { test } from 'node:test'
+import fc from 'fast-check'
+import { labelsFrom, labelsToObject } from '../labels/mod.ts'
+import { runRelabelCases } from './conformance.ts'
+import { md5 } from './md5.ts'
+import { compileRelabel, RelabelError, relabel, traceRelabel, withRelabelDefaults } from './mod.ts'
+
+const kit = process.env['HELIO_CONFORMANCE'] ?? path.resolve(import.meta.dirname, '../../../shared/conformance')
+const file = path.join(kit, 'relabel/cases.json')
+
+test('relabelling conformance', { skip: fs.existsSync(file) ? false : `${file} is absent` }, async (t) => {
+  for (const { name, error } of runRelabelCases(JSON.parse(fs.readFileSync(file, 'utf8')))) {
+    await t.test(name, () => assert.equal(error, null))
+  }
+})
+
+test("md5() equals the runtime's", () => {
+  fc.assert(
+    fc.property(fc.uint8Array({ maxLength: 300 }), (bytes) => {
+      assert.deepEqual(Buffer.from(md5(bytes)), createHash('md5').update(bytes).digest())
+    }),
+  )
+})
+
+test('a rule expands named groups and $$', () => {
+  const rule = compileRelabel(
+    withRelabelDefaults({
+      sourceLabels: ['a'],
+      regex: '(?P<host>[^:]+):(\\d+)',
+      targetLabel: 'b',
+      replacement: '$$${host}-$2',
+    }),
+  )
+  assert.deepEqual({ ...labelsToObject(relabel([rule], labelsFrom({ a: 'x:9' }))!) }, { a: 'x:9', b: '$x-9' })
+})
+
+test('traceRelabel() shows the rule that dropped the target', () => {
+  const rules = [
+    { sourceLabels: ['a'], targetLabel: 'b' },
+    { sourceLabels: ['b'], regex: 'x', action: 'drop' },
+    { targetLabel: 'c', replacement: '1' },
+  ]
+  const steps = traceRelabel(
+    rules.map((rule) => compileRelabel(withRelabelDefaults(rule))),
+    labelsFrom({ a: 'x' }),
+  )
+  assert.deepEqual(
+    steps.map((step) => step === null),
+    [false, true, true],
+  )
+})
+
+test('an unknown action is an error that names it', () => {
+  assert.throws(
+    () => withRelabelDefaults({ action: 'explode' }),
+    (error) => error instanceof RelabelError && /unknown relabel action "explode"/.test(error.message),
+  )
+})
