@@ -24,6 +24,22 @@ export type {
 export { NetError } from './net.ts'
 export type { Pool, WorkerHandle, WorkerSpec } from './pool.ts'
 export type { Random } from './random.ts'
+export type {
+  Overwritten,
+  PendingMiss,
+  RingBatch,
+  RingCommit,
+  RingGroup,
+  RingHead,
+  RingOpening,
+  RingQuery,
+  RingRecord,
+  RingRecovery,
+  RingStats,
+  RingStore,
+  SlotRun,
+} from './ring-store.ts'
+export { RingStoreError } from './ring-store.ts'
 
 import type { Clock } from './clock.ts'
 import type { Disk } from './disk.ts'
