@@ -1,0 +1,259 @@
+/**
+ * The write-ahead log: what the hub acknowledged, and nothing that it would have to guess after a crash.
+ *
+ *     DIRECTORY/lock                       held while the log is open
+ *     DIRECTORY/wal/00000007.wal           segments, in order; a new process begins a new one
+ *     DIRECTORY/wal/checkpoint-00000005.wal  all that segments before 5 said
+ *     DIRECTORY/wal/quarantine/            damaged ranges, put aside
+ *
+ * Invariants: a record is durable exactly when the `commit` after it returned; a segment is durable before the next
+ * exists; a checkpoint is durable under its name before what it replaces is removed, and the generation before it is
+ * kept, so that one bad sector in a checkpoint costs nothing. The file format is in record.ts.
+ */
+import type { Disk, DiskLock, Logger, Random } from '../../protocol/env/mod.ts'
+import { DirectoryLockedError, FatalDiskError } from './errors.ts'
+import { checkpointName, listFiles, segmentName, TEMPORARY_SUFFIX } from './names.ts'
+import type { RecordVisitor } from './reader.ts'
+import type { FileKey } from './record.ts'
+import { CHECKPOINT_END, type ReplayReport, replayDirectory } from './replay.ts'
+import { fatally, GroupBuffer, LogFile, step } from './writer.ts'
+
+export const DEFAULT_SEGMENT_BYTES = 128 << 20
+/** A checkpoint's group is written through when it grows to this; memory stays flat whatever the head's size. */
+const CHECKPOINT_GROUP_BYTES = 4 << 20
+
+export type WalOptions = {
+  readonly disk: Disk
+  readonly random: Random
+  readonly log: Logger
+  /** The data directory; created if need be. */
+  readonly directory: string
+  readonly segmentBytes?: number
+}
+
+export type WalStats = {
+  readonly segmentIndex: number
+  readonly segments: number
+  readonly records: number
+  readonly commits: number
+  readonly bytesWritten: number
+  readonly checkpoints: number
+}
+
+export type AddRecord = (type: number, parts: readonly Uint8Array[]) => void
+
+export interface Wal {
+  /**
+   * Hands every recovered record to `visit`, in the order of their commits; payloads are borrowed until it returns.
+   * Called exactly once, before anything is appended.
+   */
+  replay(visit: RecordVisitor): ReplayReport
+  /** Frames a record into the pending group; `parts` are concatenated and copied. Types are 0…0xfffffffe. */
+  append(type: number, parts: readonly Uint8Array[]): void
+  readonly pendingBytes: number
+  /**
+   * Makes the pending group durable. One that finds no room stays pending.
+   * @throws DiskFullError try again later
+   * @throws FatalDiskError stop: every later call throws it too
+   */
+  commit(): void
+  /** Bytes in segments since the last checkpoint: what a restart would have to replay. */
+  readonly bytesSinceCheckpoint: number
+  /**
+   * Writes what `write` adds as the checkpoint of all that was committed so far, then drops what it replaces.
+   * @throws DiskFullError nothing has changed
+   * @throws FatalDiskError
+   */
+  checkpoint(write: (add: AddRecord) => void): void
+  stats(): WalStats
+  /** Commits what is pending, closes, and gives the lock back. */
+  close(): void
+}
+
+/** @throws DirectoryLockedError, DiskError */
+export function openWal(options: WalOptions): Wal {
+  const { disk, directory } = options
+  disk.makeDirectory(directory)
+  const lock = disk.lock(`${directory}/lock`)
+  if (!lock) throw new DirectoryLockedError(directory)
+  try {
+    disk.makeDirectory(`${directory}/wal`)
+    disk.syncDirectory(directory)
+    return new DiskWal(options, lock)
+  } catch (error) {
+    lock.release()
+    throw error
+  }
+}
+
+class DiskWal implements Wal {
+  readonly #disk: Disk
+  readonly #log: Logger
+  readonly #directory: string
+  readonly #segmentBytes: number
+  readonly #lock: DiskLock
+  readonly #key: Omit<FileKey, 'index'>
+  readonly #group = new GroupBuffer()
+  #replayed = false
+  /** Created by the first commit: a hub must be able to start, and to answer, on a full disk. */
+  #segment: LogFile | null = null
+  /** Of `#segment`, or of the last one before it. */
+  #segmentIndex = -1
+  #failure: FatalDiskError | null = null
+  #records = 0
+  #commits = 0
+  #bytesWritten = 0
+  #checkpoints = 0
+  #bytesSinceCheckpoint = 0
+
+  constructor(options: WalOptions, lock: DiskLock) {
+    this.#disk = options.disk
+    this.#log = options.log
+    this.#directory = `${options.directory}/wal`
+    this.#segmentBytes = options.segmentBytes ?? DEFAULT_SEGMENT_BYTES
+    this.#lock = lock
+    const view = new DataView(options.random.bytes(8).slice().buffer)
+    // Zero would take every hole in a file for the start of a record.
+    this.#key = { sync: view.getUint32(0, true) | 1, salt: view.getUint32(4, true) }
+  }
+
+  get pendingBytes(): number {
+    return this.#group.length
+  }
+
+  get bytesSinceCheckpoint(): number {
+    return this.#bytesSinceCheckpoint
+  }
+
+  replay(visit: RecordVisitor): ReplayReport {
+    if (this.#replayed) throw new Error('BUG: replay() called twice')
+    this.#replayed = true
+    return this.#guard(() => {
+      const report = replayDirectory({ disk: this.#disk, log: this.#log, directory: this.#directory }, visit)
+      const files = listFiles(this.#disk.readDirectory(this.#directory))
+      for (const name of files.temporary) this.#disk.unlink(`${this.#directory}/${name}`)
+      this.#segmentIndex = Math.max(-1, ...files.segments, ...files.checkpoints)
+      for (const index of files.segments)
+        if (index >= (report.checkpoint ?? 0))
+          this.#bytesSinceCheckpoint += this.#disk.stat(`${this.#directory}/${segmentName(index)}`)?.sizeBytes ?? 0
+      return report
+    })
+  }
+
+  append(type: number, parts: readonly Uint8Array[]): void {
+    if (!this.#replayed) throw new Error('BUG: append() before replay()')
+    if (this.#failure) throw this.#failure
+    this.#group.add({ ...this.#key, index: 0 }, type, parts)
+  }
+
+  commit(): void {
+    if (this.#failure) throw this.#failure
+    if (this.#group.length === 0) return
+    this.#guard(() => {
+      let segment = this.#segment
+      if (!segment || segment.sizeBytes >= this.#segmentBytes) segment = this.#startSegment(this.#segmentIndex + 1)
+      const group = this.#group.view()
+      segment.write(group)
+      segment.sync()
+      segment.sizeBytes += group.length
+      this.#bytesWritten += group.length
+      this.#bytesSinceCheckpoint += group.length
+      this.#records += this.#group.records
+      this.#commits++
+      this.#group.clear()
+    })
+  }
+
+  checkpoint(write: (add: AddRecord) => void): void {
+    this.commit()
+    this.#guard(() => {
+      const index = this.#segmentIndex + 1
+      this.#startSegment(index)
+      this.#writeCheckpoint(index, write)
+      this.#bytesSinceCheckpoint = 0
+      this.#checkpoints++
+      this.#dropReplaced(index)
+    })
+  }
+
+  stats(): WalStats {
+    return {
+      segmentIndex: this.#segmentIndex,
+      segments: listFiles(this.#disk.readDirectory(this.#directory)).segments.length,
+      records: this.#records,
+      commits: this.#commits,
+      bytesWritten: this.#bytesWritten,
+      checkpoints: this.#checkpoints,
+    }
+  }
+
+  close(): void {
+    try {
+      if (!this.#failure) this.commit()
+    } finally {
+      this.#segment?.close()
+      this.#lock.release()
+    }
+  }
+
+  #startSegment(index: number): LogFile {
+    const next = new LogFile(this.#disk, this.#directory, segmentName(index), { ...this.#key, index })
+    this.#segment?.close()
+    this.#segment = next
+    this.#segmentIndex = index
+    return next
+  }
+
+  #writeCheckpoint(index: number, write: (add: AddRecord) => void): void {
+    const name = checkpointName(index)
+    const temporary = name + TEMPORARY_SUFFIX
+    const path = `${this.#directory}/${temporary}`
+    const key = { ...this.#key, index }
+    if (this.#disk.stat(path)) this.#disk.unlink(path)
+    const file = new LogFile(this.#disk, this.#directory, temporary, key)
+    const group = new GroupBuffer()
+    const flush = (): void => {
+      file.write(group.view())
+      file.sizeBytes += group.length
+      group.clear()
+    }
+    try {
+      write((type, parts) => {
+        group.add(key, type, parts)
+        if (group.length >= CHECKPOINT_GROUP_BYTES) flush()
+      })
+      group.add(key, CHECKPOINT_END, [])
+      flush()
+      file.sync()
+    } catch (error) {
+      file.close()
+      this.#disk.unlink(path)
+      throw error
+    }
+    file.close()
+    step(path, 'rename', () => this.#disk.rename(path, `${this.#directory}/${name}`))
+    fatally(this.#directory, 'sync directory', () => this.#disk.syncDirectory(this.#directory))
+  }
+
+  /** Keeps the newest two checkpoints, and the segments from the older of them on (all, while there is only one). */
+  #dropReplaced(newest: number): void {
+    const files = listFiles(this.#disk.readDirectory(this.#directory))
+    const previous = files.checkpoints.filter((index) => index < newest).at(-1)
+    if (previous === undefined) return
+    for (const index of files.checkpoints)
+      if (index < previous) this.#disk.unlink(`${this.#directory}/${checkpointName(index)}`)
+    for (const index of files.segments)
+      if (index < previous) this.#disk.unlink(`${this.#directory}/${segmentName(index)}`)
+    fatally(this.#directory, 'sync directory', () => this.#disk.syncDirectory(this.#directory))
+  }
+
+  /** Remembers a fatal failure, so that nothing is acknowledged after it. */
+  #guard<T>(fn: () => T): T {
+    try {
+      return fn()
+    } catch (error) {
+      if (error instanceof FatalDiskError) this.#failure = error
+      throw error
+    }
+  }
+}
