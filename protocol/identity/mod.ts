@@ -1,0 +1,12 @@
+/** Who an agent is: an Ed25519 key pair in NATS's text form (nkey), its signatures, and the id on its subjects. */
+export { agentIdFor, agentIdFromHostName } from './agent-id.ts'
+export { decodePublicKey, decodeSeed, encodePublicKey, encodeSeed, KEY_BYTES, KeyError } from './nkey.ts'
+export {
+  generateSeed,
+  naclSigner,
+  naclVerifier,
+  publicKeyOfSeed,
+  SIGNATURE_BYTES,
+  type Signer,
+  type Verifier,
+} from './signing.ts'
