@@ -1,0 +1,146 @@
+/** `agent.yml`: what to collect on this host, where to keep it and where to send it. */
+import type { Labels } from '../labels/mod.ts'
+import { labelsFrom } from '../labels/mod.ts'
+import { boolean, type Decoder, decodeYaml, list, object, parsed, record, redactedYaml, string } from './decode.ts'
+import { duration, labelRecord } from './discovery.ts'
+import { type NatsConfig, nats } from './heliograph.ts'
+import { DEFAULT_GLOBAL, type LoadOptions } from './prometheus.ts'
+import {
+  finishShared,
+  type PendingJob,
+  pendingJob,
+  type ScrapeConfig,
+  type ScrapeDefaults,
+  SHARED_FIELDS,
+  type SharedRaw,
+} from './scrape.ts'
+import { parseBytes } from './units.ts'
+
+export type ExporterConfig = {
+  readonly name: string
+  readonly enabled: boolean
+  /** `job` label; the exporter's name by default. */
+  readonly job: string
+  readonly intervalMs: number | null
+  readonly labels: Readonly<Record<string, string>>
+  /** Flags of the upstream exporter as keys of the same name (`path.procfs`, `collector.cpu.info`…), values as written. */
+  readonly flags: Readonly<Record<string, string | readonly string[]>>
+}
+
+export type AgentConfig = {
+  readonly global: ScrapeDefaults
+  readonly externalLabels: Labels
+  /** '' = made from the host name. */
+  readonly id: string
+  readonly site: string
+  /** null: collect and serve locally only. */
+  readonly hub: { readonly url: string; readonly tokenFile: string } | null
+  readonly nats: NatsConfig | null
+  readonly storage: { readonly path: string; readonly maxBytes: number; readonly batchAgeMs: number }
+  readonly exporters: readonly ExporterConfig[]
+  readonly scrapeConfigs: readonly ScrapeConfig[]
+  readonly redacted: string
+}
+
+const MIN_RING_BYTES = 8 * 2 ** 20
+export const AGENT_EXPORTERS = [
+  'node',
+  'nodejs',
+  'memcached',
+  'mysql',
+  'haproxy',
+  'statsd',
+  'graphite',
+  'blackbox',
+  'consul',
+  'push',
+] as const
+const OWN_KEYS = ['enabled', 'job', 'scrape_interval', 'labels']
+
+const flagValue: Decoder<string | readonly string[]> = (at) =>
+  Array.isArray((at.node as { items?: unknown })?.items) ? list(string)(at) : string(at)
+
+const exporter: Decoder<Omit<ExporterConfig, 'name'>> = (at) => {
+  const all = record((child) => child)(at)
+  const flags: Record<string, string | readonly string[]> = {}
+  for (const [key, child] of Object.entries(all)) if (!OWN_KEYS.includes(key)) flags[key] = flagValue(child)
+  return {
+    enabled: all['enabled'] ? boolean(all['enabled']) : true,
+    job: all['job'] ? string(all['job']) : '',
+    intervalMs: all['scrape_interval'] ? duration(all['scrape_interval']) : null,
+    labels: all['labels'] ? labelRecord(all['labels']) : {},
+    flags,
+  }
+}
+
+const AGENT_ID = /^[a-z0-9][a-z0-9-]{0,63}$/
+
+const root = object(
+  'agent.Config',
+  {
+    global: object('agent.GlobalConfig', { ...SHARED_FIELDS, external_labels: labelRecord }, (raw, at) => ({
+      raw,
+      at,
+    })),
+    agent: object('agent.IdentityConfig', { id: string, site: string }, (raw, at) => {
+      if (raw.id && !AGENT_ID.test(raw.id))
+        at.fail(`agent id must be 1 to 64 of a-z 0-9 and -, got ${JSON.stringify(raw.id)}`)
+      if (raw.site && !/^[A-Za-z0-9_-]{1,64}$/.test(raw.site))
+        at.fail(`site must be 1 to 64 of A-Z a-z 0-9 _ -, got ${JSON.stringify(raw.site)}`)
+      return raw
+    }),
+    hub: object('agent.HubConfig', { url: string, token_file: string }, (raw, at) => {
+      if (!/^https?:\/\/[^/]/.test(raw.url ?? ''))
+        at.fail(`hub url must be http:// or https://, got ${JSON.stringify(raw.url ?? '')}`)
+      return { url: (raw.url ?? '').replace(/\/+$/, ''), tokenFile: raw.token_file ?? '' }
+    }),
+    nats,
+    storage: object(
+      'agent.StorageConfig',
+      { path: string, max_bytes: parsed(parseBytes), batch_age: duration },
+      (raw, at) => {
+        if (raw.max_bytes !== undefined && raw.max_bytes < MIN_RING_BYTES)
+          at.fail('storage max_bytes must be at least 8MB')
+        return raw
+      },
+    ),
+    exporters: record(exporter, (name, at) => {
+      if (!(AGENT_EXPORTERS as readonly string[]).includes(name))
+        at.fail(`unknown exporter ${JSON.stringify(name)}, known are ${AGENT_EXPORTERS.join(', ')}`)
+    }),
+    scrape_configs: list<PendingJob>(pendingJob, 'empty or null scrape config section'),
+  },
+  (raw, at) => ({ raw, at }),
+)
+
+/** @throws ConfigError */
+export function loadAgentConfig(text: string, options: Pick<LoadOptions, 'file'>): AgentConfig {
+  const { value, source } = decodeYaml(text, options.file, root)
+  const { raw, at } = value
+  const global = finishShared((raw.global?.raw ?? {}) as SharedRaw, raw.global?.at ?? at, DEFAULT_GLOBAL, '')
+  const seen = new Set<string>()
+  for (const job of raw.scrape_configs ?? []) {
+    if (seen.has(job.jobName)) job.at.fail(`found multiple scrape configs with job name ${JSON.stringify(job.jobName)}`)
+    seen.add(job.jobName)
+  }
+  return {
+    global,
+    externalLabels: labelsFrom(raw.global?.raw.external_labels ?? {}),
+    id: raw.agent?.id ?? '',
+    site: raw.agent?.site || 'default',
+    hub: raw.hub ?? null,
+    nats: raw.nats ?? null,
+    storage: {
+      path: raw.storage?.path || '/var/lib/heliograph',
+      maxBytes: raw.storage?.max_bytes ?? 512 * 2 ** 20,
+      batchAgeMs: raw.storage?.batch_age ?? 5000,
+    },
+    exporters: Object.entries(raw.exporters ?? {}).map(([name, config]) => ({
+      ...config,
+      name,
+      job: config.job || name,
+    })),
+    scrapeConfigs: (raw.scrape_configs ?? []).map((job) => job.finish(global)),
+    redacted: redactedYaml(source),
+  }
+}

@@ -1,0 +1,125 @@
+import assert from 'node:assert/strict'
+import fs from 'node:fs'
+import path from 'node:path'
+import { test } from 'node:test'
+import { inspect } from 'node:util'
+import fc from 'fast-check'
+import { runConfigCases } from './conformance.ts'
+import { ConfigError, loadAgentConfig, loadPrometheusConfig, parseBytes } from './mod.ts'
+
+const kit = process.env['HELIO_CONFORMANCE'] ?? path.resolve(import.meta.dirname, '../../../shared/conformance')
+const cases = path.join(kit, 'config/cases.json')
+const files = {
+  readText: (file: string) => fs.readFileSync(path.join(kit, 'config', file), 'utf8'),
+  readDirectory: (dir: string) => fs.readdirSync(path.join(kit, 'config', dir)),
+}
+const options = { file: 'prometheus.yml', files: null, environment: {} }
+
+test('configuration conformance', { skip: fs.existsSync(cases) ? false : `${cases} is absent` }, async (t) => {
+  for (const { name, error } of runConfigCases(JSON.parse(fs.readFileSync(cases, 'utf8')), files)) {
+    await t.test(name, () => assert.equal(error, null))
+  }
+})
+
+const wrong: readonly (readonly [
+  name: string,
+  text: string,
+  line: number,
+  column: number,
+  key: string,
+  problem: RegExp,
+])[] = [
+  [
+    'an unknown key',
+    'global:\n  scrape_intervall: 5s\n',
+    2,
+    3,
+    'global.scrape_intervall',
+    /field scrape_intervall not found in type config.plain; did you mean scrape_interval\?/,
+  ],
+  [
+    'a bad duration',
+    'global:\n  scrape_interval: 5 parsecs\n',
+    2,
+    20,
+    'global.scrape_interval',
+    /not a valid duration string: "5 parsecs"/,
+  ],
+  [
+    'a list for a string',
+    'scrape_configs:\n  - job_name: [a]\n',
+    2,
+    15,
+    'scrape_configs[0].job_name',
+    /cannot unmarshal !!seq into string/,
+  ],
+  ['broken YAML', 'global: {a\n', 2, 1, '', /yaml: line 2/],
+  ['our own key', 'heliograph:\n  nats:\n    url: http://x\n', 3, 5, 'heliograph.nats', /nats url must be nats:\/\//],
+]
+for (const [name, text, line, column, key, problem] of wrong) {
+  test(`${name} is reported with file, line, column and key`, () => {
+    assert.throws(
+      () => loadPrometheusConfig(text, options),
+      (error) => {
+        assert.ok(error instanceof ConfigError)
+        assert.match(error.message, problem)
+        assert.deepEqual([error.file, error.line, error.column, error.key], ['prometheus.yml', line, column, key])
+        return true
+      },
+    )
+  })
+}
+
+test('secrets appear in no output of a loaded configuration', () => {
+  const text =
+    'scrape_configs:\n  - job_name: a\n    basic_auth: {username: u, password: canary-1}\n  - job_name: b\n    authorization: {credentials: canary-2}\n    consul_sd_configs: [{server: s, token: canary-3}]\n'
+  const config = loadPrometheusConfig(text, options)
+  for (const output of [config.redacted, JSON.stringify(config), inspect(config, { depth: 20 })])
+    assert.doesNotMatch(output, /canary/)
+  assert.match(config.redacted, /password: <secret>/)
+  assert.equal(config.scrapeConfigs[0]!.http.basicAuth!.password.reveal(), 'canary-1')
+})
+
+test('a job inherits from global, and its timeout never exceeds its interval', () => {
+  const text =
+    'global: {scrape_interval: 5s, sample_limit: 10}\nscrape_configs: [{job_name: a}, {job_name: b, scrape_interval: 1m, sample_limit: 20}]\n'
+  const [a, b] = loadPrometheusConfig(text, options).scrapeConfigs
+  assert.deepEqual([a!.scrapeIntervalMs, a!.scrapeTimeoutMs, a!.sampleLimit], [5000, 5000, 10])
+  assert.deepEqual([b!.scrapeIntervalMs, b!.scrapeTimeoutMs, b!.sampleLimit], [60_000, 5000, 20])
+})
+
+test('an agent file loads, with exporter flags kept as written', () => {
+  const config = loadAgentConfig(
+    'agent: {id: web-1}\nnats: {url: "nats://127.0.0.1:4222"}\nexporters:\n  node:\n    path.procfs: /host/proc\n    collector.cpu.info: true\n',
+    { file: 'agent.yml' },
+  )
+  assert.equal(config.id, 'web-1')
+  assert.deepEqual(config.exporters[0]!.flags, { 'path.procfs': '/host/proc', 'collector.cpu.info': 'true' })
+  assert.throws(() => loadAgentConfig('storage: {max_bytes: 1MB}\n', { file: 'agent.yml' }), /at least 8MB/)
+  assert.throws(() => loadAgentConfig('exporters: {oracle: {}}\n', { file: 'agent.yml' }), /unknown exporter "oracle"/)
+})
+
+test('any text gives a configuration or a ConfigError', () => {
+  fc.assert(
+    fc.property(
+      fc.oneof(
+        fc.string(),
+        fc.json(),
+        fc.constantFrom('a: &a [*a]', '? [x]: y', '{', '!!binary', 'global: !!x 3', '- 1'),
+      ),
+      (text) => {
+        try {
+          loadPrometheusConfig(text, options)
+        } catch (error) {
+          assert.ok(error instanceof ConfigError, inspect(error))
+        }
+      },
+    ),
+  )
+})
+
+test('parseBytes() reads sizes in powers of 1024', () => {
+  assert.equal(parseBytes('15MB'), 15 * 2 ** 20)
+  assert.equal(parseBytes('1GiB'), 2 ** 30)
+  assert.throws(() => parseBytes('100'), /units: unknown unit {2}in 100/)
+})

@@ -1,0 +1,114 @@
+/** What is ours in `prometheus.yml`: everything under the key `heliograph:`. */
+import { type Decoder, list, natural, object, type Secret, Secret as SecretValue, secret, string } from './decode.ts'
+import { duration } from './discovery.ts'
+import { type TlsConfig, tlsConfig } from './http-client.ts'
+
+export type NatsConfig = {
+  readonly url: string
+  readonly user: string
+  readonly password: Secret
+  readonly token: Secret
+  /** Path of a file with an nkey seed (`SU…`) or of a `.creds` file. */
+  readonly nkeyFile: string
+  readonly credsFile: string
+  readonly tls: TlsConfig | null
+}
+
+export const nats: Decoder<NatsConfig> = object(
+  'heliograph.NatsConfig',
+  {
+    url: string,
+    user: string,
+    password: secret,
+    token: secret,
+    nkey_file: string,
+    creds_file: string,
+    tls_config: tlsConfig,
+  },
+  (raw, at) => {
+    const url = raw.url ?? ''
+    if (!/^(?:nats|tls|ws|wss):\/\/[^/]/.test(url)) {
+      at.fail(`nats url must be nats://, tls://, ws:// or wss:// followed by host and port, got ${JSON.stringify(url)}`)
+    }
+    return {
+      url,
+      user: raw.user ?? '',
+      password: raw.password ?? new SecretValue(''),
+      token: raw.token ?? new SecretValue(''),
+      nkeyFile: raw.nkey_file ?? '',
+      credsFile: raw.creds_file ?? '',
+      tls: raw.tls_config ?? null,
+    }
+  },
+)
+
+export type HubConfig = {
+  /** Name of this hub in acknowledgements and status. */
+  readonly id: string
+  /** null: no TCP listener for the embedded bus; WebSocket at `/nats` is always there. */
+  readonly busListen: string | null
+  /** With a real NATS; null = the embedded bus. */
+  readonly nats: NatsConfig | null
+  readonly identityLabels: readonly string[]
+  readonly enrollmentTokenFile: string | null
+  readonly enrollmentTokenTtlMs: number
+  readonly maxSeriesPerAgent: number
+  readonly maxSeries: number
+}
+
+const IDENTITY = ['agent', 'site', 'tenant']
+
+export const HUB_DEFAULTS: HubConfig = {
+  id: 'hub',
+  busListen: null,
+  nats: null,
+  identityLabels: ['agent'],
+  enrollmentTokenFile: null,
+  enrollmentTokenTtlMs: 3600_000,
+  maxSeriesPerAgent: 0,
+  maxSeries: 0,
+}
+
+export const heliograph: Decoder<HubConfig> = object(
+  'heliograph.Config',
+  {
+    id: string,
+    bus: object('heliograph.BusConfig', { listen: string }, (raw) => raw),
+    nats,
+    identity_labels: list(string),
+    enrollment: object('heliograph.EnrollmentConfig', { token_file: string, token_ttl: duration }, (raw) => raw),
+    limits: object('heliograph.LimitsConfig', { max_series: natural, max_series_per_agent: natural }, (raw) => raw),
+  },
+  (raw, at) => {
+    for (const label of raw.identity_labels ?? []) {
+      if (!IDENTITY.includes(label))
+        at.fail(`identity_labels may hold ${IDENTITY.join(', ')}, got ${JSON.stringify(label)}`)
+    }
+    if (raw.id !== undefined && !/^[A-Za-z0-9_-]{1,64}$/.test(raw.id))
+      at.fail(`id must be 1 to 64 of A-Z a-z 0-9 _ -, got ${JSON.stringify(raw.id)}`)
+    const listen = raw.bus?.listen
+    if (listen && !isAddress(listen)) at.fail(`bus listen must be HOST:PORT, got ${JSON.stringify(listen)}`)
+    return {
+      id: raw.id ?? HUB_DEFAULTS.id,
+      busListen: listen || null,
+      nats: raw.nats ?? null,
+      identityLabels: raw.identity_labels ?? HUB_DEFAULTS.identityLabels,
+      enrollmentTokenFile: raw.enrollment?.token_file || null,
+      enrollmentTokenTtlMs: raw.enrollment?.token_ttl ?? HUB_DEFAULTS.enrollmentTokenTtlMs,
+      maxSeriesPerAgent: raw.limits?.max_series_per_agent ?? 0,
+      maxSeries: raw.limits?.max_series ?? 0,
+    }
+  },
+)
+
+export function isAddress(text: string): boolean {
+  const match = /^(.*):(\d{1,5})$/.exec(text)
+  return match !== null && Number(match[2]) <= 65535
+}
+
+/** `host:port`; an empty host is every interface, as Go listens. */
+export function parseAddress(text: string): { readonly host: string; readonly port: number } {
+  const at = text.lastIndexOf(':')
+  const host = text.slice(0, at).replace(/^\[|\]$/g, '')
+  return { host: host === '' ? '0.0.0.0' : host, port: Number(text.slice(at + 1)) }
+}

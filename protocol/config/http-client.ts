@@ -1,0 +1,275 @@
+/**
+ * How to speak to an HTTP server: authentication, TLS, proxies, headers.
+ * Semantics: prometheus/common config/http_config.go.
+ */
+import {
+  boolean,
+  type Cursor,
+  type Decoder,
+  list,
+  object,
+  oneOf,
+  parsed,
+  type Raw,
+  record,
+  Secret,
+  secret,
+  string,
+} from './decode.ts'
+
+export type TlsConfig = {
+  readonly ca: string
+  readonly cert: string
+  readonly key: Secret
+  readonly caFile: string
+  readonly certFile: string
+  readonly keyFile: string
+  readonly serverName: string
+  readonly insecureSkipVerify: boolean
+  readonly minVersion: string
+  readonly maxVersion: string
+}
+
+export type HttpClientConfig = {
+  readonly basicAuth: {
+    readonly username: string
+    readonly usernameFile: string
+    readonly password: Secret
+    readonly passwordFile: string
+  } | null
+  readonly authorization: {
+    readonly type: string
+    readonly credentials: Secret
+    readonly credentialsFile: string
+  } | null
+  readonly oauth2: Oauth2Config | null
+  readonly tls: TlsConfig | null
+  readonly followRedirects: boolean
+  readonly enableHttp2: boolean
+  readonly proxyUrl: string
+  readonly noProxy: string
+  readonly proxyFromEnvironment: boolean
+  readonly headers: Readonly<
+    Record<
+      string,
+      { readonly values: readonly string[]; readonly secrets: readonly Secret[]; readonly files: readonly string[] }
+    >
+  >
+}
+
+export type Oauth2Config = {
+  readonly clientId: string
+  readonly clientSecret: Secret
+  readonly clientSecretFile: string
+  readonly tokenUrl: string
+  readonly scopes: readonly string[]
+  readonly endpointParams: Readonly<Record<string, string>>
+}
+
+const TLS_VERSIONS = ['', 'TLS10', 'TLS11', 'TLS12', 'TLS13'] as const
+
+export const tlsConfig: Decoder<TlsConfig> = object(
+  'config.TLSConfig',
+  {
+    ca: string,
+    cert: string,
+    key: secret,
+    ca_file: string,
+    cert_file: string,
+    key_file: string,
+    ca_ref: string,
+    cert_ref: string,
+    key_ref: string,
+    server_name: string,
+    insecure_skip_verify: boolean,
+    min_version: oneOf(TLS_VERSIONS, (value) => `unknown TLS version: ${value}`),
+    max_version: oneOf(TLS_VERSIONS, (value) => `unknown TLS version: ${value}`),
+  },
+  (raw, at) => {
+    const hasCert = Boolean(raw.cert || raw.cert_file)
+    const hasKey = Boolean(raw.key?.reveal() || raw.key_file)
+    if (hasCert && !hasKey)
+      at.fail('exactly one of key or key_file must be configured when a client certificate is configured')
+    if (hasKey && !hasCert)
+      at.fail('exactly one of cert or cert_file must be configured when a client key is configured')
+    return {
+      ca: raw.ca ?? '',
+      cert: raw.cert ?? '',
+      key: raw.key ?? NO_SECRET,
+      caFile: raw.ca_file ?? '',
+      certFile: raw.cert_file ?? '',
+      keyFile: raw.key_file ?? '',
+      serverName: raw.server_name ?? '',
+      insecureSkipVerify: raw.insecure_skip_verify ?? false,
+      minVersion: raw.min_version ?? '',
+      maxVersion: raw.max_version ?? '',
+    }
+  },
+)
+
+const NO_SECRET = new Secret('')
+
+/** A URL as Go's url.Parse takes it (relative ones too), kept as text. */
+export const httpUrl: Decoder<string> = parsed((text) => {
+  if (/[\s\u0000-\u001f\u007f]/.test(text))
+    throw new Error(`parse ${JSON.stringify(text)}: net/url: invalid control character in URL`)
+  if (text.startsWith(':')) throw new Error(`parse ${JSON.stringify(text)}: missing protocol scheme`)
+  return text
+})
+
+const basicAuth = object(
+  'config.BasicAuth',
+  {
+    username: string,
+    username_file: string,
+    username_ref: string,
+    password: secret,
+    password_file: string,
+    password_ref: string,
+  },
+  (raw, at) => {
+    if (raw.username && raw.username_file)
+      at.fail('at most one of basic_auth username & username_file must be configured')
+    if (raw.password?.reveal() && raw.password_file)
+      at.fail('at most one of basic_auth password & password_file must be configured')
+    return {
+      username: raw.username ?? '',
+      usernameFile: raw.username_file ?? '',
+      password: raw.password ?? NO_SECRET,
+      passwordFile: raw.password_file ?? '',
+    }
+  },
+)
+
+const authorization = object(
+  'config.Authorization',
+  { type: string, credentials: secret, credentials_file: string, credentials_ref: string },
+  (raw, at) => {
+    if (raw.credentials?.reveal() && raw.credentials_file) {
+      at.fail('at most one of authorization credentials & credentials_file must be configured')
+    }
+    if ((raw.type ?? '').trim().toLowerCase() === 'basic')
+      at.fail(`authorization type cannot be set to "basic", use "basic_auth" instead`)
+    return {
+      type: raw.type?.trim() || 'Bearer',
+      credentials: raw.credentials ?? NO_SECRET,
+      credentialsFile: raw.credentials_file ?? '',
+    }
+  },
+)
+
+const proxyHeaders = record(list(secret))
+
+const oauth2: Decoder<Oauth2Config> = object(
+  'config.plain',
+  {
+    client_id: string,
+    client_secret: secret,
+    client_secret_file: string,
+    client_secret_ref: string,
+    client_certificate_key_id: string,
+    client_certificate_key: secret,
+    client_certificate_key_file: string,
+    signature_algorithm: string,
+    iss: string,
+    audience: string,
+    claims: (at: Cursor) => at.source.document.toJS(),
+    grant_type: string,
+    scopes: list(string),
+    token_url: string,
+    endpoint_params: record(string),
+    tls_config: tlsConfig,
+    proxy_url: httpUrl,
+    no_proxy: string,
+    proxy_from_environment: boolean,
+    proxy_connect_header: proxyHeaders,
+  },
+  (raw, at) => {
+    if (!raw.client_id) at.fail('oauth2 client_id must be configured')
+    if (!raw.token_url) at.fail('oauth2 token_url must be configured')
+    if (raw.client_secret?.reveal() && raw.client_secret_file) {
+      at.fail('at most one of oauth2 client_secret, client_secret_file & client_secret_ref must be configured')
+    }
+    return {
+      clientId: raw.client_id ?? '',
+      clientSecret: raw.client_secret ?? NO_SECRET,
+      clientSecretFile: raw.client_secret_file ?? '',
+      tokenUrl: raw.token_url ?? '',
+      scopes: raw.scopes ?? [],
+      endpointParams: raw.endpoint_params ?? {},
+    }
+  },
+)
+
+const header = object('config.Header', { values: list(string), secrets: list(secret), files: list(string) }, (raw) => ({
+  values: raw.values ?? [],
+  secrets: raw.secrets ?? [],
+  files: raw.files ?? [],
+}))
+
+/** Headers that a client sets itself. */
+const RESERVED = new Set(
+  'Authorization Host Content-Encoding Content-Length Content-Type User-Agent Connection Keep-Alive Proxy-Authenticate Proxy-Authorization Www-Authenticate Accept-Encoding X-Prometheus-Remote-Write-Version X-Prometheus-Remote-Read-Version X-Prometheus-Scrape-Timeout-Seconds'
+    .toLowerCase()
+    .split(' '),
+)
+
+export const HTTP_FIELDS = {
+  basic_auth: basicAuth,
+  authorization,
+  oauth2,
+  bearer_token: secret,
+  bearer_token_file: string,
+  tls_config: tlsConfig,
+  follow_redirects: boolean,
+  enable_http2: boolean,
+  proxy_url: httpUrl,
+  no_proxy: string,
+  proxy_from_environment: boolean,
+  proxy_connect_header: proxyHeaders,
+  http_headers: record(header, (name, at) => {
+    if (RESERVED.has(name.toLowerCase())) at.fail(`setting header ${JSON.stringify(name)} is not allowed`)
+  }),
+} as const
+
+type HttpRaw = Raw<typeof HTTP_FIELDS>
+
+/** True when a custom client is asked for: what Kubernetes discovery refuses without an API server. */
+export function hasCustomHttp(raw: HttpRaw): boolean {
+  return Object.keys(HTTP_FIELDS).some(
+    (name) => raw[name as keyof HttpRaw] !== undefined && name !== 'follow_redirects' && name !== 'enable_http2',
+  )
+}
+
+/** The common checks and shape. */
+export function finishHttp(raw: HttpRaw, at: Cursor): HttpClientConfig {
+  const bearer = raw.bearer_token?.reveal() ?? ''
+  const bearerFile = raw.bearer_token_file ?? ''
+  if (bearer && bearerFile) at.fail('at most one of bearer_token & bearer_token_file must be configured')
+  if ((raw.basic_auth || raw.oauth2) && (bearer || bearerFile)) {
+    at.fail('at most one of basic_auth, oauth2, bearer_token & bearer_token_file must be configured')
+  }
+  if (raw.authorization && (bearer || bearerFile))
+    at.fail('authorization is not compatible with bearer_token & bearer_token_file')
+  const methods = [raw.basic_auth, raw.oauth2, raw.authorization].filter((method) => method !== undefined)
+  if (methods.length > 1) at.fail('at most one of basic_auth, oauth2 & authorization must be configured')
+  if (raw.proxy_from_environment && raw.proxy_url)
+    at.fail('if proxy_from_environment is configured, proxy_url must not be configured')
+  if (raw.no_proxy && !raw.proxy_url) at.fail('if no_proxy is configured, proxy_url must also be configured')
+  const fromBearer =
+    bearer || bearerFile
+      ? { type: 'Bearer', credentials: raw.bearer_token ?? NO_SECRET, credentialsFile: bearerFile }
+      : null
+  return {
+    basicAuth: raw.basic_auth ?? null,
+    authorization: raw.authorization ?? fromBearer,
+    oauth2: raw.oauth2 ?? null,
+    tls: raw.tls_config ?? null,
+    followRedirects: raw.follow_redirects ?? true,
+    enableHttp2: raw.enable_http2 ?? true,
+    proxyUrl: raw.proxy_url ?? '',
+    noProxy: raw.no_proxy ?? '',
+    proxyFromEnvironment: raw.proxy_from_environment ?? false,
+    headers: raw.http_headers ?? {},
+  }
+}

@@ -1,0 +1,17 @@
+/** Configuration files: decoding with positions, `prometheus.yml`, `agent.yml`. */
+export { AGENT_EXPORTERS, type AgentConfig, type ExporterConfig, loadAgentConfig } from './agent.ts'
+export * from './decode.ts'
+export { type DiscoveryConfig, duration, labelRecord, type OtherDiscovery, type StaticConfig } from './discovery.ts'
+export { type HubConfig, isAddress, type NatsConfig, parseAddress } from './heliograph.ts'
+export { finishHttp, HTTP_FIELDS, type HttpClientConfig, type TlsConfig } from './http-client.ts'
+export {
+  directoryOf,
+  expandGlob,
+  joinPath,
+  type LoadOptions,
+  loadPrometheusConfig,
+  type PrometheusConfig,
+} from './prometheus.ts'
+export type { AlertingConfig, AlertmanagerTarget, RemoteWriteConfig, StorageConfig } from './remote.ts'
+export type { ScrapeConfig, ScrapeDefaults, ScrapeProtocol } from './scrape.ts'
+export { parseBytes } from './units.ts'

@@ -1,0 +1,243 @@
+/** `prometheus.yml` as Prometheus 3.14 reads it, and our key `heliograph:`. Semantics: Prometheus config/config.go. */
+import type { Labels } from '../labels/mod.ts'
+import { labelsFrom } from '../labels/mod.ts'
+import type { NameValidationScheme } from '../relabel/mod.ts'
+import {
+  ConfigError,
+  type Cursor,
+  type Decoder,
+  decodeYaml,
+  integer,
+  list,
+  object,
+  redactedYaml,
+  type Source,
+  string,
+} from './decode.ts'
+import { duration, labelRecord } from './discovery.ts'
+import { HUB_DEFAULTS, type HubConfig, heliograph } from './heliograph.ts'
+import {
+  type AlertingConfig,
+  alerting,
+  otlp,
+  type RemoteWriteConfig,
+  remoteRead,
+  remoteWrite,
+  type StorageConfig,
+  storage,
+  tracing,
+} from './remote.ts'
+import {
+  finishShared,
+  type PendingJob,
+  pendingJob,
+  type ScrapeConfig,
+  type ScrapeDefaults,
+  SHARED_FIELDS,
+  type SharedRaw,
+} from './scrape.ts'
+
+export type PrometheusConfig = {
+  readonly global: ScrapeDefaults & {
+    readonly evaluationIntervalMs: number
+    readonly ruleQueryOffsetMs: number
+    readonly externalLabels: Labels
+    readonly queryLogFile: string
+  }
+  readonly ruleFiles: readonly string[]
+  readonly scrapeConfigs: readonly ScrapeConfig[]
+  readonly alerting: AlertingConfig
+  readonly remoteWrite: readonly RemoteWriteConfig[]
+  readonly storage: StorageConfig
+  readonly hub: HubConfig
+  /** With secrets shown as `<secret>`. */
+  readonly redacted: string
+}
+
+/** What loading may read besides the text: `scrape_config_files`. */
+export type ConfigFiles = { readText(path: string): string; readDirectory(path: string): string[] }
+export type LoadOptions = {
+  /** For messages, and the base of relative paths in the file. */
+  readonly file: string
+  readonly files: ConfigFiles | null
+  /** For `${NAME}` in external labels. */
+  readonly environment: Readonly<Record<string, string | undefined>>
+}
+
+export const DEFAULT_GLOBAL: ScrapeDefaults = {
+  scrapeIntervalMs: 60_000,
+  scrapeTimeoutMs: 10_000,
+  protocols: null,
+  bodySizeLimitBytes: 0,
+  sampleLimit: 0,
+  targetLimit: 0,
+  labelLimit: 0,
+  labelNameLengthLimit: 0,
+  labelValueLengthLimit: 0,
+  keepDroppedTargets: 0,
+  nameValidation: 'utf8',
+  escaping: '',
+  scrapeNativeHistograms: false,
+  alwaysScrapeClassicHistograms: false,
+  convertClassicToNhcb: false,
+  extraScrapeMetrics: false,
+}
+
+/** One `*`, in the last part of the path only. */
+const GLOB = /^[^*]*(\*[^/]*)?$/
+const globPath = (complaint: string): Decoder<string> => {
+  return (at) => {
+    const path = string(at)
+    return GLOB.test(path) ? path : at.fail(`${complaint} ${JSON.stringify(path)}`)
+  }
+}
+
+const globalSection = object(
+  'config.plain',
+  {
+    ...SHARED_FIELDS,
+    evaluation_interval: duration,
+    rule_query_offset: duration,
+    query_log_file: string,
+    external_labels: labelRecord,
+  },
+  (raw, at) => ({ raw, at }),
+)
+
+const root = object(
+  'config.plain',
+  {
+    global: globalSection,
+    runtime: object('config.RuntimeConfig', { gogc: integer }, (raw) => raw),
+    alerting,
+    rule_files: list(globPath('invalid rule file path')),
+    scrape_config_files: list(globPath('invalid scrape config file path')),
+    scrape_configs: list<PendingJob>(pendingJob, 'empty or null scrape config section'),
+    storage,
+    tracing,
+    remote_write: list<RemoteWriteConfig>(remoteWrite, 'empty or null remote write config section'),
+    remote_read: list(remoteRead, 'empty or null remote read config section'),
+    otlp,
+    heliograph,
+  },
+  (raw, at) => ({ raw, at }),
+)
+
+/** @throws ConfigError with file, line, column, key and what was expected */
+export function loadPrometheusConfig(text: string, options: LoadOptions): PrometheusConfig {
+  const { value, source } = decodeYaml(text, options.file, root)
+  const { raw, at } = value
+  const globalAt = raw.global?.at ?? at
+  const globalRaw = raw.global?.raw ?? {}
+  const defaults = finishShared(globalRaw as SharedRaw, globalAt, DEFAULT_GLOBAL, '')
+  const globals = checkedGlobals(defaults, globalAt)
+  const jobs = [...(raw.scrape_configs ?? []), ...includedJobs(raw.scrape_config_files ?? [], at, options)]
+  checkUnique(
+    jobs.map((job) => ({ name: job.jobName, at: job.at })),
+    'scrape configs',
+  )
+  const scrapeConfigs = jobs.map((job) => job.finish(globals))
+  const named = (items: readonly { readonly name: string }[] | undefined, what: string): void =>
+    checkUnique(
+      (items ?? []).filter(({ name }) => name !== '').map(({ name }) => ({ name, at })),
+      what,
+    )
+  named(raw.remote_write, 'remote write configs')
+  named(raw.remote_read, 'remote read configs')
+  return {
+    global: {
+      ...globals,
+      evaluationIntervalMs: globalRaw.evaluation_interval || 60_000,
+      ruleQueryOffsetMs: globalRaw.rule_query_offset ?? 0,
+      externalLabels: expandLabels(globalRaw.external_labels ?? {}, options.environment),
+      queryLogFile: globalRaw.query_log_file ?? '',
+    },
+    ruleFiles: raw.rule_files ?? [],
+    scrapeConfigs,
+    alerting: raw.alerting ?? { relabel: [], alertmanagers: [] },
+    remoteWrite: raw.remote_write ?? [],
+    storage: raw.storage ?? { outOfOrderTimeWindowMs: 0, retentionTimeMs: null, retentionSizeBytes: null },
+    hub: raw.heliograph ?? HUB_DEFAULTS,
+    redacted: redactedYaml(source as Source),
+  }
+}
+
+function checkedGlobals(globals: ScrapeDefaults, at: Cursor): ScrapeDefaults {
+  const legacy: NameValidationScheme = 'legacy'
+  if (globals.nameValidation === legacy && globals.escaping === 'allow-utf-8') {
+    at.fail('utf8 metric names requested but validation scheme is not set to UTF8')
+  }
+  return globals
+}
+
+function checkUnique(items: readonly { readonly name: string; readonly at: Cursor }[], what: string): void {
+  const seen = new Set<string>()
+  for (const { name, at } of items) {
+    if (seen.has(name)) at.fail(`found multiple ${what} with job name ${JSON.stringify(name)}`)
+    seen.add(name)
+  }
+}
+
+const included = object(
+  'config.ScrapeConfigs',
+  { scrape_configs: list<PendingJob>(pendingJob, 'empty or null scrape config section') },
+  (raw) => raw,
+)
+
+function includedJobs(patterns: readonly string[], at: Cursor, options: LoadOptions): PendingJob[] {
+  const { files } = options
+  if (!files) return []
+  return patterns.flatMap((pattern) =>
+    expandGlob(joinPath(directoryOf(options.file), pattern), files).flatMap((file) => {
+      let text: string
+      try {
+        text = files.readText(file)
+      } catch (error) {
+        return at.fail(`cannot read scrape config file ${JSON.stringify(file)}: ${(error as Error).message}`, error)
+      }
+      return [...(decodeYaml(text, file, included).value.scrape_configs ?? [])]
+    }),
+  )
+}
+
+/** Paths that match a pattern with one `*` in its last part; a plain path is given back as it is. */
+export function expandGlob(pattern: string, files: ConfigFiles): string[] {
+  if (!pattern.includes('*')) return [pattern]
+  const directory = directoryOf(pattern)
+  const name = pattern.slice(directory === '.' && !pattern.startsWith('./') ? 0 : directory.length + 1)
+  const regex = new RegExp(
+    `^${name
+      .split('*')
+      .map((part) => part.replace(/[.+?^${}()|[\]\\]/g, '\\$&'))
+      .join('[^/]*')}$`,
+  )
+  let names: string[]
+  try {
+    names = files.readDirectory(directory)
+  } catch {
+    return []
+  }
+  return names.filter((entry) => regex.test(entry)).map((entry) => joinPath(directory, entry))
+}
+
+export function directoryOf(file: string): string {
+  const slash = file.lastIndexOf('/')
+  return slash < 0 ? '.' : slash === 0 ? '/' : file.slice(0, slash)
+}
+
+/** A path as it stands in a file, relative to that file's directory. */
+export function joinPath(directory: string, path: string): string {
+  if (path.startsWith('/') || directory === '.') return path
+  return directory.endsWith('/') ? `${directory}${path}` : `${directory}/${path}`
+}
+
+/** `$NAME` and `${NAME}` of the environment; `$$` is `$`. Semantics: Go os.Expand as config.Load uses it. */
+function expandLabels(labels: Readonly<Record<string, string>>, environment: LoadOptions['environment']): Labels {
+  const expand = (text: string): string =>
+    text.replace(/\$(?:\$|\{([^}]*)\}|([A-Za-z_]\w*))/g, (whole, braced?: string, bare?: string) =>
+      whole === '$$' ? '$' : (environment[(braced ?? bare)!] ?? ''),
+    )
+  return labelsFrom(Object.entries(labels).map(([name, value]) => [name, expand(value)] as const))
+}
+
+export { ConfigError }
