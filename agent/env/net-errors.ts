@@ -67,10 +67,10 @@ function firstError(error: unknown): unknown {
 }
 
 function tlsReason(error: unknown, text: string): string {
-  const reason = (error as { reason?: unknown }).reason
-  if (reason === 'wrong version number' || reason === 'packet length too long')
+  if (/wrong version number|packet length too long|unexpected message/.test(text))
     return 'first record does not look like a TLS handshake'
-  return typeof reason === 'string' ? reason : text
+  const reason = (error as { reason?: unknown }).reason
+  return typeof reason === 'string' ? reason : text.trim()
 }
 
 const LISTEN_FIXES: Readonly<Record<string, string>> = {

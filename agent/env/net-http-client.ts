@@ -121,9 +121,9 @@ function exchange(
       return reject(new NetError(errorCode(error), `${goText(hop)}: ${(error as Error).message}`, { cause: error }))
     }
     sent.request = request
+    request.on('error', onError)
     if (signal.aborted) return onAbort()
     signal.addEventListener('abort', onAbort)
-    request.on('error', onError)
     request.on('response', (response) => {
       sent.answered = true
       readBody(hop.method, response, maxBodyBytes).then((body) => {

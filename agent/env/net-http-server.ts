@@ -47,6 +47,7 @@ export async function serveHttp(
   onError: (error: unknown, request: string) => void,
 ): Promise<Listener> {
   let closing = false
+  const answering = new Set<ServerResponse>()
   const listener = getRequestListener(
     async (request, { incoming, outgoing }) => {
       try {
@@ -59,8 +60,10 @@ export async function serveHttp(
     { overrideGlobalObjects: false },
   )
   const onRequest = (incoming: IncomingMessage, outgoing: ServerResponse): void => {
-    if (closing) outgoing.shouldKeepAlive = false
+    answering.add(outgoing)
+    outgoing.shouldKeepAlive &&= !closing
     outgoing.on('finish', () => closing && incoming.socket.end())
+    outgoing.on('close', () => answering.delete(outgoing))
     void listener(incoming, outgoing)
   }
   const http = {
@@ -83,6 +86,7 @@ export async function serveHttp(
     address: { host, port },
     close: (graceMs = DEFAULT_GRACE_MS) => {
       closing = true
+      for (const outgoing of answering) outgoing.shouldKeepAlive = false
       return closeServer(server, graceMs, () => {
         for (const socket of webSockets) socket.terminate()
         server.closeAllConnections()

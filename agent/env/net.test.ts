@@ -289,6 +289,7 @@ test('WebSocket: backpressure reaches the writer, and end() flushes', async () =
     received += data.length
   })
   const socket = await accepted.promise
+  if (client.readyState !== client.OPEN) await new Promise((resolve) => client.on('open', resolve))
   client.pause()
   let drained = false
   socket.onDrain(() => {
