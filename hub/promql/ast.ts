@@ -10,7 +10,14 @@ export type ValueType = 'none' | 'scalar' | 'vector' | 'matrix' | 'string'
 
 /** A duration that is only known when the query's range is: `step()`, `range()`, arithmetic on durations. */
 export type DurationExpr =
-  | { readonly kind: 'duration-literal'; readonly seconds: number; readonly text?: string; readonly pos: Position }
+  | {
+      readonly kind: 'duration-literal'
+      readonly seconds: number
+      /** Written with a unit (`5s`), not as a bare number of seconds. */
+      readonly duration?: boolean
+      readonly text?: string
+      readonly pos: Position
+    }
   | {
       readonly kind: 'duration-op'
       readonly op: '+' | '-' | '*' | '/' | '%' | '^' | 'min' | 'max' | 'step' | 'range'
