@@ -58,7 +58,10 @@ function quoteChar(char: string): string {
 
 const decoder = new TextDecoder('utf-8', { ignoreBOM: true })
 export function decodeUtf8(bytes: Uint8Array): string {
-  return decoder.decode(bytes)
+  // Names and label values are short ASCII nearly always; a TextDecoder's call costs more than they do.
+  if (bytes.length > 48) return decoder.decode(bytes)
+  for (let i = 0; i < bytes.length; i++) if (bytes[i]! > 0x7f) return decoder.decode(bytes)
+  return String.fromCharCode.apply(null, bytes as unknown as number[])
 }
 
 export function isValidUtf8(bytes: Uint8Array, from: number, to: number): boolean {

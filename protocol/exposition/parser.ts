@@ -49,8 +49,6 @@ const MAX_INT64 = 9_223_372_036_854_775_807n
 export type ParserContext = {
   /** Of the last TYPE line; null before the first. */
   type: MetricType | null
-  /** Name in the last TYPE line. */
-  typeFamily: string
   /** Name in the last meta line of any kind. */
   family: string
   unit: string
@@ -58,7 +56,7 @@ export type ParserContext = {
 
 export class ExpositionParser {
   readonly format: ExpositionFormat
-  readonly context: ParserContext = { type: null, typeFamily: '', family: '', unit: '' }
+  readonly context: ParserContext = { type: null, family: '', unit: '' }
   /** Of the last entry: its first byte, and one past its series part. */
   startBytes = 0
   seriesEndBytes = 0
@@ -230,7 +228,6 @@ export class ExpositionParser {
       const type = (isText ? TEXT_TYPES : OPENMETRICS_TYPES)[text]
       if (type === undefined) throw this.#error(`invalid metric type ${quoteBytes(raw)}`)
       this.context.type = type
-      this.context.typeFamily = name
       this.metaText = type
     } else if (token === Token.help) {
       if (!isValidUtf8(raw, 0, raw.length)) {
