@@ -24,8 +24,12 @@ export interface Bus {
   /** From the server's INFO; messages above it are refused by `publish` with a RangeError. */
   readonly maxPayloadBytes: number
   onStatus(fn: (status: BusStatus) => void): void
+  /**
+   * At most once: while disconnected the message is dropped (and counted by the adapter). Takes ownership of
+   * `payload`. Throws `BusError` `CLOSED` on a closed bus.
+   */
   publish(subject: string, payload: Uint8Array, options?: PublishOptions): void
-  /** Rejects on timeout, no responders or a closed bus. */
+  /** Rejects with `BusError` on timeout, no responders, a lost connection or a closed bus. */
   request(subject: string, payload: Uint8Array, options: RequestOptions): Promise<BusMessage>
   subscribe(
     subject: string,
@@ -35,4 +39,14 @@ export interface Bus {
   /** Resolves once the server has seen all that was published. */
   flush(): Promise<void>
   close(): Promise<void>
+}
+
+/** `code`: `TIMEOUT`, `NO_RESPONDERS`, `DISCONNECTED`, `CLOSED`, `PERMISSION`, `BAD_SUBJECT`, `SERVER` (other -ERR). */
+export class BusError extends Error {
+  readonly code: string
+  constructor(code: string, message: string, options?: ErrorOptions) {
+    super(message, options)
+    this.name = 'BusError'
+    this.code = code
+  }
 }

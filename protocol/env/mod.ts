@@ -5,6 +5,7 @@
  * forbids the globals and `node:` modules everywhere else.
  */
 export type { Bus, BusMessage, BusStatus, BusSubscription, PublishOptions, RequestOptions } from './bus.ts'
+export { BusError } from './bus.ts'
 export type { Clock, Timer } from './clock.ts'
 export type { Disk, DiskFile, DiskLock, FileStat, FileSystemStat, OpenMode } from './disk.ts'
 export { DiskError } from './disk.ts'
@@ -37,6 +38,7 @@ export type {
   RingRecovery,
   RingStats,
   RingStore,
+  SlotGap,
   SlotRun,
 } from './ring-store.ts'
 export { RingStoreError } from './ring-store.ts'
