@@ -1,0 +1,23 @@
+/** Chosen fields of /proc/vmstat. */
+import { compileRegex } from '../../protocol/matchers/mod.ts'
+import { stringFlag } from '../contract.ts'
+import { type Collector, type NodeContext, single } from './collector.ts'
+
+const DEFAULT_FIELDS = '^(oom_kill|pgpg|pswp|pg.*fault).*'
+
+export function vmstatCollector({ disk, procfs, flags }: NodeContext): Collector {
+  const wanted = compileRegex(stringFlag(flags, 'collector.vmstat.fields', DEFAULT_FIELDS))
+  return {
+    name: 'vmstat',
+    update() {
+      return disk
+        .readText(`${procfs}/vmstat`)
+        .split('\n')
+        .map((line) => line.split(' '))
+        .filter(([name = '']) => name !== '' && wanted.matcher(name).find())
+        .map(([name, value]) =>
+          single('untyped', `vmstat_${name}`, `/proc/vmstat information field ${name}.`, Number(value)),
+        )
+    },
+  }
+}
