@@ -39,7 +39,8 @@ export const FUNCTIONS: ReadonlyMap<string, FunctionSignature> = new Map([
   ...signatures('rate increase delta irate idelta deriv changes resets', [M]),
   ...signatures('avg_over_time count_over_time last_over_time max_over_time min_over_time present_over_time', [M]),
   ...signatures('stddev_over_time stdvar_over_time sum_over_time absent_over_time', [M]),
-  ...signatures('first_over_time mad_over_time', [M], { experimental: true }),
+  ...signatures('first_over_time', [M]),
+  ...signatures('mad_over_time', [M], { experimental: true }),
   ...signatures('start_timestamp', [V], { experimental: true }),
   ...signatures('ts_of_first_over_time ts_of_last_over_time ts_of_max_over_time ts_of_min_over_time', [M], {
     experimental: true,

@@ -13,10 +13,10 @@ import { childrenOf } from './walk.ts'
 /** Levels of the tree, long operator chains included: what everything that walks trees may rely on. */
 export const MAX_DEPTH = 2000
 
-/** What Prometheus has without feature flags. */
+/** What Prometheus 3.14 has without feature flags: duration expressions need none any more. */
 export const DEFAULT_FEATURES: ParserFeatures = {
   experimentalFunctions: false,
-  durationExpressions: false,
+  durationExpressions: true,
   extendedRangeSelectors: false,
   binopFillModifiers: false,
 }
