@@ -13,6 +13,13 @@ export class FatalDiskError extends Error {
     this.name = 'FatalDiskError'
     this.path = path
   }
+
+  /** From what another thread sent of one. */
+  static rebuild(path: string, message: string): FatalDiskError {
+    const error = new FatalDiskError(path, 'use', 'another thread failed')
+    error.message = message
+    return error
+  }
 }
 
 /** No room for the pending group. It is kept: `commit()` may be called again once there is space. */

@@ -11,7 +11,7 @@
  * kept, so that one bad sector in a checkpoint costs nothing. The file format is in record.ts.
  */
 import type { Disk, DiskLock, Logger, Random } from '../../protocol/env/mod.ts'
-import { DirectoryLockedError, FatalDiskError } from './errors.ts'
+import { DirectoryLockedError, DiskFullError, FatalDiskError } from './errors.ts'
 import { checkpointName, listFiles, segmentName, TEMPORARY_SUFFIX } from './names.ts'
 import type { RecordVisitor } from './reader.ts'
 import type { FileKey } from './record.ts'
@@ -189,7 +189,11 @@ class DiskWal implements Wal {
 
   close(): void {
     try {
-      if (!this.#failure) this.commit()
+      if (!this.#failure && this.#replayed) this.commit()
+    } catch (error) {
+      // Nobody was told that it is stored.
+      if (!(error instanceof DiskFullError)) throw error
+      this.#log.warn('Closed the WAL with a group that found no room', { bytes: this.#group.length })
     } finally {
       this.#segment?.close()
       this.#lock.release()

@@ -1,0 +1,66 @@
+/** Why something was not stored, and how much of everything there was: plain numbers that cross threads as they are. */
+
+/** Batches that were refused (the agent sets them aside) or left without an answer (it sends them again). */
+export type BatchReason =
+  | 'bad_magic'
+  | 'unknown_version'
+  | 'bad_length'
+  | 'bad_signature'
+  | 'bad_payload'
+  | 'too_large'
+  | 'base_missing'
+  | 'identity_mismatch'
+  | 'bad_subject'
+  | 'unknown_agent'
+  | 'revoked_agent'
+  | 'future'
+  | 'undefined_series'
+  | 'epoch_closed'
+  | 'cursor_full'
+  | 'disk_full'
+  | 'overloaded'
+
+export type IngestCounters = {
+  batchesStored: number
+  batchesDuplicate: number
+  keyframesWanted: number
+  batchBytes: number
+  samplesStored: number
+  /** Samples that the head had already, or that conflicted with what it had. */
+  samplesNotStored: number
+  samplesOverSeriesLimit: number
+  identityClashes: number
+  chainBreaks: number
+  localScrapes: number
+  localScrapesDropped: number
+  remoteWriteRequests: number
+  remoteWriteSamples: number
+  /** Series skipped for their labels. */
+  remoteWriteInvalidLabels: number
+  ruleSamples: number
+  /** Records of the log that could not be applied again. */
+  replayLost: number
+  checkpoints: number
+}
+
+export function newCounters(): IngestCounters {
+  return {
+    batchesStored: 0,
+    batchesDuplicate: 0,
+    keyframesWanted: 0,
+    batchBytes: 0,
+    samplesStored: 0,
+    samplesNotStored: 0,
+    samplesOverSeriesLimit: 0,
+    identityClashes: 0,
+    chainBreaks: 0,
+    localScrapes: 0,
+    localScrapesDropped: 0,
+    remoteWriteRequests: 0,
+    remoteWriteSamples: 0,
+    remoteWriteInvalidLabels: 0,
+    ruleSamples: 0,
+    replayLost: 0,
+    checkpoints: 0,
+  }
+}

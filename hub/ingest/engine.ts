@@ -1,0 +1,287 @@
+/**
+ * The ingest thread's state machine, without the thread: the only writer of the head and of the log. Every input is
+ * applied to the head and framed for the log at once; `commit` makes both count, and releases the answers.
+ */
+import type { Compressor, Cursor } from '../../protocol/batch/mod.ts'
+import type { Clock, Disk, Logger, Random } from '../../protocol/env/mod.ts'
+import type { Labels } from '../../protocol/labels/mod.ts'
+import type { ReaderShare } from '../tsdb/contract.ts'
+import { DiskFullError, DiskReserve, openWal, type ReplayReport, type Wal } from '../wal/mod.ts'
+import type { AgentSave } from './agent-state.ts'
+import { BatchIntake, type BatchLimitsOfHub, type KnownAgent, type Outcome } from './batches.ts'
+import type { BatchCodec } from './codec.ts'
+import { type IngestCounters, newCounters } from './counters.ts'
+import { type HeadFactory, type IngestHead, lateHead } from './head.ts'
+import type { Gap } from './ledger.ts'
+import { LocalIntake, type SourceSave } from './local.ts'
+import {
+  decodeLocal,
+  decodeRules,
+  encodeLocal,
+  encodeRules,
+  fromCbor,
+  type LocalRecord,
+  RECEIVED_PREFIX_BYTES,
+  RecordType,
+  type RuleResults,
+  receivedPrefix,
+  toCbor,
+} from './records.ts'
+import { RemoteWriteIntake, type WriteAnswer, type WriteDecoder } from './remote-write.ts'
+import { type AgentStatusOfIngest, describeAgents, type IngestStatus } from './status.ts'
+
+/** Frees the memory of a group that grows faster than it can be synced. */
+const MAX_PENDING_BYTES = 32 << 20
+const MAX_INFLATED_LOCAL_BYTES = 1 << 30
+
+export type EngineOptions = {
+  readonly clock: Clock
+  readonly random: Random
+  readonly disk: Disk
+  readonly log: Logger
+  /** The data directory. */
+  readonly directory: string
+  /** The hub's name in acknowledgements. */
+  readonly hub: string
+  readonly codec: BatchCodec
+  readonly compressor: Compressor
+  readonly heads: HeadFactory
+  readonly decodeWrite: WriteDecoder
+  readonly limits: BatchLimitsOfHub
+  readonly segmentBytes: number
+  /** Log since the last checkpoint that brings about the next. */
+  readonly checkpointBytes: number
+  readonly reserveBytes: number
+}
+
+export class IngestEngine {
+  readonly counters: IngestCounters = newCounters()
+  readonly replayReport: ReplayReport
+  readonly #options: EngineOptions
+  readonly #wal: Wal
+  readonly #head: IngestHead
+  readonly #reserve: DiskReserve
+  readonly #batches: BatchIntake
+  readonly #local: LocalIntake
+  readonly #remote: RemoteWriteIntake
+  #checkpointTriedMs = Number.NEGATIVE_INFINITY
+
+  /** @throws DirectoryLockedError, DiskError, FatalDiskError */
+  static async open(options: EngineOptions): Promise<IngestEngine> {
+    const engine = new IngestEngine(options)
+    await engine.#reserve.start()
+    return engine
+  }
+
+  private constructor(options: EngineOptions) {
+    this.#options = options
+    const { head, settle } = lateHead(options.heads, options.log)
+    this.#head = head
+    this.#wal = openWal(options)
+    try {
+      this.#reserve = new DiskReserve(options)
+      const { counters } = this
+      const { log, codec, hub, limits } = options
+      const record = (type: number, parts: readonly Uint8Array[]): void => this.#wal.append(type, parts)
+      this.#batches = new BatchIntake({ head, codec, log, hub, limits, counters, record })
+      this.#local = new LocalIntake({ head, log, counters })
+      this.#remote = new RemoteWriteIntake({ head, log, counters, decode: options.decodeWrite })
+      const startedMs = options.clock.monotonic()
+      this.replayReport = this.#wal.replay((type, payload) => this.#replay(type, payload, settle))
+      settle(null)
+      head.publish()
+      log.info('WAL replayed', {
+        records: this.replayReport.records,
+        segments: this.replayReport.segments,
+        damages: this.replayReport.damages.length,
+        durationMs: Math.round(options.clock.monotonic() - startedMs),
+      })
+    } catch (error) {
+      this.#wal.close()
+      throw error
+    }
+  }
+
+  setAgents(agents: readonly KnownAgent[]): void {
+    this.#batches.setKnownAgents(agents)
+  }
+
+  /** The acknowledgement counts after the next successful `commit`. */
+  acceptBatch(subject: string, bytes: Uint8Array): Outcome {
+    if (this.isFull) return this.#batches.unanswered('disk_full')
+    return this.#batches.accept(subject, bytes, this.#options.clock.now())
+  }
+
+  acceptLocal(record: LocalRecord): boolean {
+    if (this.isFull) {
+      this.counters.localScrapesDropped++
+      // The definitions would be missed by every later scrape.
+      if (record.definitions.length === 0) return false
+      record = { ...record, scrape: null, missed: [] }
+      if (this.#wal.pendingBytes > MAX_PENDING_BYTES) return false
+    }
+    if (!this.#local.apply(record)) throw new Error(`BUG: source "${record.source}" uses a series it did not define`)
+    this.#wal.append(RecordType.local, [this.#options.compressor.compress(encodeLocal(record), 1)])
+    return true
+  }
+
+  acceptRules(results: RuleResults): boolean {
+    if (this.isFull) return false
+    this.#local.applyRules(results)
+    this.#wal.append(RecordType.rules, [this.#options.compressor.compress(encodeRules(results), 1)])
+    return true
+  }
+
+  /** @param body snappy, as received */
+  acceptRemoteWrite(body: Uint8Array): WriteAnswer {
+    if (this.isFull) return { status: 503, message: 'disk is almost full: nothing is accepted until space is freed' }
+    const { answer, isStored } = this.#remote.accept(body)
+    if (isStored) this.#wal.append(RecordType.remoteWrite, [receivedPrefix(this.#options.clock.now()), body])
+    return answer
+  }
+
+  get isFull(): boolean {
+    return this.#reserve.isFull
+  }
+
+  get pendingBytes(): number {
+    return this.#wal.pendingBytes
+  }
+
+  get mustCommit(): boolean {
+    return this.#wal.pendingBytes >= 4 << 20
+  }
+
+  /**
+   * Makes what was accepted durable, then visible. False on a full disk: everything stays pending, answers too.
+   * @throws FatalDiskError
+   */
+  commit(): boolean {
+    const bytes = this.#wal.pendingBytes
+    try {
+      this.#wal.commit()
+    } catch (error) {
+      if (!(error instanceof DiskFullError)) throw error
+      this.#reserve.sawFull()
+      return false
+    }
+    this.#reserve.wrote(bytes)
+    this.#head.publish()
+    this.#checkpointIfDue()
+    return true
+  }
+
+  /** Writes a checkpoint now. @throws DiskFullError, FatalDiskError */
+  checkpoint(): void {
+    this.#wal.checkpoint((add) => {
+      this.#head.serialize((piece) => add(RecordType.head, [piece]))
+      for (const source of this.#local.save()) add(RecordType.source, [toCbor(source)])
+      for (const agent of this.#batches.agents.values()) add(RecordType.agent, [toCbor(agent.save())])
+    })
+    this.counters.checkpoints++
+  }
+
+  share(): ReaderShare {
+    return this.#head.share()
+  }
+
+  cursor(agent: string): Cursor {
+    const state = this.#batches.agents.get(agent)
+    if (!state) return []
+    return [...state.epochs]
+      .map(([epoch, { stored }]) => ({ epoch, sequences: stored.intervals() }))
+      .sort((a, b) => a.epoch - b.epoch)
+  }
+
+  /** Of a remote agent, or of a source inside the hub. */
+  ledger(agent: string, fromMs: number, toMs: number): Gap[] {
+    const remote = this.#batches.agents.get(agent)
+    if (remote) return remote.ledger.gaps(fromMs, toMs, remote.isComplete)
+    return this.#local.sources.get(agent)?.ledger.gaps(fromMs, toMs, true) ?? []
+  }
+
+  agents(): AgentStatusOfIngest[] {
+    return describeAgents(this.#batches.agents, this.#local.sources, this.#options.clock.now())
+  }
+
+  status(): IngestStatus {
+    return {
+      counters: { ...this.counters },
+      refused: Object.fromEntries(this.#batches.refused),
+      agents: this.agents(),
+      wal: this.#wal.stats(),
+      bytesSinceCheckpoint: this.#wal.bytesSinceCheckpoint,
+      isFull: this.isFull,
+      availableBytes: this.#reserve.availableBytes,
+      replay: this.replayReport,
+    }
+  }
+
+  /** Forgets what the ledger says of times before `beforeMs`. */
+  pruneLedgers(beforeMs: number): void {
+    for (const agent of this.#batches.agents.values()) agent.ledger.prune(beforeMs)
+    for (const source of this.#local.sources.values()) source.ledger.prune(beforeMs)
+  }
+
+  close(): void {
+    this.#reserve.close()
+    this.#wal.close()
+  }
+
+  #checkpointIfDue(): void {
+    const now = this.#options.clock.monotonic()
+    if (this.#wal.bytesSinceCheckpoint < this.#options.checkpointBytes || now - this.#checkpointTriedMs < 60_000) return
+    this.#checkpointTriedMs = now
+    try {
+      this.checkpoint()
+      this.#options.log.info('Checkpoint written', { durationMs: Math.round(this.#options.clock.monotonic() - now) })
+    } catch (error) {
+      if (!(error instanceof DiskFullError)) throw error
+      this.#options.log.warn('No room for a checkpoint; it is tried again in a minute', { error: error.message })
+    }
+  }
+
+  #replay(type: number, payload: Uint8Array, settle: (piece: Uint8Array | null) => void): void {
+    if (type === RecordType.head) {
+      settle(payload.slice())
+      return
+    }
+    settle(null)
+    switch (type) {
+      case RecordType.batch:
+        this.#batches.replay(payload)
+        break
+      case RecordType.remoteWrite:
+        this.#remote.accept(payload.slice(RECEIVED_PREFIX_BYTES))
+        break
+      case RecordType.identity: {
+        const { agent, labels } = fromCbor<{ agent: string; labels: Labels }>(payload)
+        this.#batches.replayIdentity(agent, labels)
+        break
+      }
+      case RecordType.local:
+        if (!this.#local.apply(decodeLocal(this.#inflate(payload)))) this.#lost('local', 'its definitions are missing')
+        break
+      case RecordType.rules:
+        this.#local.applyRules(decodeRules(this.#inflate(payload)))
+        break
+      case RecordType.agent:
+        this.#batches.restore(fromCbor<AgentSave>(payload))
+        break
+      case RecordType.source:
+        this.#local.restore(fromCbor<SourceSave>(payload))
+        break
+      default:
+        this.#lost(String(type), 'this version does not know the kind')
+    }
+  }
+
+  #lost(record: string, why: string): void {
+    this.counters.replayLost++
+    this.#options.log.error('Cannot apply a record of the log again', { record, why })
+  }
+
+  #inflate(payload: Uint8Array): Uint8Array {
+    return this.#options.compressor.decompress(payload, MAX_INFLATED_LOCAL_BYTES)
+  }
+}

@@ -1,0 +1,86 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import fc from 'fast-check'
+import type { MissReason } from '../../protocol/batch/types.ts'
+import { Ledger } from './ledger.ts'
+import { MAX_RUNS, SlotRuns } from './slots.ts'
+
+const STEP = 1000
+const collect = (ledger: Ledger, ...slots: number[]): void => {
+  for (const slot of slots) ledger.collected({ target: 't', slotMs: slot * STEP, intervalMs: STEP })
+}
+const miss = (ledger: Ledger, from: number, to: number, reason: MissReason): void =>
+  ledger.missed({ target: 't', fromMs: from * STEP, toMs: to * STEP, intervalMs: STEP, reason })
+const gaps = (ledger: Ledger, complete = true): [number, number, string][] =>
+  ledger.gaps(0, 1e9, complete).map((gap) => [gap.fromMs / STEP, gap.toMs / STEP, gap.reason])
+
+test('collected slots in any order leave exactly the holes, and runs stay merged', () => {
+  fc.assert(
+    fc.property(fc.uniqueArray(fc.nat(50), { minLength: 1 }), fc.boolean(), (slots, complete) => {
+      const ledger = new Ledger()
+      collect(ledger, ...slots)
+      const open = new Set<number>()
+      for (let slot = Math.min(...slots); slot < Math.max(...slots); slot++) if (!slots.includes(slot)) open.add(slot)
+      const found = new Set<number>()
+      for (const [from, to, reason] of gaps(Ledger.load(ledger.save()), complete)) {
+        assert.equal(reason, complete ? 'unknown' : 'pending')
+        for (let slot = from; slot <= to; slot++) found.add(slot)
+      }
+      assert.deepEqual([...found].sort(), [...open].sort())
+      const watermark = ledger.watermarkMs(complete)! / STEP
+      assert.equal(watermark, complete || open.size === 0 ? Math.max(...slots) : Math.min(...open) - 1)
+    }),
+  )
+})
+
+test('missed slots keep their reason, and what was collected after all is no gap', () => {
+  const ledger = new Ledger()
+  collect(ledger, 0, 1, 2, 10, 11)
+  miss(ledger, 3, 9, 'agent_down')
+  assert.deepEqual(gaps(ledger), [[3, 9, 'agent_down']])
+  collect(ledger, 5, 6)
+  assert.deepEqual(gaps(ledger), [
+    [3, 4, 'agent_down'],
+    [7, 9, 'agent_down'],
+  ])
+  miss(ledger, 12, 12, 'overrun')
+  assert.equal(ledger.watermarkMs(false), 12 * STEP)
+  assert.deepEqual(gaps(ledger).at(-1), [12, 12, 'overrun'])
+})
+
+test('gaps are clipped to the range that was asked for', () => {
+  const ledger = new Ledger()
+  collect(ledger, 0, 20)
+  assert.deepEqual(
+    ledger.gaps(5 * STEP, 7 * STEP, false).map((gap) => [gap.fromMs / STEP, gap.toMs / STEP, gap.reason]),
+    [[5, 7, 'pending']],
+  )
+})
+
+test('slots on another grid after a reload are no gap', () => {
+  const ledger = new Ledger()
+  collect(ledger, 0, 1, 2)
+  ledger.collected({ target: 't', slotMs: 2 * STEP + 1400, intervalMs: 2000 })
+  ledger.collected({ target: 't', slotMs: 2 * STEP + 3400, intervalMs: 2000 })
+  assert.deepEqual(gaps(ledger), [])
+})
+
+test('memory is bounded: the oldest runs are forgotten, and said to be', () => {
+  const runs = new SlotRuns()
+  for (let i = 0; i < MAX_RUNS + 10; i++) runs.add(i * 10 * STEP, i * 10 * STEP, STEP, null)
+  assert.equal(runs.runs.length, MAX_RUNS)
+  assert.equal(runs.forgotten, 10)
+  const ledger = new Ledger()
+  for (let i = 0; i < MAX_RUNS + 10; i++) collect(ledger, i * 10)
+  const first = ledger.gaps(0, 1e9, true)[0]!
+  assert.deepEqual([first.reason, first.fromMs, first.toMs], ['forgotten', 0, 91 * STEP])
+})
+
+test('prune() forgets what lies before retention, targets included', () => {
+  const ledger = new Ledger()
+  collect(ledger, 0, 1, 5, 6)
+  ledger.prune(3 * STEP)
+  assert.deepEqual(gaps(ledger), [])
+  ledger.prune(10 * STEP)
+  assert.equal(ledger.watermarkMs(true), null)
+})

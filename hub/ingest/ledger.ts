@@ -1,0 +1,172 @@
+/**
+ * The gap ledger: for any agent, target and stretch of time, which slots were collected, which were missed and why,
+ * and which nobody has accounted for yet. Rebuilt from the log's batches, carried in its checkpoints.
+ */
+import type { MissedSlots, MissReason, Scrape } from '../../protocol/batch/types.ts'
+import { type SlotRun, SlotRuns } from './slots.ts'
+
+export const MAX_TARGETS_PER_AGENT = 4096
+
+/** `pending`: a batch is missing that may hold the slot. `unknown`: none is, and yet nobody said what became of it. */
+export type GapReason = MissReason | 'pending' | 'unknown' | 'forgotten'
+
+/** Both ends are slots, and included. */
+export type Gap = {
+  readonly target: string
+  readonly fromMs: number
+  readonly toMs: number
+  readonly intervalMs: number
+  readonly reason: GapReason
+}
+
+type Target = { readonly collected: SlotRuns; readonly missed: SlotRuns }
+
+type SavedRuns = { readonly runs: readonly SlotRun[]; readonly knownFromMs: number | null }
+export type LedgerState = readonly {
+  readonly target: string
+  readonly collected: SavedRuns
+  readonly missed: SavedRuns
+}[]
+
+/** The ledger of one agent. */
+export class Ledger {
+  readonly #targets = new Map<string, Target>()
+  /** Targets beyond the limit, which are stored but not watched. */
+  untracked = 0
+
+  collected(scrape: Pick<Scrape, 'target' | 'slotMs' | 'intervalMs'>): void {
+    this.#target(scrape.target)?.collected.add(scrape.slotMs, scrape.slotMs, scrape.intervalMs, null)
+  }
+
+  missed(slots: MissedSlots): void {
+    this.#target(slots.target)?.missed.add(slots.fromMs, slots.toMs, slots.intervalMs, slots.reason)
+  }
+
+  /**
+   * What is missing in [fromMs, toMs], by target and time.
+   * @param complete whether every batch that the agent is known to have made is there
+   */
+  gaps(fromMs: number, toMs: number, complete: boolean): Gap[] {
+    const gaps: Gap[] = []
+    for (const [target, { collected, missed }] of this.#targets) {
+      const knownFrom = Math.max(collected.knownFromMs, missed.knownFromMs)
+      if (knownFrom > fromMs && Number.isFinite(knownFrom))
+        gaps.push({ target, fromMs, toMs: Math.min(toMs, knownFrom), intervalMs: 0, reason: 'forgotten' })
+      for (const gap of gapsOf(target, collected.runs, missed.runs, complete)) {
+        if (gap.toMs < Math.max(fromMs, knownFrom) || gap.fromMs > toMs) continue
+        gaps.push(clip(gap, fromMs, toMs))
+      }
+    }
+    return gaps.sort((a, b) => (a.target < b.target ? -1 : a.target > b.target ? 1 : a.fromMs - b.fromMs))
+  }
+
+  /**
+   * Up to when the agent's data is all accounted for: collected, or missed with a reason. Null before the first slot.
+   * With all batches there, that is the newest slot; else the slot before the first one that is open.
+   */
+  watermarkMs(complete: boolean): number | null {
+    let newest: number | null = null
+    let open = Number.POSITIVE_INFINITY
+    for (const [target, { collected, missed }] of this.#targets) {
+      const last = Math.max(collected.runs.at(-1)?.toMs ?? -Infinity, missed.runs.at(-1)?.toMs ?? -Infinity)
+      if (Number.isFinite(last) && (newest === null || last > newest)) newest = last
+      if (complete) continue
+      for (const gap of gapsOf(target, collected.runs, missed.runs, false))
+        if (gap.reason === 'pending') open = Math.min(open, gap.fromMs - gap.intervalMs)
+    }
+    return newest === null ? null : Math.min(newest, open)
+  }
+
+  prune(beforeMs: number): void {
+    for (const [name, target] of this.#targets) {
+      target.collected.prune(beforeMs)
+      target.missed.prune(beforeMs)
+      if (target.collected.runs.length === 0 && target.missed.runs.length === 0) this.#targets.delete(name)
+    }
+  }
+
+  save(): LedgerState {
+    return [...this.#targets].map(([target, { collected, missed }]) => ({
+      target,
+      collected: saveRuns(collected),
+      missed: saveRuns(missed),
+    }))
+  }
+
+  static load(state: LedgerState): Ledger {
+    const ledger = new Ledger()
+    for (const { target, collected, missed } of state)
+      ledger.#targets.set(target, { collected: loadRuns(collected), missed: loadRuns(missed) })
+    return ledger
+  }
+
+  #target(name: string): Target | null {
+    const known = this.#targets.get(name)
+    if (known) return known
+    if (this.#targets.size >= MAX_TARGETS_PER_AGENT) {
+      this.untracked++
+      return null
+    }
+    const target = { collected: new SlotRuns(), missed: new SlotRuns() }
+    this.#targets.set(name, target)
+    return target
+  }
+}
+
+/** Missed runs, less what was collected after all; and holes between the runs of either kind. */
+function* gapsOf(
+  target: string,
+  collected: readonly SlotRun[],
+  missed: readonly SlotRun[],
+  complete: boolean,
+): Generator<Gap> {
+  const all = [...collected, ...missed].sort((a, b) => a.fromMs - b.fromMs)
+  let coveredTo = Number.NEGATIVE_INFINITY
+  let interval = 0
+  for (const run of all) {
+    // Half an interval of grace: after a reload a target's slots lie on another grid.
+    if (coveredTo > Number.NEGATIVE_INFINITY && run.fromMs - coveredTo > 1.5 * Math.max(interval, run.intervalMs))
+      yield {
+        target,
+        fromMs: coveredTo + interval,
+        toMs: run.fromMs - run.intervalMs,
+        intervalMs: interval,
+        reason: complete ? 'unknown' : 'pending',
+      }
+    if (run.reason !== null) yield* uncovered(target, run, collected)
+    if (run.toMs >= coveredTo) {
+      coveredTo = run.toMs
+      interval = run.intervalMs
+    }
+  }
+}
+
+function* uncovered(target: string, run: SlotRun, collected: readonly SlotRun[]): Generator<Gap> {
+  const { intervalMs } = run
+  const reason = run.reason!
+  let from = run.fromMs
+  for (const other of collected) {
+    if (other.toMs < from) continue
+    if (other.fromMs > run.toMs) break
+    if (other.fromMs > from) yield { target, fromMs: from, toMs: other.fromMs - intervalMs, intervalMs, reason }
+    from = other.toMs + intervalMs
+  }
+  if (from <= run.toMs) yield { target, fromMs: from, toMs: run.toMs, intervalMs, reason }
+}
+
+const clip = (gap: Gap, fromMs: number, toMs: number): Gap => ({
+  ...gap,
+  fromMs: Math.max(gap.fromMs, fromMs),
+  toMs: Math.min(gap.toMs, toMs),
+})
+
+const saveRuns = (runs: SlotRuns): SavedRuns => ({
+  runs: runs.runs.map((run) => ({ ...run })),
+  knownFromMs: Number.isFinite(runs.knownFromMs) ? runs.knownFromMs : null,
+})
+
+const loadRuns = (saved: SavedRuns): SlotRuns =>
+  new SlotRuns(
+    saved.runs.map((run) => ({ ...run })),
+    saved.knownFromMs ?? Number.NEGATIVE_INFINITY,
+  )

@@ -1,0 +1,120 @@
+/**
+ * Samples made inside the hub's process: by its own agent (its `scrape_configs`) and by its rules. They get no identity
+ * labels. The log is their ring: what it could not take is lost, and counted.
+ */
+import type { MissedSlots } from '../../protocol/batch/types.ts'
+import type { Logger } from '../../protocol/env/mod.ts'
+import { labelValue, METRIC_NAME } from '../../protocol/labels/mod.ts'
+import { type Appender, AppendResult } from '../tsdb/contract.ts'
+import { type AppendCounts, appendExemplars, appendScrape, resolveScrape } from './columns.ts'
+import type { IngestCounters } from './counters.ts'
+import { Dictionary, MAX_SERIES_ID, REFUSED } from './dictionary.ts'
+import { Ledger, type LedgerState } from './ledger.ts'
+import type { LocalRecord, RuleResults } from './records.ts'
+
+export type LocalIntakeOptions = { readonly head: Appender; readonly log: Logger; readonly counters: IngestCounters }
+
+type Source = { epoch: number; dictionary: Dictionary; ledger: Ledger; newestMs: number }
+
+export type SourceSave = {
+  readonly source: string
+  readonly epoch: number
+  /** Refs by id, as bytes: they are good for the head of the same checkpoint. */
+  readonly refs: Uint8Array
+  readonly ledger: LedgerState
+  readonly newestMs: number
+}
+
+export class LocalIntake {
+  readonly sources = new Map<string, Source>()
+  readonly #options: LocalIntakeOptions
+
+  constructor(options: LocalIntakeOptions) {
+    this.#options = options
+  }
+
+  /** @returns false when it uses a series that was never defined, which only damage to the log can bring about */
+  apply(record: LocalRecord): boolean {
+    const { head, counters } = this.#options
+    const source = this.#source(record.source, record.epoch)
+    for (const { id, labels, metadata } of record.definitions) {
+      if (id > MAX_SERIES_ID) return false
+      const ref = head.series(labels)
+      source.dictionary.set(id, ref < 0 ? REFUSED : ref)
+      if (metadata) head.setMetadata(familyOf(labelValue(labels, METRIC_NAME), metadata.type), metadata)
+    }
+    for (const missed of record.missed) source.ledger.missed(missed)
+    const { scrape } = record
+    if (!scrape) return true
+    const resolved = resolveScrape(source.dictionary, scrape.ids)
+    if (!resolved) return false
+    const counts: AppendCounts = { stored: 0, notStored: 0, refused: 0 }
+    appendScrape(head, scrape, resolved.refs, resolved.refused, counts)
+    appendExemplars(head, source.dictionary, scrape)
+    source.ledger.collected(scrape)
+    if (scrape.timestampMs > source.newestMs) source.newestMs = scrape.timestampMs
+    counters.localScrapes++
+    counters.samplesStored += counts.stored
+    counters.samplesNotStored += counts.notStored
+    counters.samplesOverSeriesLimit += counts.refused
+    return true
+  }
+
+  missed(source: string, epoch: number, slots: MissedSlots): void {
+    this.#source(source, epoch).ledger.missed(slots)
+  }
+
+  applyRules(results: RuleResults): void {
+    const { head, counters } = this.#options
+    for (let i = 0; i < results.labels.length; i++) {
+      const ref = head.series(results.labels[i]!)
+      if (ref < 0) {
+        counters.samplesOverSeriesLimit++
+        continue
+      }
+      const histogram = results.histograms?.get(i)
+      const result = histogram
+        ? head.appendHistogram(ref, results.timestampMs, histogram, 0)
+        : head.appendFloat(ref, results.timestampMs, results.values, i, 0)
+      if (result === AppendResult.stored) counters.ruleSamples++
+      else counters.samplesNotStored++
+    }
+  }
+
+  save(): SourceSave[] {
+    return [...this.sources].map(([source, { epoch, dictionary, ledger, newestMs }]) => ({
+      source,
+      epoch,
+      refs: dictionary.save(),
+      ledger: ledger.save(),
+      newestMs,
+    }))
+  }
+
+  restore(saved: SourceSave): void {
+    this.sources.set(saved.source, {
+      epoch: saved.epoch,
+      dictionary: Dictionary.load(saved.refs),
+      ledger: Ledger.load(saved.ledger),
+      newestMs: saved.newestMs,
+    })
+  }
+
+  #source(name: string, epoch: number): Source {
+    let source = this.sources.get(name)
+    if (!source) {
+      source = { epoch, dictionary: new Dictionary(), ledger: new Ledger(), newestMs: 0 }
+      this.sources.set(name, source)
+    } else if (source.epoch !== epoch) {
+      source.epoch = epoch
+      source.dictionary = new Dictionary()
+    }
+    return source
+  }
+}
+
+/** A series' name less the suffix that the parts of a histogram or summary have. */
+export function familyOf(name: string, type: string): string {
+  const hasParts = type === 'histogram' || type === 'gaugehistogram' || type === 'summary'
+  return hasParts ? name.replace(/_(?:bucket|sum|count|gsum|gcount)$/, '') : name
+}

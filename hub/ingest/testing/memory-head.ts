@@ -1,0 +1,117 @@
+/** The plainest head there can be: the oracle of the tests, and the same contract as the real one. */
+import type { Labels } from '../../../protocol/labels/mod.ts'
+import { labelsKey } from '../../../protocol/labels/mod.ts'
+import type { Exemplar, Histogram, Metadata } from '../../../protocol/samples/mod.ts'
+import { AppendResult, type ReaderShare } from '../../tsdb/contract.ts'
+import type { HeadFactory, IngestHead } from '../mod.ts'
+
+export class MemoryHead implements IngestHead {
+  readonly refs = new Map<string, number>()
+  /** By ref, then time: the sample as text, the bits of its float included. */
+  readonly samples: Map<number, string>[] = []
+  readonly families = new Map<string, Metadata>()
+  readonly exemplars: [number, Exemplar][] = []
+  maxSeries = Number.POSITIVE_INFINITY
+  published = 0
+  pages = 1
+
+  series(labels: Labels): number {
+    const key = labelsKey(labels)
+    const known = this.refs.get(key)
+    if (known !== undefined) return known
+    if (this.refs.size >= this.maxSeries) return -1
+    const ref = this.refs.size
+    this.refs.set(key, ref)
+    this.samples.push(new Map())
+    return ref
+  }
+
+  setMetadata(family: string, metadata: Metadata): void {
+    this.families.set(family, metadata)
+  }
+
+  appendColumn(timestampMs: number, refs: Uint32Array, values: Float64Array, n: number): number {
+    let stored = 0
+    for (let i = 0; i < n; i++)
+      if (this.appendFloat(refs[i]!, timestampMs, values, i, 0) === AppendResult.stored) stored++
+    return stored
+  }
+
+  appendFloat(ref: number, timestampMs: number, values: Float64Array, at: number, startMs: number): AppendResult {
+    const words = new Uint32Array(values.buffer, values.byteOffset + 8 * at, 2)
+    return this.#append(ref, timestampMs, `${words[1]!.toString(16)}:${words[0]!.toString(16)}@${startMs}`)
+  }
+
+  appendHistogram(ref: number, timestampMs: number, histogram: Histogram, startMs: number): AppendResult {
+    return this.#append(ref, timestampMs, `${JSON.stringify(histogram)}@${startMs}`)
+  }
+
+  appendExemplar(ref: number, exemplar: Exemplar): void {
+    this.exemplars.push([ref, exemplar])
+  }
+
+  publish(): void {
+    this.published++
+  }
+
+  share(): ReaderShare {
+    return {
+      control: new SharedArrayBuffer(8),
+      pages: Array.from({ length: this.pages }, () => new SharedArrayBuffer(8)),
+    }
+  }
+
+  serialize(write: (piece: Uint8Array) => void): void {
+    const state = [[...this.refs], this.samples.map((samples) => [...samples]), [...this.families]]
+    const bytes = new TextEncoder().encode(JSON.stringify(state))
+    for (let at = 0; at < bytes.length; at += 1000) write(bytes.subarray(at, at + 1000))
+  }
+
+  static restore(pieces: readonly Uint8Array[]): MemoryHead {
+    const [refs, samples, families] = JSON.parse(new TextDecoder().decode(Buffer.concat(pieces)))
+    const head = new MemoryHead()
+    for (const [key, ref] of refs) head.refs.set(key, ref)
+    for (const each of samples) head.samples.push(new Map(each))
+    for (const [family, metadata] of families) head.families.set(family, metadata)
+    return head
+  }
+
+  #append(ref: number, timestampMs: number, sample: string): AppendResult {
+    const samples = this.samples[ref]!
+    const known = samples.get(timestampMs)
+    if (known !== undefined) return known === sample ? AppendResult.duplicate : AppendResult.conflicting
+    samples.set(timestampMs, sample)
+    return AppendResult.stored
+  }
+
+  /** Everything, by labels and sorted: equal heads give equal values. */
+  dump(): [labels: string, samples: [number, string][]][] {
+    return [...this.refs]
+      .map(
+        ([key, ref]) =>
+          [key.replaceAll('\xff', ','), [...this.samples[ref]!].sort(([a], [b]) => a - b)] as [
+            string,
+            [number, string][],
+          ],
+      )
+      .filter(([, samples]) => samples.length > 0)
+      .sort(([a], [b]) => (a < b ? -1 : 1))
+  }
+}
+
+/** Remembers the head that it made last. */
+export class MemoryHeads implements HeadFactory {
+  last = new MemoryHead()
+  maxSeries = Number.POSITIVE_INFINITY
+
+  create(): MemoryHead {
+    this.last = new MemoryHead()
+    this.last.maxSeries = this.maxSeries
+    return this.last
+  }
+
+  restore(pieces: readonly Uint8Array[]): MemoryHead {
+    this.last = MemoryHead.restore(pieces)
+    return this.last
+  }
+}

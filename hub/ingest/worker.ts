@@ -1,0 +1,187 @@
+/**
+ * The ingest thread's loop: applies what comes in, commits in groups, and answers only what is durable. A group is what
+ * arrives within `groupCommitMs` of its first message, so many agents share one `datasync`.
+ */
+import type { Clock, Timer } from '../../protocol/env/mod.ts'
+import type { ReaderShare } from '../tsdb/contract.ts'
+import { type EngineOptions, IngestEngine } from './engine.ts'
+import { type FromIngest, type IngestPort, sentError, type ToIngest } from './messages.ts'
+
+/** How long to wait before a group that found no room is tried again. */
+const RETRY_MS = 250
+
+export type IngestWorkerOptions = EngineOptions & { readonly groupCommitMs: number }
+
+/** Resolves when asked to close; rejects after `fatal` was posted. */
+export async function runIngestWorker(port: IngestPort, options: IngestWorkerOptions): Promise<void> {
+  // Whoever posts before the log is replayed must not be lost.
+  const early: ToIngest[] = []
+  let loop: Loop | null = null
+  port.onMessage((message) => (loop ? loop.receive(message) : void early.push(message)))
+  let engine: IngestEngine
+  try {
+    engine = await IngestEngine.open(options)
+  } catch (error) {
+    port.post({ kind: 'fatal', error: sentError(error) })
+    throw error
+  }
+  const ended = new Promise<void>((resolve, reject) => {
+    loop = new Loop(port, engine, options.clock, options.groupCommitMs, resolve, reject)
+  })
+  port.post({ kind: 'ready', share: engine.share(), replay: engine.replayReport })
+  for (const message of early) loop!.receive(message)
+  return ended
+}
+
+class Loop {
+  readonly #port: IngestPort
+  readonly #engine: IngestEngine
+  readonly #clock: Clock
+  readonly #groupCommitMs: number
+  readonly #resolve: () => void
+  readonly #reject: (error: unknown) => void
+  #answers: [number, unknown][] = []
+  #timer: Timer | null = null
+  #pages = 0
+  #ended = false
+
+  constructor(
+    port: IngestPort,
+    engine: IngestEngine,
+    clock: Clock,
+    groupCommitMs: number,
+    resolve: () => void,
+    reject: (error: unknown) => void,
+  ) {
+    this.#port = port
+    this.#engine = engine
+    this.#clock = clock
+    this.#groupCommitMs = groupCommitMs
+    this.#resolve = resolve
+    this.#reject = reject
+    this.#pages = engine.share().pages.length
+  }
+
+  receive(message: ToIngest): void {
+    if (this.#ended) return
+    try {
+      this.#apply(message)
+    } catch (error) {
+      this.#end(error)
+    }
+  }
+
+  #apply(message: ToIngest): void {
+    const engine = this.#engine
+    switch (message.kind) {
+      case 'batch':
+        this.#answerLater(message.id, engine.acceptBatch(message.subject, message.bytes).ack)
+        break
+      case 'local':
+        this.#answerLater(message.id, engine.acceptLocal(message.record))
+        break
+      case 'rules':
+        this.#answerLater(message.id, engine.acceptRules(message.results))
+        break
+      case 'remote-write':
+        this.#answerLater(message.id, engine.acceptRemoteWrite(message.body))
+        break
+      case 'agents':
+        engine.setAgents(message.agents)
+        break
+      case 'cursor':
+        this.#answerNow(message.id, engine.cursor(message.agent))
+        break
+      case 'ledger':
+        this.#answerNow(message.id, engine.ledger(message.agent, message.fromMs, message.toMs))
+        break
+      case 'status':
+        this.#answerNow(message.id, engine.status())
+        break
+      case 'checkpoint':
+        this.#checkpoint(message.id)
+        break
+      case 'prune':
+        engine.pruneLedgers(message.beforeMs)
+        break
+      case 'close':
+        this.#close(message.id)
+        break
+    }
+  }
+
+  #close(id: number): void {
+    // What finds no room was never acknowledged: its senders still have it.
+    this.#commit()
+    this.#engine.close()
+    this.#answerNow(id, null)
+    this.#end(null)
+  }
+
+  #checkpoint(id: number): void {
+    try {
+      this.#engine.checkpoint()
+      this.#answerNow(id, null)
+    } catch (error) {
+      if (sentError(error).code !== 'DISK_FULL') throw error
+      this.#port.post({ kind: 'failed', id, error: sentError(error) })
+    }
+  }
+
+  /** After the next commit. Refusals wait too: they may stand on what the same group stored. */
+  #answerLater(id: number, value: unknown): void {
+    this.#answers.push([id, value])
+    if (this.#engine.mustCommit) this.#commit()
+    else this.#timer ??= this.#clock.setTimer(this.#groupCommitMs, () => this.#onTimer())
+  }
+
+  #answerNow(id: number, value: unknown): void {
+    this.#port.post({ kind: 'answers', answers: [[id, value]] })
+  }
+
+  #onTimer(): void {
+    this.#timer = null
+    if (this.#ended) return
+    try {
+      this.#commit()
+    } catch (error) {
+      this.#end(error)
+    }
+  }
+
+  #commit(): boolean {
+    this.#timer?.cancel()
+    this.#timer = null
+    if (!this.#engine.commit()) {
+      this.#timer = this.#clock.setTimer(RETRY_MS, () => this.#onTimer())
+      return false
+    }
+    const answers = this.#answers
+    this.#answers = []
+    this.#sharePages(this.#engine.share())
+    if (answers.length > 0) this.#post({ kind: 'answers', answers })
+    return true
+  }
+
+  #sharePages(share: ReaderShare): void {
+    if (share.pages.length === this.#pages) return
+    this.#pages = share.pages.length
+    this.#post({ kind: 'share', share })
+  }
+
+  #post(message: FromIngest): void {
+    this.#port.post(message)
+  }
+
+  #end(error: unknown): void {
+    this.#ended = true
+    this.#timer?.cancel()
+    if (error === null) {
+      this.#resolve()
+      return
+    }
+    // Whatever failed, memory and disk may now disagree: nothing more is acknowledged.
+    this.#post({ kind: 'fatal', error: sentError(error) })
+    this.#reject(error)
+  }
+}
