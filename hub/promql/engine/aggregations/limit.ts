@@ -1,0 +1,79 @@
+/**
+ * limitk: any k series of each group; limit_ratio: a share of all series, chosen by the hash of their labels, with
+ * the rest for the negative ratio. Semantics: Prometheus promql/engine.go, aggregationK and HashRatioSampler (v3.14).
+ */
+import type { AggregateExpr } from '../../ast.ts'
+import { QueryError } from '../../contract.ts'
+import { formatG, type QueryContext } from '../context.ts'
+import { anyPresent, type Emit, type Frame, NONE, type Series } from '../types.ts'
+import { collectVector } from '../vector.ts'
+import { GroupTable } from './groups.ts'
+import { hashLabels } from './hash.ts'
+
+const MAX_INT64 = 9223372036854774784
+
+/** k at each step. @throws QueryError for NaN and for what no 64-bit integer holds */
+export function limitsOf(param: Float64Array): number[] {
+  return Array.from(param, (k) => {
+    if (Number.isNaN(k)) throw new QueryError('execution', 'Parameter value is NaN')
+    if (!(k <= MAX_INT64 && k >= -(2 ** 63))) {
+      throw new QueryError('execution', `Scalar value ${formatG(k)} overflows int64`)
+    }
+    return Math.trunc(k)
+  })
+}
+
+export function streamLimitK(
+  ctx: QueryContext,
+  expr: AggregateExpr,
+  param: Float64Array,
+  frame: Frame,
+  done: () => void,
+  emit: Emit,
+): void {
+  const limits = limitsOf(param)
+  const all = collectVector(ctx, expr.expr, frame)
+  done()
+  const groups = new GroupTable(ctx, expr, () => ({ taken: new Float64Array(frame.steps) }))
+  for (const series of all) {
+    const { taken } = groups.of(series)
+    for (let i = 0; i < frame.steps; i++) {
+      if (series.present[i] === NONE) continue
+      if (taken[i]! < limits[i]!) taken[i]!++
+      else series.present[i] = NONE
+    }
+    if (anyPresent(series.present)) emit(series)
+  }
+}
+
+export function streamLimitRatio(
+  ctx: QueryContext,
+  expr: AggregateExpr,
+  param: Float64Array,
+  frame: Frame,
+  done: () => void,
+  emit: Emit,
+): void {
+  const ratios = param.map((ratio) => {
+    if (Number.isNaN(ratio)) throw new QueryError('execution', 'Ratio value is NaN')
+    const capped = Math.max(-1, Math.min(1, ratio))
+    if (capped !== ratio) {
+      ctx.warn(
+        `ratio value should be between -1 and 1, got ${formatG(ratio)}, capping to ${formatG(capped)}`,
+        expr.param!.pos,
+      )
+    }
+    return capped
+  })
+  const all: Series[] = collectVector(ctx, expr.expr, frame)
+  done()
+  for (const series of all) {
+    const place = Number(hashLabels(ctx.labelsOf(series))) / 2 ** 64
+    for (let i = 0; i < frame.steps; i++) {
+      const ratio = ratios[i]!
+      const chosen = ratio >= 0 ? place < ratio : place >= 1 + ratio
+      if (!chosen || ratio === 0) series.present[i] = NONE
+    }
+    if (anyPresent(series.present)) emit(series)
+  }
+}

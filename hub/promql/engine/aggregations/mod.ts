@@ -1,0 +1,91 @@
+/** Aggregation operators: which accumulator or selection stands for which name. */
+import type { AggregateExpr } from '../../ast.ts'
+import { columnSamples, type QueryContext } from '../context.ts'
+import { unwrap } from '../keys.ts'
+import { anyPresent, type Emit, type Frame, newSeries } from '../types.ts'
+import { evalScalar, streamVector } from '../vector.ts'
+import {
+  type Accumulator,
+  type AccumulatorSpec,
+  CountAccumulator,
+  ExtremeAccumulator,
+  SumAccumulator,
+  VarianceAccumulator,
+} from './accumulators.ts'
+import { streamCountValues } from './count-values.ts'
+import { GroupTable } from './groups.ts'
+import { streamLimitK, streamLimitRatio } from './limit.ts'
+import { streamQuantile } from './quantile.ts'
+import { streamTopK } from './topk.ts'
+
+export function streamAggregate(ctx: QueryContext, expr: AggregateExpr, frame: Frame, emit: Emit): void {
+  const heldBefore = ctx.held
+  const pass: Emit = (series) => {
+    ctx.hold(columnSamples(series))
+    emit(series)
+  }
+  const done = () => {
+    ctx.held = heldBefore
+  }
+  if (expr.op === 'count_values') return streamCountValues(ctx, expr, frame, done, pass)
+  const param = expr.param === null ? null : evalScalar(ctx, unwrap(expr.param), frame)
+  switch (expr.op) {
+    case 'topk':
+    case 'bottomk':
+      return streamTopK(ctx, expr, param!, frame, done, pass)
+    case 'limitk':
+      return streamLimitK(ctx, expr, param!, frame, done, pass)
+    case 'limit_ratio':
+      return streamLimitRatio(ctx, expr, param!, frame, done, pass)
+    case 'quantile':
+      return streamQuantile(ctx, expr, param!, frame, done, pass)
+    default: {
+      const groups = accumulate(ctx, expr, frame)
+      done()
+      for (const group of groups) {
+        const out = newSeries(frame.steps, -1, group.labels)
+        out.dropName = group.dropName
+        group.accumulator.finish(out)
+        if (anyPresent(out.present)) pass(out)
+      }
+    }
+  }
+}
+
+export type AccumulatedGroup = {
+  readonly labels: ReturnType<GroupTable<unknown>['labelsFor']>
+  readonly dropName: boolean
+  readonly accumulator: Accumulator
+}
+
+/** Streams the inside of the aggregation into one accumulator per group. */
+export function accumulate(ctx: QueryContext, expr: AggregateExpr, frame: Frame): AccumulatedGroup[] {
+  const spec = { ctx, expr, steps: frame.steps }
+  const groups = new GroupTable<AccumulatedGroup>(ctx, expr, (labels, dropName) => ({
+    labels,
+    dropName,
+    accumulator: newAccumulator(spec),
+  }))
+  streamVector(ctx, expr.expr, frame, false, (series) => groups.of(series).accumulator.add(series))
+  return [...groups.values()]
+}
+
+function newAccumulator(spec: AccumulatorSpec): Accumulator {
+  switch (spec.expr.op) {
+    case 'sum':
+      return new SumAccumulator(spec, false)
+    case 'avg':
+      return new SumAccumulator(spec, true)
+    case 'min':
+    case 'max':
+      return new ExtremeAccumulator(spec)
+    case 'count':
+    case 'group':
+      return new CountAccumulator(spec)
+    case 'stddev':
+    case 'stdvar':
+      return new VarianceAccumulator(spec)
+    default:
+      throw new Error(`BUG: aggregation ${spec.expr.op} has no accumulator`)
+  }
+}

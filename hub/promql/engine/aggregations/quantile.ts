@@ -1,0 +1,37 @@
+/** The quantile aggregation. Semantics: Prometheus promql/engine.go, aggregation with QUANTILE. */
+import type { AggregateExpr } from '../../ast.ts'
+import type { QueryContext } from '../context.ts'
+import { quantileOf, warnQuantile } from '../functions/order-statistics.ts'
+import { anyPresent, type Emit, FLOAT, type Frame, HISTOGRAM, newSeries, type Series, setFloat } from '../types.ts'
+import { streamVector } from '../vector.ts'
+import { GroupTable } from './groups.ts'
+
+export function streamQuantile(
+  ctx: QueryContext,
+  expr: AggregateExpr,
+  quantiles: Float64Array,
+  frame: Frame,
+  done: () => void,
+  emit: Emit,
+): void {
+  const groups = new GroupTable(ctx, expr, (labels, dropName) => ({ labels, dropName, members: [] as Series[] }))
+  for (const q of quantiles) warnQuantile(ctx, q, expr.param!.pos)
+  streamVector(ctx, expr.expr, frame, true, (series) => {
+    if (series.histograms !== null && series.present.includes(HISTOGRAM)) {
+      ctx.info('ignored histogram in quantile aggregation', expr.expr.pos)
+    }
+    groups.of(series).members.push(series)
+  })
+  done()
+  for (const { labels, dropName, members } of groups.values()) {
+    const out = newSeries(frame.steps, -1, labels)
+    out.dropName = dropName
+    const scratch = new Float64Array(members.length)
+    for (let i = 0; i < frame.steps; i++) {
+      let count = 0
+      for (const { values, present } of members) if (present[i] === FLOAT) scratch[count++] = values[i]!
+      if (count > 0) setFloat(out, i, quantileOf(quantiles[i]!, scratch, count))
+    }
+    if (anyPresent(out.present)) emit(out)
+  }
+}

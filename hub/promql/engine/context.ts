@@ -1,0 +1,163 @@
+/**
+ * What one evaluation carries along: the reader, the options, the annotations so far and the count of samples held.
+ * Semantics: Prometheus promql/engine.go, evaluator.
+ */
+import { EMPTY_LABELS, type Labels, labelValue, METRIC_NAME } from '../../../protocol/labels/mod.ts'
+import type { Histogram } from '../../../protocol/samples/mod.ts'
+import type { SeriesReader, Shard } from '../../tsdb/contract.ts'
+import type { Expr, Position } from '../ast.ts'
+import { type Annotation, type EngineOptions, QueryError, type QueryRange } from '../contract.ts'
+import { dropMetricName } from './labels.ts'
+import type { Series } from './types.ts'
+
+export class QueryContext {
+  readonly reader: SeriesReader
+  readonly options: EngineOptions
+  readonly range: QueryRange
+  readonly shard: Shard | undefined
+  readonly invariant: ReadonlySet<Expr>
+  /** Values of aggregations that were computed elsewhere and merged; the node is then not evaluated again. */
+  readonly given: Map<Expr, readonly Series[]>
+  readonly #annotations = new Map<string, Annotation>()
+  readonly #monotonicity = new Map<string, MonotonicityNote>()
+  /** Samples that the evaluation holds now, counted as upstream counts them. */
+  held = 0
+
+  constructor(fields: {
+    reader: SeriesReader
+    options: EngineOptions
+    range: QueryRange
+    invariant: ReadonlySet<Expr>
+    shard?: Shard | undefined
+    given?: Map<Expr, readonly Series[]>
+  }) {
+    this.reader = fields.reader
+    this.options = fields.options
+    this.range = fields.range
+    this.invariant = fields.invariant
+    this.shard = fields.shard
+    this.given = fields.given ?? new Map()
+  }
+
+  /** Same message, same annotation: the last position wins, as in a Go map upstream. */
+  warn(message: string, pos: Position | null): void {
+    this.#annotations.set(`w${message}`, { level: 'warning', message: `PromQL warning: ${message}`, pos })
+  }
+
+  info(message: string, pos: Position | null): void {
+    this.#annotations.set(`i${message}`, { level: 'info', message: `PromQL info: ${message}`, pos })
+  }
+
+  annotate(annotations: readonly Annotation[]): void {
+    for (const note of annotations) this.#annotations.set(note.level[0]! + note.message, note)
+  }
+
+  /** Notes of forced monotonicity are merged per metric, with the extent of what was forced. */
+  forcedMonotonicity(note: Omit<MonotonicityNote, 'count' | 'maxTs'>): void {
+    const old = this.#monotonicity.get(note.metric)
+    if (old === undefined) this.#monotonicity.set(note.metric, { ...note, maxTs: note.minTs, count: 1 })
+    else {
+      old.minTs = Math.min(old.minTs, note.minTs)
+      old.maxTs = Math.max(old.maxTs, note.minTs)
+      old.minBucket = Math.min(old.minBucket, note.minBucket)
+      old.maxBucket = Math.max(old.maxBucket, note.maxBucket)
+      old.maxDiff = Math.max(old.maxDiff, note.maxDiff)
+      old.count++
+    }
+  }
+
+  annotations(): Annotation[] {
+    const notes = [...this.#annotations.values()]
+    for (const note of this.#monotonicity.values()) notes.push(monotonicityAnnotation(note))
+    return notes
+  }
+
+  /** To be called per series: ends the query when its client has gone or its time is up. */
+  poll(): void {
+    const reason = this.options.interrupted()
+    if (reason === 'canceled') throw new QueryError('canceled', 'query was canceled in expression evaluation')
+    if (reason === 'timeout') throw new QueryError('timeout', 'query timed out in expression evaluation')
+  }
+
+  hold(samples: number): void {
+    this.held += samples
+    if (this.held > this.options.maxSamples) {
+      throw new QueryError('execution', 'query processing would load too many samples into memory in query execution')
+    }
+  }
+
+  labelsOf(series: Series): Labels {
+    if (series.labels !== null) return series.labels
+    if (series.ref < 0) return EMPTY_LABELS
+    const labels = this.reader.labels(series.ref)
+    return series.nameless ? dropMetricName(labels) : labels
+  }
+
+  metricName(series: Series): string {
+    return labelValue(this.labelsOf(series), METRIC_NAME)
+  }
+
+  /** Marks the name for removal at the end, or removes it now, as the feature flag says. */
+  dropName(series: Series): void {
+    series.dropName = true
+    if (this.options.delayedNameRemoval) return
+    if (series.labels !== null) series.labels = dropMetricName(series.labels)
+    else series.nameless = true
+  }
+}
+
+type MonotonicityNote = {
+  readonly metric: string
+  readonly pos: Position
+  minTs: number
+  maxTs: number
+  minBucket: number
+  maxBucket: number
+  maxDiff: number
+  count: number
+}
+
+function monotonicityAnnotation(note: MonotonicityNote): Annotation {
+  const time = (ms: number) => new Date(Math.trunc(ms / 1000) * 1000).toISOString().replace('.000Z', 'Z')
+  const name = note.metric === '' ? '' : ` for metric name ${JSON.stringify(note.metric)}`
+  const message =
+    'PromQL info: input to histogram_quantile needed to be fixed for monotonicity ' +
+    '(see https://prometheus.io/docs/prometheus/latest/querying/functions/#histogram_quantile)' +
+    `${name}, from buckets ${formatG(note.minBucket)} to ${formatG(note.maxBucket)}, with a max diff of ` +
+    `${formatG(Number(note.maxDiff.toPrecision(2)))}, over ${note.count} samples from ${time(note.minTs)} to ${time(note.maxTs)}`
+  return { level: 'info', message, pos: note.pos }
+}
+
+/** Go's %g with the shortest digits that read back: an exponent below -4 and from 6 on. */
+export function formatG(value: number): string {
+  if (Number.isNaN(value)) return 'NaN'
+  if (value === Infinity) return '+Inf'
+  if (value === -Infinity) return '-Inf'
+  if (value === 0) return Object.is(value, -0) ? '-0' : '0'
+  const [mantissa, exponent] = value.toExponential().split('e') as [string, string]
+  const e = Number(exponent)
+  if (e < -4 || e >= 6) return `${mantissa}e${e < 0 ? '-' : '+'}${String(Math.abs(e)).padStart(2, '0')}`
+  return String(value)
+}
+
+/** How many samples a histogram counts for in the sample limit. As HPoint.size in Prometheus promql/value.go. */
+export function histogramSamples(h: Histogram): number {
+  const slices =
+    h.positiveSpans.length +
+    h.negativeSpans.length +
+    h.positiveBuckets.length +
+    h.negativeBuckets.length +
+    h.customValues.length
+  return Math.trunc((168 + 8 * slices + 8) / 16)
+}
+
+/** Samples in a column, as the limit counts them. */
+export function columnSamples(series: Series): number {
+  let count = 0
+  const { present, histograms } = series
+  for (let i = 0; i < present.length; i++) {
+    if (present[i] === 1) count++
+    else if (present[i] === 2) count += histogramSamples(histograms![i]!)
+  }
+  return count
+}

@@ -1,0 +1,63 @@
+/**
+ * quantile_over_time() and mad_over_time(), and the quantile of a list that the quantile aggregation shares.
+ * Semantics: Prometheus promql/quantile.go, quantile, and promql/functions.go.
+ */
+import type { Position } from '../../ast.ts'
+import { formatG, type QueryContext } from '../context.ts'
+import { FLOAT } from '../types.ts'
+import { infoHistogramsIgnored, notesOf, type RangeFunction } from './range-call.ts'
+
+/** Sorts the first `count` of `values` in place: NaN first, as upstream's heap orders them. */
+export function quantileOf(q: number, values: Float64Array, count: number): number {
+  if (count === 0 || Number.isNaN(q)) return NaN
+  if (q < 0) return -Infinity
+  if (q > 1) return Infinity
+  const sorted = values.subarray(0, count)
+  // Typed-array order puts NaN last and -0 before 0; only the place of NaN matters.
+  sorted.sort()
+  let nans = 0
+  while (nans < count && Number.isNaN(sorted[count - 1 - nans]!)) nans++
+  const at = (i: number) => (i < nans ? NaN : sorted[i - nans]!)
+  const rank = q * (count - 1)
+  const lower = Math.max(0, Math.floor(rank))
+  const upper = Math.min(count - 1, lower + 1)
+  const weight = rank - Math.floor(rank)
+  return at(lower) * (1 - weight) + at(upper) * weight
+}
+
+export function warnQuantile(ctx: QueryContext, q: number, pos: Position): void {
+  if (Number.isNaN(q) || q < 0 || q > 1) {
+    ctx.warn(`quantile value should be between 0 and 1, got ${formatG(q)}`, pos)
+  }
+}
+
+export const quantileOverTime: RangeFunction = (w, out, call) => {
+  const scratch = new Float64Array(w.count)
+  const quantiles = call.params[0]!
+  for (let i = 0; i < w.steps; i++) {
+    const from = w.lo[i]!
+    const to = w.hi[i]!
+    if (to === from) continue
+    warnQuantile(call.ctx, quantiles[i]!, call.firstPos)
+    if (w.hhi[i]! > w.hlo[i]!) infoHistogramsIgnored(notesOf(call))
+    scratch.set(w.values.subarray(from, to))
+    out.values[i] = quantileOf(quantiles[i]!, scratch, to - from)
+    out.present[i] = FLOAT
+  }
+}
+
+/** The median of the distances from the median. */
+export const madOverTime: RangeFunction = (w, out, call) => {
+  const scratch = new Float64Array(w.count)
+  for (let i = 0; i < w.steps; i++) {
+    const from = w.lo[i]!
+    const count = w.hi[i]! - from
+    if (count === 0) continue
+    if (w.hhi[i]! > w.hlo[i]!) infoHistogramsIgnored(notesOf(call))
+    scratch.set(w.values.subarray(from, from + count))
+    const median = quantileOf(0.5, scratch, count)
+    for (let j = 0; j < count; j++) scratch[j] = Math.abs(w.values[from + j]! - median)
+    out.values[i] = quantileOf(0.5, scratch, count)
+    out.present[i] = FLOAT
+  }
+}

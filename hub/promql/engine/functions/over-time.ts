@@ -1,0 +1,204 @@
+/**
+ * The *_over_time() functions of one number a window: sums, averages, extremes, counts, times, variance.
+ * Semantics: Prometheus promql/functions.go (v3.14); histograms are summed and averaged, elsewhere ignored with a note.
+ */
+import { type Kahan, kahanAdd } from '../kahan.ts'
+import { FLOAT, type Series, setHistogram } from '../types.ts'
+import type { Windows } from '../windows.ts'
+import { averageHistograms, sumHistograms } from './histogram-over-time.ts'
+import { infoHistogramsIgnored, notesOf, type RangeCall, type RangeFunction, warnMixed } from './range-call.ts'
+
+/** Reduces values[from, to), never empty, to a number. */
+type Reduce = (values: Float64Array, from: number, to: number, times: Float64Array) => number
+
+export const sumOverTime: RangeFunction = (w, out, call) => eachKind(w, out, call, sumRange, sumHistograms)
+export const avgOverTime: RangeFunction = (w, out, call) => eachKind(w, out, call, averageRange, averageHistograms)
+
+/** Floats and histograms both have a result, a mix of them has none. */
+function eachKind(
+  w: Windows,
+  out: Series,
+  call: RangeCall,
+  ofFloats: Reduce,
+  ofHistograms: typeof sumHistograms,
+): void {
+  for (let i = 0; i < w.steps; i++) {
+    const from = w.lo[i]!
+    const to = w.hi[i]!
+    const histograms = w.hhi[i]! - w.hlo[i]!
+    if (to > from && histograms > 0) warnMixed(notesOf(call))
+    else if (to > from) {
+      out.values[i] = ofFloats(w.values, from, to, w.times)
+      out.present[i] = FLOAT
+    } else if (histograms > 0) {
+      const h = ofHistograms(w.histograms, w.hlo[i]!, w.hhi[i]!, notesOf(call))
+      if (h !== null) setHistogram(out, i, h)
+    }
+  }
+}
+
+/** Histograms are ignored; an info says so where floats are beside them. */
+function floatsOnly(reduce: Reduce): RangeFunction {
+  return (w, out, call) => {
+    for (let i = 0; i < w.steps; i++) {
+      const from = w.lo[i]!
+      const to = w.hi[i]!
+      if (to === from) continue
+      if (w.hhi[i]! > w.hlo[i]!) infoHistogramsIgnored(notesOf(call))
+      out.values[i] = reduce(w.values, from, to, w.times)
+      out.present[i] = FLOAT
+    }
+  }
+}
+
+export const maxOverTime = floatsOnly((values, from, to) => {
+  let max = values[from]!
+  for (let i = from + 1; i < to; i++) {
+    const value = values[i]!
+    if (value > max || Number.isNaN(max)) max = value
+  }
+  return max
+})
+
+export const minOverTime = floatsOnly((values, from, to) => {
+  let min = values[from]!
+  for (let i = from + 1; i < to; i++) {
+    const value = values[i]!
+    if (value < min || Number.isNaN(min)) min = value
+  }
+  return min
+})
+
+/** The last of equal ones. */
+export const tsOfMaxOverTime = floatsOnly((values, from, to, times) => {
+  let at = from
+  for (let i = from; i < to; i++) if (values[i]! >= values[at]! || Number.isNaN(values[at]!)) at = i
+  return times[at]! / 1000
+})
+
+export const tsOfMinOverTime = floatsOnly((values, from, to, times) => {
+  let at = from
+  for (let i = from; i < to; i++) if (values[i]! <= values[at]! || Number.isNaN(values[at]!)) at = i
+  return times[at]! / 1000
+})
+
+export const stdvarOverTime = floatsOnly(varianceRange)
+export const stddevOverTime = floatsOnly((values, from, to) => Math.sqrt(varianceRange(values, from, to)))
+
+export const countOverTime: RangeFunction = (w, out) => {
+  for (let i = 0; i < w.steps; i++) {
+    const count = w.hi[i]! - w.lo[i]! + w.hhi[i]! - w.hlo[i]!
+    if (count === 0) continue
+    out.values[i] = count
+    out.present[i] = FLOAT
+  }
+}
+
+export const presentOverTime: RangeFunction = (w, out) => {
+  for (let i = 0; i < w.steps; i++) {
+    if (w.hi[i] === w.lo[i] && w.hhi[i] === w.hlo[i]) continue
+    out.values[i] = 1
+    out.present[i] = FLOAT
+  }
+}
+
+export const firstOverTime: RangeFunction = (w, out) => {
+  for (let i = 0; i < w.steps; i++) {
+    const f = w.lo[i]! < w.hi[i]! ? w.lo[i]! : -1
+    const h = w.hlo[i]! < w.hhi[i]! ? w.hlo[i]! : -1
+    pick(w, out, i, f, h, f >= 0 && (h < 0 || w.times[f]! < w.htimes[h]!))
+  }
+}
+
+export const lastOverTime: RangeFunction = (w, out) => {
+  for (let i = 0; i < w.steps; i++) {
+    const f = w.lo[i]! < w.hi[i]! ? w.hi[i]! - 1 : -1
+    const h = w.hlo[i]! < w.hhi[i]! ? w.hhi[i]! - 1 : -1
+    pick(w, out, i, f, h, f >= 0 && (h < 0 || w.times[f]! > w.htimes[h]!))
+  }
+}
+
+function pick(w: Windows, out: Series, step: number, f: number, h: number, float: boolean): void {
+  if (float) {
+    out.values[step] = w.values[f]!
+    out.present[step] = FLOAT
+  } else if (h >= 0) setHistogram(out, step, w.histograms[h]!)
+}
+
+export const tsOfFirstOverTime: RangeFunction = (w, out) => {
+  for (let i = 0; i < w.steps; i++) {
+    const float = w.lo[i]! < w.hi[i]! ? w.times[w.lo[i]!]! : Infinity
+    const histogram = w.hlo[i]! < w.hhi[i]! ? w.htimes[w.hlo[i]!]! : Infinity
+    const time = Math.min(float, histogram)
+    if (time === Infinity) continue
+    out.values[i] = time / 1000
+    out.present[i] = FLOAT
+  }
+}
+
+export const tsOfLastOverTime: RangeFunction = (w, out) => {
+  for (let i = 0; i < w.steps; i++) {
+    const float = w.lo[i]! < w.hi[i]! ? w.times[w.hi[i]! - 1]! : -Infinity
+    const histogram = w.hlo[i]! < w.hhi[i]! ? w.htimes[w.hhi[i]! - 1]! : -Infinity
+    const time = Math.max(float, histogram)
+    if (time === -Infinity) continue
+    out.values[i] = time / 1000
+    out.present[i] = FLOAT
+  }
+}
+
+/** Neumaier sum. Hot: bench/hub/engine.bench.ts */
+function sumRange(values: Float64Array, from: number, to: number): number {
+  let sum = 0
+  let c = 0
+  for (let i = from; i < to; i++) {
+    const value = values[i]!
+    const next = sum + value
+    if (next === Infinity || next === -Infinity) c = 0
+    else if (Math.abs(sum) >= Math.abs(value)) c += sum - next + value
+    else c += value - next + sum
+    sum = next
+  }
+  return sum === Infinity || sum === -Infinity ? sum : sum + c
+}
+
+/** The mean from the sum; once that would overflow, incrementally from there on. */
+function averageRange(values: Float64Array, from: number, to: number): number {
+  const k: Kahan = { sum: values[from]!, c: 0 }
+  for (let i = from + 1; i < to; i++) {
+    const { sum, c } = k
+    kahanAdd(k, values[i]!)
+    if (k.sum === Infinity || k.sum === -Infinity) {
+      const count = i - from
+      return incrementalAverage(values, i, to, count, { sum: sum / count, c: c / count })
+    }
+  }
+  const count = to - from
+  return k.sum / count + k.c / count
+}
+
+function incrementalAverage(values: Float64Array, from: number, to: number, before: number, mean: Kahan): number {
+  let count = before
+  for (let i = from; i < to; i++) {
+    count++
+    const q = (count - 1) / count
+    mean.sum *= q
+    mean.c *= q
+    kahanAdd(mean, values[i]! / count)
+  }
+  return mean.sum + mean.c
+}
+
+function varianceRange(values: Float64Array, from: number, to: number): number {
+  const mean: Kahan = { sum: 0, c: 0 }
+  const squares: Kahan = { sum: 0, c: 0 }
+  let count = 0
+  for (let i = from; i < to; i++) {
+    count++
+    const value = values[i]!
+    const delta = value - (mean.sum + mean.c)
+    kahanAdd(mean, delta / count)
+    kahanAdd(squares, delta * (value - (mean.sum + mean.c)))
+  }
+  return (squares.sum + squares.c) / count
+}

@@ -1,0 +1,135 @@
+/**
+ * Calls of range functions: windows in, one column a series out.
+ * Semantics: Prometheus promql/engine.go, eval of a Call with a matrix argument (v3.14).
+ */
+import { labelValue, METRIC_NAME, quote } from '../../../../protocol/labels/mod.ts'
+import type { Call, MatrixSelector, Position, SubqueryExpr } from '../../ast.ts'
+import { QueryError } from '../../contract.ts'
+import { columnSamples, type QueryContext } from '../context.ts'
+import { unwrap } from '../keys.ts'
+import { anyPresent, type Emit, FLOAT, type Frame, type Series, SeriesSource } from '../types.ts'
+import { uniqueSeries } from '../unique.ts'
+import { evalScalar } from '../vector.ts'
+import { eachWindowed } from '../windows.ts'
+import { absentSeries } from './absent.ts'
+import type { RangeCall } from './range-call.ts'
+import { ANCHORED_FUNCTIONS, KEEPS_NAME, RANGE_FUNCTIONS, SMOOTHED_FUNCTIONS } from './range-functions.ts'
+
+export function streamRangeCall(ctx: QueryContext, call: Call, frame: Frame, keep: boolean, emit: Emit): void {
+  const args = call.args.map(unwrap)
+  const range = args.find((arg) => arg.kind === 'matrix-selector' || arg.kind === 'subquery')
+  if (range === undefined || (range.kind !== 'matrix-selector' && range.kind !== 'subquery')) {
+    throw new Error(`BUG: ${call.func}() without a range vector`)
+  }
+  checkModifiers(call.func, range)
+  const params = args.filter((arg) => arg !== range).map((arg) => evalScalar(ctx, arg, frame))
+  const last = args[args.length - 1]!
+  const spec = { range, params, firstPos: args[0]!.pos, argsPos: { start: args[0]!.pos.start, end: last.pos.end } }
+  if (call.func === 'absent_over_time') return absentOverTime(ctx, call, range, frame, emit)
+  uniqueSeries(ctx, range, frame, emit, (next) =>
+    streamWindows(ctx, call.func, spec, frame, keep || next.keep, next.emit),
+  )
+}
+
+type Spec = {
+  readonly range: MatrixSelector | SubqueryExpr
+  readonly params: readonly Float64Array[]
+  readonly firstPos: Position
+  readonly argsPos: Position
+}
+
+function streamWindows(ctx: QueryContext, func: string, spec: Spec, frame: Frame, keep: boolean, emit: Emit): void {
+  const { range, params, firstPos, argsPos } = spec
+  const kernel = RANGE_FUNCTIONS[func]!
+  const source = new SeriesSource(frame.steps, keep)
+  const selector = range.kind === 'matrix-selector' ? range.selector : null
+  let current: Series | null = null
+  const call: RangeCall = {
+    ctx,
+    firstPos,
+    argsPos,
+    params,
+    evalStart: frame.startMs,
+    evalStep: frame.stepMs,
+    anchored: selector?.anchored ?? false,
+    smoothed: selector?.smoothed ?? false,
+    metricName: () => (current === null ? '' : ctx.metricName(current)),
+  }
+  const checkCounter = func === 'rate' || func === 'increase' ? counterNameCheck(ctx, firstPos) : null
+  eachWindowed(ctx, range, frame, (input, windows) => {
+    const series = source.take(input.ref, input.source?.labels ?? null)
+    if (input.source !== null) {
+      series.nameless = input.source.nameless
+      series.dropName = input.source.dropName
+    }
+    current = series
+    kernel(windows, series, call)
+    if (!anyPresent(series.present)) return
+    checkCounter?.(series)
+    if (!KEEPS_NAME.has(func)) ctx.dropName(series)
+    ctx.hold(columnSamples(series))
+    emit(series)
+  })
+}
+
+function checkModifiers(func: string, range: MatrixSelector | SubqueryExpr): void {
+  if (range.kind === 'subquery') return
+  const { anchored, smoothed } = range.selector
+  if (anchored && !(ANCHORED_FUNCTIONS as readonly string[]).includes(func)) {
+    throw new QueryError(
+      'execution',
+      `anchored modifier can only be used with: ${ANCHORED_FUNCTIONS.join(', ')} - not with ${func}`,
+    )
+  }
+  if (smoothed && !(SMOOTHED_FUNCTIONS as readonly string[]).includes(func)) {
+    throw new QueryError(
+      'execution',
+      `smoothed modifier can only be used with: ${SMOOTHED_FUNCTIONS.join(', ')} - not with ${func}`,
+    )
+  }
+}
+
+/** Notes a rate over floats whose metric does not look like a counter; names are looked at once each. */
+function counterNameCheck(ctx: QueryContext, pos: Position): (series: Series) => void {
+  const metricName = ctx.reader.symbolId(METRIC_NAME)
+  const fine = new Set<number>()
+  return (series) => {
+    const stored = series.labels === null && series.ref >= 0 && !ctx.options.typeAndUnitLabels
+    if (stored) {
+      const ids = ctx.reader.labelIds(series.ref)
+      for (let i = 0; i < ids.length; i += 2) if (ids[i] === metricName && fine.has(ids[i + 1]!)) return
+    }
+    if (!series.present.includes(FLOAT)) return
+    const labels = ctx.labelsOf(series)
+    const name = labelValue(labels, METRIC_NAME)
+    if (name === '') return
+    if (ctx.options.typeAndUnitLabels) {
+      const type = labelValue(labels, '__type__')
+      if (type === 'counter' || type === 'histogram') return
+      const message = 'metric might not be a counter, __type__ label is not set to "counter" or "histogram"'
+      ctx.info(`${message}, got ${quote(type)}: ${quote(name)}`, pos)
+      return
+    }
+    if (!/_(total|sum|count|bucket)$/.test(name)) {
+      ctx.info(`metric might not be a counter, name does not end in _total/_sum/_count/_bucket: ${quote(name)}`, pos)
+    }
+    if (!stored) return
+    const ids = ctx.reader.labelIds(series.ref)
+    for (let i = 0; i < ids.length; i += 2) if (ids[i] === metricName) fine.add(ids[i + 1]!)
+  }
+}
+
+function absentOverTime(
+  ctx: QueryContext,
+  call: Call,
+  range: MatrixSelector | SubqueryExpr,
+  frame: Frame,
+  emit: Emit,
+): void {
+  const seen = new Uint8Array(frame.steps)
+  eachWindowed(ctx, range, frame, (_, { lo, hi, hlo, hhi }) => {
+    for (let i = 0; i < seen.length; i++) if (hi[i]! > lo[i]! || hhi[i]! > hlo[i]!) seen[i] = 1
+  })
+  const series = absentSeries(call.args[0]!, seen)
+  if (series !== null) emit(series)
+}

@@ -1,0 +1,180 @@
+/**
+ * rate(), increase(), delta(): the difference over a window, extrapolated to its bounds.
+ * Semantics: Prometheus promql/functions.go, extrapolatedRate (v3.14), with start timestamps.
+ */
+import type { Histogram } from '../../../../protocol/samples/mod.ts'
+import { combine, multiply } from '../histograms/arithmetic.ts'
+import { FLOAT, type Series, setHistogram } from '../types.ts'
+import type { Windows } from '../windows.ts'
+import { extendedRate } from './extended-rate.ts'
+import { histogramRate } from './histogram-rate.ts'
+import {
+  infoReconciled,
+  isStartReset,
+  notesOf,
+  type RangeCall,
+  type RangeFunction,
+  startsOverlap,
+  warnMixed,
+  warnMixedSchemas,
+  warnStartOverlap,
+} from './range-call.ts'
+
+export type RateKind = { readonly isCounter: boolean; readonly isRate: boolean }
+
+export const rate: RangeFunction = (w, out, call) => rateOf({ isCounter: true, isRate: true }, w, out, call)
+export const increase: RangeFunction = (w, out, call) => rateOf({ isCounter: true, isRate: false }, w, out, call)
+export const delta: RangeFunction = (w, out, call) => rateOf({ isCounter: false, isRate: false }, w, out, call)
+
+function rateOf(kind: RateKind, w: Windows, out: Series, call: RangeCall): void {
+  if (call.anchored || call.smoothed) extendedRate(kind, w, out, call)
+  else if (w.hcount === 0 && w.startTimes === null) plainFloatRate(kind, w, out)
+  else generalRate(kind, w, out, call)
+}
+
+/** Counter resets before each sample, so that a window without one is known at once. */
+let resetsBefore = new Int32Array(1024)
+
+/** Floats only, no start timestamps. Hot: bench/hub/engine.bench.ts */
+function plainFloatRate(kind: RateKind, w: Windows, out: Series): void {
+  const { count, times, values, lo, hi, steps, step, rangeMs } = w
+  const { isCounter } = kind
+  if (resetsBefore.length < count) resetsBefore = new Int32Array(2 * count)
+  const resets = resetsBefore
+  let seen = 0
+  for (let i = 1; i < count; i++) {
+    if (values[i]! < values[i - 1]!) seen++
+    resets[i] = seen
+  }
+  resets[0] = 0
+  const perSecond = kind.isRate ? rangeMs / 1000 : 1
+  const { values: target, present } = out
+  let end = w.first
+  for (let i = 0; i < steps; i++, end += step) {
+    const from = lo[i]!
+    const last = hi[i]! - 1
+    if (last <= from) continue
+    let result = values[last]! - values[from]!
+    if (isCounter && resets[last] !== resets[from]) {
+      for (let j = from; j < last; j++) if (values[j + 1]! < values[j]!) result += values[j]!
+    }
+    const firstTime = times[from]!
+    const lastTime = times[last]!
+    const sampled = (lastTime - firstTime) / 1000
+    const average = sampled / (last - from)
+    const threshold = average * 1.1
+    let toStart = (firstTime - (end - rangeMs)) / 1000
+    let toEnd = (end - lastTime) / 1000
+    if (toStart >= threshold) toStart = average / 2
+    if (isCounter && result > 0 && values[from]! >= 0) {
+      // A counter cannot be negative: do not extrapolate beyond its zero point.
+      const toZero = sampled * (values[from]! / result)
+      if (toZero < toStart) toStart = toZero
+    }
+    if (toEnd >= threshold) toEnd = average / 2
+    target[i] = result * ((sampled + toStart + toEnd) / sampled / perSecond)
+    present[i] = FLOAT
+  }
+}
+
+function generalRate(kind: RateKind, w: Windows, out: Series, call: RangeCall): void {
+  for (let i = 0; i < w.steps; i++) {
+    const floats = w.hi[i]! - w.lo[i]!
+    const histograms = w.hhi[i]! - w.hlo[i]!
+    if (floats > 0 && histograms > 0) warnMixed(notesOf(call))
+    else if (floats > 0) floatRateAt(kind, w, i, out, call)
+    else if (histograms > 0) histogramRateAt(kind, w, i, out, call)
+  }
+}
+
+function floatRateAt(kind: RateKind, w: Windows, i: number, out: Series, call: RangeCall): void {
+  const { times, values, startTimes } = w
+  const from = w.lo[i]!
+  const last = w.hi[i]! - 1
+  let result = values[last]! - values[from]!
+  if (kind.isCounter) {
+    let overlapped = false
+    for (let j = from; j < last; j++) {
+      const prevStart = startTimes === null ? 0 : startTimes[j]!
+      const start = startTimes === null ? 0 : startTimes[j + 1]!
+      if (!overlapped && startsOverlap(prevStart, times[j]!, start)) {
+        warnStartOverlap(notesOf(call))
+        overlapped = true
+      }
+      if (values[j + 1]! < values[j]! || isStartReset(prevStart, times[j]!, start, times[j + 1]!)) {
+        result += values[j]!
+      }
+    }
+  }
+  const first = { time: times[from]!, start: startTimes === null ? 0 : startTimes[from]!, zero: values[from]! }
+  const bounds = windowBounds(w, i)
+  const factor = extrapolation(kind, first, times[last]!, last - from, result, bounds)
+  if (factor === null) return
+  if (factor.fromStart) result += values[from]!
+  out.values[i] = result * (kind.isRate ? factor.value / (w.rangeMs / 1000) : factor.value)
+  out.present[i] = FLOAT
+}
+
+function histogramRateAt(kind: RateKind, w: Windows, i: number, out: Series, call: RangeCall): void {
+  const { htimes, histograms, hstartTimes } = w
+  const from = w.hlo[i]!
+  const last = w.hhi[i]! - 1
+  let result: Histogram | null = null
+  if (last > from) {
+    result = histogramRate(kind.isCounter, w, from, last, notesOf(call))
+    if (result === null) return
+  }
+  const head = histograms[from]!
+  const first = { time: htimes[from]!, start: hstartTimes === null ? 0 : hstartTimes[from]!, zero: head.count }
+  const factor = extrapolation(kind, first, htimes[last]!, last - from, result?.count ?? 0, windowBounds(w, i))
+  if (factor === null) return
+  if (factor.fromStart) {
+    if (result === null) result = head
+    else {
+      const sum = combine(result, head, 1)
+      if (sum === null) return warnMixedSchemas(notesOf(call))
+      if (sum.reconciled) infoReconciled(notesOf(call), 'addition')
+      result = sum.h
+    }
+  }
+  if (result === null) return
+  setHistogram(out, i, multiply(result, kind.isRate ? factor.value / (w.rangeMs / 1000) : factor.value))
+}
+
+function windowBounds(w: Windows, i: number): { start: number; end: number } {
+  const end = w.first + i * w.step
+  return { start: end - w.rangeMs, end }
+}
+
+/**
+ * By what the difference between first and last sample is to be multiplied. `fromStart`: the first sample's own value
+ * is to be added, as its start timestamp says that it grew from zero inside the window. Null: too few samples.
+ */
+function extrapolation(
+  kind: RateKind,
+  first: { readonly time: number; readonly start: number; readonly zero: number },
+  lastTime: number,
+  intervals: number,
+  result: number,
+  bounds: { readonly start: number; readonly end: number },
+): { readonly value: number; readonly fromStart: boolean } | null {
+  let toStart = (first.time - bounds.start) / 1000
+  let toEnd = (bounds.end - lastTime) / 1000
+  let sampled = (lastTime - first.time) / 1000
+  const average = intervals > 0 ? sampled / intervals : 0
+  const threshold = average * 1.1
+  const fromStart = kind.isCounter && first.start !== 0 && first.start > bounds.start && first.start < first.time
+  if (fromStart) {
+    toStart = 0
+    sampled = (lastTime - first.start) / 1000
+  } else if (intervals === 0) return null
+  else {
+    if (toStart >= threshold) toStart = average / 2
+    if (kind.isCounter && result > 0 && first.zero >= 0) {
+      const toZero = sampled * (first.zero / result)
+      if (toZero < toStart) toStart = toZero
+    }
+  }
+  if (toEnd >= threshold) toEnd = average / 2
+  return { value: sampled === 0 ? 1 : (sampled + toStart + toEnd) / sampled, fromStart }
+}

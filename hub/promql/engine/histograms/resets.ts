@@ -1,0 +1,57 @@
+/**
+ * Counter resets between two native histograms.
+ * Semantics: Prometheus model/histogram/float_histogram.go, DetectReset.
+ */
+import { CounterResetHint, type Histogram } from '../../../../protocol/samples/mod.ts'
+import { intersectBounds, mapToBounds, sameNumbers } from './accumulator.ts'
+import { type BucketList, listBuckets, reduceResolution, usesCustomBuckets } from './buckets.ts'
+import { trimBelow, zeroCountFor } from './zero.ts'
+
+/** True when `current` cannot be a later state of the counter `previous`. Explicit hints decide without a look. */
+export function detectReset(current: Histogram, previous: Histogram): boolean {
+  if (current.counterResetHint === CounterResetHint.reset) return true
+  if (current.counterResetHint === CounterResetHint.notReset) return false
+  return countsDecreased(current, previous)
+}
+
+/** The comparison itself, whatever the hints say: for storage, which makes the hints. */
+export function countsDecreased(current: Histogram, previous: Histogram): boolean {
+  if (current.count < previous.count) return true
+  const custom = usesCustomBuckets(current)
+  if (custom && !usesCustomBuckets(previous)) return true
+  const mine = listBuckets(current.positiveSpans, current.positiveBuckets)
+  const theirs = listBuckets(previous.positiveSpans, previous.positiveBuckets)
+  if (custom) {
+    if (sameNumbers(current.customValues, previous.customValues)) return decreased(mine, theirs)
+    const common = intersectBounds(current.customValues, previous.customValues)
+    return decreased(
+      mapToBounds(mine, current.customValues, common),
+      mapToBounds(theirs, previous.customValues, common),
+    )
+  }
+  if (usesCustomBuckets(previous)) return true
+  if (current.schema > previous.schema || current.zeroThreshold < previous.zeroThreshold) return true
+  const mineNegative = listBuckets(current.negativeSpans, current.negativeBuckets)
+  const theirsNegative = listBuckets(previous.negativeSpans, previous.negativeBuckets)
+  const zero = zeroCountFor(
+    { schema: previous.schema, positive: theirs, negative: theirsNegative },
+    previous.zeroCount,
+    previous.zeroThreshold,
+    current.zeroThreshold,
+  )
+  // The new threshold cuts a populated bucket, which no counter does without a restart.
+  if (zero.threshold !== current.zeroThreshold || current.zeroCount < zero.count) return true
+  const comparable = (list: BucketList) =>
+    trimBelow(reduceResolution(list, previous.schema, current.schema), current.schema, current.zeroThreshold)
+  return decreased(mine, comparable(theirs)) || decreased(mineNegative, comparable(theirsNegative))
+}
+
+function decreased(current: BucketList, previous: BucketList): boolean {
+  let i = 0
+  for (let j = 0; j < previous.index.length; j++) {
+    while (i < current.index.length && current.index[i]! < previous.index[j]!) i++
+    const count = current.index[i] === previous.index[j] ? current.count[i]! : 0
+    if (count < previous.count[j]!) return true
+  }
+  return false
+}

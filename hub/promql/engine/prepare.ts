@@ -1,0 +1,174 @@
+/**
+ * Makes a parsed expression ready for evaluation over a known range: duration expressions, `@ start()`/`@ end()` and
+ * the functions start(), end(), range(), step() become numbers, and the parts that give the same answer at every step
+ * are marked. Semantics: Prometheus promql/durations.go, folding of query context functions, PreprocessExpr.
+ */
+import type { AtModifier, DurationExpr, Expr, Offset, VectorSelector } from '../ast.ts'
+import { QueryError, type QueryRange } from '../contract.ts'
+
+export type Prepared = { readonly expr: Expr; readonly invariant: ReadonlySet<Expr> }
+
+/** Functions whose value depends on the evaluation time even when their arguments do not. */
+const TIME_DEPENDENT: ReadonlySet<string> = new Set([
+  'days_in_month',
+  'day_of_month',
+  'day_of_week',
+  'day_of_year',
+  'hour',
+  'minute',
+  'month',
+  'year',
+  'predict_linear',
+  'time',
+  'timestamp',
+  'start_timestamp',
+])
+
+/** @throws QueryError bad_data for a duration that is not positive where it must be, or cannot be computed */
+export function prepare(expr: Expr, range: QueryRange): Prepared {
+  const resolved = resolve(expr, range)
+  const invariant = new Set<Expr>()
+  markInvariant(resolved, invariant)
+  return { expr: resolved, invariant }
+}
+
+function resolve(expr: Expr, range: QueryRange): Expr {
+  switch (expr.kind) {
+    case 'number':
+    case 'string':
+      return expr
+    case 'paren':
+      return { ...expr, expr: resolve(expr.expr, range) }
+    case 'unary':
+      return { ...expr, expr: resolve(expr.expr, range) }
+    case 'vector-selector':
+      return resolveSelector(expr, range)
+    case 'matrix-selector':
+      return {
+        ...expr,
+        selector: resolveSelector(expr.selector, range),
+        rangeMs: expr.rangeExpr === null ? expr.rangeMs : durationMs(expr.rangeExpr, range, false),
+        rangeExpr: null,
+      }
+    case 'subquery':
+      return {
+        ...expr,
+        expr: resolve(expr.expr, range),
+        rangeMs: expr.rangeExpr === null ? expr.rangeMs : durationMs(expr.rangeExpr, range, false),
+        rangeExpr: null,
+        stepMs: expr.stepExpr === null ? expr.stepMs : durationMs(expr.stepExpr, range, false),
+        stepExpr: null,
+        offset: resolveOffset(expr.offset, range),
+        at: resolveAt(expr.at, range),
+      }
+    case 'binary':
+      return { ...expr, lhs: resolve(expr.lhs, range), rhs: resolve(expr.rhs, range) }
+    case 'aggregate':
+      return {
+        ...expr,
+        expr: resolve(expr.expr, range),
+        param: expr.param === null ? null : resolve(expr.param, range),
+      }
+    case 'call': {
+      const context = contextNumber(expr.func, range)
+      if (context !== null) return { kind: 'number', value: context, duration: false, pos: expr.pos }
+      return { ...expr, args: expr.args.map((arg) => resolve(arg, range)) }
+    }
+  }
+}
+
+function contextNumber(func: string, range: QueryRange): number | null {
+  if (func === 'start') return range.startMs / 1000
+  if (func === 'end') return range.endMs / 1000
+  if (func === 'range') return (range.endMs - range.startMs) / 1000
+  if (func === 'step') return range.instant ? 0 : range.stepMs / 1000
+  return null
+}
+
+function resolveSelector(selector: VectorSelector, range: QueryRange): VectorSelector {
+  return { ...selector, offset: resolveOffset(selector.offset, range), at: resolveAt(selector.at, range) }
+}
+
+function resolveOffset(offset: Offset, range: QueryRange): Offset {
+  if (offset.expr === null) return offset
+  return { offsetMs: offset.offsetMs + durationMs(offset.expr, range, true), expr: null }
+}
+
+function resolveAt(at: AtModifier | null, range: QueryRange): AtModifier | null {
+  if (at === null || at.kind === 'at-timestamp') return at
+  return { kind: 'at-timestamp', timestampMs: at.kind === 'at-start' ? range.startMs : range.endMs }
+}
+
+function durationMs(expr: DurationExpr, range: QueryRange, allowNegative: boolean): number {
+  const seconds = durationSeconds(expr, range)
+  if (seconds <= 0 && !allowNegative) throw new QueryError('bad_data', 'duration must be greater than 0')
+  if (!(Math.abs(seconds) < 2 ** 63 / 1e9)) throw new QueryError('bad_data', 'duration is out of range')
+  return Math.trunc(seconds * 1000)
+}
+
+function durationSeconds(expr: DurationExpr, range: QueryRange): number {
+  if (expr.kind === 'duration-literal') return expr.seconds
+  if (expr.op === 'step') return range.instant ? 0 : range.stepMs / 1000
+  if (expr.op === 'range') return (range.endMs - range.startMs) / 1000
+  const lhs = expr.lhs === null ? 0 : durationSeconds(expr.lhs, range)
+  const rhs = expr.rhs === null ? 0 : durationSeconds(expr.rhs, range)
+  switch (expr.op) {
+    case '+':
+      return lhs + rhs
+    case '-':
+      return lhs - rhs
+    case '*':
+      return lhs * rhs
+    case '/':
+      if (rhs === 0) throw new QueryError('bad_data', 'division by zero')
+      return lhs / rhs
+    case '%':
+      if (rhs === 0) throw new QueryError('bad_data', 'modulo by zero')
+      return lhs % rhs
+    case '^':
+      return lhs ** rhs
+    case 'min':
+      return Math.min(lhs, rhs)
+    case 'max':
+      return Math.max(lhs, rhs)
+  }
+}
+
+/** Returns whether `expr` is the same at every step; adds it and what of it is to `into`. */
+function markInvariant(expr: Expr, into: Set<Expr>): boolean {
+  const same = isInvariant(expr, into)
+  if (same) into.add(expr)
+  return same
+}
+
+function isInvariant(expr: Expr, into: Set<Expr>): boolean {
+  switch (expr.kind) {
+    case 'number':
+    case 'string':
+      return true
+    case 'paren':
+    case 'unary':
+      return markInvariant(expr.expr, into)
+    case 'vector-selector':
+      return expr.at !== null
+    case 'matrix-selector':
+      return expr.selector.at !== null
+    case 'subquery':
+      markInvariant(expr.expr, into)
+      return expr.at !== null
+    case 'binary': {
+      const lhs = markInvariant(expr.lhs, into)
+      const rhs = markInvariant(expr.rhs, into)
+      return lhs && rhs
+    }
+    case 'aggregate': {
+      const param = expr.param === null || markInvariant(expr.param, into)
+      return markInvariant(expr.expr, into) && param
+    }
+    case 'call': {
+      let same = !TIME_DEPENDENT.has(expr.func)
+      for (const arg of expr.args) if (!markInvariant(arg, into)) same = false
+      return same
+    }
+  }
+}

@@ -1,0 +1,165 @@
+/**
+ * The plan's walk: an expression of vector type is streamed series by series, one of scalar type is a column.
+ * Parts that are the same at every step are computed once and spread. Semantics: Prometheus promql/engine.go, eval.
+ */
+import type { Expr } from '../ast.ts'
+import { QueryError } from '../contract.ts'
+import { streamAggregate } from './aggregations/mod.ts'
+import { scalarBinary } from './binary/scalar.ts'
+import { streamVectorScalar } from './binary/vector-scalar.ts'
+import { streamVectorVector } from './binary/vector-vector.ts'
+import type { QueryContext } from './context.ts'
+import { streamCall } from './functions/calls.ts'
+import { goMax, goMin } from './functions/math.ts'
+import { multiply } from './histograms/arithmetic.ts'
+import { unwrap } from './keys.ts'
+import { streamSelector } from './selector.ts'
+import { type Emit, FLOAT, type Frame, HISTOGRAM, newSeries, type Series } from './types.ts'
+import { uniqueSeries } from './unique.ts'
+
+const SCALAR_FUNCTIONS: ReadonlySet<string> = new Set(['time', 'pi', 'scalar', 'min_of', 'max_of'])
+
+export function isScalar(expr: Expr): boolean {
+  switch (expr.kind) {
+    case 'number':
+      return true
+    case 'paren':
+    case 'unary':
+      return isScalar(expr.expr)
+    case 'binary':
+      return isScalar(expr.lhs) && isScalar(expr.rhs)
+    case 'call':
+      return SCALAR_FUNCTIONS.has(expr.func)
+    default:
+      return false
+  }
+}
+
+/** See `Emit` for what `keep` means. */
+export function streamVector(ctx: QueryContext, expr: Expr, frame: Frame, keep: boolean, emit: Emit): void {
+  const given = ctx.given.get(expr)
+  if (given !== undefined) {
+    for (const series of given) emit(series)
+    return
+  }
+  if (frame.steps > 1 && ctx.invariant.has(expr)) {
+    spreadInvariant(ctx, expr, frame, emit)
+    return
+  }
+  switch (expr.kind) {
+    case 'paren':
+      return streamVector(ctx, expr.expr, frame, keep, emit)
+    case 'unary':
+      return streamUnary(ctx, expr, frame, keep, emit)
+    case 'vector-selector':
+      return streamSelector(ctx, expr, frame, keep, emit)
+    case 'binary':
+      if (isScalar(expr.lhs) || isScalar(expr.rhs)) return streamVectorScalar(ctx, expr, frame, keep, emit)
+      return streamVectorVector(ctx, expr, frame, emit)
+    case 'aggregate':
+      return streamAggregate(ctx, expr, frame, emit)
+    case 'call':
+      return streamCall(ctx, expr, frame, keep, emit)
+    default:
+      throw new Error(`BUG: expression of kind ${expr.kind} is no vector`)
+  }
+}
+
+export function collectVector(ctx: QueryContext, expr: Expr, frame: Frame): Series[] {
+  const all: Series[] = []
+  streamVector(ctx, expr, frame, true, (series) => all.push(series))
+  return all
+}
+
+function spreadInvariant(ctx: QueryContext, expr: Expr, frame: Frame, emit: Emit): void {
+  const once = { startMs: frame.startMs, stepMs: frame.stepMs, steps: 1 }
+  streamVector(ctx, expr, once, true, (one) => {
+    const series = newSeries(frame.steps, one.ref, one.labels)
+    series.nameless = one.nameless
+    series.dropName = one.dropName
+    series.present.fill(one.present[0]!)
+    series.values.fill(one.values[0]!)
+    if (one.present[0] === HISTOGRAM) series.histograms = new Array(frame.steps).fill(one.histograms![0])
+    ctx.hold(frame.steps - 1)
+    emit(series)
+  })
+}
+
+function streamUnary(
+  ctx: QueryContext,
+  expr: Extract<Expr, { kind: 'unary' }>,
+  frame: Frame,
+  keep: boolean,
+  emit: Emit,
+): void {
+  if (expr.op === '+') return streamVector(ctx, expr.expr, frame, keep, emit)
+  uniqueSeries(ctx, expr.expr, frame, emit, (next) =>
+    streamVector(ctx, expr.expr, frame, next.keep || keep, (series) => {
+      const { values, present, histograms } = series
+      for (let i = 0; i < present.length; i++) {
+        if (present[i] === FLOAT) values[i] = -values[i]!
+        else if (present[i] === HISTOGRAM) histograms![i] = multiply(histograms![i]!, -1)
+      }
+      ctx.dropName(series)
+      next.emit(series)
+    }),
+  )
+}
+
+/** One value a step. */
+export function evalScalar(ctx: QueryContext, expr: Expr, frame: Frame): Float64Array {
+  switch (expr.kind) {
+    case 'number':
+      return new Float64Array(frame.steps).fill(expr.value)
+    case 'paren':
+      return evalScalar(ctx, expr.expr, frame)
+    case 'unary': {
+      const values = evalScalar(ctx, expr.expr, frame)
+      return expr.op === '-' ? values.map((x) => -x) : values
+    }
+    case 'binary':
+      return scalarBinary(expr.op, evalScalar(ctx, expr.lhs, frame), evalScalar(ctx, expr.rhs, frame))
+    case 'call':
+      return scalarCall(ctx, expr, frame)
+    default:
+      throw new QueryError('execution', `expected a scalar expression, got ${expr.kind}`)
+  }
+}
+
+function scalarCall(ctx: QueryContext, call: Extract<Expr, { kind: 'call' }>, frame: Frame): Float64Array {
+  const out = new Float64Array(frame.steps)
+  switch (call.func) {
+    case 'pi':
+      return out.fill(Math.PI)
+    case 'time':
+      for (let i = 0; i < out.length; i++) out[i] = (frame.startMs + i * frame.stepMs) / 1000
+      return out
+    case 'scalar':
+      return scalarOf(ctx, call.args[0]!, frame)
+    case 'min_of':
+    case 'max_of': {
+      const pick = call.func === 'min_of' ? goMin : goMax
+      const [first, ...rest] = call.args.map((arg) => evalScalar(ctx, arg, frame))
+      for (let i = 0; i < out.length; i++) {
+        out[i] = rest.reduce((value, column) => pick(value, column[i]!), first![i]!)
+      }
+      return out
+    }
+    default:
+      throw new Error(`BUG: function ${call.func} gives no scalar`)
+  }
+}
+
+/** The value where there is exactly one float, else NaN. */
+function scalarOf(ctx: QueryContext, arg: Expr, frame: Frame): Float64Array {
+  const out = new Float64Array(frame.steps).fill(NaN)
+  const seen = new Uint8Array(frame.steps)
+  streamVector(ctx, unwrap(arg), frame, false, ({ values, present }) => {
+    for (let i = 0; i < present.length; i++) {
+      if (present[i] !== FLOAT) continue
+      out[i] = seen[i] === 0 ? values[i]! : NaN
+      seen[i] = 1
+    }
+  })
+  return out
+}
