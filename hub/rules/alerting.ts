@@ -1,0 +1,187 @@
+/**
+ * One alerting rule: which of its alerts are pending, firing or resolved, and the series that tell it (`ALERTS`,
+ * `ALERTS_FOR_STATE`). Semantics: Prometheus rules/alerting.go (v3.14).
+ */
+import { type Labels, labelsFrom, labelsKey, labelsToObject, METRIC_NAME } from '../../protocol/labels/mod.ts'
+import type { Rule } from './rule-file.ts'
+import { expandTemplate } from './template.ts'
+
+export type VectorSample = { readonly labels: Labels; readonly value: number }
+/** What a rule writes; `stale` ends a series. */
+export type RuleSample = { readonly labels: Labels; readonly value: number; readonly stale: boolean }
+
+export type AlertState = 'pending' | 'firing' | 'inactive'
+export type ActiveAlert = {
+  readonly labels: Labels
+  readonly annotations: Readonly<Record<string, string>>
+  readonly state: AlertState
+  readonly value: number
+  readonly activeAtMs: number
+  readonly firedAtMs: number
+  /** 0 = not resolved. */
+  readonly resolvedAtMs: number
+  readonly keepFiringSinceMs: number
+  readonly lastSentAtMs: number
+  readonly validUntilMs: number
+}
+
+export type AlertContext = { readonly externalLabels: Labels; readonly externalUrl: string }
+
+/** Resolved alerts are kept so long, so that a receiver that missed the notice gets it again. */
+const RESOLVED_RETENTION_MS = 15 * 60_000
+
+export class AlertingRule {
+  readonly rule: Rule
+  readonly active = new Map<string, ActiveAlert>()
+  #restored: boolean
+
+  constructor(rule: Rule) {
+    this.rule = rule
+    this.#restored = rule.forMs === 0
+  }
+
+  get state(): AlertState {
+    let out: AlertState = 'inactive'
+    for (const { state } of this.active.values()) {
+      if (state === 'firing') return 'firing'
+      if (state === 'pending') out = 'pending'
+    }
+    return out
+  }
+
+  get needsRestore(): boolean {
+    return !this.#restored
+  }
+
+  /**
+   * Takes the rule's result at `timeMs` and gives the samples to store (without stale markers).
+   * @throws Error when two results end with the same labels
+   */
+  evaluate(result: readonly VectorSample[], timeMs: number, context: AlertContext, limit: number): RuleSample[] {
+    const seen = new Map<string, ActiveAlert>()
+    for (const sample of result) {
+      const alert = this.#alertFor(sample, timeMs, context)
+      const key = labelsKey(alert.labels)
+      if (seen.has(key)) throw new Error('vector contains metrics with the same labelset after applying alert labels')
+      seen.set(key, alert)
+    }
+    for (const [key, alert] of seen) {
+      const known = this.active.get(key)
+      if (known && known.state !== 'inactive') {
+        this.active.set(key, { ...known, value: alert.value, annotations: alert.annotations, keepFiringSinceMs: 0 })
+      } else this.active.set(key, alert)
+    }
+    let count = 0
+    for (const [key, alert] of this.active) {
+      const next = this.#advance(alert, seen.has(key), timeMs)
+      if (next === null) this.active.delete(key)
+      else {
+        this.active.set(key, next)
+        if (next.state !== 'inactive') count++
+      }
+    }
+    if (limit > 0 && count > limit) {
+      this.active.clear()
+      throw new Error(`exceeded limit of ${limit} with ${count} alerts`)
+    }
+    return [...this.active.values()]
+      .filter(({ state }) => state !== 'inactive')
+      .flatMap((alert) => this.#samples(alert))
+  }
+
+  /** Alerts to tell the notifier about, marked as sent. Semantics: sendAlerts, needsSending. */
+  toSend(timeMs: number, resendDelayMs: number, intervalMs: number): ActiveAlert[] {
+    const out: ActiveAlert[] = []
+    for (const [key, alert] of this.active) {
+      if (alert.state === 'pending') continue
+      const due = alert.resolvedAtMs > alert.lastSentAtMs || alert.lastSentAtMs + resendDelayMs < timeMs
+      if (!due) continue
+      // Four missed evaluations and the receiver takes it for resolved.
+      const sent = { ...alert, lastSentAtMs: timeMs, validUntilMs: timeMs + 4 * Math.max(intervalMs, resendDelayMs) }
+      this.active.set(key, sent)
+      out.push(sent)
+    }
+    return out
+  }
+
+  /** Gives pending alerts the time they had before a restart, from `ALERTS_FOR_STATE`. Semantics: Group.RestoreForState. */
+  restore(states: readonly VectorSample[], timeMs: number, outageGraceMs: number, forGraceMs: number): void {
+    const stored = new Map(states.map(({ labels, value }) => [labelsKey(withoutName(labels)), value * 1000]))
+    for (const [key, alert] of this.active) {
+      if (alert.state === 'inactive') continue
+      const activeAtMs = stored.get(key)
+      if (activeAtMs === undefined) continue
+      const downAtMs = timeMs
+      if (downAtMs - activeAtMs < 0 || outageGraceMs <= 0) continue
+      const waited = downAtMs - activeAtMs
+      const left = this.rule.forMs - waited
+      // Not at once after an outage: the rule gets a little time to see that it is over.
+      const restored = left <= 0 ? activeAtMs : left < forGraceMs ? timeMs - (this.rule.forMs - forGraceMs) : activeAtMs
+      this.active.set(key, { ...alert, activeAtMs: Math.min(restored, alert.activeAtMs) })
+    }
+    this.#restored = true
+  }
+
+  #alertFor(
+    { labels, value }: VectorSample,
+    timeMs: number,
+    { externalLabels, externalUrl }: AlertContext,
+  ): ActiveAlert {
+    const own = labelsToObject(labels)
+    const data = { labels: own, value, externalLabels: labelsToObject(externalLabels), externalUrl }
+    const out: Record<string, string> = { ...own }
+    delete out[METRIC_NAME]
+    for (const [name, text] of Object.entries(this.rule.labels)) out[name] = expandTemplate(text, data)
+    out['alertname'] = this.rule.name
+    const annotations = Object.fromEntries(
+      Object.entries(this.rule.annotations).map(([name, text]) => [name, expandTemplate(text, data)]),
+    )
+    return {
+      labels: labelsFrom(out),
+      annotations,
+      state: 'pending',
+      value,
+      activeAtMs: timeMs,
+      firedAtMs: 0,
+      resolvedAtMs: 0,
+      keepFiringSinceMs: 0,
+      lastSentAtMs: Number.NEGATIVE_INFINITY,
+      validUntilMs: 0,
+    }
+  }
+
+  #advance(alert: ActiveAlert, present: boolean, timeMs: number): ActiveAlert | null {
+    const { forMs, keepFiringForMs } = this.rule
+    if (!present) {
+      if (alert.state === 'firing' && keepFiringForMs > 0) {
+        const since = alert.keepFiringSinceMs || timeMs
+        if (timeMs - since < keepFiringForMs) return { ...alert, keepFiringSinceMs: since }
+      }
+      if (alert.state === 'pending') return null
+      if (alert.resolvedAtMs !== 0 && timeMs - alert.resolvedAtMs > RESOLVED_RETENTION_MS) return null
+      if (alert.state === 'inactive') return alert
+      return { ...alert, state: 'inactive', resolvedAtMs: timeMs }
+    }
+    if (alert.state === 'pending' && timeMs - alert.activeAtMs >= forMs)
+      return { ...alert, state: 'firing', firedAtMs: timeMs }
+    return alert
+  }
+
+  #samples(alert: ActiveAlert): RuleSample[] {
+    const own = labelsToObject(alert.labels)
+    return [
+      { labels: labelsFrom({ ...own, [METRIC_NAME]: 'ALERTS', alertstate: alert.state }), value: 1, stale: false },
+      {
+        labels: labelsFrom({ ...own, [METRIC_NAME]: 'ALERTS_FOR_STATE' }),
+        value: Math.floor(alert.activeAtMs / 1000),
+        stale: false,
+      },
+    ]
+  }
+}
+
+function withoutName(labels: Labels): Labels {
+  const own = labelsToObject(labels)
+  delete own[METRIC_NAME]
+  return labelsFrom(own)
+}

@@ -1,0 +1,148 @@
+/** Rule files. Semantics: Prometheus model/rulefmt/rulefmt.go (v3.14). */
+import {
+  boolean,
+  type Cursor,
+  decodeYaml,
+  duration,
+  list,
+  natural,
+  object,
+  record,
+  string,
+} from '../../protocol/config/mod.ts'
+import { METRIC_NAME } from '../../protocol/labels/mod.ts'
+import { ALL_FEATURES, parseExpr } from '../promql/parser/mod.ts'
+import { checkTemplate } from './template.ts'
+
+export type Rule = {
+  readonly kind: 'record' | 'alert'
+  /** Metric name of a recording rule, name of an alert. */
+  readonly name: string
+  readonly expr: string
+  readonly forMs: number
+  readonly keepFiringForMs: number
+  readonly labels: Readonly<Record<string, string>>
+  readonly annotations: Readonly<Record<string, string>>
+}
+
+export type RuleGroup = {
+  readonly file: string
+  readonly name: string
+  /** 0 = the global evaluation interval. */
+  readonly intervalMs: number
+  /** null = the global one. */
+  readonly queryOffsetMs: number | null
+  /** Most series or alerts that one rule may give; 0 = no limit. */
+  readonly limit: number
+  readonly rules: readonly Rule[]
+}
+
+const labels = record(string)
+
+const rule = object(
+  'rulefmt.Rule',
+  {
+    record: string,
+    alert: string,
+    expr: string,
+    for: duration,
+    keep_firing_for: duration,
+    labels,
+    annotations: labels,
+  },
+  (raw, at) => ({ raw, at }),
+)
+
+const group = object(
+  'rulefmt.RuleGroup',
+  {
+    name: string,
+    interval: duration,
+    query_offset: duration,
+    limit: natural,
+    rules: list(rule),
+    labels,
+    partial_response_strategy: string,
+    source_tenants: list(string),
+    align_evaluation_time_on_interval: boolean,
+  },
+  (raw, at) => ({ raw, at }),
+)
+
+const root = object('rulefmt.RuleGroups', { groups: list(group) }, (raw) => raw.groups ?? [])
+
+/** @throws ConfigError with the place in the file and upstream's text */
+export function loadRuleFile(text: string, file: string): RuleGroup[] {
+  const seen = new Set<string>()
+  return decodeYaml(text, file, root).value.map(({ raw, at }) => {
+    const name = raw.name ?? ''
+    if (name === '') at.fail('Groupname must not be empty')
+    if (seen.has(name)) at.fail(`groupname: ${JSON.stringify(name)} is repeated in the same file`)
+    seen.add(name)
+    checkLabels(raw.labels ?? {}, at)
+    return {
+      file,
+      name,
+      intervalMs: raw.interval ?? 0,
+      queryOffsetMs: raw.query_offset ?? null,
+      limit: raw.limit ?? 0,
+      rules: (raw.rules ?? []).map((item, i) =>
+        finishRule(item, raw.labels ?? {}, `group ${JSON.stringify(name)}, rule ${i + 1}`),
+      ),
+    }
+  })
+}
+
+type RawRule = ReturnType<typeof rule>
+
+function finishRule({ raw, at }: RawRule, groupLabels: Readonly<Record<string, string>>, where: string): Rule {
+  const fail = (problem: string): never =>
+    at.fail(`${where}, ${JSON.stringify(raw.record || raw.alert || '')}: ${problem}`)
+  if (raw.record && raw.alert) fail("only one of 'record' and 'alert' must be set")
+  if (!raw.record && !raw.alert) fail("one of 'record' or 'alert' must be set")
+  if (!raw.expr) fail("field 'expr' must be set in rule")
+  try {
+    parseExpr(raw.expr!, ALL_FEATURES)
+  } catch (error) {
+    fail(`could not parse expression: ${(error as Error).message}`)
+  }
+  const annotations = raw.annotations ?? {}
+  if (raw.record) {
+    if (Object.keys(annotations).length > 0) fail("invalid field 'annotations' in recording rule")
+    if (raw.for) fail("invalid field 'for' in recording rule")
+    if (raw.keep_firing_for) fail("invalid field 'keep_firing_for' in recording rule")
+    if (/[{}]/.test(raw.record)) fail(`braces present in the recording rule name; should it be in expr?: ${raw.record}`)
+    if (!raw.record.isWellFormed()) fail(`invalid recording rule name: ${raw.record}`)
+  }
+  const own = raw.labels ?? {}
+  checkLabels(own, at)
+  for (const name of Object.keys(annotations))
+    if (name === '' || !name.isWellFormed()) fail(`invalid annotation name: ${name}`)
+  if (raw.alert) {
+    for (const [kind, texts] of [
+      ['label', own],
+      ['annotation', annotations],
+    ] as const) {
+      for (const [name, text] of Object.entries(texts)) {
+        const problem = checkTemplate(text)
+        if (problem !== null) fail(`${kind} ${JSON.stringify(name)}: ${problem}`)
+      }
+    }
+  }
+  return {
+    kind: raw.record ? 'record' : 'alert',
+    name: (raw.record || raw.alert)!,
+    expr: raw.expr!,
+    forMs: raw.for ?? 0,
+    keepFiringForMs: raw.keep_firing_for ?? 0,
+    labels: { ...groupLabels, ...own },
+    annotations,
+  }
+}
+
+function checkLabels(names: Readonly<Record<string, string>>, at: Cursor): void {
+  for (const [name, value] of Object.entries(names)) {
+    if (name === '' || !name.isWellFormed() || name === METRIC_NAME) at.fail(`invalid label name: ${name}`)
+    if (!value.isWellFormed()) at.fail(`invalid label value: ${value}`)
+  }
+}

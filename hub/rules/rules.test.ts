@@ -1,0 +1,190 @@
+import assert from 'node:assert/strict'
+import fs from 'node:fs'
+import path from 'node:path'
+import { test } from 'node:test'
+import { formatLabels, labelsFrom, labelValue } from '../../protocol/labels/mod.ts'
+import type { RuleSample, VectorSample } from './alerting.ts'
+import { Group, type GroupEnv } from './group.ts'
+import { expandTemplate, loadRuleFile, nextSlot } from './mod.ts'
+
+const kit = process.env['HELIO_CONFORMANCE'] ?? path.resolve(import.meta.dirname, '../../../shared/conformance')
+const folder = path.join(kit, 'rules')
+
+test('rule files load or fail as upstream', {
+  skip: fs.existsSync(folder) ? false : `${folder} is absent`,
+}, async (t) => {
+  type Case = { file: string; errorContains?: string; nameValidationScheme?: string }
+  const cases = JSON.parse(fs.readFileSync(path.join(folder, 'cases.json'), 'utf8')) as {
+    fileErrors: Case[]
+    fileOk: Case[]
+    ruleTemplates: { rules: string; ok: boolean }[]
+  }
+  const load = (file: string) => loadRuleFile(fs.readFileSync(path.join(folder, 'rulefmt', file), 'utf8'), file)
+  for (const { file, errorContains, nameValidationScheme } of cases.fileErrors) {
+    // Rule files have no key for the legacy scheme here.
+    if (nameValidationScheme === 'legacy') continue
+    await t.test(file, () =>
+      assert.throws(
+        () => load(file),
+        (error) => (error as Error).message.includes(errorContains!) || assert.fail((error as Error).message),
+      ),
+    )
+  }
+  for (const { file } of cases.fileOk) await t.test(file, () => void load(file))
+  for (const [i, { rules, ok }] of cases.ruleTemplates.entries()) {
+    await t.test(`template ${i}`, () =>
+      ok ? void loadRuleFile(rules, 'r.yml') : assert.throws(() => loadRuleFile(rules, 'r.yml')),
+    )
+  }
+})
+
+const FILE = `
+groups:
+  - name: g
+    interval: 10s
+    rules:
+      - record: job:up:sum
+        expr: sum by (job) (up)
+        labels: {team: a}
+      - alert: Down
+        expr: up == 0
+        for: 20s
+        keep_firing_for: 10s
+        labels: {severity: page}
+        annotations: {summary: "{{ $labels.instance }} is at {{ $value | humanize }}"}
+`
+
+function world(results: Map<string, readonly VectorSample[]>) {
+  const written: { timeMs: number; samples: readonly RuleSample[] }[] = []
+  const sent: { state: string; labels: string; summary: string | undefined; resolved: boolean }[] = []
+  const env: GroupEnv = {
+    query: async (expr) => results.get(expr) ?? [],
+    append: async (timeMs, samples) => void written.push({ timeMs, samples }),
+    notify: (alerts) => {
+      for (const a of alerts)
+        sent.push({
+          state: a.state,
+          labels: formatLabels(a.labels),
+          summary: a.annotations['summary'],
+          resolved: a.resolvedAtMs > 0,
+        })
+    },
+    monotonic: () => 0,
+    context: { externalLabels: labelsFrom({}), externalUrl: 'http://hub' },
+    resendDelayMs: 60_000,
+    outageToleranceMs: 3600_000,
+    forGracePeriodMs: 600_000,
+  }
+  return { env, written, sent }
+}
+
+test('an alert goes from pending to firing after `for`, keeps firing, and resolves', async () => {
+  const down = [{ labels: labelsFrom({ __name__: 'up', instance: 'a' }), value: 0 }]
+  const results = new Map<string, readonly VectorSample[]>([['up == 0', down]])
+  const { env, sent, written } = world(results)
+  const group = new Group(loadRuleFile(FILE, 'f.yml')[0]!, { intervalMs: 60_000, queryOffsetMs: 0 })
+  const states: string[] = []
+  const at = async (seconds: number): Promise<void> => {
+    await group.evaluate(seconds * 1000, env)
+    states.push(group.status[1]!.alerting!.state)
+  }
+  for (const seconds of [0, 10, 20]) await at(seconds)
+  results.set('up == 0', [])
+  for (const seconds of [30, 40]) await at(seconds)
+  assert.deepEqual(states, ['pending', 'pending', 'firing', 'firing', 'inactive'])
+  assert.deepEqual(
+    sent.map(({ state, resolved }) => [state, resolved]),
+    [
+      ['firing', false],
+      ['inactive', true],
+    ],
+  )
+  assert.equal(sent[0]!.summary, 'a is at 0')
+  assert.equal(sent[0]!.labels, '{alertname="Down", instance="a", severity="page"}')
+  const ended = written
+    .flatMap(({ samples }) => samples)
+    .filter(({ stale, labels }) => stale && labelValue(labels, 'alertstate') === 'firing')
+  assert.equal(ended.length, 1, 'ALERTS{alertstate="firing"} ends with a stale marker')
+})
+
+test('a restart gives a pending alert its time back', async () => {
+  const labels = { __name__: 'up', instance: 'a' }
+  const stored = labelsFrom({ __name__: 'ALERTS_FOR_STATE', alertname: 'Down', instance: 'a', severity: 'page' })
+  const results = new Map<string, readonly VectorSample[]>([
+    ['up == 0', [{ labels: labelsFrom(labels), value: 0 }]],
+    ['last_over_time(ALERTS_FOR_STATE{alertname="Down"}[3600s])', [{ labels: stored, value: 1000 }]],
+  ])
+  const { env } = world(results)
+  const group = new Group(loadRuleFile(FILE, 'f.yml')[0]!, { intervalMs: 60_000, queryOffsetMs: 0 })
+  await group.evaluate(1_100_000, env)
+  await group.evaluate(1_110_000, env)
+  assert.equal(group.status[1]!.alerting!.state, 'firing')
+})
+
+test('a recording rule writes its series and ends those that vanish', async () => {
+  const results = new Map<string, readonly VectorSample[]>([
+    ['sum by (job) (up)', [{ labels: labelsFrom({ job: 'x' }), value: 3 }]],
+  ])
+  const { env, written } = world(results)
+  const group = new Group(loadRuleFile(FILE, 'f.yml')[0]!, { intervalMs: 60_000, queryOffsetMs: 0 })
+  await group.evaluate(0, env)
+  results.clear()
+  await group.evaluate(10_000, env)
+  const series = written
+    .flatMap(({ samples }) => samples)
+    .map(({ labels, value, stale }) => [formatLabels(labels), stale ? 'stale' : value])
+  assert.deepEqual(series, [
+    ['{__name__="job:up:sum", job="x", team="a"}', 3],
+    ['{__name__="job:up:sum", job="x", team="a"}', 'stale'],
+  ])
+})
+
+test('a rule that fails is reported and does not stop the others', async () => {
+  const { env } = world(new Map())
+  const group = new Group(loadRuleFile(FILE, 'f.yml')[0]!, { intervalMs: 60_000, queryOffsetMs: 0 })
+  await group.evaluate(0, {
+    ...env,
+    query: async (expr) => (expr.startsWith('sum') ? Promise.reject(new Error('query timed out')) : []),
+  })
+  assert.deepEqual(
+    group.status.map(({ health, lastError }) => [health, lastError]),
+    [
+      ['err', 'query timed out'],
+      ['ok', ''],
+    ],
+  )
+})
+
+const templates: readonly (readonly [text: string, want: string])[] = [
+  ['plain', 'plain'],
+  ['{{ $labels.job }} {{ $value }}', 'node 1234567.5'],
+  ['{{ $value | humanize }}', '1.235M'],
+  ['{{ humanize1024 $value }}B', '1.177MiB'],
+  ['{{ 90061 | humanizeDuration }}', '1d 1h 1m 1s'],
+  ['{{ printf "%.2f%%" $value }}', '1234567.50%'],
+  ['{{ if gt $value 10.0 }}big{{ else }}small{{ end }}', 'big'],
+  ['{{ .Labels.absent }}|{{ $labels.job | toUpper }}', '|NODE'],
+  [
+    '{{ with $labels }}{{ end }}',
+    '<error expanding template: the action {{with $labels}} is not supported in rules yet>',
+  ],
+]
+for (const [text, want] of templates) {
+  test(`template ${text}`, () => {
+    assert.equal(
+      expandTemplate(text, {
+        labels: { job: 'node' },
+        value: 1234567.5,
+        externalLabels: {},
+        externalUrl: 'http://h/p',
+      }),
+      want,
+    )
+  })
+}
+
+test('evaluation times are the same after a restart', () => {
+  const first = nextSlot('f;g', 15_000, 1_000_000)
+  assert.equal(nextSlot('f;g', 15_000, first) - first, 15_000)
+  assert.equal(nextSlot('f;g', 15_000, first + 7000) - first, 15_000)
+})
