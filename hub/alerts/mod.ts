@@ -1,0 +1,11 @@
+/** Alerts to people: routing, grouping, notification. */
+export {
+  type AlertmanagerConfig,
+  loadAlertmanagerConfig,
+  type Receiver,
+  type Route,
+  type WebhookConfig,
+} from './config.ts'
+export { Dispatcher, type DispatcherCounters, type DispatcherEnv } from './dispatcher.ts'
+export { matchRoutes } from './route.ts'
+export type { Alert } from './webhook.ts'
