@@ -14,6 +14,8 @@ export class QueryContext {
   readonly reader: SeriesReader
   readonly options: EngineOptions
   readonly range: QueryRange
+  /** The query as written. */
+  readonly text: string
   readonly shard: Shard | undefined
   readonly invariant: ReadonlySet<Expr>
   /** Values of aggregations that were computed elsewhere and merged; the node is then not evaluated again. */
@@ -27,6 +29,7 @@ export class QueryContext {
     reader: SeriesReader
     options: EngineOptions
     range: QueryRange
+    text: string
     invariant: ReadonlySet<Expr>
     shard?: Shard | undefined
     given?: Map<Expr, readonly Series[]>
@@ -34,6 +37,7 @@ export class QueryContext {
     this.reader = fields.reader
     this.options = fields.options
     this.range = fields.range
+    this.text = fields.text
     this.invariant = fields.invariant
     this.shard = fields.shard
     this.given = fields.given ?? new Map()

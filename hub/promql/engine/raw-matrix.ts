@@ -3,7 +3,7 @@
  * Semantics: Prometheus promql/engine.go, matrixSelector and extendFloats (v3.14).
  */
 import type { Labels } from '../../../protocol/labels/mod.ts'
-import type { Histogram } from '../../../protocol/samples/mod.ts'
+import { CounterResetHint, type Histogram } from '../../../protocol/samples/mod.ts'
 import type { MatrixSelector, SubqueryExpr } from '../ast.ts'
 import type { QueryContext } from './context.ts'
 import { extendedBounds, interpolate, interpolateHistograms } from './functions/extended-rate.ts'
@@ -70,7 +70,9 @@ function extendedPoints(w: Windows, smoothed: boolean, notes: Parameters<typeof 
     isHistogram ? { t: times[i]!, v: 0, h: w.histograms[i]! } : { t: times[i]!, v: w.values[i]!, h: undefined }
   const between = (a: number, b: number, t: number): Point => {
     if (!isHistogram) return { t, v: interpolate(w, a, b, t, false), h: undefined }
-    const h = interpolateHistograms({ h: at(a).h!, t: times[a]! }, { h: at(b).h!, t: times[b]! }, t, false, notes)
+    const right = at(b).h!
+    const isCounter = right.counterResetHint !== CounterResetHint.gauge
+    const h = interpolateHistograms({ h: at(a).h!, t: times[a]! }, { h: right, t: times[b]! }, t, isCounter, notes)
     return { t, v: 0, h: h ?? undefined }
   }
   const left = smoothed && times[first]! < start ? between(first, first + 1, start) : { ...at(first), t: start }

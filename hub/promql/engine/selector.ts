@@ -3,6 +3,7 @@
  * The newest sample in (t - lookback, t] counts; a stale marker there means nothing.
  * Semantics: Prometheus promql/engine.go, vectorSelectorSingle and smoothSeries (v3.14).
  */
+import { CounterResetHint } from '../../../protocol/samples/mod.ts'
 import type { SampleBuffer } from '../../tsdb/contract.ts'
 import type { VectorSelector } from '../ast.ts'
 import { columnSamples, type QueryContext } from './context.ts'
@@ -156,7 +157,7 @@ function fillSmoothed(
               { h: histograms![left]!, t: times[left]! },
               { h: histograms![right]!, t: times[right]! },
               time,
-              false,
+              histograms![right]!.counterResetHint !== CounterResetHint.gauge,
               { ctx, pos: selector.pos, metricName: () => ctx.metricName(out) },
             )
       if (h === null) continue

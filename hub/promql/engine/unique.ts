@@ -19,7 +19,10 @@ export function uniqueSeries(
   emit: Emit,
   operator: (next: Next) => void,
 ): void {
-  if (ctx.options.delayedNameRemoval || hasOneName(source)) return operator({ keep: false, emit })
+  if (ctx.options.delayedNameRemoval || hasOneName(source)) {
+    operator({ keep: false, emit })
+    return
+  }
   const all: Series[] = []
   operator({ keep: true, emit: (series) => all.push(series) })
   for (const series of mergeSameLabels(ctx, all)) emit(series)

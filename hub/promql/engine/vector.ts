@@ -48,18 +48,27 @@ export function streamVector(ctx: QueryContext, expr: Expr, frame: Frame, keep: 
   }
   switch (expr.kind) {
     case 'paren':
-      return streamVector(ctx, expr.expr, frame, keep, emit)
+      streamVector(ctx, expr.expr, frame, keep, emit)
+      return
     case 'unary':
-      return streamUnary(ctx, expr, frame, keep, emit)
+      streamUnary(ctx, expr, frame, keep, emit)
+      return
     case 'vector-selector':
-      return streamSelector(ctx, expr, frame, keep, emit)
+      streamSelector(ctx, expr, frame, keep, emit)
+      return
     case 'binary':
-      if (isScalar(expr.lhs) || isScalar(expr.rhs)) return streamVectorScalar(ctx, expr, frame, keep, emit)
-      return streamVectorVector(ctx, expr, frame, emit)
+      if (isScalar(expr.lhs) || isScalar(expr.rhs)) {
+        streamVectorScalar(ctx, expr, frame, keep, emit)
+        return
+      }
+      streamVectorVector(ctx, expr, frame, emit)
+      return
     case 'aggregate':
-      return streamAggregate(ctx, expr, frame, emit)
+      streamAggregate(ctx, expr, frame, emit)
+      return
     case 'call':
-      return streamCall(ctx, expr, frame, keep, emit)
+      streamCall(ctx, expr, frame, keep, emit)
+      return
     default:
       throw new Error(`BUG: expression of kind ${expr.kind} is no vector`)
   }
@@ -92,7 +101,10 @@ function streamUnary(
   keep: boolean,
   emit: Emit,
 ): void {
-  if (expr.op === '+') return streamVector(ctx, expr.expr, frame, keep, emit)
+  if (expr.op === '+') {
+    streamVector(ctx, expr.expr, frame, keep, emit)
+    return
+  }
   uniqueSeries(ctx, expr.expr, frame, emit, (next) =>
     streamVector(ctx, expr.expr, frame, next.keep || keep, (series) => {
       const { values, present, histograms } = series

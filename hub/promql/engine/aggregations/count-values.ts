@@ -4,7 +4,7 @@
  */
 import { type Labels, labelsKey, METRIC_NAME, quote } from '../../../../protocol/labels/mod.ts'
 import { formatFloat } from '../../../../protocol/samples/mod.ts'
-import type { AggregateExpr } from '../../ast.ts'
+import type { AggregateExpr, Expr } from '../../ast.ts'
 import { QueryError } from '../../contract.ts'
 import type { QueryContext } from '../context.ts'
 import { isValidLabelName, stringArg } from '../functions/label-functions.ts'
@@ -21,7 +21,8 @@ export function streamCountValues(
   emit: Emit,
 ): void {
   const valueLabel = stringArg(expr.param!)
-  if (!isValidLabelName(valueLabel)) throw new QueryError('execution', `invalid label name ${quote(valueLabel)}`)
+  if (!isValidLabelName(valueLabel))
+    throw new QueryError('execution', `invalid label name ${shown(ctx, expr.param!, valueLabel)}`)
   const names = new Set(expr.without ? [...expr.grouping, METRIC_NAME] : [...expr.grouping, valueLabel])
   const outputs = new Map<string, Series>()
   streamVector(ctx, expr.expr, frame, false, (series) => {
@@ -53,4 +54,11 @@ function outputFor(outputs: Map<string, Series>, labels: Labels, steps: number):
     outputs.set(key, out)
   }
   return out
+}
+
+/** A name with broken UTF-8 as it was written: its bytes did not survive in the string. */
+function shown(ctx: QueryContext, literal: Expr, value: string): string {
+  const bytes = new TextEncoder().encode(ctx.text)
+  const written = new TextDecoder().decode(bytes.subarray(literal.pos.start, literal.pos.end))
+  return value.includes('\ufffd') && written.startsWith('"') ? written : quote(value)
 }

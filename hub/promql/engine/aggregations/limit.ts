@@ -10,7 +10,8 @@ import { collectVector } from '../vector.ts'
 import { GroupTable } from './groups.ts'
 import { hashLabels } from './hash.ts'
 
-const MAX_INT64 = 9223372036854774784
+/** The largest double below 2^63. */
+const MAX_INT64 = 2 ** 63 - 1024
 
 /** k at each step. @throws QueryError for NaN and for what no 64-bit integer holds */
 export function limitsOf(param: Float64Array): number[] {

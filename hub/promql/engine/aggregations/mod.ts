@@ -27,18 +27,25 @@ export function streamAggregate(ctx: QueryContext, expr: AggregateExpr, frame: F
   const done = () => {
     ctx.held = heldBefore
   }
-  if (expr.op === 'count_values') return streamCountValues(ctx, expr, frame, done, pass)
+  if (expr.op === 'count_values') {
+    streamCountValues(ctx, expr, frame, done, pass)
+    return
+  }
   const param = expr.param === null ? null : evalScalar(ctx, unwrap(expr.param), frame)
   switch (expr.op) {
     case 'topk':
     case 'bottomk':
-      return streamTopK(ctx, expr, param!, frame, done, pass)
+      streamTopK(ctx, expr, param!, frame, done, pass)
+      return
     case 'limitk':
-      return streamLimitK(ctx, expr, param!, frame, done, pass)
+      streamLimitK(ctx, expr, param!, frame, done, pass)
+      return
     case 'limit_ratio':
-      return streamLimitRatio(ctx, expr, param!, frame, done, pass)
+      streamLimitRatio(ctx, expr, param!, frame, done, pass)
+      return
     case 'quantile':
-      return streamQuantile(ctx, expr, param!, frame, done, pass)
+      streamQuantile(ctx, expr, param!, frame, done, pass)
+      return
     default: {
       const groups = accumulate(ctx, expr, frame)
       done()

@@ -38,7 +38,10 @@ function floatsOnly(
 ): void {
   const arithmetic = ARITHMETIC[expr.op]
   const { values, present } = series
-  if (arithmetic === undefined) return withHistograms(ctx, expr, series, scalars, scalarFirst)
+  if (arithmetic === undefined) {
+    withHistograms(ctx, expr, series, scalars, scalarFirst)
+    return
+  }
   if (scalarFirst) for (let i = 0; i < present.length; i++) values[i] = arithmetic(scalars[i]!, values[i]!)
   else for (let i = 0; i < present.length; i++) values[i] = arithmetic(values[i]!, scalars[i]!)
 }

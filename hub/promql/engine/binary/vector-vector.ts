@@ -25,7 +25,10 @@ const ONE_TO_ONE: VectorMatching = {
 }
 
 export function streamVectorVector(ctx: QueryContext, expr: BinaryExpr, frame: Frame, emit: Emit): void {
-  if (expr.op === 'and' || expr.op === 'or' || expr.op === 'unless') return streamSetOperator(ctx, expr, frame, emit)
+  if (expr.op === 'and' || expr.op === 'or' || expr.op === 'unless') {
+    streamSetOperator(ctx, expr, frame, emit)
+    return
+  }
   const heldBefore = ctx.held
   const outputs = new Join(ctx, expr, frame).run()
   ctx.held = heldBefore

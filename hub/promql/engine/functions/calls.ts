@@ -21,32 +21,45 @@ import { sortByLabels, sortByValue } from './sorting.ts'
 
 export function streamCall(ctx: QueryContext, call: Call, frame: Frame, keep: boolean, emit: Emit): void {
   const { func, args } = call
-  if (func in RANGE_FUNCTIONS) return streamRangeCall(ctx, call, frame, keep, emit)
+  if (func in RANGE_FUNCTIONS) {
+    streamRangeCall(ctx, call, frame, keep, emit)
+    return
+  }
   const float = FLOAT_FUNCTIONS[func]
   if (float !== undefined) {
-    return eachSeries(ctx, args[0]!, frame, keep, emit, (series) => mapFloats(series, float))
+    eachSeries(ctx, args[0]!, frame, keep, emit, (series) => mapFloats(series, float))
+    return
   }
   const histogram = HISTOGRAM_FUNCTIONS[func]
   if (histogram !== undefined) {
-    return eachSeries(ctx, args[0]!, frame, keep, emit, (series) => mapHistograms(series, histogram))
+    eachSeries(ctx, args[0]!, frame, keep, emit, (series) => mapHistograms(series, histogram))
+    return
   }
-  if (func in DATE_FUNCTIONS) return dateCall(ctx, call, frame, keep, emit)
+  if (func in DATE_FUNCTIONS) {
+    dateCall(ctx, call, frame, keep, emit)
+    return
+  }
   switch (func) {
     case 'round': {
       const nearest = args.length > 1 ? evalScalar(ctx, args[1]!, frame) : null
-      return eachSeries(ctx, args[0]!, frame, keep, emit, (series) => roundFloats(series, nearest))
+      eachSeries(ctx, args[0]!, frame, keep, emit, (series) => roundFloats(series, nearest))
+      return
     }
     case 'clamp':
     case 'clamp_min':
     case 'clamp_max':
-      return clampCall(ctx, call, frame, keep, emit)
+      clampCall(ctx, call, frame, keep, emit)
+      return
     case 'timestamp':
     case 'start_timestamp':
-      return timestampCall(ctx, call, frame, keep, emit)
+      timestampCall(ctx, call, frame, keep, emit)
+      return
     case 'vector':
-      return vectorCall(ctx, args[0]!, frame, emit)
+      vectorCall(ctx, args[0]!, frame, emit)
+      return
     case 'absent':
-      return absentCall(ctx, args[0]!, frame, emit)
+      absentCall(ctx, args[0]!, frame, emit)
+      return
     case 'label_replace':
     case 'label_join': {
       const relabel = func === 'label_replace' ? labelReplace(ctx, call) : labelJoin(ctx, call)
@@ -71,9 +84,11 @@ export function streamCall(ctx: QueryContext, call: Call, frame: Frame, keep: bo
     case 'histogram_quantile':
     case 'histogram_quantiles':
     case 'histogram_fraction':
-      return histogramCall(ctx, call, frame, emit)
+      histogramCall(ctx, call, frame, emit)
+      return
     case 'info':
-      return streamInfo(ctx, call, frame, emit)
+      streamInfo(ctx, call, frame, emit)
+      return
     default:
       throw new QueryError('execution', `unknown function with name ${JSON.stringify(func)}`)
   }
@@ -95,7 +110,8 @@ function eachSeries(ctx: QueryContext, arg: Expr, frame: Frame, keep: boolean, e
 function dateCall(ctx: QueryContext, call: Call, frame: Frame, keep: boolean, emit: Emit): void {
   const of = DATE_FUNCTIONS[call.func]!
   if (call.args.length > 0) {
-    return eachSeries(ctx, call.args[0]!, frame, keep, emit, (series) => mapFloats(series, of))
+    eachSeries(ctx, call.args[0]!, frame, keep, emit, (series) => mapFloats(series, of))
+    return
   }
   const series = newSeries(frame.steps, -1, null)
   for (let i = 0; i < frame.steps; i++) series.values[i] = of(Math.trunc(stepTime(frame, i) / 1000))
@@ -132,7 +148,10 @@ function timestampCall(ctx: QueryContext, { func, args }: Call, frame: Frame, ke
     return
   }
   // Start timestamps do not pass through expressions.
-  if (func === 'start_timestamp') return streamVector(ctx, arg, frame, false, () => {})
+  if (func === 'start_timestamp') {
+    streamVector(ctx, arg, frame, false, () => {})
+    return
+  }
   eachSeries(ctx, arg, frame, keep, emit, (series) => {
     for (let i = 0; i < frame.steps; i++) {
       if (series.present[i] === NONE) continue
@@ -178,7 +197,8 @@ function histogramCall(ctx: QueryContext, { func, args }: Call, frame: Frame, em
   const firstPos = exprs[0]!.pos
   if (func === 'histogram_fraction') {
     const bounds = { lower: scalars[0]!.values, upper: scalars[1]!.values, pos: firstPos }
-    return emitFractions(ctx, histograms, bounds, pass)
+    emitFractions(ctx, histograms, bounds, pass)
+    return
   }
   emitQuantiles(
     ctx,

@@ -90,6 +90,10 @@ type HPoint = { readonly h: Histogram; readonly t: number }
 export function interpolateHistograms(a: HPoint, b: HPoint, t: number, isCounter: boolean, notes: Notes) {
   if (t === a.t) return a.h
   if (t === b.t) return b.h
+  if (usesCustomBuckets(a.h) !== usesCustomBuckets(b.h)) {
+    warnMixedSchemas(notes)
+    return null
+  }
   const fraction = (t - a.t) / (b.t - a.t)
   if (isCounter && detectReset(b.h, a.h)) return multiply(b.h, fraction)
   const difference = combineNoted(b.h, a.h, -1, notes)

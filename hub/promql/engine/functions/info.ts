@@ -24,7 +24,7 @@ export function streamInfo(ctx: QueryContext, call: Call, frame: Frame, emit: Em
   const selector = call.args.length > 1 ? unwrap(call.args[1]!) : null
   const matchers = selector?.kind === 'vector-selector' ? selector.matchers : []
   const dataMatchers = matchers.filter(({ name }) => name !== METRIC_NAME)
-  const named = matchers.filter(({ name }) => name === METRIC_NAME)
+  const named = namesOf(matchers)
   const nameMatchers = selector === null ? [TARGET_INFO] : named
   const nameTests = nameMatchers.map(compileMatcher)
   // Info series themselves are not enriched.
@@ -32,8 +32,8 @@ export function streamInfo(ctx: QueryContext, call: Call, frame: Frame, emit: Em
     nameTests.length > 0 && nameTests.every((matches) => matches(labelValue(labels, METRIC_NAME)))
   const plain = base.map((series) => ({ series, labels: ctx.labelsOf(series) }))
   const enriched = plain.filter(({ labels }) => !ignored(labels))
-  const infos = fetchInfo(ctx, frame, enriched, named, dataMatchers, firstSelector(call.args[0]!))
-  const join = new InfoJoin(ctx, infos, dataMatchers, frame)
+  const infos = fetchInfo(ctx, frame, enriched, named, dataMatchers, shiftOf(call.args[0]!, NO_SHIFT) ?? NO_SHIFT)
+  const join = new InfoJoin(infos, dataMatchers, frame)
   for (const { series, labels } of plain) {
     ctx.poll()
     if (ignored(labels)) emit(series)
@@ -42,22 +42,34 @@ export function streamInfo(ctx: QueryContext, call: Call, frame: Frame, emit: Em
   for (const series of join.outputs()) emit(series)
 }
 
-function firstSelector(expr: Expr): VectorSelector | null {
+/** The matchers of the info metric's name. Those that only exclude names choose among the *_info metrics. */
+function namesOf(matchers: readonly Matcher[]): Matcher[] {
+  const named = matchers.filter(({ name }) => name === METRIC_NAME)
+  const chooses = named.some(({ op }) => op === '=' || op === '=~')
+  return named.length > 0 && !chooses ? [...named, { name: METRIC_NAME, op: '=~', value: '.+_info' }] : named
+}
+
+type TimeShift = Pick<VectorSelector, 'at' | 'offset'>
+const NO_SHIFT: TimeShift = { at: null, offset: { offsetMs: 0, expr: null } }
+
+/** The time that the first selector in the expression looks at: info series are taken as of the same time. */
+function shiftOf(expr: Expr, outer: TimeShift): TimeShift | null {
   switch (expr.kind) {
     case 'vector-selector':
-      return expr
+      return compose(outer, expr)
     case 'matrix-selector':
-      return expr.selector
+      return compose(outer, expr.selector)
+    case 'subquery':
+      return shiftOf(expr.expr, compose(outer, expr))
     case 'paren':
     case 'unary':
-    case 'subquery':
     case 'aggregate':
-      return firstSelector(expr.expr)
+      return shiftOf(expr.expr, outer)
     case 'binary':
-      return firstSelector(expr.lhs) ?? firstSelector(expr.rhs)
+      return shiftOf(expr.lhs, outer) ?? shiftOf(expr.rhs, outer)
     case 'call':
       for (const arg of expr.args) {
-        const found = firstSelector(arg)
+        const found = shiftOf(arg, outer)
         if (found !== null) return found
       }
       return null
@@ -66,13 +78,19 @@ function firstSelector(expr: Expr): VectorSelector | null {
   }
 }
 
+/** `@` starts anew, offsets add up. */
+function compose(outer: TimeShift, inner: TimeShift): TimeShift {
+  if (inner.at !== null) return inner
+  return { at: outer.at, offset: { offsetMs: outer.offset.offsetMs + inner.offset.offsetMs, expr: null } }
+}
+
 function fetchInfo(
   ctx: QueryContext,
   frame: Frame,
   base: readonly { readonly labels: Labels }[],
   named: readonly Matcher[],
   dataMatchers: readonly Matcher[],
-  like: VectorSelector | null,
+  shift: TimeShift,
 ): Info[] {
   const matchers: Matcher[] = [...(named.length > 0 ? named : [TARGET_INFO]), ...dataMatchers]
   let identifying = 0
@@ -87,8 +105,8 @@ function fetchInfo(
     kind: 'vector-selector',
     name: '',
     matchers,
-    offset: like?.offset ?? { offsetMs: 0, expr: null },
-    at: like?.at ?? null,
+    offset: shift.offset,
+    at: shift.at,
     anchored: false,
     smoothed: false,
     pos: { start: 0, end: 0 },
@@ -117,7 +135,6 @@ function escapeRegex(text: string): string {
 }
 
 class InfoJoin {
-  readonly #ctx: QueryContext
   readonly #steps: number
   readonly #bySignature = new Map<string, Info[]>()
   readonly #metrics: readonly string[]
@@ -126,8 +143,7 @@ class InfoJoin {
   readonly #keepsBare: boolean
   readonly #outputs = new Map<string, Series>()
 
-  constructor(ctx: QueryContext, infos: readonly Info[], dataMatchers: readonly Matcher[], frame: Frame) {
-    this.#ctx = ctx
+  constructor(infos: readonly Info[], dataMatchers: readonly Matcher[], frame: Frame) {
     this.#steps = frame.steps
     for (const info of infos) {
       const same = this.#bySignature.get(info.signature)

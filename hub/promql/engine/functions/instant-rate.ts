@@ -74,7 +74,10 @@ function histogramsAt(isRate: boolean, w: Windows, a: number, out: Series, step:
   let result: Histogram = compact(newer)
   if (!reset) {
     const difference = combine(newer, older, -1)
-    if (difference === null) return warnMixedSchemas(notes)
+    if (difference === null) {
+      warnMixedSchemas(notes)
+      return
+    }
     if (difference.reconciled) infoReconciled(notes, 'subtraction')
     result = difference.h
   }

@@ -25,7 +25,10 @@ export function streamRangeCall(ctx: QueryContext, call: Call, frame: Frame, kee
   const params = args.filter((arg) => arg !== range).map((arg) => evalScalar(ctx, arg, frame))
   const last = args[args.length - 1]!
   const spec = { range, params, firstPos: args[0]!.pos, argsPos: { start: args[0]!.pos.start, end: last.pos.end } }
-  if (call.func === 'absent_over_time') return absentOverTime(ctx, call, range, frame, emit)
+  if (call.func === 'absent_over_time') {
+    absentOverTime(ctx, call, range, frame, emit)
+    return
+  }
   uniqueSeries(ctx, range, frame, emit, (next) =>
     streamWindows(ctx, call.func, spec, frame, keep || next.keep, next.emit),
   )

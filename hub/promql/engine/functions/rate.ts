@@ -132,7 +132,10 @@ function histogramRateAt(kind: RateKind, w: Windows, i: number, out: Series, cal
     if (result === null) result = head
     else {
       const sum = combine(result, head, 1)
-      if (sum === null) return warnMixedSchemas(notesOf(call))
+      if (sum === null) {
+        warnMixedSchemas(notesOf(call))
+        return
+      }
       if (sum.reconciled) infoReconciled(notesOf(call), 'addition')
       result = sum.h
     }
