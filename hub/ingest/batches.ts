@@ -181,10 +181,16 @@ export class BatchIntake {
 
   /** Null when its keyframe is not here. Changes nothing: what is remembered of a batch waits until it is stored. */
   #decode(epoch: EpochState, header: BatchHeader, bytes: Uint8Array): Decoded | null {
-    const { codec } = this.#options
-    if (header.base === header.sequence) return codec.decode(bytes, null)
-    const keyframe = epoch.keyframes.get(header.base)
-    return keyframe ? codec.decode(bytes, keyframe.decoded) : null
+    const isKeyframe = header.base === header.sequence
+    const base = isKeyframe ? null : epoch.keyframes.get(header.base)
+    if (base === undefined) return null
+    try {
+      return this.#options.codec.decode(bytes, base?.decoded ?? null)
+    } catch (error) {
+      if (error instanceof BatchError) throw error
+      // A batch that finds a bug in the decoder must not stop the hub each time that it is sent again.
+      throw new BatchError('bad-payload', `Cannot decode batch ${header.sequence}: ${String(error)}`, { cause: error })
+    }
   }
 
   /** Gives every new id its ref. */

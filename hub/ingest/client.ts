@@ -47,6 +47,8 @@ export interface Ingest {
     scrape: Scrape,
   ): Promise<boolean>
   localSink(source: string): SampleSink
+  /** Undefined while batches are taken; else resolves when they are again (the bus holds its PubAcks back on it). */
+  whenRoom(): Promise<void> | undefined
   /** @param body as received: snappy of a WriteRequest */
   remoteWrite(body: Uint8Array): Promise<WriteAnswer>
   /** False on a full disk. */
@@ -86,6 +88,8 @@ class ThreadIngest implements Ingest {
   readonly #waiting = new Map<number, Waiting>()
   readonly #onShare: ((share: ReaderShare) => void)[] = []
   readonly #onFatal: ((error: Error) => void)[] = []
+  readonly #sinks = new Map<string, SampleSink>()
+  #onRoom: (() => void)[] = []
   #nextId = 1
   #inflightBytes = 0
   #overloaded = 0
@@ -129,12 +133,23 @@ class ThreadIngest implements Ingest {
   }
 
   localSink(source: string): SampleSink {
-    return new DirectSink(source, this.#env.clock.now, (record) => {
-      if (this.#failure || this.#isOverloaded()) return false
-      // What comes of it shows in the counters and the ledger: a scrape has nobody to tell.
-      this.#local(record).catch(() => {})
-      return true
-    })
+    // One per source: two dictionaries under one name would contradict each other.
+    let sink = this.#sinks.get(source)
+    if (!sink) {
+      sink = new DirectSink(source, this.#env.clock.now, (record) => {
+        if (this.#failure || this.#isOverloaded()) return false
+        // What comes of it shows in the counters and the ledger: a scrape has nobody to tell.
+        this.#local(record).catch(() => {})
+        return true
+      })
+      this.#sinks.set(source, sink)
+    }
+    return sink
+  }
+
+  whenRoom(): Promise<void> | undefined {
+    if (this.#inflightBytes <= MAX_INFLIGHT_BYTES || this.#failure) return undefined
+    return new Promise((resolve) => void this.#onRoom.push(resolve))
   }
 
   remoteWrite(body: Uint8Array): Promise<WriteAnswer> {
@@ -247,7 +262,14 @@ class ThreadIngest implements Ingest {
     if (!waiting) return null
     this.#waiting.delete(id)
     this.#inflightBytes -= waiting.bytes
+    if (this.#onRoom.length > 0 && this.#inflightBytes <= MAX_INFLIGHT_BYTES) this.#tellRoom()
     return waiting
+  }
+
+  #tellRoom(): void {
+    const waiting = this.#onRoom
+    this.#onRoom = []
+    for (const resolve of waiting) resolve()
   }
 
   #fail(error: Error): void {
@@ -255,6 +277,7 @@ class ThreadIngest implements Ingest {
     this.#failure = error
     for (const { reject } of this.#waiting.values()) reject(error)
     this.#waiting.clear()
+    this.#tellRoom()
     for (const fn of this.#onFatal) fn(error)
   }
 }

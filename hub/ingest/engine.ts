@@ -120,9 +120,13 @@ export class IngestEngine {
       record = { ...record, scrape: null, missed: [] }
       if (this.#wal.pendingBytes > MAX_PENDING_BYTES) return false
     }
-    if (!this.#local.apply(record)) throw new Error(`BUG: source "${record.source}" uses a series it did not define`)
+    const isApplied = this.#local.apply(record)
+    // Logged in any case: its definitions are needed by what follows.
     this.#wal.append(RecordType.local, [this.#options.compressor.compress(encodeLocal(record), 1)])
-    return true
+    if (isApplied) return true
+    this.counters.localScrapesDropped++
+    this.#options.log.error('A local source uses a series that it did not define', { source: record.source })
+    return false
   }
 
   acceptRules(results: RuleResults): boolean {
@@ -247,6 +251,15 @@ export class IngestEngine {
       return
     }
     settle(null)
+    try {
+      this.#apply(type, payload)
+    } catch (error) {
+      // One record that cannot be applied must not keep the hub from starting, now and every time.
+      this.#lost(String(type), error instanceof Error ? error.message : String(error))
+    }
+  }
+
+  #apply(type: number, payload: Uint8Array): void {
     switch (type) {
       case RecordType.batch:
         this.#batches.replay(payload)

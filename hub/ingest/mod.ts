@@ -9,7 +9,7 @@ export { withIdentity } from './identity-labels.ts'
 export type { Gap, GapReason } from './ledger.ts'
 export type { FromIngest, IngestPort, ToIngest } from './messages.ts'
 export type { RuleResults } from './records.ts'
-export type { WriteAnswer, WriteDecoder, WrittenRequest, WrittenSeries } from './remote-write.ts'
+export type { WriteAnswer, WriteDecoder } from './remote-write.ts'
 export type { AgentStatusOfIngest, IngestStatus } from './status.ts'
 export { type IngestWorkerOptions, runIngestWorker } from './worker.ts'
 export {

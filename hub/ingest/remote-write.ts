@@ -4,30 +4,12 @@
  * Differs: samples older than their series' newest are stored, so there is no 400 for out of order ones.
  */
 import type { Logger } from '../../protocol/env/mod.ts'
-import type { Labels } from '../../protocol/labels/mod.ts'
-import type { Exemplar, Histogram, Metadata } from '../../protocol/samples/mod.ts'
-import { type Appender, AppendResult } from '../tsdb/contract.ts'
+import type { WriteRequest } from '../../protocol/remote-write/mod.ts'
+import { type Appender, AppendResult, type SeriesRef } from '../tsdb/contract.ts'
 import type { IngestCounters } from './counters.ts'
 
-/** One series of a write request. */
-export type WrittenSeries = {
-  readonly labels: Labels
-  /** Why the labels cannot be stored; null when they can. */
-  readonly invalid: string | null
-  readonly timestamps: Float64Array
-  /** Bits kept. */
-  readonly values: Float64Array
-  readonly histograms: readonly { readonly timestampMs: number; readonly histogram: Histogram }[]
-  readonly exemplars: readonly Exemplar[]
-}
-
-export type WrittenRequest = {
-  readonly series: readonly WrittenSeries[]
-  readonly metadata: readonly { readonly family: string; readonly metadata: Metadata }[]
-}
-
 /** From the body as received. Any error it throws is the sender's: its message is the answer, with status 400. */
-export type WriteDecoder = (body: Uint8Array) => WrittenRequest
+export type WriteDecoder = (body: Uint8Array) => WriteRequest
 
 /** Status and text of the HTTP answer; the text of 204 is empty. */
 export type WriteAnswer = { readonly status: 204 | 400 | 429 | 503; readonly message: string }
@@ -49,7 +31,7 @@ export class RemoteWriteIntake {
   /** `isStored`: the head has changed, so the body must be logged, whatever the answer. */
   accept(body: Uint8Array): { readonly answer: WriteAnswer; readonly isStored: boolean } {
     const { log, counters, decode } = this.#options
-    let request: WrittenRequest
+    let request: WriteRequest
     try {
       request = decode(body)
     } catch (error) {
@@ -61,24 +43,30 @@ export class RemoteWriteIntake {
     return { answer: this.#append(request), isStored: true }
   }
 
-  #append(request: WrittenRequest): WriteAnswer {
+  #append(request: WriteRequest): WriteAnswer {
     const { head, log, counters } = this.#options
+    const refs = new Int32Array(request.seriesCount)
     let conflicts = 0
     let overLimit = 0
-    for (const series of request.series) {
-      if (series.invalid !== null) {
+    for (let s = 0; s < request.seriesCount; s++) {
+      const { labels, problem } = request.labels(s)
+      if (problem !== null) {
         counters.remoteWriteInvalidLabels++
-        log.warn('Invalid labels in remote write', { error: series.invalid })
+        log.warn('Invalid labels in remote write', { error: problem })
+        refs[s] = -1
         continue
       }
-      const ref = head.series(series.labels)
+      const ref = head.series(labels)
+      refs[s] = ref
       if (ref < 0) {
         overLimit++
-        counters.samplesOverSeriesLimit += series.timestamps.length + series.histograms.length
-        continue
-      }
-      conflicts += this.#appendSeries(ref, series)
+        counters.samplesOverSeriesLimit += request.sampleStart[s + 1]! - request.sampleStart[s]!
+      } else conflicts += this.#appendFloats(ref, request, s)
     }
+    for (const { series, timestampMs, histogram } of request.histograms)
+      if (refs[series]! >= 0) conflicts += this.#count(head.appendHistogram(refs[series]!, timestampMs, histogram, 0))
+    for (const { series, exemplar } of request.exemplars)
+      if (refs[series]! >= 0) head.appendExemplar(refs[series]!, exemplar)
     for (const { family, metadata } of request.metadata) head.setMetadata(family, metadata)
     if (conflicts > 0) return { status: 400, message: 'duplicate sample for timestamp' }
     if (overLimit > 0)
@@ -87,21 +75,21 @@ export class RemoteWriteIntake {
   }
 
   /** @returns how many samples have another value than the one stored at their time */
-  #appendSeries(ref: number, series: WrittenSeries): number {
-    const { head, counters } = this.#options
-    const { timestamps, values } = series
+  #appendFloats(ref: SeriesRef, request: WriteRequest, series: number): number {
+    const { timestamps, values, sampleStart } = request
+    const end = sampleStart[series + 1]!
     let conflicts = 0
-    const count = (result: AppendResult): void => {
-      if (result === AppendResult.stored) {
-        counters.remoteWriteSamples++
-        counters.samplesStored++
-      } else counters.samplesNotStored++
-      if (result === AppendResult.conflicting) conflicts++
-    }
-    for (let i = 0; i < timestamps.length; i++) count(head.appendFloat(ref, timestamps[i]!, values, i, 0))
-    for (const { timestampMs, histogram } of series.histograms)
-      count(head.appendHistogram(ref, timestampMs, histogram, 0))
-    for (const exemplar of series.exemplars) head.appendExemplar(ref, exemplar)
+    for (let i = sampleStart[series]!; i < end; i++)
+      conflicts += this.#count(this.#options.head.appendFloat(ref, timestamps[i]!, values, i, 0))
     return conflicts
+  }
+
+  #count(result: AppendResult): number {
+    const { counters } = this.#options
+    if (result === AppendResult.stored) {
+      counters.remoteWriteSamples++
+      counters.samplesStored++
+    } else counters.samplesNotStored++
+    return result === AppendResult.conflicting ? 1 : 0
   }
 }

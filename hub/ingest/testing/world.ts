@@ -6,6 +6,7 @@ import { BatchEncoder, type SealedBatch } from '../../../protocol/batch/mod.ts'
 import type { Random } from '../../../protocol/env/mod.ts'
 import { decodePublicKey, generateSeed, publicKeyOfSeed } from '../../../protocol/identity/mod.ts'
 import { type Labels, labelsFrom } from '../../../protocol/labels/mod.ts'
+import { snappyDecompress, WriteRequestDecoder } from '../../../protocol/remote-write/mod.ts'
 import { setStaleAt } from '../../../protocol/samples/mod.ts'
 import { samplesSubject } from '../../../protocol/subjects/mod.ts'
 import { MemoryDisk, manualClock, memoryLogger, seededRandom } from '../../wal/testing/mod.ts'
@@ -15,21 +16,8 @@ import { MemoryHeads } from './memory-head.ts'
 export const NOW = 1_767_225_600_000
 export const INTERVAL = 15_000
 
-/** JSON in place of snappy and protobuf: what is tested here comes after the decoder. */
-export const jsonWrite: WriteDecoder = (body) => {
-  const request = JSON.parse(new TextDecoder().decode(body))
-  return {
-    series: request.series.map((series: { labels: Record<string, string>; samples: [number, number][] }) => ({
-      labels: labelsFrom(series.labels),
-      invalid: series.labels['__name__'] ? null : 'no metric name',
-      timestamps: Float64Array.from(series.samples, ([t]) => t),
-      values: Float64Array.from(series.samples, ([, v]) => v),
-      histograms: [],
-      exemplars: [],
-    })),
-    metadata: [],
-  }
-}
+const decoder = new WriteRequestDecoder()
+export const decodeWrite: WriteDecoder = (body) => decoder.decode(snappyDecompress(body))
 
 export class World {
   readonly random: Random
@@ -55,7 +43,7 @@ export class World {
       codec: createBatchCodec({ verifier: runtimeVerifier(), compressor: runtimeZstd, hasher: runtimeSha256 }),
       compressor: runtimeZstd,
       heads: this.heads,
-      decodeWrite: jsonWrite,
+      decodeWrite,
       limits: { maxFutureMs: 600_000, maxSeriesPerAgent: 1000 },
       segmentBytes: 20_000,
       checkpointBytes: Number.POSITIVE_INFINITY,
