@@ -5,14 +5,19 @@
  * Calls are carried out in the order made. A rejected promise carries a `RingStoreError`; one whose `code` is `IO`
  * means that the disk can no longer be trusted: stop, exit, and recover from disk at the next start.
  */
-import type { MissedSlots, SequenceInterval } from '../batch/types.ts'
-
+/** As `SequenceInterval` in protocol/batch (which imports this folder's neighbours, so it cannot be imported here). */
+type SequenceInterval = readonly [first: number, last: number]
 /** Scrape slots of one target, `fromMs` and `toMs` both included, `intervalMs` apart. */
 export type SlotRun = {
   readonly target: string
   readonly fromMs: number
   readonly toMs: number
   readonly intervalMs: number
+}
+
+/** Slots without a scrape; as `MissedSlots` in protocol/batch. */
+export type SlotGap = SlotRun & {
+  readonly reason: 'agent_down' | 'overrun' | 'overwritten' | 'budget' | 'suspended' | 'shutdown'
 }
 
 /** A batch's place and what is known of it without its bytes. */
@@ -33,7 +38,7 @@ export type RingRecord = RingHead & {
   /** Slots of the scrapes inside: what becomes a gap if the batch is overwritten before a hub has it. */
   readonly covered: readonly SlotRun[]
   /** Missed slots that the batch itself announces; they are announced again if it is overwritten. */
-  readonly missed: readonly MissedSlots[]
+  readonly missed: readonly SlotGap[]
   readonly bytes: Uint8Array
 }
 
@@ -51,7 +56,7 @@ export type RingGroup = {
 }
 
 /** A gap that no batch has announced yet; kept on disk until one has. */
-export type PendingMiss = { readonly id: number; readonly slots: MissedSlots }
+export type PendingMiss = { readonly id: number; readonly slots: SlotGap }
 
 /** Batches that made room before a hub had them. Counts are exact. */
 export type Overwritten = {
