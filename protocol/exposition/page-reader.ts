@@ -83,7 +83,7 @@ export class PageReader {
 
   /**
    * Fills the columns. They are valid until the next call.
-   * @throws ExpositionError; the columns then mean nothing
+   * @throws ExpositionError; the columns then hold what stands before the line that is wrong
    */
   read(page: Uint8Array, options: PageOptions): void {
     this.#reset()
@@ -204,6 +204,9 @@ export class PageReader {
       // The slow way: one line by the parser, with what the meta lines above have said.
       this.#restore(parser.context, typeSlot, familySlot, unitSlot)
       parser.seek(at)
+      // Should the parser refuse the line, the caller still learns what came before it.
+      this.count = count
+      this.scraped = scraped
       const kind = parser.next()
       if (kind === EntryKind.end) break
       const isNew = this.#intern(page, parser, kind, options)

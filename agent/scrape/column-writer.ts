@@ -1,0 +1,48 @@
+/** Columns of one scrape while they are filled; copies bits, not numbers, so that NaNs stay what they were. */
+import { setStaleAt } from '../../protocol/samples/mod.ts'
+
+export class ColumnWriter {
+  readonly ids: Uint32Array<ArrayBuffer>
+  readonly values: Float64Array<ArrayBuffer>
+  readonly #words: Uint32Array<ArrayBuffer>
+  timestamps: Float64Array<ArrayBuffer> | null = null
+  startTimestamps: Float64Array<ArrayBuffer> | null = null
+  count = 0
+
+  constructor(capacity: number) {
+    this.ids = new Uint32Array(capacity)
+    this.values = new Float64Array(capacity)
+    this.#words = new Uint32Array(this.values.buffer)
+  }
+
+  /** @param words of the column that holds the value, @param index of the value in it */
+  copy(id: number, words: Uint32Array, index: number): void {
+    const at = this.count++
+    this.ids[at] = id
+    this.#words[2 * at] = words[2 * index]!
+    this.#words[2 * at + 1] = words[2 * index + 1]!
+  }
+
+  number(id: number, value: number): void {
+    const at = this.count++
+    this.ids[at] = id
+    this.values[at] = value
+  }
+
+  stale(id: number): void {
+    const at = this.count++
+    this.ids[at] = id
+    setStaleAt(this.#words, at)
+  }
+
+  /** Of the sample added last. */
+  timestamp(timestampMs: number): void {
+    this.timestamps ??= new Float64Array(this.ids.length).fill(Number.NaN)
+    this.timestamps[this.count - 1] = timestampMs
+  }
+
+  startTimestamp(startMs: number): void {
+    this.startTimestamps ??= new Float64Array(this.ids.length)
+    this.startTimestamps[this.count - 1] = startMs
+  }
+}

@@ -1,0 +1,129 @@
+/** What the scrapes of this process count of themselves, under upstream's names. */
+
+import type { MissReason } from '../../protocol/batch/types.ts'
+import { counter, gauge, type Metric, type MetricFamily } from '../../protocol/exposition/mod.ts'
+
+/** Interval lengths remembered for the quantiles of one interval. */
+const LENGTHS = 512
+const QUANTILES = [0.01, 0.05, 0.5, 0.9, 0.99]
+
+export class ScrapeCounters {
+  scrapes = 0
+  failures = 0
+  sampleDuplicate = 0
+  sampleOutOfBounds = 0
+  exceededSampleLimit = 0
+  exceededBodySizeLimit = 0
+  exceededLabelLimits = 0
+  exceededTargetLimit = 0
+  cacheFlushForced = 0
+  reloads = 0
+  readonly missedSlots = new Map<MissReason, number>()
+  readonly #lengths = new Map<number, IntervalLengths>()
+
+  missed(reason: MissReason, slots: number): void {
+    this.missedSlots.set(reason, (this.missedSlots.get(reason) ?? 0) + slots)
+  }
+
+  /** Time between the starts of two scrapes of one target. */
+  intervalLength(intervalMs: number, lengthMs: number): void {
+    let lengths = this.#lengths.get(intervalMs)
+    if (lengths === undefined) this.#lengths.set(intervalMs, (lengths = new IntervalLengths()))
+    lengths.add(lengthMs / 1000)
+  }
+
+  /** @param targets how many, by job */
+  families(targets: ReadonlyMap<string, number>): MetricFamily[] {
+    const total = (name: string, help: string, value: number): MetricFamily =>
+      counter(name, help, [{ labels: [], value }])
+    return [
+      total(
+        'prometheus_target_scrapes_sample_duplicate_timestamp_total',
+        'Total number of samples rejected due to duplicate timestamps but different values.',
+        this.sampleDuplicate,
+      ),
+      total(
+        'prometheus_target_scrapes_sample_out_of_bounds_total',
+        'Total number of samples rejected due to timestamp falling outside of the time bounds.',
+        this.sampleOutOfBounds,
+      ),
+      total(
+        'prometheus_target_scrapes_exceeded_sample_limit_total',
+        'Total number of scrapes that hit the sample limit and were rejected.',
+        this.exceededSampleLimit,
+      ),
+      total(
+        'prometheus_target_scrapes_exceeded_body_size_limit_total',
+        'Total number of scrapes that hit the body size limit.',
+        this.exceededBodySizeLimit,
+      ),
+      total(
+        'prometheus_target_scrape_pool_exceeded_label_limits_total',
+        'Total number of times scrape pools hit the label limits, during sync or config reload.',
+        this.exceededLabelLimits,
+      ),
+      total(
+        'prometheus_target_scrape_pool_exceeded_target_limit_total',
+        'Total number of times scrape pools hit the target limit, during sync or config reload.',
+        this.exceededTargetLimit,
+      ),
+      total(
+        'prometheus_target_scrapes_cache_flush_forced_total',
+        'How many times a scrape cache was flushed due to getting big while scrapes are failing.',
+        this.cacheFlushForced,
+      ),
+      total('heliograph_scrapes_total', 'Scrapes done, failed ones included.', this.scrapes),
+      total('heliograph_scrape_failures_total', 'Scrapes that ended with up 0.', this.failures),
+      total('prometheus_target_scrape_pool_reloads_total', 'Total number of scrape pool reloads.', this.reloads),
+      counter(
+        'heliograph_scrape_missed_slots_total',
+        'Scrape slots without a scrape, by reason.',
+        [...this.missedSlots].map(([reason, value]) => ({ labels: ['reason', reason], value })),
+      ),
+      gauge(
+        'prometheus_target_scrape_pool_targets',
+        'Current number of targets in this scrape pool.',
+        [...targets].map(([job, value]) => ({ labels: ['scrape_job', job], value })),
+      ),
+      {
+        name: 'prometheus_target_interval_length_seconds',
+        help: 'Actual intervals between scrapes.',
+        type: 'summary',
+        metrics: [...this.#lengths].flatMap(([intervalMs, lengths]) => lengths.lines(intervalMs)),
+      },
+    ]
+  }
+}
+
+/** Sum, count, and the last lengths for quantiles. */
+class IntervalLengths {
+  readonly #recent = new Float64Array(LENGTHS)
+  #sum = 0
+  #count = 0
+
+  add(seconds: number): void {
+    this.#recent[this.#count % LENGTHS] = seconds
+    this.#sum += seconds
+    this.#count++
+  }
+
+  lines(intervalMs: number): Metric[] {
+    const labels = ['interval', goDuration(intervalMs)]
+    const sorted = this.#recent.slice(0, Math.min(this.#count, LENGTHS)).sort()
+    const lines: Metric[] = QUANTILES.map((quantile) => ({
+      labels: [...labels, 'quantile', String(quantile)],
+      value: sorted[Math.min(sorted.length - 1, Math.floor(quantile * sorted.length))] ?? Number.NaN,
+    }))
+    return [...lines, { labels, value: this.#sum, suffix: '_sum' }, { labels, value: this.#count, suffix: '_count' }]
+  }
+}
+
+/** Go's time.Duration.String for whole milliseconds: `1m0s`, `15s`, `500ms`. */
+function goDuration(ms: number): string {
+  if (ms < 1000) return `${ms}ms`
+  const hours = Math.floor(ms / 3_600_000)
+  const minutes = Math.floor((ms % 3_600_000) / 60_000)
+  const seconds = `${(ms % 60_000) / 1000}s`
+  if (hours > 0) return `${hours}h${minutes}m${seconds}`
+  return minutes > 0 ? `${minutes}m${seconds}` : seconds
+}

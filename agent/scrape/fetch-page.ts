@@ -1,0 +1,171 @@
+/**
+ * One page from one target, by HTTP or from a collector in this process, within time and size.
+ * Semantics: Prometheus scrape/scrape.go, targetScraper (v3.14).
+ */
+import { type Clock, type Net, NetError } from '../../protocol/env/mod.ts'
+import { TEXT_CONTENT_TYPE, writeExposition } from '../../protocol/exposition/mod.ts'
+import { acceptHeader } from './accept.ts'
+import {
+  type CollectResult,
+  type CollectSource,
+  DEFAULT_BODY_LIMIT_BYTES,
+  type HttpSource,
+  type ScrapeTargetConfig,
+  targetUrl,
+} from './target.ts'
+
+export type Page = { readonly body: Uint8Array; readonly contentType: string }
+
+/** No page: the target's last error. */
+export class FetchError extends Error {
+  readonly code: 'http_status' | 'body_size_limit' | 'timeout' | 'aborted' | 'transport' | 'collector'
+  constructor(code: FetchError['code'], message: string, options?: ErrorOptions) {
+    super(message, options)
+    this.name = 'FetchError'
+    this.code = code
+  }
+}
+
+export interface PageFetcher {
+  /** @throws FetchError */
+  fetch(config: ScrapeTargetConfig, signal: AbortSignal): Promise<Page>
+}
+
+/** @param userAgent for instance `Heliograph/1.0` */
+export function httpFetcher(net: Net, userAgent: string): PageFetcher {
+  return {
+    async fetch(config, signal) {
+      const source = config.source as HttpSource
+      try {
+        const response = await net.request({
+          method: 'GET',
+          url: targetUrl(source),
+          headers: requestHeaders(config, source, userAgent),
+          timeoutMs: config.timeoutMs,
+          maxBodyBytes: bodyLimit(config),
+          maxRedirects: source.followRedirects ? 10 : 0,
+          ...(source.tls === null ? {} : { tls: source.tls }),
+          signal,
+        })
+        if (response.status !== 200) {
+          const text = STATUS_TEXTS[response.status]
+          throw new FetchError(
+            'http_status',
+            `server returned HTTP status ${response.status}${text === undefined ? '' : ` ${text}`}`,
+          )
+        }
+        return { body: response.body, contentType: response.headers['content-type'] ?? '' }
+      } catch (error) {
+        throw error instanceof NetError ? fromNetError(error) : error
+      }
+    },
+  }
+}
+
+function requestHeaders(config: ScrapeTargetConfig, source: HttpSource, userAgent: string): Record<string, string> {
+  return {
+    Accept: acceptHeader(config.protocols, config.escaping),
+    'Accept-Encoding': source.enableCompression ? 'gzip' : 'identity',
+    'User-Agent': userAgent,
+    'X-Prometheus-Scrape-Timeout-Seconds': String(config.timeoutMs / 1000),
+    ...(typeof source.headers === 'function' ? source.headers() : source.headers),
+  }
+}
+
+function fromNetError(error: NetError): FetchError {
+  if (error.code === 'BODY_TOO_LARGE') {
+    return new FetchError('body_size_limit', 'body size limit exceeded', { cause: error })
+  }
+  const code = error.code === 'TIMEOUT' ? 'timeout' : error.code === 'ABORTED' ? 'aborted' : 'transport'
+  return new FetchError(code, error.message, { cause: error })
+}
+
+/** A collector that hangs is waited for no longer than the timeout, and never run twice at once. */
+export function collectFetcher(clock: Clock): PageFetcher {
+  let isRunning = false
+  return {
+    async fetch(config, signal) {
+      const source = config.source as CollectSource
+      if (isRunning) {
+        throw new FetchError('collector', `Collector ${source.name} has not answered since its last scrape`)
+      }
+      isRunning = true
+      const result = collect(source).finally(() => {
+        isRunning = false
+      })
+      const body = bytesOf(await withDeadline(clock, config.timeoutMs, signal, result))
+      if (body.length > bodyLimit(config)) throw new FetchError('body_size_limit', 'body size limit exceeded')
+      return { body, contentType: TEXT_CONTENT_TYPE }
+    },
+  }
+}
+
+async function collect(source: CollectSource): Promise<CollectResult> {
+  try {
+    return await source.collect()
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error)
+    throw new FetchError('collector', `Collector ${source.name} failed: ${reason}`, { cause: error })
+  }
+}
+
+function withDeadline<T>(clock: Clock, timeoutMs: number, signal: AbortSignal, result: Promise<T>): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const onAbort = (): void => {
+      timer.cancel()
+      reject(new FetchError('aborted', 'context canceled'))
+    }
+    const timer = clock.setTimer(timeoutMs, () => {
+      signal.removeEventListener('abort', onAbort)
+      reject(new FetchError('timeout', 'context deadline exceeded'))
+    })
+    signal.addEventListener('abort', onAbort, { once: true })
+    const settle = (): void => {
+      timer.cancel()
+      signal.removeEventListener('abort', onAbort)
+    }
+    result.then(
+      (value) => {
+        settle()
+        resolve(value)
+      },
+      (error: unknown) => {
+        settle()
+        reject(error)
+      },
+    )
+  })
+}
+
+const bytesOf = (result: CollectResult): Uint8Array => (result instanceof Uint8Array ? result : writeExposition(result))
+
+const bodyLimit = ({ limits }: ScrapeTargetConfig): number =>
+  limits.bodyBytes === 0 ? DEFAULT_BODY_LIMIT_BYTES : limits.bodyBytes
+
+const STATUS_TEXTS: Readonly<Record<number, string>> = {
+  201: 'Created',
+  202: 'Accepted',
+  204: 'No Content',
+  206: 'Partial Content',
+  301: 'Moved Permanently',
+  302: 'Found',
+  303: 'See Other',
+  304: 'Not Modified',
+  307: 'Temporary Redirect',
+  308: 'Permanent Redirect',
+  400: 'Bad Request',
+  401: 'Unauthorized',
+  403: 'Forbidden',
+  404: 'Not Found',
+  405: 'Method Not Allowed',
+  406: 'Not Acceptable',
+  408: 'Request Timeout',
+  410: 'Gone',
+  413: 'Request Entity Too Large',
+  429: 'Too Many Requests',
+  500: 'Internal Server Error',
+  501: 'Not Implemented',
+  502: 'Bad Gateway',
+  503: 'Service Unavailable',
+  504: 'Gateway Timeout',
+}

@@ -1,0 +1,144 @@
+/**
+ * From the outcome of one fetch to what the sink gets: samples, markers and the report, all at the same slot.
+ * Semantics: Prometheus scrape/scrape.go, scrapeAndReport (v3.14): a scrape counts as a whole or not at all; one that
+ * failed ends all series of the target.
+ */
+import type { SampleSink, Scrape } from '../../protocol/batch/types.ts'
+import { contentTypeFor, type ExpositionFormat } from '../../protocol/exposition/mod.ts'
+import { ColumnWriter } from './column-writer.ts'
+import type { ScrapeCounters } from './counters.ts'
+import type { FetchError, Page } from './fetch-page.ts'
+import { REPORT_SAMPLES, Report } from './report.ts'
+import { type LivingSeries, type PageColumns, SeriesCache } from './series-cache.ts'
+import type { ScrapeTargetConfig, TargetMetadata } from './target.ts'
+
+/** When a scrape was due, when it ran. */
+export type ScrapeTime = {
+  readonly slotMs: number
+  readonly timestampMs: number
+  readonly nowMs: number
+  readonly durationMs: number
+}
+
+export type RecordOutcome = { readonly error: string; readonly kept: number }
+
+export class ScrapeRecorder {
+  readonly #key: string
+  readonly #config: ScrapeTargetConfig
+  readonly #sink: SampleSink
+  readonly #report: Report
+  readonly #cache: SeriesCache
+
+  constructor(key: string, config: ScrapeTargetConfig, sink: SampleSink, counters: ScrapeCounters) {
+    this.#key = key
+    this.#config = config
+    this.#sink = sink
+    this.#report = new Report(config.labels, config.extraScrapeMetrics)
+    this.#cache = new SeriesCache(sink, counters)
+  }
+
+  get seriesCount(): number {
+    return this.#cache.size
+  }
+
+  adopt(series: readonly LivingSeries[]): void {
+    this.#cache.adopt(series)
+  }
+
+  living(): LivingSeries[] {
+    return this.#cache.living()
+  }
+
+  isLiving(id: number): boolean {
+    return this.#cache.isLiving(id)
+  }
+
+  metadata(): TargetMetadata[] {
+    return [...this.#cache.reader.metadata].map(([family, { type, help, unit }]) => ({ family, type, help, unit }))
+  }
+
+  /** @param page null when there is none, for the reason `fault` */
+  record(time: ScrapeTime, page: Page | null, fault: FetchError | string | null): RecordOutcome {
+    const cache = this.#cache
+    const config = this.#config
+    cache.begin()
+    let error = fault === null ? '' : typeof fault === 'string' ? fault : fault.message
+    let counts = { scraped: 0, kept: 0, added: 0 }
+    let result: PageColumns | null = null
+    // An empty body is an empty scrape, whatever its Content-Type.
+    if (page !== null && error === '' && page.body.length > 0) {
+      const format = this.#format(page.contentType)
+      if ('error' in format) error = format.error
+      else {
+        const read = cache.readPage(page.body, format.format, config)
+        error = read.error
+        counts = read
+        if (error === '') result = cache.write(config, time.nowMs, time.timestampMs, REPORT_SAMPLES)
+      }
+    }
+    const columns = result?.columns ?? new ColumnWriter(cache.staleBound + REPORT_SAMPLES)
+    const reportIds = this.#report.ids(cache)
+    cache.writeStale(columns)
+    this.#report.write(columns, reportIds, {
+      up: error === '',
+      durationSeconds: time.durationMs / 1000,
+      scraped: counts.scraped,
+      kept: counts.kept,
+      added: counts.added,
+      timeoutSeconds: config.timeoutMs / 1000,
+      sampleLimit: config.limits.samples,
+      bodyBytes: this.#bodyBytes(page, fault),
+    })
+    this.#append(time, columns, result?.exemplars ?? null)
+    for (const repeat of result?.repeats ?? []) this.#append(time, repeat, null)
+    cache.compact()
+    return { error, kept: counts.kept }
+  }
+
+  /** The target is gone: everything it showed ends at `slotMs`, but what another target has taken over. */
+  end(slotMs: number, isTakenOver: (id: number) => boolean): void {
+    const cache = this.#cache
+    cache.begin()
+    const columns = new ColumnWriter(cache.staleBound)
+    cache.writeStale(columns, isTakenOver)
+    if (columns.count === 0) return
+    this.#append({ slotMs, timestampMs: slotMs, nowMs: slotMs, durationMs: 0 }, columns, null)
+  }
+
+  #format(contentType: string): { readonly format: ExpositionFormat } | { readonly error: string } {
+    const { parser, error } = contentTypeFor(contentType, this.#config.fallbackProtocol)
+    if (parser === 'text' || parser === 'openmetrics') return { format: parser }
+    return {
+      error:
+        error ??
+        'The protobuf exposition format is not supported: take PrometheusProto out of scrape_protocols, or have the target answer in text',
+    }
+  }
+
+  #bodyBytes(page: Page | null, fault: FetchError | string | null): number {
+    if (page !== null) return page.body.length
+    return fault !== null && typeof fault !== 'string' && fault.code === 'body_size_limit' ? -1 : 0
+  }
+
+  #append(time: ScrapeTime, columns: ColumnWriter, exemplars: Scrape['exemplars']): void {
+    const { count } = columns
+    this.#sink.append({
+      target: this.#key,
+      slotMs: time.slotMs,
+      intervalMs: this.#config.intervalMs,
+      timestampMs: time.timestampMs,
+      ids: trimmed(columns.ids, count),
+      values: trimmed(columns.values, count),
+      timestamps: columns.timestamps === null ? null : trimmed(columns.timestamps, count),
+      startTimestamps: columns.startTimestamps === null ? null : trimmed(columns.startTimestamps, count),
+      histograms: null,
+      exemplars,
+    })
+  }
+}
+
+/** Its own memory when much would be wasted: the sink may keep the columns for a while. */
+function trimmed<T extends Uint32Array<ArrayBuffer> | Float64Array<ArrayBuffer>>(column: T, count: number): T {
+  const view = column.subarray(0, count) as T
+  return 4 * count < 3 * column.length ? (view.slice() as T) : view
+}

@@ -1,0 +1,379 @@
+/**
+ * What one target has exposed: from the reader's slots to series, and which of them were there last time.
+ *
+ *     slot of a line ──► series (index here) ──► id in the sink's dictionary
+ *     (page reader)      labels, last seen
+ *
+ * A line's labels go through relabelling once, when it is first used; from then on a scrape is a walk over integers.
+ * Two lines can be one series (a spelling, a relabelling): the first in a scrape wins.
+ *
+ * Hot: bench/agent/scrape.bench.ts
+ * Semantics: Prometheus scrape/scrape.go, scrapeCache, append and updateStaleMarkers (v3.14).
+ */
+import type { SampleSink } from '../../protocol/batch/types.ts'
+import { ExpositionError, type ExpositionFormat, type NewSeries, PageReader } from '../../protocol/exposition/mod.ts'
+import type { Labels } from '../../protocol/labels/mod.ts'
+import type { Exemplar, Metadata } from '../../protocol/samples/mod.ts'
+import { ColumnWriter } from './column-writer.ts'
+import type { ScrapeCounters } from './counters.ts'
+import { SampleLabelsError, sampleLabels } from './sample-labels.ts'
+import { DEFAULT_SAMPLE_LIMIT, type ScrapeTargetConfig } from './target.ts'
+
+/** Series of a slot: 0 or more, or one of these. */
+const PENDING = -1
+const DROPPED = -2
+/** Samples with a timestamp further ahead are refused, as upstream. */
+const MAX_AHEAD_MS = 600_000
+
+export type PageOutcome = {
+  /** Samples on the page; after metric relabelling; series not seen before. */
+  readonly scraped: number
+  readonly kept: number
+  readonly added: number
+  /** '' when the page was good; else nothing of it may be recorded. */
+  readonly error: string
+}
+
+export type LivingSeries = { readonly labels: Labels; readonly metadata: Metadata | null }
+
+/** A second sample of a series in one page, at a timestamp of its own: it cannot stand in the same columns. */
+type Repeat = { readonly id: number; readonly position: number }
+
+export class SeriesCache {
+  reader = new PageReader()
+  readonly #sink: SampleSink
+  readonly #counters: ScrapeCounters
+  #epoch: number
+
+  #slotSeries = new Int32Array(256).fill(PENDING)
+  readonly #pending = new Map<number, NewSeries>()
+  /** By series. `ids` hold for `#epoch`. */
+  #labels: Labels[] = []
+  #metadata: (Metadata | null)[] = []
+  #ids = new Uint32Array(256)
+  /** Scrape that wrote the series last; scrape that tracks it for staleness. */
+  #written = new Int32Array(256)
+  #tracked = new Int32Array(256)
+  #byId = new Map<number, number>()
+  #lastExemplars = new Map<number, string>()
+  #scrape = 0
+  /** Series tracked by the previous scrape: those missing from this one end. */
+  #previous: number[] = []
+  #current: number[] = []
+  #adopted: LivingSeries[] = []
+
+  constructor(sink: SampleSink, counters: ScrapeCounters) {
+    this.#sink = sink
+    this.#counters = counters
+    this.#epoch = sink.epoch
+  }
+
+  /** Series known. */
+  get size(): number {
+    return this.#labels.length
+  }
+
+  /** The series that the last scrape saw: what a successor has to compare with. */
+  living(): LivingSeries[] {
+    const tracked = this.#previous.map((series) => ({
+      labels: this.#labels[series]!,
+      metadata: this.#metadata[series]!,
+    }))
+    return [...this.#adopted, ...tracked]
+  }
+
+  /** Whether the last scrape saw the series with this id (of the present epoch). */
+  isLiving(id: number): boolean {
+    const series = this.#byId.get(id)
+    return series !== undefined && this.#epoch === this.#sink.epoch && this.#tracked[series] === this.#scrape
+  }
+
+  /**
+   * Takes series of an earlier life as seen by the previous scrape, so that those which are gone get marked. They are
+   * looked up only after the next page: its definitions bring metadata.
+   */
+  adopt(series: readonly LivingSeries[]): void {
+    this.#adopted.push(...series)
+  }
+
+  /** Starts the next scrape. A new dictionary makes all ids worthless: what lives is compared by labels. */
+  begin(): void {
+    if (this.#epoch !== this.#sink.epoch) this.#reset()
+    this.#scrape++
+    this.#current = []
+  }
+
+  /**
+   * Reads a page and resolves its lines; `write` then records them.
+   */
+  readPage(page: Uint8Array, format: ExpositionFormat, config: ScrapeTargetConfig): PageOutcome {
+    const { reader } = this
+    let error = ''
+    try {
+      reader.read(page, {
+        format,
+        ignoreTimestamps: !config.honorTimestamps,
+        startTimestamps: config.startTimestamps,
+        typeAndUnitLabels: config.typeAndUnitLabels,
+      })
+    } catch (thrown) {
+      if (!(thrown instanceof ExpositionError)) throw thrown
+      error = thrown.message
+    }
+    this.#takeNewSeries()
+    const resolved = this.#resolve(config)
+    this.#counters.sampleDuplicate += reader.duplicates
+    return resolved.error === '' ? { ...resolved, error } : resolved
+  }
+
+  /**
+   * The page's samples as columns, with room for the markers of `writeStale`.
+   * @param extra further room, for the report
+   */
+  write(config: ScrapeTargetConfig, nowMs: number, timestampMs: number, extra: number): PageColumns {
+    const { reader } = this
+    const { count, slots, timestamps, startTimestamps } = reader
+    const columns = new ColumnWriter(count + this.staleBound + extra)
+    const words = new Uint32Array(reader.values.buffer)
+    const written = this.#written
+    const scrape = this.#scrape
+    const repeats: Repeat[] = []
+    const maxTimeMs = nowMs + MAX_AHEAD_MS
+    for (let i = 0; i < count; i++) {
+      const series = this.#slotSeries[slots[i]!]!
+      if (series < 0) continue
+      const own = timestamps === null ? Number.NaN : timestamps[i]!
+      const hasOwn = !Number.isNaN(own)
+      if (hasOwn && own > maxTimeMs) {
+        this.#counters.sampleOutOfBounds++
+        continue
+      }
+      const id = this.#ids[series]!
+      if (written[series] === scrape) {
+        if (hasOwn) repeats.push({ id, position: i })
+        else this.#counters.sampleDuplicate++
+        continue
+      }
+      written[series] = scrape
+      columns.copy(id, words, i)
+      if (hasOwn) columns.timestamp(own)
+      if (startTimestamps !== null && startTimestamps[i]! > 0) columns.startTimestamp(startTimestamps[i]!)
+      // A series that brings its own timestamps ends as its source says, not when it is missing.
+      if (!hasOwn || config.trackTimestampsStaleness) this.#track(series)
+    }
+    return { columns, exemplars: this.#exemplars(timestampMs), repeats: this.#repeatColumns(repeats) }
+  }
+
+  /** Ends the scrape: markers for all series of the previous one that this one has not tracked. */
+  writeStale(columns: ColumnWriter, except?: (id: number) => boolean): void {
+    for (const { labels, metadata } of this.#adopted) this.#previous.push(this.#seriesFor(labels, metadata))
+    this.#adopted = []
+    for (const series of this.#previous) {
+      if (this.#tracked[series] === this.#scrape) continue
+      // One column per series: it may be listed twice, or stand here with a timestamp of its own.
+      if (this.#written[series] === this.#scrape) continue
+      this.#written[series] = this.#scrape
+      const id = this.#ids[series]!
+      if (except?.(id) !== true) columns.stale(id)
+    }
+    this.#previous = this.#current
+  }
+
+  /** How many markers `writeStale` may write. */
+  get staleBound(): number {
+    return this.#previous.length + this.#adopted.length
+  }
+
+  /** The id of a series that the target does not expose (`up`); tracked as seen by this scrape. */
+  reportSeries(labels: Labels, metadata: Metadata): number {
+    const series = this.#seriesFor(labels, metadata)
+    this.#track(series)
+    return this.#ids[series]!
+  }
+
+  /** Forgets lines and series that are long gone. After every scrape. */
+  compact(): void {
+    const map = this.reader.compact()
+    if (map === null) return
+    this.#counters.cacheFlushForced++
+    const slotSeries = new Int32Array(Math.max(256, 2 * this.reader.slotCount)).fill(PENDING)
+    for (let slot = 1; slot < map.length; slot++) if (map[slot] !== 0) slotSeries[map[slot]!] = this.#slotSeries[slot]!
+    const pending = [...this.#pending]
+    this.#pending.clear()
+    for (const [slot, series] of pending) if (map[slot] !== 0) this.#pending.set(map[slot]!, series)
+    this.#slotSeries = slotSeries
+    this.#compactSeries()
+  }
+
+  #track(series: number): void {
+    if (this.#tracked[series] === this.#scrape) return
+    this.#tracked[series] = this.#scrape
+    this.#current.push(series)
+  }
+
+  #takeNewSeries(): void {
+    const { newSeries, slotCount } = this.reader
+    if (slotCount > this.#slotSeries.length) {
+      const grown = new Int32Array(2 * slotCount).fill(PENDING)
+      grown.set(this.#slotSeries)
+      this.#slotSeries = grown
+    }
+    for (const series of newSeries) {
+      this.#slotSeries[series.slot] = PENDING
+      this.#pending.set(series.slot, series)
+    }
+  }
+
+  /** Relabels what is new, and counts. */
+  #resolve(config: ScrapeTargetConfig): PageOutcome {
+    const limit = config.limits.samples === 0 ? DEFAULT_SAMPLE_LIMIT : config.limits.samples
+    const { count, slots, duplicates, scraped } = this.reader
+    let kept = 0
+    let added = 0
+    for (let i = 0; i < count; i++) {
+      const slot = slots[i]!
+      if (this.#slotSeries[slot]! === PENDING) {
+        try {
+          this.#resolveSlot(slot, config)
+        } catch (thrown) {
+          if (!(thrown instanceof SampleLabelsError)) throw thrown
+          if (thrown.code === 'label_limit') this.#counters.exceededLabelLimits++
+          return { scraped: i + 1, kept, added, error: thrown.message }
+        }
+        if (this.#slotSeries[slot]! >= 0 && kept < limit) added++
+      }
+      if (this.#slotSeries[slot]! >= 0) kept++
+    }
+    if (kept > limit) {
+      this.#counters.exceededSampleLimit++
+      return { scraped, kept: kept + duplicates, added, error: 'sample limit exceeded' }
+    }
+    return { scraped, kept: kept + duplicates, added, error: '' }
+  }
+
+  #resolveSlot(slot: number, config: ScrapeTargetConfig): void {
+    const line = this.#pending.get(slot)
+    if (line === undefined) throw new Error(`BUG: slot ${slot} has no line`)
+    const labels = sampleLabels(line.labels, config)
+    this.#pending.delete(slot)
+    this.#slotSeries[slot] = labels === null ? DROPPED : this.#seriesFor(labels, this.#metadataOf(line.family))
+  }
+
+  #metadataOf(family: string): Metadata | null {
+    const known = this.reader.metadata.get(family)
+    return known === undefined ? null : { type: known.type, help: known.help, unit: known.unit }
+  }
+
+  #seriesFor(labels: Labels, metadata: Metadata | null): number {
+    const id = this.#sink.define(labels, metadata)
+    const known = this.#byId.get(id)
+    if (known !== undefined) return known
+    const series = this.#labels.length
+    this.#labels.push(labels)
+    this.#metadata.push(metadata)
+    if (series >= this.#ids.length) this.#growSeries()
+    this.#ids[series] = id
+    this.#written[series] = -1
+    this.#tracked[series] = -1
+    this.#byId.set(id, series)
+    return series
+  }
+
+  /** Those that changed since the target last showed them: a client repeats its exemplars scrape after scrape. */
+  #exemplars(timestampMs: number): { readonly id: number; readonly exemplar: Exemplar }[] | null {
+    const { exemplars, slots, timestamps } = this.reader
+    if (exemplars.length === 0) return null
+    const out: { readonly id: number; readonly exemplar: Exemplar }[] = []
+    for (const { position, exemplar } of exemplars) {
+      const series = this.#slotSeries[slots[position]!]!
+      if (series < 0) continue
+      const key = `${exemplar.value} ${exemplar.timestampMs} ${exemplar.labels.join('\xff')}`
+      if (this.#lastExemplars.get(series) === key) continue
+      this.#lastExemplars.set(series, key)
+      const own = timestamps === null || Number.isNaN(timestamps[position]!) ? timestampMs : timestamps[position]!
+      out.push({
+        id: this.#ids[series]!,
+        exemplar: exemplar.timestampMs === null ? { ...exemplar, timestampMs: own } : exemplar,
+      })
+    }
+    return out.length === 0 ? null : out
+  }
+
+  /** Further columns, each with a series at most once. */
+  #repeatColumns(repeats: readonly Repeat[]): ColumnWriter[] {
+    const { timestamps, values } = this.reader
+    const words = new Uint32Array(values.buffer)
+    const out: ColumnWriter[] = []
+    const rounds = new Map<number, number>()
+    for (const { id, position } of repeats) {
+      const round = rounds.get(id) ?? 0
+      rounds.set(id, round + 1)
+      const columns = (out[round] ??= new ColumnWriter(repeats.length))
+      columns.copy(id, words, position)
+      columns.timestamp(timestamps![position]!)
+    }
+    return out
+  }
+
+  #reset(): void {
+    const living = this.living()
+    this.#epoch = this.#sink.epoch
+    this.reader = new PageReader()
+    this.#slotSeries = new Int32Array(256).fill(PENDING)
+    this.#pending.clear()
+    this.#labels = []
+    this.#metadata = []
+    this.#byId.clear()
+    this.#lastExemplars.clear()
+    this.#previous = []
+    this.#adopted = living
+  }
+
+  /** Keeps the series that a line, or the previous scrape, still speaks of. */
+  #compactSeries(): void {
+    const map = new Int32Array(this.#labels.length).fill(-1)
+    for (const series of this.#slotSeries) if (series >= 0) map[series] = 0
+    for (const series of this.#previous) map[series] = 0
+    const labels: Labels[] = []
+    const metadata: (Metadata | null)[] = []
+    this.#byId.clear()
+    for (let series = 0; series < map.length; series++) {
+      if (map[series] === -1) continue
+      const kept = labels.length
+      map[series] = kept
+      labels.push(this.#labels[series]!)
+      metadata.push(this.#metadata[series]!)
+      this.#ids[kept] = this.#ids[series]!
+      this.#written[kept] = this.#written[series]!
+      this.#tracked[kept] = this.#tracked[series]!
+      this.#byId.set(this.#ids[kept]!, kept)
+    }
+    this.#labels = labels
+    this.#metadata = metadata
+    for (let i = 0; i < this.#slotSeries.length; i++) {
+      if (this.#slotSeries[i]! >= 0) this.#slotSeries[i] = map[this.#slotSeries[i]!]!
+    }
+    this.#previous = this.#previous.map((series) => map[series]!)
+    this.#current = this.#previous
+    const exemplars = [...this.#lastExemplars]
+    this.#lastExemplars.clear()
+    for (const [series, key] of exemplars) if (map[series]! >= 0) this.#lastExemplars.set(map[series]!, key)
+  }
+
+  #growSeries(): void {
+    const grow = <T extends Int32Array<ArrayBuffer> | Uint32Array<ArrayBuffer>>(old: T, make: (n: number) => T): T => {
+      const out = make(2 * old.length)
+      out.set(old)
+      return out
+    }
+    this.#ids = grow(this.#ids, (n) => new Uint32Array(n))
+    this.#written = grow(this.#written, (n) => new Int32Array(n))
+    this.#tracked = grow(this.#tracked, (n) => new Int32Array(n))
+  }
+}
+
+export type PageColumns = {
+  readonly columns: ColumnWriter
+  readonly exemplars: { readonly id: number; readonly exemplar: Exemplar }[] | null
+  readonly repeats: readonly ColumnWriter[]
+}

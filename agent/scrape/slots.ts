@@ -1,0 +1,30 @@
+/**
+ * When a target is due. Its slots are `k × interval + offset`, in absolute time: restarts and reloads do not move
+ * them, two agents with different seeds scrape at different moments, and the hub knows which slots to expect.
+ * Semantics: Prometheus scrape/target.go, offset; scrape/scrape.go, ScrapeTimestampTolerance (v3).
+ */
+import { fnv64 } from './hash.ts'
+
+/** Samples of a scrape that starts this close to its slot carry the slot's time: regular timestamps compress better. */
+const TIMESTAMP_TOLERANCE_MS = 2
+
+/** In [0, intervalMs). */
+export function slotOffset(targetHash: bigint, seed: string, intervalMs: number): number {
+  return Number((targetHash ^ fnv64(seed)) % BigInt(intervalMs))
+}
+
+/** The first slot at or after `nowMs`. */
+export function nextSlot(nowMs: number, offsetMs: number, intervalMs: number): number {
+  return Math.ceil((nowMs - offsetMs) / intervalMs) * intervalMs + offsetMs
+}
+
+/** The last slot at or before `nowMs`. */
+export function lastSlot(nowMs: number, offsetMs: number, intervalMs: number): number {
+  return Math.floor((nowMs - offsetMs) / intervalMs) * intervalMs + offsetMs
+}
+
+/** The timestamp of a scrape that starts at `nowMs` for `slotMs`: at most 1% of the interval is smoothed away. */
+export function alignTimestamp(nowMs: number, slotMs: number, intervalMs: number): number {
+  const tolerance = Math.min(TIMESTAMP_TOLERANCE_MS, intervalMs / 100)
+  return Math.abs(nowMs - slotMs) <= tolerance ? slotMs : Math.trunc(nowMs)
+}
