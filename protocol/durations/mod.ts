@@ -47,8 +47,8 @@ export function formatDuration(ms: number): string {
   let out = ''
   let rest = ms
   for (const [unit, unitMs] of UNITS) {
-    // Years, weeks and days only when nothing else is left over, as upstream.
-    const exactOnly = unit === 'y' || unit === 'w' || unit === 'd'
+    // Years and weeks only when nothing else is left over, as upstream.
+    const exactOnly = unit === 'y' || unit === 'w'
     if (exactOnly && rest % unitMs !== 0) continue
     const amount = Math.floor(rest / unitMs)
     if (amount > 0) {

@@ -10,7 +10,7 @@ import type { Token, TokenType } from './tokens.ts'
 
 type DurationOp = Extract<DurationExpr, { kind: 'duration-op' }>['op']
 
-/** int64 nanoseconds, in seconds. */
+/** int64 nanoseconds, in seconds. Differs: NaN is out of range; upstream makes an arbitrary duration of it. */
 const MAX_SECONDS = 2 ** 63 / 1e9
 const UNARY_PRECEDENCE = 3
 const PRECEDENCE: Partial<Record<TokenType, number>> = { '+': 1, '-': 1, '*': 2, '/': 2, '%': 2, '^': 3 }

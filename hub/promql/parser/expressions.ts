@@ -129,7 +129,9 @@ function parseBinaryModifiers(s: TokenStream): BinaryModifiers {
     if (side === 'group_left' || side === 'group_right') {
       s.take()
       modifiers.card = side === 'group_left' ? 'many-to-one' : 'one-to-many'
-      if (s.peek() === '(') modifiers.include = parseGroupingLabels(s)
+      // What cannot follow is an error of the labels that are left out.
+      const follows = s.peek()
+      if (follows === '(' || !(startsExpr(follows) || isFill(follows))) modifiers.include = parseGroupingLabels(s)
     }
   }
   const fill = s.peek()
@@ -153,6 +155,10 @@ function parseBinaryModifiers(s: TokenStream): BinaryModifiers {
     }
   }
   return modifiers
+}
+
+function isFill(type: TokenType): boolean {
+  return type === 'fill' || type === 'fill_left' || type === 'fill_right'
 }
 
 function parseFillValue(s: TokenStream): number {

@@ -250,7 +250,11 @@ export class Lexer {
       return this.durationExpr
     }
     if ('sSmMrR'.includes(char)) {
-      if (this.durationKeyword()) return this.durationExpr
+      if (this.durationKeyword()) {
+        // Differs: upstream wants a number before the colon, so that it cannot read `foo[step():1m]`.
+        this.gotDuration = true
+        return this.durationExpr
+      }
       return this.fail(`unexpected character in duration expression: ${quoteRune(char)}`)
     }
     if (isDigit(char) || (char === '.' && isDigit(this.peek()))) {
@@ -444,6 +448,8 @@ export class Lexer {
 
   private keywordOrIdentifier(): State | null {
     while (isAlphaNumeric(this.peek()) || this.peek() === ':') this.pos++
+    // `stalex3` is a repetition, not a name.
+    if (this.seriesDesc && /^stalex\d+$/.test(this.source.slice(this.start, this.pos))) this.pos = this.start + 5
     const word = this.source.slice(this.start, this.pos)
     let type: TokenType = keywordType(word) ?? (word.includes(':') ? 'metric identifier' : 'identifier')
     // So that `fill` can still name a metric.
