@@ -1,0 +1,98 @@
+/** What crosses between the API on the main thread and a query worker: plain data, and shared memory. */
+import type { ReaderShare } from '../tsdb/contract.ts'
+
+/** Half-open questions leave the bounds as ±Infinity. Times in ms. */
+export type QueryTask =
+  | {
+      readonly kind: 'instant'
+      readonly query: string
+      readonly timeMs: number
+      readonly limit: number
+      readonly settings: QuerySettings
+    }
+  | {
+      readonly kind: 'range'
+      readonly query: string
+      readonly startMs: number
+      readonly endMs: number
+      readonly stepMs: number
+      readonly limit: number
+      readonly settings: QuerySettings
+    }
+  /** For rules: the vector itself, not its text. */
+  | { readonly kind: 'vector'; readonly query: string; readonly timeMs: number; readonly settings: QuerySettings }
+  | {
+      readonly kind: 'series' | 'labels'
+      readonly matches: readonly string[]
+      readonly startMs: number
+      readonly endMs: number
+      readonly limit: number
+    }
+  | {
+      readonly kind: 'values'
+      readonly label: string
+      readonly matches: readonly string[]
+      readonly startMs: number
+      readonly endMs: number
+      readonly limit: number
+    }
+  | { readonly kind: 'exemplars'; readonly query: string; readonly startMs: number; readonly endMs: number }
+  | { readonly kind: 'metadata'; readonly metric: string; readonly limit: number; readonly limitPerMetric: number }
+  | {
+      readonly kind: 'federate'
+      readonly matches: readonly string[]
+      readonly timeMs: number
+      readonly lookbackMs: number
+      readonly externalLabels: readonly string[]
+    }
+  | { readonly kind: 'cardinality'; readonly limit: number }
+
+export type QuerySettings = {
+  readonly lookbackMs: number
+  readonly maxSamples: number
+  readonly defaultSubqueryStepMs: number
+  /** Values of --enable-feature. */
+  readonly features: readonly string[]
+  readonly stats: boolean
+}
+
+/**
+ * What a worker runs. `flags` is shared: word 0 is set to 1 (cancelled) or 2 (timed out) from outside and polled by
+ * the kernels.
+ */
+export type WorkerTask = { readonly task: QueryTask; readonly share: ReaderShare; readonly flags: SharedArrayBuffer }
+
+export const FLAG_CANCELED = 1
+export const FLAG_TIMEOUT = 2
+
+/** The finished HTTP answer; `body` is transferred. */
+export type WorkerAnswer = {
+  readonly status: number
+  readonly contentType: string
+  readonly body: Uint8Array
+  /** Of a `vector` task: labels flat, and values. */
+  readonly vector?: readonly { readonly labels: readonly string[]; readonly value: number }[]
+  readonly error?: { readonly type: ErrorType; readonly message: string }
+}
+
+/** `errorType` values of the HTTP API and their status codes. Semantics: Prometheus web/api/v1/api.go, respondError. */
+export const ERROR_STATUS = {
+  bad_data: 400,
+  execution: 422,
+  canceled: 499,
+  timeout: 503,
+  unavailable: 503,
+  not_found: 404,
+  not_acceptable: 406,
+  internal: 500,
+} as const
+export type ErrorType = keyof typeof ERROR_STATUS
+
+export class ApiError extends Error {
+  readonly type: ErrorType
+  constructor(type: ErrorType, message: string, options?: ErrorOptions) {
+    super(message, options)
+    this.name = 'ApiError'
+    this.type = type
+  }
+}

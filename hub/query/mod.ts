@@ -1,0 +1,15 @@
+/** Queries: from the API's parameters to response bytes, in worker threads. */
+export {
+  ApiError,
+  ERROR_STATUS,
+  type ErrorType,
+  type QuerySettings,
+  type QueryTask,
+  type WorkerAnswer,
+  type WorkerTask,
+} from './contract.ts'
+export { KNOWN_FEATURES, parserFeatures } from './features.ts'
+export { formatJsonFloat, formatTimestamp, JsonWriter } from './json.ts'
+export { errorBody } from './results.ts'
+export { errorAnswer, runTask } from './run-task.ts'
+export { type QueryCounters, type QueryPool, QueryService, type QueryServiceOptions } from './service.ts'

@@ -1,0 +1,171 @@
+/** Engine results in the shape of `/api/v1/query` and `/api/v1/query_range`. */
+
+import type { Annotation, QueryRange, QueryResult, ResultSeries } from '../promql/contract.ts'
+import { lineColumn } from '../promql/parser/mod.ts'
+import { JsonWriter } from './json.ts'
+
+/** Upstream shows at most ten of each. */
+const MAX_ANNOTATIONS = 10
+
+export type ResultContext = {
+  readonly range: QueryRange
+  readonly text: string /** Series; 0 = all. */
+  readonly limit: number
+}
+
+export function writeResult(result: QueryResult, { range, text, limit }: ResultContext): Uint8Array {
+  const out = new JsonWriter()
+  out.raw('{"status":"success","data":{"resultType":')
+  let truncated = false
+  switch (result.type) {
+    case 'scalar':
+      out.raw('"scalar","result":').point(range.startMs, result.values[0]!)
+      break
+    case 'string':
+      out.raw('"string","result":[').timestamp(range.startMs).raw(',').string(result.value).raw(']')
+      break
+    case 'vector': {
+      const shown = result.series.filter(({ present }) => present[0] !== 0)
+      truncated = limit > 0 && shown.length > limit
+      out.raw('"vector","result":[')
+      const kept = truncated ? shown.slice(0, limit) : shown
+      kept.forEach((series, i) => {
+        writeVectorSample(out, series, range.startMs, i)
+      })
+      out.raw(']')
+      break
+    }
+    case 'matrix': {
+      truncated = limit > 0 && result.series.length > limit
+      out.raw('"matrix","result":[')
+      let written = 0
+      for (const series of truncated ? result.series.slice(0, limit) : result.series)
+        if (writeSteps(out, series, range, written)) written++
+      out.raw(']')
+      break
+    }
+    case 'raw-matrix':
+      truncated = limit > 0 && result.series.length > limit
+      out.raw('"matrix","result":[')
+      ;(truncated ? result.series.slice(0, limit) : result.series).forEach((series, i) => {
+        writeRaw(out, series, i)
+      })
+      out.raw(']')
+  }
+  out.raw('}')
+  const byLevel = (level: Annotation['level']): string[] =>
+    shownAnnotations(
+      result.annotations.filter((a) => a.level === level),
+      text,
+    )
+  const warnings = byLevel('warning')
+  if (truncated) warnings.push('results truncated due to limit')
+  writeTexts(out, 'warnings', warnings)
+  writeTexts(out, 'infos', byLevel('info'))
+  return out.raw('}').finish()
+}
+
+function writeVectorSample(
+  out: JsonWriter,
+  { labels, values, present, histograms }: ResultSeries,
+  timeMs: number,
+  index: number,
+): void {
+  out.raw(index > 0 ? ',{"metric":' : '{"metric":').labels(labels)
+  if (present[0] === 2) out.raw(',"histogram":').histogramPoint(timeMs, histograms![0]!)
+  else out.raw(',"value":').point(timeMs, values[0]!)
+  out.raw('}')
+}
+
+/** False (and nothing written) when the series has no point. */
+function writeSteps(
+  out: JsonWriter,
+  { labels, values, present, histograms }: ResultSeries,
+  { startMs, stepMs }: QueryRange,
+  index: number,
+): boolean {
+  let floats = 0
+  let histogramCount = 0
+  for (let i = 0; i < present.length; i++) {
+    if (present[i] === 1) floats++
+    else if (present[i] === 2) histogramCount++
+  }
+  if (floats + histogramCount === 0) return false
+  out.raw(index > 0 ? ',{"metric":' : '{"metric":').labels(labels)
+  if (floats > 0) {
+    out.raw(',"values":[')
+    let first = true
+    for (let i = 0; i < present.length; i++) {
+      if (present[i] !== 1) continue
+      if (!first) out.raw(',')
+      first = false
+      out.point(startMs + i * stepMs, values[i]!)
+    }
+    out.raw(']')
+  }
+  if (histogramCount > 0) {
+    out.raw(',"histograms":[')
+    let first = true
+    for (let i = 0; i < present.length; i++) {
+      if (present[i] !== 2) continue
+      if (!first) out.raw(',')
+      first = false
+      out.histogramPoint(startMs + i * stepMs, histograms![i]!)
+    }
+    out.raw(']')
+  }
+  out.raw('}')
+  return true
+}
+
+type RawSeries = Extract<QueryResult, { type: 'raw-matrix' }>['series'][number]
+
+function writeRaw(out: JsonWriter, { labels, times, values, histograms }: RawSeries, index: number): void {
+  out.raw(index > 0 ? ',{"metric":' : '{"metric":').labels(labels)
+  const floats: number[] = []
+  const histogramAt: number[] = []
+  for (let i = 0; i < times.length; i++) (histograms?.[i] ? histogramAt : floats).push(i)
+  if (floats.length > 0) {
+    out.raw(',"values":[')
+    floats.forEach((i, n) => {
+      if (n > 0) out.raw(',')
+      out.point(times[i]!, values[i]!)
+    })
+    out.raw(']')
+  }
+  if (histogramAt.length > 0) {
+    out.raw(',"histograms":[')
+    histogramAt.forEach((i, n) => {
+      if (n > 0) out.raw(',')
+      out.histogramPoint(times[i]!, histograms![i]!)
+    })
+    out.raw(']')
+  }
+  out.raw('}')
+}
+
+function shownAnnotations(annotations: readonly Annotation[], text: string): string[] {
+  const texts = new Set<string>()
+  const bytes = annotations.length > 0 ? byteString(text) : ''
+  for (const { message, pos } of annotations) texts.add(pos ? `${message} (${lineColumn(bytes, pos.start)})` : message)
+  const all = [...texts]
+  if (all.length <= MAX_ANNOTATIONS) return all
+  const level = annotations[0]!.level === 'warning' ? 'warning' : 'info'
+  return [...all.slice(0, MAX_ANNOTATIONS), `${all.length - MAX_ANNOTATIONS} more ${level} annotations omitted`]
+}
+
+/** One char per byte of the UTF-8 form, which positions count. */
+function byteString(text: string): string {
+  const bytes = new TextEncoder().encode(text)
+  let out = ''
+  for (const byte of bytes) out += String.fromCharCode(byte)
+  return out
+}
+
+export function writeTexts(out: JsonWriter, name: string, texts: readonly string[]): void {
+  if (texts.length > 0) out.raw(`,"${name}":${JSON.stringify(texts)}`)
+}
+
+export function errorBody(type: string, message: string): Uint8Array {
+  return new TextEncoder().encode(JSON.stringify({ status: 'error', errorType: type, error: message }))
+}

@@ -1,0 +1,134 @@
+/** One task in a query worker, from the question to the bytes of the answer. */
+import { labelsFromSorted } from '../../protocol/labels/mod.ts'
+import { type Matcher, MatcherError } from '../../protocol/matchers/mod.ts'
+import type { Expr } from '../promql/ast.ts'
+import { type EngineOptions, QueryError, type QueryRange } from '../promql/contract.ts'
+import { evaluate } from '../promql/engine/mod.ts'
+import { ParseError, parseExpr, parseMetricSelector } from '../promql/parser/mod.ts'
+import type { SeriesReader } from '../tsdb/contract.ts'
+import {
+  ApiError,
+  ERROR_STATUS,
+  FLAG_CANCELED,
+  FLAG_TIMEOUT,
+  type QuerySettings,
+  type QueryTask,
+  type WorkerAnswer,
+} from './contract.ts'
+import { writeCardinality, writeExemplars, writeLabels, writeMetadata, writeSeries } from './discovery.ts'
+import { parserFeatures } from './features.ts'
+import { writeFederation } from './federation.ts'
+import { errorBody, writeResult } from './results.ts'
+
+const JSON_TYPE = 'application/json'
+
+/** Never throws: what goes wrong is an answer too. */
+export function runTask(task: QueryTask, reader: SeriesReader, flags: Int32Array): WorkerAnswer {
+  try {
+    return answer(task, reader, flags)
+  } catch (error) {
+    return errorAnswer(error)
+  }
+}
+
+export function errorAnswer(error: unknown): WorkerAnswer {
+  const { type, message } = classify(error)
+  return {
+    status: ERROR_STATUS[type],
+    contentType: JSON_TYPE,
+    body: errorBody(type, message),
+    error: { type, message },
+  }
+}
+
+function classify(error: unknown): NonNullable<WorkerAnswer['error']> {
+  if (error instanceof QueryError) return { type: error.code, message: error.message }
+  if (error instanceof ApiError) return { type: error.type, message: error.message }
+  if (error instanceof ParseError || error instanceof MatcherError) return { type: 'bad_data', message: error.message }
+  if (error instanceof RangeError && /call stack/.test(error.message))
+    return { type: 'bad_data', message: 'the query is nested too deeply' }
+  if (error instanceof RangeError)
+    return { type: 'execution', message: `the query needs more memory than there is: ${error.message}` }
+  return { type: 'internal', message: error instanceof Error ? error.message : String(error) }
+}
+
+function answer(task: QueryTask, reader: SeriesReader, flags: Int32Array): WorkerAnswer {
+  const json = (body: Uint8Array): WorkerAnswer => ({ status: 200, contentType: JSON_TYPE, body })
+  switch (task.kind) {
+    case 'instant':
+    case 'range': {
+      const range: QueryRange =
+        task.kind === 'instant'
+          ? { startMs: task.timeMs, endMs: task.timeMs, stepMs: 1, instant: true }
+          : { startMs: task.startMs, endMs: task.endMs, stepMs: task.stepMs, instant: false }
+      const expr = parse(task.query, task.settings)
+      const result = evaluate({ expr, text: task.query, range, options: engineOptions(task.settings, flags), reader })
+      return json(writeResult(result, { range, text: task.query, limit: task.limit }))
+    }
+    case 'vector': {
+      const range = { startMs: task.timeMs, endMs: task.timeMs, stepMs: 1, instant: true }
+      const result = evaluate({
+        expr: parse(task.query, task.settings),
+        text: task.query,
+        range,
+        options: engineOptions(task.settings, flags),
+        reader,
+      })
+      return { ...json(new Uint8Array(0)), vector: vectorOf(result) }
+    }
+    case 'series':
+      return json(writeSeries(reader, selectors(task.matches), task))
+    case 'labels':
+      return json(writeLabels(reader, selectors(task.matches), task, null))
+    case 'values':
+      return json(writeLabels(reader, selectors(task.matches), task, task.label))
+    case 'exemplars':
+      return json(writeExemplars(reader, task))
+    case 'metadata':
+      return json(writeMetadata(reader, task))
+    case 'cardinality':
+      return json(writeCardinality(reader, task.limit))
+    case 'federate': {
+      const body = writeFederation(reader, selectors(task.matches), {
+        ...task,
+        externalLabels: labelsFromSorted(task.externalLabels),
+      })
+      return { status: 200, contentType: 'text/plain; version=0.0.4; charset=utf-8; escaping=allow-utf-8', body }
+    }
+  }
+}
+
+function parse(query: string, settings: QuerySettings): Expr {
+  return parseExpr(query, parserFeatures(settings.features))
+}
+
+function engineOptions(settings: QuerySettings, flags: Int32Array): EngineOptions {
+  return {
+    lookbackMs: settings.lookbackMs,
+    defaultSubqueryStepMs: settings.defaultSubqueryStepMs,
+    maxSamples: settings.maxSamples,
+    delayedNameRemoval: settings.features.includes('promql-delayed-name-removal'),
+    useStartTimestamps: settings.features.includes('use-start-timestamps'),
+    typeAndUnitLabels: settings.features.includes('type-and-unit-labels'),
+    interrupted: () => {
+      // Pairs with the main thread's Atomics.store in QueryService.
+      const flag = Atomics.load(flags, 0)
+      return flag === FLAG_CANCELED ? 'canceled' : flag === FLAG_TIMEOUT ? 'timeout' : null
+    },
+  }
+}
+
+function vectorOf(result: ReturnType<typeof evaluate>): NonNullable<WorkerAnswer['vector']> {
+  if (result.type === 'scalar') return [{ labels: [], value: result.values[0]! }]
+  if (result.type !== 'vector') throw new ApiError('bad_data', 'rule result is not a vector or scalar')
+  return result.series.flatMap(({ labels, values, present }) =>
+    present[0] === 1 ? [{ labels: [...labels], value: values[0]! }] : [],
+  )
+}
+
+function selectors(matches: readonly string[]): Matcher[][] {
+  return matches.map((text) => {
+    const matchers = [...parseMetricSelector(text)]
+    return matchers
+  })
+}
