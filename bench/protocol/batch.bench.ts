@@ -11,6 +11,7 @@
 import { spawn } from 'node:child_process'
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import type { Readable } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { runtimeSigner, runtimeVerifier } from '../../agent/env/ed25519.ts'
 import { runtimeSha256 } from '../../agent/env/sha256.ts'
@@ -197,15 +198,17 @@ async function scrapeReal(path: string): Promise<string[]> {
   }
 }
 
-/** The port that port 0 became is in the exporter's log. */
-async function listenUrl(log: AsyncIterable<Buffer>): Promise<string> {
-  let text = ''
-  for await (const chunk of log) {
-    text += chunk.toString()
-    const address = /address=(127\.0\.0\.1:\d+)/.exec(text)?.[1]
-    if (address) return `http://${address}/metrics`
-  }
-  throw new Error(`Cannot start the node exporter: ${text}`)
+/** The port that port 0 became is in the exporter's log; which is read to the end, or the exporter would die of it. */
+function listenUrl(log: Readable): Promise<string> {
+  return new Promise((resolve, reject) => {
+    let text = ''
+    log.on('data', (chunk: Buffer) => {
+      text = (text + chunk.toString()).slice(-65_536)
+      const address = /address=(127\.0\.0\.1:\d+)/.exec(text)?.[1]
+      if (address) resolve(`http://${address}/metrics`)
+    })
+    log.on('end', () => reject(new Error(`Cannot start the node exporter: ${text}`)))
+  })
 }
 
 /** Sample lines only; enough for a bench, no exposition parser. */
