@@ -67,7 +67,16 @@ export interface SeriesReader {
 /** What crosses to query threads: shared memory only, plus names of block files in later issues. */
 export type ReaderShare = { readonly control: SharedArrayBuffer; readonly pages: readonly SharedArrayBuffer[] }
 
-export const AppendResult = { stored: 0, duplicate: 1, outOfOrder: 2, tooOld: 3, conflicting: 4, limit: 5 } as const
+/** `unknownSeries`: retention has removed the series since; ask `series()` for a new ref. */
+export const AppendResult = {
+  stored: 0,
+  duplicate: 1,
+  outOfOrder: 2,
+  tooOld: 3,
+  conflicting: 4,
+  limit: 5,
+  unknownSeries: 6,
+} as const
 export type AppendResult = (typeof AppendResult)[keyof typeof AppendResult]
 
 export interface Appender {

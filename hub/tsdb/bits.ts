@@ -1,0 +1,164 @@
+/**
+ * Runs of integers and of raw 64-bit words as packed bits. Integers are doubles that hold whole numbers below 2^52:
+ * deltas against the predecessor, divided by their common power of two, minus the smallest, in as many bits as the
+ * largest needs. A counter that grows by 1480…1530 a scrape takes 6 bits a sample, one that grows evenly none.
+ *
+ *   deltas: width (0-32) | shift (0-31) | smallest delta >> shift, zigzag LEB128 | n * width bits
+ */
+
+/** Where a decoder stands: byte position, and the last value (bits, low and high word). */
+export class Cursor {
+  pos = 0
+  low = 0
+  high = 0
+}
+
+/** Returns the position after the written bytes; -1 when the deltas need more than 32 bits. */
+export function packDeltas(
+  ints: Float64Array,
+  from: number,
+  n: number,
+  base: number,
+  out: Uint8Array,
+  at: number,
+): number {
+  let or = 0
+  let min = Infinity
+  let max = -Infinity
+  let last = base
+  for (let i = from; i < from + n; i++) {
+    const delta = ints[i]! - last
+    last = ints[i]!
+    or |= delta // modulo 2^32, which keeps the trailing zeros
+    if (delta < min) min = delta
+    if (delta > max) max = delta
+  }
+  if (n === 0) {
+    out[at] = 0
+    out[at + 1] = 0
+    out[at + 2] = 0
+    return at + 3
+  }
+  const shift = or === 0 ? 0 : 31 - Math.clz32(or & -or)
+  const scale = 2 ** shift
+  const range = (max - min) / scale
+  if (range > 0xffffffff) return -1
+  const width = range === 0 ? 0 : 32 - Math.clz32(range)
+  out[at] = width
+  out[at + 1] = shift
+  let pos = writeZigzag(min / scale, out, at + 2)
+  if (width === 0) return pos
+  let acc = 0
+  let bits = 0
+  last = base
+  for (let i = from; i < from + n; i++) {
+    const offset = ((ints[i]! - last - min) / scale) >>> 0
+    last = ints[i]!
+    acc |= (offset & 0xffff) << bits
+    bits += Math.min(width, 16)
+    while (bits >= 8) {
+      out[pos++] = acc
+      acc >>>= 8
+      bits -= 8
+    }
+    if (width <= 16) continue
+    acc |= (offset >>> 16) << bits
+    bits += width - 16
+    while (bits >= 8) {
+      out[pos++] = acc
+      acc >>>= 8
+      bits -= 8
+    }
+  }
+  if (bits > 0) out[pos++] = acc
+  return pos
+}
+
+/** Sums the deltas from `base` into `out[to, to + n)`; moves `cursor.pos`. */
+export function unpackDeltas(
+  bytes: Uint8Array<ArrayBufferLike>,
+  cursor: Cursor,
+  n: number,
+  base: number,
+  out: Float64Array,
+  to: number,
+): void {
+  let pos = cursor.pos
+  const width = bytes[pos]!
+  const shift = bytes[pos + 1]!
+  const scale = shift === 31 ? 2147483648 : 1 << shift
+  let factor = 1
+  let zigzag = 0
+  let byte = bytes[pos + 2]!
+  pos += 3
+  while (byte >= 0x80) {
+    zigzag += (byte & 0x7f) * factor
+    factor *= 128
+    byte = bytes[pos++]!
+  }
+  zigzag += byte * factor
+  const min = (zigzag % 2 === 1 ? -(zigzag + 1) / 2 : zigzag / 2) * scale
+  let value = base
+  if (width === 0) {
+    for (let i = to; i < to + n; i++) {
+      value += min
+      out[i] = value
+    }
+    cursor.pos = pos
+    return
+  }
+  let bit = 0
+  if (width <= 24) {
+    const mask = (1 << width) - 1
+    for (let i = to; i < to + n; i++) {
+      const p = pos + (bit >>> 3)
+      const word = bytes[p]! | (bytes[p + 1]! << 8) | (bytes[p + 2]! << 16) | (bytes[p + 3]! << 24)
+      value += min + ((word >>> (bit & 7)) & mask) * scale
+      out[i] = value
+      bit += width
+    }
+  } else {
+    for (let i = to; i < to + n; i++) {
+      value += min + readBits(bytes, pos, bit, width) * scale
+      out[i] = value
+      bit += width
+    }
+  }
+  cursor.pos = pos + ((n * width + 7) >>> 3)
+}
+
+/** 1 to 32 bits at bit `bit` after byte `pos`, least significant first. */
+export function readBits(bytes: Uint8Array<ArrayBufferLike>, pos: number, bit: number, width: number): number {
+  const p = pos + (bit >>> 3)
+  const skip = bit & 7
+  let word = (bytes[p]! | (bytes[p + 1]! << 8) | (bytes[p + 2]! << 16) | (bytes[p + 3]! << 24)) >>> skip
+  if (skip + width > 32) word |= bytes[p + 4]! << (32 - skip)
+  return width === 32 ? word >>> 0 : (word & ((1 << width) - 1)) >>> 0
+}
+
+/** ORs the bits in; the bytes must be zero there before. */
+export function writeBits(bytes: Uint8Array, pos: number, bit: number, value: number, width: number): void {
+  let p = pos + (bit >>> 3)
+  let skip = bit & 7
+  let left = width
+  let rest = value
+  while (left > 0) {
+    bytes[p] = bytes[p]! | (rest << skip)
+    const taken = 8 - skip
+    rest >>>= taken
+    left -= taken
+    skip = 0
+    p++
+  }
+}
+
+function writeZigzag(value: number, out: Uint8Array, at: number): number {
+  let rest = value < 0 ? -2 * value - 1 : 2 * value
+  let pos = at
+  while (rest >= 0x80) {
+    out[pos++] = (rest % 128) | 0x80
+    rest = Math.floor(rest / 128)
+  }
+  out[pos++] = rest
+  return pos
+}

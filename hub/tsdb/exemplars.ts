@@ -1,0 +1,122 @@
+/** Exemplars: a circular buffer of slots in shared memory, so that the newest survive and memory is bounded. */
+import type { Exemplar } from '../../protocol/samples/mod.ts'
+import type { Allocator } from './allocator.ts'
+import type { SeriesRef, TimeRange } from './contract.ts'
+import {
+  C_EXEMPLAR_SLOTS,
+  C_EXEMPLARS_WRITTEN,
+  E_BYTES,
+  E_HAS_TIME,
+  E_PAYLOAD,
+  E_REF,
+  E_TIME_F64,
+  E_VALUE_F64,
+  E_VERSION,
+  EXEMPLARS,
+  PAGE_MASK,
+  PAGE_SHIFT,
+} from './layout.ts'
+import type { Memory } from './memory.ts'
+import { type Table, TableWriter } from './table.ts'
+
+const PAYLOAD_BYTES = (EXEMPLARS.words - E_PAYLOAD) * 4
+const encoder = new TextEncoder()
+const decoder = new TextDecoder()
+
+export class ExemplarWriter {
+  readonly #mem: Memory
+  readonly #table: TableWriter
+  readonly #bytes = new Uint8Array(PAYLOAD_BYTES)
+  /** Not kept: labels over 352 bytes (OpenMetrics allows 128 characters), or a buffer of no slots. */
+  dropped = 0
+
+  constructor(mem: Memory, alloc: Allocator, slots: number) {
+    this.#mem = mem
+    this.#table = new TableWriter(mem, EXEMPLARS, alloc)
+    mem.control[C_EXEMPLAR_SLOTS] = Math.max(slots, this.#table.count)
+  }
+
+  /** Returns false for an exemplar that is not kept. @throws HeadFullError */
+  append(ref: SeriesRef, exemplar: Exemplar): boolean {
+    const { control } = this.#mem
+    const slots = control[C_EXEMPLAR_SLOTS]!
+    const length = this.#encode(exemplar.labels)
+    if (slots === 0 || length < 0) {
+      this.dropped++
+      return false
+    }
+    const written = control[C_EXEMPLARS_WRITTEN]!
+    const slot = written % slots
+    if (slot >= this.#table.count) this.#table.add()
+    const record = this.#table.addr(slot)
+    const words = this.#mem.u32[record >>> PAGE_SHIFT]!
+    const version = (record & PAGE_MASK) + E_VERSION
+    Atomics.add(words, version, 1)
+    this.#mem.set(record + E_REF, ref + 1)
+    this.#mem.setF64(record, E_TIME_F64, exemplar.timestampMs ?? 0)
+    this.#mem.setF64(record, E_VALUE_F64, exemplar.value)
+    this.#mem.set(record + E_BYTES, length)
+    this.#mem.set(record + E_HAS_TIME, exemplar.timestampMs === null ? 0 : 1)
+    this.#mem.u8[record >>> PAGE_SHIFT]!.set(this.#bytes.subarray(0, length), ((record & PAGE_MASK) + E_PAYLOAD) * 4)
+    Atomics.add(words, version, 1)
+    this.#table.publishCount()
+    control[C_EXEMPLARS_WRITTEN] = written + 1 >= 2 * slots ? written + 1 - slots : written + 1
+    return true
+  }
+
+  /** Strings as two-byte length and UTF-8; -1 when they do not fit. */
+  #encode(labels: readonly string[]): number {
+    let at = 0
+    for (const text of labels) {
+      if (at + 2 > PAYLOAD_BYTES) return -1
+      const { read, written } = encoder.encodeInto(text, this.#bytes.subarray(at + 2))
+      if (read < text.length) return -1
+      this.#bytes[at] = written & 0xff
+      this.#bytes[at + 1] = written >>> 8
+      at += 2 + written
+    }
+    return at
+  }
+}
+
+/** By time. Exemplars without a time are always in range. */
+export function readExemplars(mem: Memory, table: Table, ref: SeriesRef, range: TimeRange): Exemplar[] {
+  const found: Exemplar[] = []
+  const count = table.count
+  for (let slot = 0; slot < count; slot++) {
+    const record = table.addr(slot)
+    if (mem.get(record + E_REF) !== ref + 1) continue
+    const exemplar = readSlot(mem, record, ref)
+    if (exemplar === null) continue
+    const time = exemplar.timestampMs
+    if (time === null || (time >= range.minTime && time <= range.maxTime)) found.push(exemplar)
+  }
+  return found.sort((a, b) => (a.timestampMs ?? 0) - (b.timestampMs ?? 0))
+}
+
+/** Null when the slot was taken over by another series meanwhile. */
+function readSlot(mem: Memory, record: number, ref: SeriesRef): Exemplar | null {
+  const words = mem.u32[record >>> PAGE_SHIFT]!
+  const version = (record & PAGE_MASK) + E_VERSION
+  for (let attempt = 0; attempt < 1_000_000; attempt++) {
+    const before = Atomics.load(words, version) // pairs with the adds in ExemplarWriter.append
+    if (before & 1) continue
+    if (mem.get(record + E_REF) !== ref + 1) return null
+    const timestampMs = mem.get(record + E_HAS_TIME) === 1 ? mem.getF64(record, E_TIME_F64) : null
+    const value = mem.getF64(record, E_VALUE_F64)
+    const from = ((record & PAGE_MASK) + E_PAYLOAD) * 4
+    const bytes = mem.u8[record >>> PAGE_SHIFT]!.slice(from, from + Math.min(mem.get(record + E_BYTES), PAYLOAD_BYTES))
+    if (Atomics.add(words, version, 0) === before) return { labels: decodeStrings(bytes), value, timestampMs }
+  }
+  return null
+}
+
+function decodeStrings(bytes: Uint8Array): string[] {
+  const texts: string[] = []
+  for (let at = 0; at < bytes.length; ) {
+    const length = bytes[at]! | (bytes[at + 1]! << 8)
+    texts.push(decoder.decode(bytes.subarray(at + 2, at + 2 + length)))
+    at += 2 + length
+  }
+  return texts
+}

@@ -1,0 +1,572 @@
+/**
+ * The head: recent samples in shared memory, one writer. See layout.ts for the memory, series-writer.ts for appends,
+ * reader.ts for the other side.
+ */
+import type { Labels } from '../../protocol/labels/mod.ts'
+import { type Exemplar, type Histogram, type Metadata, STALE_HIGH } from '../../protocol/samples/mod.ts'
+import { Allocator } from './allocator.ts'
+import { type Cardinality, cardinalityOf } from './cardinality.ts'
+import { ChunkWriter } from './chunk-writer.ts'
+import { type Appender, AppendResult, type ReaderShare, type SeriesRef } from './contract.ts'
+import { activeReaders, clearOwner, Limbo, leaveEpoch } from './epochs.ts'
+import { HeadFullError } from './errors.ts'
+import { ExemplarWriter } from './exemplars.ts'
+import { GroupWriter } from './groups.ts'
+import { HistogramEncoder } from './histogram-codec.ts'
+import { LateWriter } from './late-writer.ts'
+import {
+  C_EPOCH,
+  C_FLOOR_F64,
+  C_GENERATION,
+  C_MAGIC,
+  C_MAX_TIME_F64,
+  C_MIN_TIME_F64,
+  C_SAMPLE_BYTES_F64,
+  C_SAMPLES_F64,
+  C_SAMPLES_PRESENT,
+  C_VERSION,
+  CHUNK_SAMPLES_MAX,
+  CONTROL_BYTES,
+  COUNT_ONE,
+  COUNT_SHIFT,
+  KIND_MASK,
+  Kind,
+  LAYOUT_VERSION,
+  LIVE_KIND_MASK,
+  MAGIC,
+  PAGE_MASK,
+  PAGE_SHIFT,
+  RUN,
+  S_GROUP,
+  S_IDLE,
+  S_PREV,
+  S_RAW,
+  S_STATE,
+  S_TICK,
+} from './layout.ts'
+import { Memory } from './memory.ts'
+import { MetadataWriter, readMetadata } from './metadata.ts'
+import { PostingsWriter } from './postings-writer.ts'
+import { createSampleBuffer } from './sample-buffer.ts'
+import { SeriesIndex } from './series-index.ts'
+import { SeriesDecoder } from './series-reader.ts'
+import { SeriesWriter } from './series-writer.ts'
+import { restorePages, serializePages } from './snapshot.ts'
+import { SymbolWriter } from './symbol-writer.ts'
+import { SymbolReader } from './symbols.ts'
+import { Trimmer } from './trim.ts'
+
+export type HeadOptions = {
+  /** Of all pages together; untouched pages cost no memory. Default 8 GiB, at most 16 GiB. */
+  readonly maxBytes?: number
+  readonly maxSeries?: number
+  readonly maxLabelsPerSeries?: number
+  /** UTF-16 units of one label name or value. */
+  readonly maxLabelLength?: number
+  /** Slots of the exemplar buffer; 0 keeps none. */
+  readonly maxExemplars?: number
+  readonly maxMetadataFamilies?: number
+}
+
+const DEFAULTS: Required<HeadOptions> = {
+  maxBytes: 8 * 2 ** 30,
+  maxSeries: 10_000_000,
+  maxLabelsPerSeries: 128,
+  maxLabelLength: 16_384,
+  maxExemplars: 16_384,
+  maxMetadataFamilies: 20_000,
+}
+
+/** Why things were not stored, since the head was made or restored. */
+export type HeadDrops = {
+  duplicates: number
+  conflicting: number
+  tooOld: number
+  /** Samples of series that retention had removed. */
+  unknownSeries: number
+  /** Samples refused because memory is at its cap. */
+  memoryLimit: number
+  /** Series refused: too many, or memory. */
+  seriesLimit: number
+  /** Series refused: too many labels, or too long ones. */
+  labelLimit: number
+  exemplars: number
+  metadata: number
+}
+
+export type HeadStats = {
+  readonly series: number
+  readonly symbols: number
+  readonly labelPairs: number
+  readonly groups: number
+  readonly samplesAppended: number
+  readonly lateSamples: number
+  readonly pageBytes: number
+  readonly usedBytes: number
+  readonly chunkPayloadBytes: number
+  readonly activeReaders: number
+  /** Blocks and ids that wait for readers. */
+  readonly limbo: number
+  readonly seriesRemoved: number
+  readonly drops: Readonly<HeadDrops>
+}
+
+export interface Head extends Appender {
+  share(): ReaderShare
+  /** Called with each new page, before any address in it is used. */
+  onPage(fn: (page: SharedArrayBuffer) => void): void
+  /**
+   * Retention: samples before `minTime` are not answered from now on, their chunks are freed once no reader can see
+   * them, series without samples are removed. Their refs are void then (`AppendResult.unknownSeries`): whoever caches
+   * refs compares `stats().seriesRemoved`. Returns the number of series removed.
+   */
+  trim(minTime: number): number
+  /** Whether the ref may be appended to. */
+  isLive(ref: SeriesRef): boolean
+  stats(): HeadStats
+  cardinality(limit: number): Cardinality
+  /** Ends a reader's claim from outside; and all claims of a thread (`ReaderOptions.owner`) that died. */
+  clearSlot(slot: number): void
+  clearOwner(owner: number): number
+  /** The whole head as bytes; nothing may be appended until the iterable is drained. */
+  serialize(): Iterable<Uint8Array>
+}
+
+/** @example const head = createHead({ maxSeries: 1_000_000 }) */
+export function createHead(options: HeadOptions = {}): Head {
+  const mem = new Memory(new SharedArrayBuffer(CONTROL_BYTES), [])
+  mem.control[C_MAGIC] = MAGIC
+  mem.control[C_VERSION] = LAYOUT_VERSION
+  mem.control[C_EPOCH] = 2 // 1 is what a slot holds while it is being claimed
+  mem.controlF64[C_FLOOR_F64] = -Infinity
+  mem.controlF64[C_MIN_TIME_F64] = Infinity
+  mem.controlF64[C_MAX_TIME_F64] = -Infinity
+  return new SharedHead(mem, { ...DEFAULTS, ...options })
+}
+
+/**
+ * A head from the bytes of `serialize()`, cut anywhere.
+ * @throws SnapshotError when they are damaged, incomplete or of another version
+ */
+export function restoreHead(chunks: Iterable<Uint8Array>, options: HeadOptions = {}): Head {
+  const { mem, limbo } = restorePages(chunks)
+  const head = new SharedHead(mem, { ...DEFAULTS, ...options })
+  head.adoptLimbo(limbo)
+  return head
+}
+
+/** Publishes between two attempts to free what waits in the limbo. */
+const RECLAIM_EVERY = 16
+/** A column of fewer series keeps times with each: a group of its own would cost more. */
+const COLUMN_MIN = 4
+
+class SharedHead implements Head {
+  readonly #mem: Memory
+  readonly #options: Required<HeadOptions>
+  readonly #alloc: Allocator
+  readonly #limbo: Limbo
+  readonly #symbols: SymbolWriter
+  readonly #postings: PostingsWriter
+  readonly #groups: GroupWriter
+  readonly #index: SeriesIndex
+  readonly #series: SeriesWriter
+  readonly #chunks: ChunkWriter
+  readonly #late: LateWriter
+  readonly #trimmer: Trimmer
+  readonly #exemplars: ExemplarWriter
+  readonly #metadata: MetadataWriter
+  readonly #texts: SymbolReader
+  readonly #histograms = new HistogramEncoder()
+  readonly #storedHistograms = new HistogramEncoder()
+  readonly #decoder: SeriesDecoder
+  readonly #found = createSampleBuffer(16)
+  readonly #drops: HeadDrops = {
+    duplicates: 0,
+    conflicting: 0,
+    tooOld: 0,
+    unknownSeries: 0,
+    memoryLimit: 0,
+    seriesLimit: 0,
+    labelLimit: 0,
+    exemplars: 0,
+    metadata: 0,
+  }
+  #minTime: number
+  #maxTime: number
+  #floor: number
+  #samples: number
+  #lateSamples = 0
+  #removed = 0
+  #publishes = 0
+  #changes = 0
+
+  constructor(mem: Memory, options: Required<HeadOptions>) {
+    this.#mem = mem
+    this.#options = options
+    this.#alloc = new Allocator(mem, options.maxBytes)
+    this.#limbo = new Limbo(mem, this.#alloc)
+    const onReuse = () => Atomics.add(mem.control, C_GENERATION, 1)
+    this.#symbols = new SymbolWriter(mem, this.#alloc, this.#limbo, onReuse)
+    this.#postings = new PostingsWriter(mem, this.#alloc, this.#limbo, this.#symbols, onReuse)
+    this.#groups = new GroupWriter(mem, this.#alloc, this.#limbo, onReuse)
+    this.#index = new SeriesIndex(mem, this.#alloc, this.#limbo, this.#symbols, this.#postings)
+    this.#chunks = new ChunkWriter(mem, this.#alloc, this.#groups)
+    this.#series = new SeriesWriter(mem, this.#alloc, this.#groups, this.#chunks)
+    this.#late = new LateWriter(mem, this.#alloc, this.#chunks)
+    this.#trimmer = new Trimmer(mem, this.#limbo, this.#groups, this.#series, this.#late)
+    this.#decoder = new SeriesDecoder(mem, this.#groups.table, true)
+    this.#exemplars = new ExemplarWriter(mem, this.#alloc, options.maxExemplars)
+    this.#texts = new SymbolReader(mem, this.#symbols.table)
+    const stored = readMetadata(mem, this.#texts)
+    this.#metadata = new MetadataWriter(mem, this.#alloc, this.#symbols, options.maxMetadataFamilies, stored)
+    this.#minTime = mem.controlF64[C_MIN_TIME_F64]!
+    this.#maxTime = mem.controlF64[C_MAX_TIME_F64]!
+    this.#floor = mem.controlF64[C_FLOOR_F64]!
+    this.#samples = mem.controlF64[C_SAMPLES_F64]!
+    this.#chunks.payloadBytes = mem.controlF64[C_SAMPLE_BYTES_F64]!
+  }
+
+  /** Of a snapshot: its readers are gone, so all that waited is free. */
+  adoptLimbo(entries: Uint32Array): void {
+    this.#limbo.adopt(entries)
+  }
+
+  series(labels: Labels): SeriesRef {
+    const known = this.#index.find(labels)
+    if (known >= 0) return known
+    this.#changes++
+    if (!this.#labelsFit(labels)) {
+      this.#drops.labelLimit++
+      return -1
+    }
+    try {
+      if (this.#index.live < this.#options.maxSeries) return this.#index.create(labels)
+    } catch (error) {
+      if (!(error instanceof HeadFullError)) throw error
+    }
+    this.#drops.seriesLimit++
+    return -1
+  }
+
+  setMetadata(family: string, metadata: Metadata): void {
+    this.#changes++
+    try {
+      this.#metadata.set(family, metadata)
+      this.#drops.metadata = this.#metadata.dropped
+    } catch (error) {
+      if (!(error instanceof HeadFullError)) throw error
+      this.#drops.metadata = ++this.#metadata.dropped
+    }
+  }
+
+  /** Hot: bench/hub/head.bench.ts */
+  appendColumn(timestampMs: number, refs: Uint32Array, values: Float64Array, n: number): number {
+    this.#changes++
+    const time = Math.trunc(timestampMs)
+    const words = new Uint32Array(values.buffer, values.byteOffset, values.length * 2)
+    const group = this.#groupOf(refs, n, time)
+    const tick = group < 0 ? -1 : this.#addTick(group, time)
+    if (tick < 0) return this.#appendEach(time, refs, words, n)
+    const { u32 } = this.#mem
+    const table = this.#index.table
+    const count = table.count
+    let stored = 0
+    for (let i = 0; i < n; i++) {
+      const ref = refs[i]!
+      const low = words[2 * i]!
+      const high = words[2 * i + 1]!
+      const record = ref < count ? table.addr(ref) : 0
+      if (record !== 0) {
+        const page = u32[record >>> PAGE_SHIFT]!
+        const at = record & PAGE_MASK
+        const state = page[at + S_STATE]!
+        const length = state >>> COUNT_SHIFT
+        const follows =
+          (state & LIVE_KIND_MASK) === Kind.group &&
+          page[at + S_GROUP] === group &&
+          page[at + S_TICK]! + length === tick
+        if (follows && high !== STALE_HIGH) {
+          const raw = page[at + S_RAW]!
+          // Readers see the sample once the group's tick is published; until then the order of stores is free.
+          if (raw !== 0) {
+            if (length < RUN) {
+              const rawPage = u32[raw >>> PAGE_SHIFT]!
+              const to = (raw & PAGE_MASK) + 2 * length
+              rawPage[to] = low
+              rawPage[to + 1] = high
+              page[at + S_STATE] = state + COUNT_ONE
+              stored++
+              continue
+            }
+          } else if (length < CHUNK_SAMPLES_MAX && page[at + S_PREV] === low && page[at + S_PREV + 1] === high) {
+            page[at + S_STATE] = state + COUNT_ONE
+            stored++
+            continue
+          }
+        }
+      }
+      if (this.#appendOne(ref, time, low, high, 0, group, tick) === AppendResult.stored) stored++
+    }
+    this.#samples += stored
+    return stored
+  }
+
+  appendFloat(ref: SeriesRef, timestampMs: number, values: Float64Array, at: number, startMs: number): AppendResult {
+    this.#changes++
+    const words = new Uint32Array(values.buffer, values.byteOffset + 8 * at, 2)
+    const result = this.#appendOne(ref, Math.trunc(timestampMs), words[0]!, words[1]!, startMs, -1, -1)
+    if (result === AppendResult.stored) this.#samples++
+    return result
+  }
+
+  appendHistogram(ref: SeriesRef, timestampMs: number, histogram: Histogram, startMs: number): AppendResult {
+    this.#changes++
+    const time = Math.trunc(timestampMs)
+    const record = this.#index.record(ref)
+    const refusal = this.#refuse(record, time)
+    if (refusal !== AppendResult.stored) return refusal
+    const payload = this.#histograms.encode(histogram)
+    try {
+      if (time > this.#series.lastTime(record)) this.#series.appendHistogram(record, time, startMs, payload)
+      else {
+        this.#decoder.read(record, time, time, this.#found)
+        if (this.#found.count > 0) return this.#same(this.#isStoredHistogram(payload))
+        this.#late.appendHistogram(record, time, startMs, payload)
+        this.#lateSamples++
+      }
+    } catch (error) {
+      return this.#full(error)
+    }
+    this.#noteTime(time)
+    this.#samples++
+    return AppendResult.stored
+  }
+
+  appendExemplar(ref: SeriesRef, exemplar: Exemplar): void {
+    this.#changes++
+    try {
+      if (this.#index.record(ref) === 0) this.#exemplars.dropped++
+      else this.#exemplars.append(ref, exemplar)
+    } catch (error) {
+      if (!(error instanceof HeadFullError)) throw error
+      this.#exemplars.dropped++
+    }
+    this.#drops.exemplars = this.#exemplars.dropped
+  }
+
+  publish(): void {
+    const { control, controlF64 } = this.#mem
+    this.#groups.publish()
+    controlF64[C_MIN_TIME_F64] = this.#minTime
+    controlF64[C_MAX_TIME_F64] = this.#maxTime
+    // Pairs with the load in HeadReader.timeRange.
+    Atomics.store(control, C_SAMPLES_PRESENT, this.#maxTime === -Infinity ? 0 : 1)
+    if (++this.#publishes % RECLAIM_EVERY === 0) this.#limbo.reclaim()
+  }
+
+  share(): ReaderShare {
+    return { control: this.#mem.control.buffer, pages: [...this.#mem.pages] }
+  }
+
+  onPage(fn: (page: SharedArrayBuffer) => void): void {
+    this.#alloc.onPage(fn)
+  }
+
+  isLive(ref: SeriesRef): boolean {
+    return this.#index.record(ref) !== 0
+  }
+
+  trim(minTime: number): number {
+    this.#changes++
+    this.#floor = Math.max(this.#floor, minTime)
+    this.#mem.controlF64[C_FLOOR_F64] = this.#floor
+    let removed = 0
+    let maxTime = -Infinity
+    for (let ref = 0; ref < this.#index.table.count; ref++) {
+      const record = this.#index.record(ref)
+      if (record === 0) continue
+      const lastTime = this.#series.lastTime(record)
+      if (this.#trimmer.trim(record, this.#floor)) {
+        maxTime = Math.max(maxTime, lastTime)
+        continue
+      }
+      // A series that was made a moment ago and waits for its first sample gets until the next trim.
+      if (lastTime === -Infinity && this.#mem.get(record + S_IDLE) === 0) this.#mem.set(record + S_IDLE, 1)
+      else {
+        this.#index.remove(ref)
+        removed++
+      }
+    }
+    this.#groups.trim(this.#floor)
+    if (removed > 0) this.#index.sweep()
+    this.#limbo.reclaim()
+    this.#removed += removed
+    this.#maxTime = maxTime
+    this.#minTime = maxTime === -Infinity ? Infinity : Math.max(this.#minTime, this.#floor)
+    this.publish()
+    return removed
+  }
+
+  stats(): HeadStats {
+    return {
+      series: this.#index.live,
+      symbols: this.#symbols.count,
+      labelPairs: this.#postings.count,
+      groups: this.#groups.count,
+      samplesAppended: this.#samples,
+      lateSamples: this.#lateSamples,
+      pageBytes: this.#alloc.pageBytes,
+      usedBytes: this.#alloc.usedBytes,
+      chunkPayloadBytes: this.#chunks.payloadBytes,
+      activeReaders: activeReaders(this.#mem),
+      limbo: this.#limbo.size,
+      seriesRemoved: this.#removed,
+      drops: { ...this.#drops },
+    }
+  }
+
+  cardinality(limit: number): Cardinality {
+    this.#texts.forget()
+    return cardinalityOf(
+      {
+        mem: this.#mem,
+        series: this.#index.table,
+        pairs: this.#postings.table,
+        symbolTable: this.#symbols.table,
+        symbols: this.#texts,
+      },
+      limit,
+    )
+  }
+
+  clearSlot(slot: number): void {
+    leaveEpoch(this.#mem, slot)
+  }
+
+  clearOwner(owner: number): number {
+    return clearOwner(this.#mem, owner)
+  }
+
+  serialize(): Iterable<Uint8Array> {
+    this.publish()
+    this.#mem.controlF64[C_SAMPLES_F64] = this.#samples
+    this.#mem.controlF64[C_SAMPLE_BYTES_F64] = this.#chunks.payloadBytes
+    const changes = this.#changes
+    return serializePages(this.#mem, this.#limbo.entries, () => this.#changes === changes)
+  }
+
+  #labelsFit(labels: Labels): boolean {
+    if (labels.length > 2 * this.#options.maxLabelsPerSeries) return false
+    for (const text of labels) if (text.length > this.#options.maxLabelLength) return false
+    return true
+  }
+
+  /**
+   * The group whose ticks the column's samples take: that of some series in it, or a new one; -1 when the samples
+   * are better kept with times of their own (few of them, or not newer than the group's last).
+   */
+  #groupOf(refs: Uint32Array, n: number, time: number): number {
+    if (n < COLUMN_MIN || time < this.#floor) return -1
+    for (const i of [0, n - 1, n >>> 1, 1, n >>> 2]) {
+      const record = this.#index.record(refs[i]!)
+      if (record === 0 || (this.#mem.get(record + S_STATE) & KIND_MASK) !== Kind.group) continue
+      const group = this.#mem.get(record + S_GROUP)
+      return this.#groups.lastTime(group) < time ? group : -1
+    }
+    try {
+      return this.#groups.create()
+    } catch (error) {
+      this.#full(error)
+      return -1
+    }
+  }
+
+  #addTick(group: number, time: number): number {
+    try {
+      const tick = this.#groups.addTick(group, time)
+      this.#noteTime(time)
+      return tick
+    } catch (error) {
+      this.#full(error)
+      return -1
+    }
+  }
+
+  #appendEach(time: number, refs: Uint32Array, words: Uint32Array, n: number): number {
+    let stored = 0
+    for (let i = 0; i < n; i++) {
+      const result = this.#appendOne(refs[i]!, time, words[2 * i]!, words[2 * i + 1]!, 0, -1, -1)
+      if (result === AppendResult.stored) stored++
+    }
+    this.#samples += stored
+    return stored
+  }
+
+  #appendOne(
+    ref: number,
+    time: number,
+    low: number,
+    high: number,
+    start: number,
+    group: number,
+    tick: number,
+  ): AppendResult {
+    const record = this.#index.record(ref)
+    const refusal = this.#refuse(record, time)
+    if (refusal !== AppendResult.stored) return refusal
+    try {
+      if (time > this.#series.lastTime(record)) {
+        if (tick >= 0) this.#series.appendTick(record, group, tick, time, low, high)
+        else this.#series.appendOwn(record, time, low, high, start)
+      } else {
+        this.#decoder.read(record, time, time, this.#found)
+        if (this.#found.count > 0) return this.#same(this.#isStoredFloat(low, high))
+        this.#late.append(record, time, low, high, start)
+        this.#lateSamples++
+      }
+    } catch (error) {
+      return this.#full(error)
+    }
+    this.#noteTime(time)
+    return AppendResult.stored
+  }
+
+  #refuse(record: number, time: number): AppendResult {
+    if (record === 0) {
+      this.#drops.unknownSeries++
+      return AppendResult.unknownSeries
+    }
+    if (time >= this.#floor) return AppendResult.stored
+    this.#drops.tooOld++
+    return AppendResult.tooOld
+  }
+
+  #same(isEqual: boolean): AppendResult {
+    if (isEqual) this.#drops.duplicates++
+    else this.#drops.conflicting++
+    return isEqual ? AppendResult.duplicate : AppendResult.conflicting
+  }
+
+  #isStoredFloat(low: number, high: number): boolean {
+    const words = new Uint32Array(this.#found.values.buffer, 0, 2)
+    return this.#found.flags[0] !== 2 && words[0] === low && words[1] === high
+  }
+
+  #isStoredHistogram(payload: Uint8Array): boolean {
+    const stored = this.#found.histograms?.[0]
+    if (stored === undefined) return false
+    const bytes = this.#storedHistograms.encode(stored)
+    return bytes.length === payload.length && bytes.every((byte, i) => byte === payload[i])
+  }
+
+  #full(error: unknown): AppendResult {
+    if (!(error instanceof HeadFullError)) throw error
+    this.#drops.memoryLimit++
+    return AppendResult.limit
+  }
+
+  #noteTime(time: number): void {
+    if (time < this.#minTime) this.#minTime = time
+    if (time > this.#maxTime) this.#maxTime = time
+  }
+}

@@ -1,0 +1,312 @@
+/** The head's `SeriesReader`: a view of the shared pages for one query in one thread. */
+import { compareStrings, type Labels, labelsFromSorted } from '../../protocol/labels/mod.ts'
+import type { Matcher } from '../../protocol/matchers/mod.ts'
+import type { Exemplar, Metadata } from '../../protocol/samples/mod.ts'
+import { chunkKind } from './chunk-reader.ts'
+import type { ReaderShare, SampleBuffer, SeriesReader, SeriesRef, Shard, SymbolId, TimeRange } from './contract.ts'
+import { enterEpoch, leaveEpoch } from './epochs.ts'
+import { StalePagesError } from './errors.ts'
+import { readExemplars } from './exemplars.ts'
+import { firstTick, tickTime } from './groups.ts'
+import {
+  C_FLOOR_F64,
+  C_GENERATION,
+  C_LIVE_SERIES,
+  C_MAX_TIME_F64,
+  C_MIN_TIME_F64,
+  C_SAMPLES_PRESENT,
+  COUNT_SHIFT,
+  DEAD,
+  EXEMPLARS,
+  G_DIRECTORY,
+  G_LAST_TIME_F64,
+  G_TICKS,
+  GROUPS,
+  K_BASE_F64,
+  K_GROUP,
+  K_TICK,
+  KIND_MASK,
+  Kind,
+  P_NAME,
+  P_VALUE,
+  PAIRS,
+  S_BASE_F64,
+  S_FIRST,
+  S_GROUP,
+  S_LABELS,
+  S_LAST_TIME_F64,
+  S_OOO,
+  S_OOO_RAW,
+  S_STATE,
+  S_TICK,
+  SERIES,
+  SYMBOLS,
+} from './layout.ts'
+import { Memory } from './memory.ts'
+import { readMetadata } from './metadata.ts'
+import { copyPostings, forEachPair, RefList } from './postings.ts'
+import { type Index, selectRefs } from './select.ts'
+import { SeriesDecoder } from './series-reader.ts'
+import { SymbolReader } from './symbols.ts'
+import { Table } from './table.ts'
+
+/** What a thread keeps of a head between readers: views, and caches that hold until ids are given out anew. */
+type ThreadView = {
+  readonly mem: Memory
+  readonly series: Table
+  readonly pairs: Table
+  readonly symbolTable: Table
+  readonly groups: Table
+  readonly exemplars: Table
+  readonly symbols: SymbolReader
+  readonly decoder: SeriesDecoder
+  generation: number
+}
+
+/** Weak, by control page: a thread that has let go of a head keeps nothing of it. */
+const threadViews = new WeakMap<SharedArrayBuffer, ThreadView>()
+
+export type ReaderOptions = {
+  /** Names the thread (> 0), so that `Head.clearOwner` can end its claims when it dies. Default 1. */
+  readonly owner?: number
+}
+
+/**
+ * Opens a reader on a share, in any thread. Cheap: the views are kept per thread.
+ * The methods throw StalePagesError when the head has grown into a page that the share lacks.
+ * @throws TooManyReadersError
+ * @example const reader = openReader(head.share()); try { … } finally { reader.release() }
+ */
+export function openReader(share: ReaderShare, options: ReaderOptions = {}): SeriesReader {
+  const view = threadViewOf(share)
+  const slot = enterEpoch(view.mem, options.owner ?? 1)
+  const generation = Atomics.load(view.mem.control, C_GENERATION)
+  if (generation !== view.generation) forget(view, generation)
+  return new HeadReader(view, slot)
+}
+
+function threadViewOf(share: ReaderShare): ThreadView {
+  const known = threadViews.get(share.control)
+  if (known) {
+    known.mem.addPages(share.pages)
+    return known
+  }
+  const mem = new Memory(share.control, share.pages)
+  const symbolTable = new Table(mem, SYMBOLS)
+  const groups = new Table(mem, GROUPS)
+  const view: ThreadView = {
+    mem,
+    series: new Table(mem, SERIES),
+    pairs: new Table(mem, PAIRS),
+    symbolTable,
+    groups,
+    exemplars: new Table(mem, EXEMPLARS),
+    symbols: new SymbolReader(mem, symbolTable),
+    decoder: new SeriesDecoder(mem, groups),
+    generation: -1,
+  }
+  threadViews.set(share.control, view)
+  return view
+}
+
+function forget(view: ThreadView, generation: number): void {
+  view.symbols.forget()
+  view.series.forget()
+  view.decoder.forget()
+  view.generation = generation
+}
+
+class HeadReader implements SeriesReader {
+  readonly #view: ThreadView
+  readonly #mem: Memory
+  readonly #index: Index
+  #slot: number
+  #labelIds = new Uint32Array(64)
+
+  constructor(view: ThreadView, slot: number) {
+    this.#view = view
+    this.#mem = view.mem
+    this.#index = view
+    this.#slot = slot
+  }
+
+  select(matchers: readonly Matcher[], range: TimeRange, shard?: Shard): Uint32Array {
+    this.#refresh()
+    return this.#guard(() => {
+      const refs = selectRefs(this.#index, matchers, shard)
+      let count = 0
+      for (let i = 0; i < refs.length; i++) if (this.#mayHave(refs[i]!, range)) refs[count++] = refs[i]!
+      return refs.slice(0, count)
+    })
+  }
+
+  labels(ref: SeriesRef): Labels {
+    const ids = this.labelIds(ref)
+    const flat: string[] = []
+    for (let i = 0; i < ids.length; i++) flat.push(this.symbol(ids[i]!))
+    return labelsFromSorted(flat)
+  }
+
+  labelIds(ref: SeriesRef): Uint32Array {
+    return this.#guard(() => {
+      const mem = this.#mem
+      const record = ref < this.#view.series.count ? this.#view.series.addr(ref) : 0
+      const block = record === 0 ? 0 : mem.get(record + S_LABELS)
+      const n = block === 0 ? 0 : mem.get(block)
+      if (this.#labelIds.length < 2 * n) this.#labelIds = new Uint32Array(4 * n)
+      for (let i = 0; i < n; i++) {
+        const pair = this.#view.pairs.addr(mem.get(block + 1 + i))
+        this.#labelIds[2 * i] = mem.get(pair + P_NAME)
+        this.#labelIds[2 * i + 1] = mem.get(pair + P_VALUE)
+      }
+      return this.#labelIds.subarray(0, 2 * n)
+    })
+  }
+
+  symbol(id: SymbolId): string {
+    this.#refresh()
+    return this.#guard(() => this.#view.symbols.text(id))
+  }
+
+  symbolId(text: string): SymbolId {
+    return this.#guard(() => this.#view.symbols.id(text))
+  }
+
+  read(ref: SeriesRef, range: TimeRange, out: SampleBuffer): void {
+    const record = ref < this.#view.series.count ? this.#guard(() => this.#view.series.addr(ref)) : 0
+    if (record === 0) {
+      out.count = 0
+      out.mixed = false
+      out.histograms = null
+      out.startTimes = null
+      return
+    }
+    this.#refresh()
+    this.#view.decoder.read(record, range.minTime, range.maxTime, out)
+  }
+
+  labelNames(matchers: readonly Matcher[], range: TimeRange): string[] {
+    return this.#guard(() => {
+      const names = new Set<SymbolId>()
+      for (const ref of this.select(matchers, range)) {
+        const ids = this.labelIds(ref)
+        for (let i = 0; i < ids.length; i += 2) names.add(ids[i]!)
+      }
+      return this.#texts(names)
+    })
+  }
+
+  labelValues(name: string, matchers: readonly Matcher[], range: TimeRange): string[] {
+    return this.#guard(() => {
+      const nameId = this.#view.symbols.id(name)
+      if (nameId < 0) return []
+      if (matchers.length === 0) return this.#texts(this.#valuesOf(nameId, range))
+      const values = new Set<SymbolId>()
+      for (const ref of this.select(matchers, range)) {
+        const ids = this.labelIds(ref)
+        for (let i = 0; i < ids.length; i += 2) if (ids[i] === nameId) values.add(ids[i + 1]!)
+      }
+      return this.#texts(values)
+    })
+  }
+
+  exemplars(ref: SeriesRef, range: TimeRange): Exemplar[] {
+    return this.#guard(() => readExemplars(this.#mem, this.#view.exemplars, ref, range))
+  }
+
+  metadata(): ReadonlyMap<string, readonly Metadata[]> {
+    return this.#guard(() => readMetadata(this.#mem, this.#view.symbols))
+  }
+
+  get seriesCount(): number {
+    return Atomics.load(this.#mem.control, C_LIVE_SERIES)
+  }
+
+  timeRange(): TimeRange | null {
+    const { control, controlF64 } = this.#mem
+    if (Atomics.load(control, C_SAMPLES_PRESENT) === 0) return null // pairs with the store in Head.publish
+    const minTime = Math.max(controlF64[C_MIN_TIME_F64]!, controlF64[C_FLOOR_F64]!)
+    return { minTime, maxTime: controlF64[C_MAX_TIME_F64]! }
+  }
+
+  release(): void {
+    if (this.#slot < 0) return
+    leaveEpoch(this.#mem, this.#slot)
+    this.#slot = -1
+  }
+
+  /**
+   * Drops what the thread remembers of ids once some were given out anew. A plain load does: whoever has met a new id
+   * has seen, through the store that published it, the generation that was raised before.
+   */
+  #refresh(): void {
+    const generation = this.#mem.control[C_GENERATION]!
+    if (generation !== this.#view.generation) forget(this.#view, generation)
+  }
+
+  /** Values of the name that a series with samples in the range has: looks no further than the first of each. */
+  #valuesOf(name: SymbolId, range: TimeRange): Set<SymbolId> {
+    const values = new Set<SymbolId>()
+    const list = new RefList(16)
+    forEachPair(this.#mem, this.#view.symbolTable, this.#view.pairs, name, (pair) => {
+      list.count = 0
+      copyPostings(this.#mem, this.#view.pairs, pair, list)
+      for (let i = 0; i < list.count; i++) {
+        if (!this.#mayHave(list.refs[i]!, range)) continue
+        values.add(this.#mem.get(this.#view.pairs.addr(pair) + P_VALUE))
+        break
+      }
+    })
+    return values
+  }
+
+  #texts(ids: ReadonlySet<SymbolId>): string[] {
+    return [...ids].map((id) => this.#view.symbols.text(id)).sort(compareStrings)
+  }
+
+  /** A live series whose first and last sample do not rule the range out. */
+  #mayHave(ref: SeriesRef, range: TimeRange): boolean {
+    const mem = this.#mem
+    const record = this.#view.series.addr(ref)
+    if (record === 0) return false
+    const state = mem.get(record + S_STATE)
+    if ((state & DEAD) !== 0 || mem.get(record + S_LABELS) === 0) return false
+    if (mem.get(record + S_OOO) !== 0 || mem.get(record + S_OOO_RAW) !== 0) return true
+    const isOpenTick = state >>> COUNT_SHIFT > 0 && (state & KIND_MASK) === Kind.group
+    const last = isOpenTick
+      ? mem.getF64(this.#view.groups.addr(mem.get(record + S_GROUP)), G_LAST_TIME_F64)
+      : mem.getF64(record, S_LAST_TIME_F64)
+    if (!(last >= Math.max(range.minTime, mem.controlF64[C_FLOOR_F64]!))) return false
+    return this.#firstTime(record, state) <= range.maxTime
+  }
+
+  /** A lower bound. */
+  #firstTime(record: number, state: number): number {
+    const mem = this.#mem
+    const first = mem.load(record + S_FIRST)
+    if (first !== 0) {
+      if (chunkKind(mem, first) !== Kind.group) return mem.getF64(first, K_BASE_F64)
+      return this.#timeOf(mem.get(first + K_GROUP), mem.get(first + K_TICK))
+    }
+    if ((state & KIND_MASK) === Kind.group) return this.#timeOf(mem.get(record + S_GROUP), mem.get(record + S_TICK))
+    return (state & KIND_MASK) === Kind.none ? -Infinity : mem.getF64(record, S_BASE_F64)
+  }
+
+  #timeOf(group: number, tick: number): number {
+    const record = this.#view.groups.addr(group)
+    const directory = this.#mem.load(record + G_DIRECTORY)
+    // The record is read without its lock: a tick of another group must not lead outside the directory.
+    const isKnown = tick >= firstTick(this.#mem, directory) && tick < this.#mem.get(record + G_TICKS)
+    return isKnown ? tickTime(this.#mem, directory, tick) : -Infinity
+  }
+
+  #guard<T>(fn: () => T): T {
+    if (this.#slot < 0) throw new Error('BUG: a head reader was used after release()')
+    try {
+      return fn()
+    } catch (error) {
+      if (error instanceof TypeError && this.#mem.isStale) throw new StalePagesError(this.#mem)
+      throw error
+    }
+  }
+}

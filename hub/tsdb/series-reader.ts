@@ -1,0 +1,316 @@
+/**
+ * Reads one series: sealed chunks, the open run, and samples that came late, as one ascending run. Takes no lock: the
+ * record's version is even before and the same after, or the read is done again.
+ */
+
+import { STALE_HIGH, STALE_LOW } from '../../protocol/samples/mod.ts'
+import { Cursor } from './bits.ts'
+import {
+  ChunkTarget,
+  chunkCount,
+  chunkKind,
+  copyTimes,
+  decodeGroupChunk,
+  decodeHistogramChunk,
+  decodeOwnChunk,
+  overlapsTicks,
+  overlapsTimes,
+  type TickRange,
+} from './chunk-reader.ts'
+import { RAW_STARTS, RAW_TIMES } from './chunk-writer.ts'
+import type { SampleBuffer } from './contract.ts'
+import { StalePagesError } from './errors.ts'
+import { findTick, firstTick, tickTime } from './groups.ts'
+import {
+  C_FLOOR_F64,
+  COUNT_SHIFT,
+  G_DIRECTORY,
+  G_PUBLISHED,
+  G_TICKS,
+  K_GROUP,
+  K_NEXT,
+  KIND_MASK,
+  Kind,
+  O_CAPACITY,
+  O_HEADER,
+  O_USED,
+  PAGE_MASK,
+  PAGE_SHIFT,
+  S_BASE_F64,
+  S_FIRST,
+  S_GROUP,
+  S_OOO,
+  S_OOO_RAW,
+  S_PREV,
+  S_RAW,
+  S_STATE,
+  S_TICK,
+  S_VERSION,
+} from './layout.ts'
+import type { Memory } from './memory.ts'
+import { createSampleBuffer, ensureCapacity } from './sample-buffer.ts'
+import type { Table } from './table.ts'
+import { fillValue } from './value-codec.ts'
+
+/** A writer holds a record's lock for microseconds; this many looks mean that its thread died inside one. */
+const ATTEMPTS_MAX = 5_000_000
+
+export class SeriesDecoder {
+  readonly #mem: Memory
+  readonly #groups: Table
+  readonly #tickField: number
+  readonly #cursor = new Cursor()
+  readonly #target = new ChunkTarget(createSampleBuffer(16))
+  readonly #late = createSampleBuffer(16)
+  #ticks: TickRange = { group: -1, from: 0, to: 0, times: new Float64Array(64) }
+  #ticksKey = { min: 0, max: 0, end: -1, directory: 0 }
+  #min = 0
+  #max = 0
+
+  /** `unpublished`: for the writer itself, which sees all its samples. */
+  constructor(mem: Memory, groups: Table, unpublished = false) {
+    this.#mem = mem
+    this.#groups = groups
+    this.#tickField = unpublished ? G_TICKS : G_PUBLISHED
+  }
+
+  /** Samples with minTime <= t <= maxTime of the series of this record, into `out`. */
+  read(record: number, minTime: number, maxTime: number, out: SampleBuffer): void {
+    const mem = this.#mem
+    const words = mem.u32[record >>> PAGE_SHIFT]!
+    const version = (record & PAGE_MASK) + S_VERSION
+    for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt++) {
+      const before = Atomics.load(words, version) // pairs with the adds in chunk-writer.ts, lock()
+      if (before & 1) continue
+      try {
+        this.#readOnce(record, minTime, maxTime, out)
+      } catch (error) {
+        if (Atomics.load(words, version) !== before) continue
+        if (mem.isStale) throw new StalePagesError(mem)
+        throw error
+      }
+      // An add, not a load: on weakly ordered machines the loads above may not sink below it.
+      if (Atomics.add(words, version, 0) === before) return
+    }
+    throw new Error('BUG: a series record stayed locked; the writer died inside a change')
+  }
+
+  #readOnce(record: number, minTime: number, maxTime: number, out: SampleBuffer): void {
+    const mem = this.#mem
+    this.#min = Math.max(minTime, mem.controlF64[C_FLOOR_F64]!)
+    this.#max = maxTime
+    reset(out)
+    const late = mem.get(record + S_OOO) !== 0 || mem.get(record + S_OOO_RAW) !== 0
+    const state = mem.load(record + S_STATE) // pairs with the stores in series-writer.ts
+    this.#prepare(out, this.#capacity(mem.get(record + S_FIRST)) + (state >>> COUNT_SHIFT))
+    this.#readChunks(mem.load(record + S_FIRST))
+    this.#readOpenRun(record, state)
+    if (late) this.#readLate(record, out)
+    markStale(out, this.#target.words)
+  }
+
+  #prepare(out: SampleBuffer, capacity: number): void {
+    ensureCapacity(out, capacity)
+    out.flags.fill(0, 0, capacity)
+    this.#target.refresh(out)
+    this.#target.minTime = this.#min
+    this.#target.maxTime = this.#max
+  }
+
+  /** Samples of the chunks in the list that overlap the range, at most; makes room for start times when there are any. */
+  #capacity(first: number): number {
+    const mem = this.#mem
+    let samples = 0
+    for (let chunk = first; chunk !== 0; chunk = mem.get(chunk + K_NEXT)) {
+      if (this.#overlaps(chunk)) samples += chunkCount(mem, chunk)
+    }
+    return samples
+  }
+
+  #overlaps(chunk: number): boolean {
+    if (chunkKind(this.#mem, chunk) !== Kind.group) return overlapsTimes(this.#mem, chunk, this.#min, this.#max)
+    const ticks = this.#ticksOf(this.#mem.get(chunk + K_GROUP))
+    return overlapsTicks(this.#mem, chunk, ticks.from, ticks.to)
+  }
+
+  #readChunks(first: number): void {
+    const mem = this.#mem
+    for (let chunk = first; chunk !== 0; chunk = mem.load(chunk + K_NEXT)) {
+      if (!this.#overlaps(chunk)) continue
+      const kind = chunkKind(mem, chunk)
+      if (kind === Kind.group) {
+        decodeGroupChunk(mem, chunk, this.#cursor, this.#ticksOf(mem.get(chunk + K_GROUP)), this.#target)
+        continue
+      }
+      if (kind !== Kind.own) this.#needStarts()
+      if (kind === Kind.histogram) decodeHistogramChunk(mem, chunk, this.#target)
+      else decodeOwnChunk(mem, chunk, this.#cursor, this.#target)
+    }
+  }
+
+  #readOpenRun(record: number, state: number): void {
+    const n = state >>> COUNT_SHIFT
+    if (n === 0) return
+    if ((state & KIND_MASK) === Kind.group) this.#readOpenGroup(record, n)
+    else this.#readOpenOwn(record, n, (state & KIND_MASK) === Kind.ownStart)
+  }
+
+  #readOpenGroup(record: number, n: number): void {
+    const mem = this.#mem
+    const { out, words } = this.#target
+    const ticks = this.#ticksOf(mem.get(record + S_GROUP))
+    const tick = mem.get(record + S_TICK)
+    const from = Math.max(tick, ticks.from)
+    const wanted = Math.min(tick + n, ticks.to) - from
+    if (wanted <= 0) return
+    const raw = mem.get(record + S_RAW)
+    if (raw === 0) fillValue(words, out.count, wanted, mem.get(record + S_PREV), mem.get(record + S_PREV + 1))
+    else {
+      const source = mem.u32[raw >>> PAGE_SHIFT]!
+      const at = (raw & PAGE_MASK) + 2 * (from - tick)
+      for (let i = 0; i < 2 * wanted; i++) words[2 * out.count + i] = source[at + i]!
+    }
+    copyTimes(ticks, from, wanted, out.times, out.count)
+    out.count += wanted
+  }
+
+  #readOpenOwn(record: number, n: number, hasStarts: boolean): void {
+    const mem = this.#mem
+    const { out, words } = this.#target
+    const raw = mem.get(record + S_RAW)
+    const base = mem.getF64(record, S_BASE_F64)
+    if (hasStarts) this.#needStarts()
+    for (let i = 0; i < n; i++) {
+      const time = base + mem.get(raw + RAW_TIMES + i)
+      if (time < this.#min || time > this.#max) continue
+      out.times[out.count] = time
+      words[2 * out.count] = mem.get(raw + 2 * i)
+      words[2 * out.count + 1] = mem.get(raw + 2 * i + 1)
+      if (hasStarts) out.startTimes![out.count] = mem.getF64(raw + RAW_STARTS, i)
+      out.count++
+    }
+  }
+
+  /** Decodes what came late behind the in-order samples, then merges the two. */
+  #readLate(record: number, out: SampleBuffer): void {
+    const mem = this.#mem
+    const late = this.#late
+    reset(late)
+    const buffer = mem.get(record + S_OOO_RAW)
+    const used = buffer === 0 ? 0 : mem.get(buffer + O_USED)
+    this.#prepare(late, this.#capacity(mem.get(record + S_OOO)) + used)
+    this.#readChunks(mem.get(record + S_OOO))
+    if (used > 0) this.#readLateBuffer(buffer, used)
+    if (late.count > 0) {
+      ensureCapacity(out, out.count + late.count)
+      if (late.startTimes && !out.startTimes) out.startTimes = new Float64Array(out.times.length)
+      const from = this.#target.words
+      this.#target.refresh(out)
+      mergeLate(out, this.#target.words, late, from)
+    } else this.#target.refresh(out)
+  }
+
+  #readLateBuffer(buffer: number, used: number): void {
+    const mem = this.#mem
+    const { out, words } = this.#target
+    const capacity = mem.get(buffer + O_CAPACITY)
+    for (let i = 0; i < used; i++) {
+      const time = mem.getF64(buffer, 1 + i)
+      if (time < this.#min || time > this.#max) continue
+      const start = mem.getF64(buffer, 1 + 2 * capacity + i)
+      if (start !== 0) this.#needStarts()
+      out.times[out.count] = time
+      words[2 * out.count] = mem.get(buffer + O_HEADER + 2 * (capacity + i))
+      words[2 * out.count + 1] = mem.get(buffer + O_HEADER + 2 * (capacity + i) + 1)
+      if (out.startTimes) out.startTimes[out.count] = start
+      out.count++
+    }
+  }
+
+  #needStarts(): void {
+    const { out } = this.#target
+    out.startTimes ??= new Float64Array(out.times.length)
+  }
+
+  /** The group's ticks in the range, kept from series to series. */
+  #ticksOf(group: number): TickRange {
+    const mem = this.#mem
+    const record = this.#groups.addr(group)
+    const end = mem.load(record + this.#tickField) // pairs with the store in GroupWriter.publish
+    const directory = mem.load(record + G_DIRECTORY)
+    const ticks = this.#ticks
+    const key = this.#ticksKey
+    if (
+      ticks.group === group &&
+      key.end === end &&
+      key.directory === directory &&
+      key.min === this.#min &&
+      key.max === this.#max
+    ) {
+      return ticks
+    }
+    const first = Math.min(firstTick(mem, directory), end)
+    ticks.from = findTick(mem, directory, first, end, this.#min)
+    ticks.to = findTick(mem, directory, ticks.from, end, nextAfter(this.#max))
+    const n = ticks.to - ticks.from
+    if (ticks.times.length < n) ticks.times = new Float64Array(Math.max(n, ticks.times.length * 2))
+    for (let i = 0; i < n; i++) ticks.times[i] = tickTime(mem, directory, ticks.from + i)
+    ticks.group = group
+    key.end = end
+    key.directory = directory
+    key.min = this.#min
+    key.max = this.#max
+    return ticks
+  }
+
+  /** When ids may have been given out anew. */
+  forget(): void {
+    this.#ticks.group = -1
+  }
+}
+
+/** Times are whole milliseconds. */
+function nextAfter(time: number): number {
+  return Math.floor(time) + 1
+}
+
+function reset(out: SampleBuffer): void {
+  out.count = 0
+  out.mixed = false
+  out.histograms = null
+  out.startTimes = null
+}
+
+function markStale(out: SampleBuffer, words: Uint32Array): void {
+  const { values, flags, count } = out
+  for (let i = 0; i < count; i++) {
+    if (!Number.isNaN(values[i]!) || flags[i] !== 0) continue
+    if (words[2 * i + 1] === STALE_HIGH && words[2 * i] === STALE_LOW) {
+      flags[i] = 1
+      out.mixed = true
+    }
+  }
+}
+
+function mergeLate(out: SampleBuffer, words: Uint32Array, late: SampleBuffer, lateWords: Uint32Array): void {
+  const order = new Uint32Array(late.count)
+  for (let i = 0; i < late.count; i++) order[i] = i
+  order.sort((a, b) => late.times[a]! - late.times[b]!)
+  if (late.histograms && !out.histograms) out.histograms = []
+  let i = out.count - 1
+  let j = late.count - 1
+  for (let to = out.count + late.count - 1; j >= 0; to--) {
+    const fromLate = i < 0 || late.times[order[j]!]! > out.times[i]!
+    const source = fromLate ? late : out
+    const sourceWords = fromLate ? lateWords : words
+    const at = fromLate ? order[j--]! : i--
+    out.times[to] = source.times[at]!
+    words[2 * to] = sourceWords[2 * at]!
+    words[2 * to + 1] = sourceWords[2 * at + 1]!
+    out.flags[to] = source.flags[at]!
+    if (out.startTimes) out.startTimes[to] = source.startTimes ? source.startTimes[at]! : 0
+    if (out.histograms) out.histograms[to] = source.histograms?.[at]
+  }
+  out.count += late.count
+  if (late.mixed) out.mixed = true
+}
