@@ -1,2 +1,10 @@
 /** The PromQL evaluator: columnar operators over a `SeriesReader`. */
 export { evaluate, type Query } from './evaluate.ts'
+export {
+  evaluatePartial,
+  mergePartials,
+  type PartialCut,
+  type PartialResult,
+  type SplitPlan,
+  splitPlan,
+} from './split.ts'

@@ -29,7 +29,7 @@ export function uniqueSeries(
 }
 
 /** True when all series of the result have the same metric name, or none: dropping it then cannot make two equal. */
-function hasOneName(expr: Expr): boolean {
+export function hasOneName(expr: Expr): boolean {
   switch (expr.kind) {
     case 'vector-selector':
       return expr.matchers.some(({ name, op }) => name === METRIC_NAME && op === '=')
@@ -41,6 +41,8 @@ function hasOneName(expr: Expr): boolean {
       return hasOneName(expr.expr)
     case 'call':
       return expr.args.every((arg) => arg.kind === 'string' || hasOneName(arg)) && !expr.func.startsWith('label_')
+    case 'binary':
+      return expr.op !== 'or' && hasOneName(expr.lhs) && hasOneName(expr.rhs)
     case 'number':
       return true
     default:

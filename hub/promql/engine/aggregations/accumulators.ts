@@ -15,6 +15,20 @@ export interface Accumulator {
   add(series: Series): void
   /** Writes the result of every step into `out`, which is empty. */
   finish(out: Series): void
+  /** The state as columns, to be merged elsewhere; null when it cannot be told in floats. Borrowed. */
+  partial(): PartialColumns | null
+  /** Adds the state of another accumulator of the same kind. */
+  merge(other: PartialColumns): void
+}
+
+/** Columns of one group; which are there depends on the aggregation. */
+export type PartialColumns = {
+  /** 0 where nothing was seen. */
+  readonly state: Uint8Array
+  readonly values: Float64Array
+  /** What compensated summation holds beside the sum. */
+  readonly comps: Float64Array | null
+  readonly counts: Float64Array | null
 }
 
 export type AccumulatorSpec = { readonly ctx: QueryContext; readonly expr: AggregateExpr; readonly steps: number }
@@ -129,10 +143,27 @@ export class SumAccumulator implements Accumulator {
     }
   }
 
-  /** For partial results of a shard: the float columns as they stand, null when histograms are involved. */
-  partial(): { sum: Float64Array; c: Float64Array; counts: Float64Array | null; state: Uint8Array } | null {
+  partial(): PartialColumns | null {
     if (this.#histograms !== null || this.#counts?.some((count) => count < 0)) return null
-    return { sum: this.#sum, c: this.#c, counts: this.#counts, state: this.#state }
+    return { values: this.#sum, comps: this.#c, counts: this.#counts, state: this.#state }
+  }
+
+  merge({ state, values, comps, counts }: PartialColumns): void {
+    for (let i = 0; i < state.length; i++) {
+      if (state[i] === NONE) continue
+      const sum = this.#sum[i]!
+      const value = values[i]!
+      if (this.#counts !== null) this.#counts[i]! += counts![i]!
+      this.#c[i]! += comps![i]!
+      if (this.#state[i] === NONE) this.#sum[i] = value
+      else {
+        const next = sum + value
+        if (next === Infinity || next === -Infinity) this.#c[i] = 0
+        else this.#c[i]! += Math.abs(sum) >= Math.abs(value) ? sum - next + value : value - next + sum
+        this.#sum[i] = next
+      }
+      this.#state[i]! |= state[i]!
+    }
   }
 }
 
@@ -228,6 +259,14 @@ export class ExtremeAccumulator implements Accumulator {
     out.values.set(this.#best)
     out.present.set(this.#present)
   }
+
+  partial(): PartialColumns {
+    return { state: this.#present, values: this.#best, comps: null, counts: null }
+  }
+
+  merge({ state, values }: PartialColumns): void {
+    this.add({ present: state, values, histograms: null } as Series)
+  }
 }
 
 /** count and group. */
@@ -252,6 +291,14 @@ export class CountAccumulator implements Accumulator {
       out.values[i] = one ? 1 : this.#counts[i]!
       out.present[i] = FLOAT
     }
+  }
+
+  partial(): PartialColumns {
+    return { state: new Uint8Array(this.#counts.length).fill(1), values: this.#counts, comps: null, counts: null }
+  }
+
+  merge({ values }: PartialColumns): void {
+    for (let i = 0; i < values.length; i++) this.#counts[i]! += values[i]!
   }
 }
 
@@ -294,6 +341,25 @@ export class VarianceAccumulator implements Accumulator {
       const variance = this.#squares[i]! / this.#counts[i]!
       out.values[i] = root ? Math.sqrt(variance) : variance
       out.present[i] = FLOAT
+    }
+  }
+
+  partial(): PartialColumns {
+    const state = Uint8Array.from(this.#counts, (count) => (count > 0 ? FLOAT : NONE))
+    return { state, values: this.#squares, comps: this.#means, counts: this.#counts }
+  }
+
+  /** As Chan et al. combine variances; `comps` are the means. */
+  merge({ values, comps, counts }: PartialColumns): void {
+    for (let i = 0; i < values.length; i++) {
+      const theirs = counts![i]!
+      if (theirs === 0) continue
+      const mine = this.#counts[i]!
+      const delta = comps![i]! - this.#means[i]!
+      const total = mine + theirs
+      this.#squares[i]! += values[i]! + (mine === 0 ? 0 : (delta * delta * mine * theirs) / total)
+      this.#means[i] = mine === 0 ? comps![i]! : this.#means[i]! + (delta * theirs) / total
+      this.#counts[i] = total
     }
   }
 }

@@ -49,13 +49,17 @@ export function streamAggregate(ctx: QueryContext, expr: AggregateExpr, frame: F
     default: {
       const groups = accumulate(ctx, expr, frame)
       done()
-      for (const group of groups) {
-        const out = newSeries(frame.steps, -1, group.labels)
-        out.dropName = group.dropName
-        group.accumulator.finish(out)
-        if (anyPresent(out.present)) pass(out)
-      }
+      emitGroups(groups, frame, pass)
     }
+  }
+}
+
+export function emitGroups(groups: Iterable<AccumulatedGroup>, frame: Frame, emit: Emit): void {
+  for (const group of groups) {
+    const out = newSeries(frame.steps, -1, group.labels)
+    out.dropName = group.dropName
+    group.accumulator.finish(out)
+    if (anyPresent(out.present)) emit(out)
   }
 }
 
@@ -77,7 +81,7 @@ export function accumulate(ctx: QueryContext, expr: AggregateExpr, frame: Frame)
   return [...groups.values()]
 }
 
-function newAccumulator(spec: AccumulatorSpec): Accumulator {
+export function newAccumulator(spec: AccumulatorSpec): Accumulator {
   switch (spec.expr.op) {
     case 'sum':
       return new SumAccumulator(spec, false)
