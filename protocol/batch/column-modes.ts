@@ -21,10 +21,10 @@ export const MAX_SCALED = 2 ** 51
 /** Exact powers: v * 10^k rounds, but the rounded integer divided by 10^k is checked to be v. */
 export const POWERS_OF_TEN = Float64Array.from({ length: MAX_DECIMALS + 1 }, (_, k) => Number(`1e${k}`))
 
-/** `value` in units of 1 / `power`, or 0 when it is no whole number of them. */
+/** `value` in units of 1 / `power`, or 0 when it is no whole number of them; never -0, which would seep into results. */
 export function scaledOf(value: number, power: number): number {
   const scaled = Math.round(value * power)
-  return scaled / power === value && scaled < MAX_SCALED && scaled > -MAX_SCALED ? scaled : 0
+  return scaled / power === value && scaled < MAX_SCALED && scaled > -MAX_SCALED ? scaled + 0 : 0
 }
 
 /** The values that a batch's columns are measured against, by series id; ids from `count` on have `missing`. */
