@@ -16,16 +16,23 @@ const milliseconds = fc.oneof(
   fc.constantFrom(60_000, 86_400_000, 31_536_000_000),
 )
 
+/** As Go's Duration.Seconds, which may differ from the quotient in the last bit. */
+const seconds = (ms: number): number => Math.trunc(ms / 1000) + (ms % 1000) / 1000
+
 const number: Arbitrary<Expr> = fc.oneof(
   fc.double({ noNaN: true }).map((value): Expr => ({ kind: 'number', value, duration: false, pos })),
-  milliseconds.map((ms): Expr => ({ kind: 'number', value: ms / 1000, duration: true, pos })),
+  milliseconds.map((ms): Expr => ({ kind: 'number', value: seconds(ms), duration: true, pos })),
 )
-const string = fc.string({ unit: 'grapheme' }).map((value): Expr => ({ kind: 'string', value, pos }))
+/** Upstream takes U+FFFD for broken UTF-8. */
+const string = fc
+  .string({ unit: 'grapheme' })
+  .filter((text) => !text.includes('\ufffd'))
+  .map((value): Expr => ({ kind: 'string', value, pos }))
 
 const { duration } = fc.letrec<{ duration: DurationExpr }>((tie) => ({
   duration: fc.oneof(
     { maxDepth: 3 },
-    milliseconds.map((ms): DurationExpr => ({ kind: 'duration-literal', seconds: ms / 1000, duration: true, pos })),
+    milliseconds.map((ms): DurationExpr => ({ kind: 'duration-literal', seconds: seconds(ms), duration: true, pos })),
     fc
       .constantFrom('step' as const, 'range' as const)
       .map((op): DurationExpr => ({ kind: 'duration-op', op, lhs: null, rhs: null, wrapped: false, pos })),
@@ -79,7 +86,9 @@ const selector: Arbitrary<VectorSelector> = fc
 /** Operands that need parentheses: after `offset (…)` an operator would still belong to the duration, as upstream. */
 function paren(expr: Expr): Expr {
   const open = 'offset' in expr && expr.offset.expr !== null
-  return open || expr.kind === 'binary' || expr.kind === 'unary' ? { kind: 'paren', expr, pos } : expr
+  // A sign binds less than `^`.
+  const signed = expr.kind === 'number' && /^[+-]/.test(printExpr(expr))
+  return open || signed || expr.kind === 'binary' || expr.kind === 'unary' ? { kind: 'paren', expr, pos } : expr
 }
 const range = fc.oneof(
   milliseconds.map((rangeMs) => ({ rangeMs, rangeExpr: null })),
