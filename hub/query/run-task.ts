@@ -99,7 +99,18 @@ function answer(task: QueryTask, reader: SeriesReader, flags: Int32Array): Worke
 }
 
 function parse(query: string, settings: QuerySettings): Expr {
-  return parseExpr(query, parserFeatures(settings.features))
+  return named('query', () => parseExpr(query, parserFeatures(settings.features)))
+}
+
+/** Complaints about a parameter name it, as upstream's invalidParamError does. */
+function named<T>(parameter: string, fn: () => T): T {
+  try {
+    return fn()
+  } catch (error) {
+    if (error instanceof ParseError)
+      throw new ApiError('bad_data', `invalid parameter "${parameter}": ${error.message}`, { cause: error })
+    throw error
+  }
 }
 
 function engineOptions(settings: QuerySettings, flags: Int32Array): EngineOptions {
@@ -127,8 +138,5 @@ function vectorOf(result: ReturnType<typeof evaluate>): NonNullable<WorkerAnswer
 }
 
 function selectors(matches: readonly string[]): Matcher[][] {
-  return matches.map((text) => {
-    const matchers = [...parseMetricSelector(text)]
-    return matchers
-  })
+  return matches.map((text) => named('match[]', () => [...parseMetricSelector(text)]))
 }

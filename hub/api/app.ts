@@ -1,0 +1,134 @@
+/** The hub's HTTP face: Prometheus's API and paths, and the page. Nothing per sample happens on this thread. */
+import { type Context, Hono } from 'hono'
+import { ApiError, ERROR_STATUS, errorBody, type QueryTask } from '../query/mod.ts'
+import { agentRoutes } from './agents.ts'
+import type { ApiDeps } from './deps.ts'
+import { servePage } from './page.ts'
+import { Params } from './params.ts'
+import { queryRoutes } from './query-routes.ts'
+import { ruleRoutes } from './rule-routes.ts'
+import { statusRoutes } from './status-routes.ts'
+import { targetRoutes } from './target-routes.ts'
+import { writeRoute } from './write-route.ts'
+
+export type Vars = { Bindings: { remoteAddress: string; signal: AbortSignal } }
+export type Ctx = Context<Vars>
+
+/** Of form bodies: queries are text. */
+const MAX_FORM_BYTES = 4 << 20
+const GZIP_FROM_BYTES = 1400
+
+export type Handler = (
+  request: Request,
+  info: { readonly remoteAddress: string; readonly signal: AbortSignal },
+) => Promise<Response>
+
+export function createApp(deps: ApiDeps): Handler {
+  const app = new Hono<Vars>()
+  const root = deps.routePrefix === '' ? app : app.basePath(deps.routePrefix)
+  app.use('*', async (c, next) => {
+    await next()
+    c.res.headers.set('x-content-type-options', 'nosniff')
+    c.res.headers.set('referrer-policy', 'no-referrer')
+  })
+  root.use('/api/*', async (c, next) => {
+    if (deps.isReady()) return next()
+    return c.body('Service Unavailable', 503)
+  })
+  queryRoutes(root, deps)
+  targetRoutes(root, deps)
+  ruleRoutes(root, deps)
+  statusRoutes(root, deps)
+  agentRoutes(root, deps)
+  writeRoute(root, deps)
+  servePage(root, deps)
+  app.notFound((c) =>
+    c.req.path.includes('/api/')
+      ? problem('not_found', `no such path: ${c.req.path}`)
+      : c.text('404 page not found\n', 404),
+  )
+  app.onError((error) => {
+    if (error instanceof ApiError) return problem(error.type, error.message)
+    deps.log.error('Request failed', { err: error })
+    return problem('internal', error.message)
+  })
+  return async (request, info) => {
+    const response = await app.fetch(request, info)
+    return compressed(request, response, deps)
+  }
+}
+
+function problem(type: keyof typeof ERROR_STATUS, message: string): Response {
+  return new Response(errorBody(type, message), {
+    status: ERROR_STATUS[type],
+    headers: { 'content-type': 'application/json' },
+  })
+}
+
+export function json(data: unknown): Response {
+  return new Response(JSON.stringify({ status: 'success', data }), { headers: { 'content-type': 'application/json' } })
+}
+
+/** @throws ApiError for a body that is no form or too large */
+export async function params(c: Ctx): Promise<Params> {
+  const url = new URL(c.req.url).searchParams
+  if (c.req.method !== 'POST') return new Params([url])
+  const type = (c.req.header('content-type') ?? '').split(';')[0]!.trim().toLowerCase()
+  const text = await bounded(c.req.raw, MAX_FORM_BYTES)
+  if (type !== 'application/x-www-form-urlencoded') return new Params([url])
+  return new Params([new URLSearchParams(text), url])
+}
+
+async function bounded(request: Request, maxBytes: number): Promise<string> {
+  if (!request.body) return ''
+  const chunks: Uint8Array[] = []
+  let size = 0
+  for await (const chunk of request.body as unknown as AsyncIterable<Uint8Array>) {
+    size += chunk.length
+    if (size > maxBytes) throw new ApiError('bad_data', `error parsing form values: the body exceeds ${maxBytes} bytes`)
+    chunks.push(chunk)
+  }
+  return new TextDecoder().decode(concat(chunks, size))
+}
+
+export function concat(chunks: readonly Uint8Array[], size: number): Uint8Array {
+  const out = new Uint8Array(size)
+  let at = 0
+  for (const chunk of chunks) {
+    out.set(chunk, at)
+    at += chunk.length
+  }
+  return out
+}
+
+/** Runs a task for this request; a client that hangs up cancels it. */
+export async function respond(
+  c: Ctx,
+  deps: ApiDeps,
+  task: QueryTask,
+  timeoutMs = deps.queryTimeoutMs,
+): Promise<Response> {
+  const { status, contentType, body } = await deps.query.run(task, {
+    timeoutMs: Math.min(timeoutMs, deps.queryTimeoutMs),
+    signal: c.env.signal,
+  })
+  return new Response(body as Uint8Array<ArrayBuffer>, { status, headers: { 'content-type': contentType } })
+}
+
+async function compressed(request: Request, response: Response, deps: ApiDeps): Promise<Response> {
+  if (
+    !response.body ||
+    response.headers.has('content-encoding') ||
+    !/\bgzip\b/.test(request.headers.get('accept-encoding') ?? '')
+  )
+    return response
+  const type = response.headers.get('content-type') ?? ''
+  if (!/json|text|javascript|svg/.test(type)) return response
+  const bytes = new Uint8Array(await response.arrayBuffer())
+  const headers = new Headers(response.headers)
+  if (bytes.length < GZIP_FROM_BYTES) return new Response(bytes, { status: response.status, headers })
+  headers.set('content-encoding', 'gzip')
+  headers.append('vary', 'accept-encoding')
+  headers.delete('content-length')
+  return new Response((await deps.gzip(bytes)) as Uint8Array<ArrayBuffer>, { status: response.status, headers })
+}

@@ -1,0 +1,54 @@
+/** What the API needs of the hub: everything is handed down by main.ts. */
+import type { TargetStatus } from '../../agent/scrape/mod.ts'
+import type { Clock, Disk, Logger } from '../../protocol/env/mod.ts'
+import type { Labels } from '../../protocol/labels/mod.ts'
+import type { AgentRegistry } from '../agents/mod.ts'
+import type { Ingest } from '../ingest/mod.ts'
+import type { QueryService, QuerySettings } from '../query/mod.ts'
+import type { Group } from '../rules/mod.ts'
+
+export type DroppedTarget = { readonly job: string; readonly discoveredLabels: Labels }
+
+export type BuildInfo = {
+  readonly version: string
+  readonly revision: string
+  readonly branch: string
+  readonly buildUser: string
+  readonly buildDate: string
+  readonly goVersion: string
+}
+
+export type ApiDeps = {
+  readonly clock: Clock
+  readonly disk: Disk
+  readonly log: Logger
+  readonly query: QueryService
+  readonly settings: () => QuerySettings
+  readonly queryTimeoutMs: number
+  readonly ingest: Ingest
+  readonly registry: AgentRegistry
+  readonly groups: () => readonly Group[]
+  readonly targets: () => readonly TargetStatus[]
+  readonly droppedTargets: () => readonly DroppedTarget[]
+  readonly externalLabels: () => Labels
+  /** The configuration with secrets redacted. */
+  readonly configText: () => string
+  readonly flags: Readonly<Record<string, string>>
+  readonly build: BuildInfo
+  readonly startedMs: number
+  readonly retention: string
+  readonly lastReload: () => { readonly ok: boolean; readonly atMs: number }
+  readonly alertmanagers: () => readonly string[]
+  readonly remoteWriteEnabled: boolean
+  readonly lifecycleEnabled: boolean
+  readonly reload: () => Promise<void>
+  readonly quit: () => void
+  readonly isReady: () => boolean
+  /** The hub's own metrics as text 0.0.4. */
+  readonly metrics: () => Promise<Uint8Array>
+  /** Folder of the built page. */
+  readonly uiFolder: string
+  /** '' or `/prefix`. */
+  readonly routePrefix: string
+  readonly gzip: (bytes: Uint8Array) => Promise<Uint8Array>
+}

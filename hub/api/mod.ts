@@ -1,0 +1,3 @@
+/** The hub's HTTP API. */
+export { createApp } from './app.ts'
+export type { ApiDeps, BuildInfo, DroppedTarget } from './deps.ts'

@@ -1,0 +1,77 @@
+/** Parameters of the HTTP API, from the URL and from form bodies alike. Semantics: Prometheus web/api/v1/api.go. */
+import { parseDuration } from '../../protocol/durations/mod.ts'
+import { ApiError } from '../query/mod.ts'
+
+/** Values of one name in order, those of the body before those of the URL, as Go's r.Form. */
+export class Params {
+  readonly #sources: readonly URLSearchParams[]
+  constructor(sources: readonly URLSearchParams[]) {
+    this.#sources = sources
+  }
+
+  get(name: string): string {
+    for (const source of this.#sources) {
+      const value = source.get(name)
+      if (value !== null) return value
+    }
+    return ''
+  }
+
+  all(name: string): string[] {
+    return this.#sources.flatMap((source) => source.getAll(name))
+  }
+
+  /** ms; `fallback` when absent or empty. */
+  time(name: string, fallback: number): number {
+    const text = this.get(name)
+    if (text === '') return fallback
+    return parseTime(text) ?? invalid(name, `cannot parse ${JSON.stringify(text)} to a valid timestamp`)
+  }
+
+  /** ms */
+  duration(name: string, fallback: number): number {
+    const text = this.get(name)
+    if (text === '') return fallback
+    return parseSpan(text) ?? invalid(name, `cannot parse ${JSON.stringify(text)} to a valid duration`)
+  }
+
+  limit(name = 'limit'): number {
+    const text = this.get(name)
+    if (text === '') return 0
+    if (!/^[+-]?\d+$/.test(text)) return invalid(name, `strconv.Atoi: parsing ${JSON.stringify(text)}: invalid syntax`)
+    const value = Number(text)
+    return value < 0 ? invalid(name, 'limit must be non-negative') : value
+  }
+}
+
+export function invalid(name: string, problem: string): never {
+  throw new ApiError('bad_data', `invalid parameter ${JSON.stringify(name)}: ${problem}`)
+}
+
+const NUMBER = /^[+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?$/i
+/** What Prometheus calls minTime and maxTime; clients send them back. */
+const EARLIEST = '-292273086-05-16T16:47:06Z'
+const LATEST = '292277025-08-18T07:12:54.999999999Z'
+
+/** Unix seconds with a fraction, or RFC 3339; null for neither. */
+export function parseTime(text: string): number | null {
+  if (NUMBER.test(text)) return Math.round(Number(text) * 1000)
+  if (text === EARLIEST) return Number.NEGATIVE_INFINITY
+  if (text === LATEST) return Number.POSITIVE_INFINITY
+  if (!/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)$/.test(text)) return null
+  const ms = Date.parse(text)
+  return Number.isNaN(ms) ? null : ms
+}
+
+/** Seconds, or a duration; ms. */
+export function parseSpan(text: string): number | null {
+  if (NUMBER.test(text)) {
+    const ms = Math.round(Number(text) * 1000)
+    return Number.isFinite(ms) && Math.abs(ms) < 9.2e15 ? ms : null
+  }
+  try {
+    return parseDuration(text)
+  } catch {
+    return null
+  }
+}

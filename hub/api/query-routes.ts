@@ -1,0 +1,141 @@
+/** Queries and discovery of series. */
+import type { Hono } from 'hono'
+import { exprToApi, ParseError, parseExpr } from '../promql/parser/mod.ts'
+import { prettyExpr } from '../promql/printer/mod.ts'
+import { ApiError, parserFeatures, type QuerySettings } from '../query/mod.ts'
+import { type Ctx, json, params, respond, type Vars } from './app.ts'
+import type { ApiDeps } from './deps.ts'
+import { invalid, type Params } from './params.ts'
+
+const MAX_POINTS = 11_000
+const MAX_QUERY_BYTES = 1 << 20
+const EVER = { startMs: Number.NEGATIVE_INFINITY, endMs: Number.POSITIVE_INFINITY }
+
+type App = Hono<Vars>
+
+export function queryRoutes(app: App, deps: ApiDeps): void {
+  const both = (path: string, handler: (c: Ctx, p: Params) => Promise<Response>): void => {
+    app.on(['GET', 'POST'], path, async (c) => handler(c, await params(c)))
+  }
+  both('/api/v1/query', async (c, p) => {
+    const task = {
+      kind: 'instant' as const,
+      query: queryText(p),
+      timeMs: p.time('time', Math.round(deps.clock.now())),
+      limit: p.limit(),
+      settings: settings(p, deps),
+    }
+    return respond(c, deps, task, p.duration('timeout', deps.queryTimeoutMs))
+  })
+  both('/api/v1/query_range', async (c, p) => {
+    const startMs = p.time('start', Number.NaN)
+    const endMs = p.time('end', Number.NaN)
+    if (Number.isNaN(startMs)) invalid('start', 'cannot parse "" to a valid timestamp')
+    if (Number.isNaN(endMs)) invalid('end', 'cannot parse "" to a valid timestamp')
+    if (endMs < startMs) invalid('end', 'end timestamp must not be before start time')
+    const stepMs = p.duration('step', Number.NaN)
+    if (Number.isNaN(stepMs)) invalid('step', 'cannot parse "" to a valid duration')
+    if (stepMs <= 0)
+      invalid('step', 'zero or negative query resolution step widths are not accepted. Try a positive integer')
+    if ((endMs - startMs) / stepMs > MAX_POINTS) {
+      throw new ApiError(
+        'bad_data',
+        'exceeded maximum resolution of 11,000 points per timeseries. Try decreasing the query resolution (?step=XX)',
+      )
+    }
+    const task = {
+      kind: 'range' as const,
+      query: queryText(p),
+      startMs,
+      endMs,
+      stepMs,
+      limit: p.limit(),
+      settings: settings(p, deps),
+    }
+    return respond(c, deps, task, p.duration('timeout', deps.queryTimeoutMs))
+  })
+  both('/api/v1/query_exemplars', async (c, p) => {
+    const window = span(p)
+    if (window.endMs < window.startMs)
+      throw new ApiError('bad_data', 'end timestamp must not be before start timestamp')
+    return respond(c, deps, { kind: 'exemplars', query: queryText(p), startMs: window.startMs, endMs: window.endMs })
+  })
+  both('/api/v1/series', async (c, p) => {
+    const matches = p.all('match[]')
+    if (matches.length === 0) throw new ApiError('bad_data', 'no match[] parameter provided')
+    return respond(c, deps, { kind: 'series', matches, ...span(p), limit: p.limit() })
+  })
+  both('/api/v1/labels', async (c, p) =>
+    respond(c, deps, { kind: 'labels', matches: p.all('match[]'), ...span(p), limit: p.limit() }),
+  )
+  app.get('/api/v1/label/:name/values', async (c) => {
+    const p = await params(c)
+    const label = unescapeName(c.req.param('name'))
+    if (label === '' || !label.isWellFormed())
+      throw new ApiError('bad_data', `invalid label name: ${JSON.stringify(label)}`)
+    return respond(c, deps, { kind: 'values', label, matches: p.all('match[]'), ...span(p), limit: p.limit() })
+  })
+  app.get('/api/v1/metadata', async (c) => {
+    const p = await params(c)
+    return respond(c, deps, {
+      kind: 'metadata',
+      metric: p.get('metric'),
+      limit: p.limit(),
+      limitPerMetric: p.limit('limit_per_metric'),
+    })
+  })
+  both('/api/v1/format_query', async (_, p) => json(prettyExpr(parsed(p, deps))))
+  both('/api/v1/parse_query', async (_, p) => json(exprToApi(parsed(p, deps))))
+  app.get('/federate', async (c) => {
+    const p = await params(c)
+    const task = {
+      kind: 'federate' as const,
+      matches: p.all('match[]'),
+      timeMs: Math.round(deps.clock.now()),
+      lookbackMs: deps.settings().lookbackMs,
+      externalLabels: [...deps.externalLabels()],
+    }
+    const response = await respond(c, deps, task)
+    // Scrapers show the text: upstream answers it plainly.
+    if (response.status !== 200)
+      return new Response(((await response.json()) as { error: string }).error + '\n', { status: response.status })
+    return response
+  })
+}
+
+function queryText(p: Params): string {
+  const text = p.get('query')
+  if (text.length > MAX_QUERY_BYTES) invalid('query', `the query exceeds ${MAX_QUERY_BYTES} bytes`)
+  return text
+}
+
+function parsed(p: Params, deps: ApiDeps): ReturnType<typeof parseExpr> {
+  try {
+    return parseExpr(queryText(p), parserFeatures(deps.settings().features))
+  } catch (error) {
+    if (error instanceof ParseError) return invalid('query', error.message)
+    throw error
+  }
+}
+
+function settings(p: Params, deps: ApiDeps): QuerySettings {
+  const base = deps.settings()
+  const lookbackMs = p.duration('lookback_delta', 0)
+  return { ...base, lookbackMs: lookbackMs > 0 ? lookbackMs : base.lookbackMs, stats: p.get('stats') !== '' }
+}
+
+function span(p: Params): { startMs: number; endMs: number } {
+  return { startMs: p.time('start', EVER.startMs), endMs: p.time('end', EVER.endMs) }
+}
+
+/** Names that a path cannot hold travel as `U__` and hexadecimal. Semantics: prometheus/common model.UnescapeName. */
+export function unescapeName(name: string): string {
+  if (!name.startsWith('U__')) return name
+  return name
+    .slice(3)
+    .replace(
+      /__|_([0-9a-fA-F]{1,6})_/g,
+      (whole, hex?: string) =>
+        (hex === undefined ? '_' : String.fromCodePoint(Math.min(Number.parseInt(hex, 16), 0x10ffff))) || whole,
+    )
+}

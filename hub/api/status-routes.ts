@@ -1,0 +1,68 @@
+/** Status, health and lifecycle. */
+import type { Hono } from 'hono'
+import { TEXT_CONTENT_TYPE } from '../../protocol/exposition/mod.ts'
+import { json, params, respond, type Vars } from './app.ts'
+import type { ApiDeps } from './deps.ts'
+
+export function statusRoutes(app: Hono<Vars>, deps: ApiDeps): void {
+  // No `features` field: Grafana takes a server that has one for another product.
+  app.get('/api/v1/status/buildinfo', () => json(deps.build))
+  app.get('/api/v1/status/config', () => json({ yaml: deps.configText() }))
+  app.get('/api/v1/status/flags', () => json(deps.flags))
+  app.get('/api/v1/status/runtimeinfo', async () => {
+    const { ok, atMs } = deps.lastReload()
+    const status = await deps.ingest.status()
+    return json({
+      startTime: new Date(deps.startedMs).toISOString(),
+      CWD: deps.flags['storage.tsdb.path'] ?? '',
+      hostname: '',
+      serverTime: new Date(deps.clock.now()).toISOString(),
+      reloadConfigSuccess: ok,
+      lastConfigTime: new Date(atMs).toISOString(),
+      corruptionCount: status.counters.replayLost,
+      goroutineCount: deps.query.threads + 2,
+      GOMAXPROCS: deps.query.threads,
+      GOMEMLIMIT: 0,
+      GOGC: '',
+      GODEBUG: '',
+      storageRetention: deps.retention,
+    })
+  })
+  app.get('/api/v1/status/tsdb', async (c) => {
+    const limit = (await params(c)).limit()
+    return respond(c, deps, { kind: 'cardinality', limit: limit || 10 })
+  })
+  app.get('/api/v1/status/walreplay', () => json({ min: 0, max: 0, current: 0, state: 'done' }))
+  app.get('/api/v1/status/ingest', async () => json(await deps.ingest.status()))
+  app.get('/api/v1/notifications', () => json([]))
+
+  app.get('/-/healthy', (c) => c.text('Heliograph hub is Healthy.\n'))
+  app.on('HEAD', '/-/healthy', (c) => c.body(null, 200))
+  app.get('/-/ready', (c) =>
+    deps.isReady() ? c.text('Heliograph hub is Ready.\n') : c.text('Service Unavailable', 503),
+  )
+  app.on(['POST', 'PUT'], '/-/reload', async (c) => {
+    if (!deps.lifecycleEnabled) return c.text('Lifecycle API is not enabled.\n', 403)
+    try {
+      await deps.reload()
+      return c.text('')
+    } catch (error) {
+      return c.text(`failed to reload config: ${(error as Error).message}\n`, 500)
+    }
+  })
+  app.on(['POST', 'PUT'], '/-/quit', (c) => {
+    if (!deps.lifecycleEnabled) return c.text('Lifecycle API is not enabled.\n', 403)
+    deps.quit()
+    return c.text('Requesting termination... Goodbye!')
+  })
+  app.get('/-/reload', (c) => c.text('Only POST or PUT requests allowed\n', 405))
+  app.get('/-/quit', (c) => c.text('Only POST or PUT requests allowed\n', 405))
+  app.get('/version', (c) => c.json(deps.build))
+  app.get(
+    '/metrics',
+    async () =>
+      new Response((await deps.metrics()) as Uint8Array<ArrayBuffer>, {
+        headers: { 'content-type': TEXT_CONTENT_TYPE },
+      }),
+  )
+}

@@ -1,0 +1,56 @@
+/** Targets of the hub's own scrape_configs. Semantics: Prometheus web/api/v1/api.go, targets. */
+import type { Hono } from 'hono'
+import { formatDuration } from '../../protocol/durations/mod.ts'
+import { labelsToObject } from '../../protocol/labels/mod.ts'
+import { json, params, type Vars } from './app.ts'
+import type { ApiDeps } from './deps.ts'
+
+export function targetRoutes(app: Hono<Vars>, deps: ApiDeps): void {
+  app.get('/api/v1/targets', async (c) => {
+    const p = await params(c)
+    const state = p.get('state').toLowerCase()
+    const pool = p.get('scrapePool')
+    const wanted = (job: string): boolean => pool === '' || pool === job
+    const active = state === 'dropped' ? [] : deps.targets().filter(({ job }) => wanted(job))
+    const dropped = state === 'active' ? [] : deps.droppedTargets().filter(({ job }) => wanted(job))
+    const counts: Record<string, number> = {}
+    for (const { job } of deps.droppedTargets()) counts[job] = (counts[job] ?? 0) + 1
+    return json({
+      activeTargets: active.map((target) => ({
+        discoveredLabels: labelsToObject(target.discoveredLabels),
+        labels: labelsToObject(target.labels),
+        scrapePool: target.job,
+        scrapeUrl: target.url,
+        globalUrl: target.url,
+        lastError: target.lastError,
+        lastScrape: target.lastScrapeMs === null ? '0001-01-01T00:00:00Z' : new Date(target.lastScrapeMs).toISOString(),
+        lastScrapeDuration: target.lastScrapeDurationMs / 1000,
+        health: target.health,
+        scrapeInterval: formatDuration(target.intervalMs),
+        scrapeTimeout: formatDuration(target.timeoutMs),
+      })),
+      droppedTargets: dropped.map(({ job, discoveredLabels }) => ({
+        discoveredLabels: labelsToObject(discoveredLabels),
+        scrapePool: job,
+      })),
+      droppedTargetCounts: counts,
+    })
+  })
+  app.get('/api/v1/scrape_pools', () =>
+    json({ scrapePools: [...new Set(deps.targets().map(({ job }) => job))].sort() }),
+  )
+  app.get('/api/v1/targets/metadata', async (c) => {
+    const p = await params(c)
+    const metric = p.get('metric')
+    const limit = p.limit()
+    const rows: unknown[] = []
+    for (const target of deps.targets()) {
+      for (const { family, type, help, unit } of target.metadata()) {
+        if (metric !== '' && metric !== family) continue
+        if (limit > 0 && rows.length >= limit) break
+        rows.push({ target: labelsToObject(target.labels), ...(metric === '' && { metric: family }), type, help, unit })
+      }
+    }
+    return json(rows)
+  })
+}
