@@ -9,7 +9,10 @@ import { assertNever } from './types.ts'
 export type ApiNode = { readonly type: string; readonly [field: string]: unknown }
 
 export type ApiOptions = {
-  /** Adds `pos: [start, end]` (subqueries: `endPos`) in bytes, which upstream's answer does not have. */
+  /**
+   * The conformance kit's form: `pos: [start, end]` (subqueries: `endPos`) in bytes is added, and `anchored`,
+   * `smoothed` and `fillValues` are there only when they say something. The HTTP API has them always.
+   */
   readonly positions?: boolean
 }
 
@@ -42,7 +45,7 @@ export function exprToApi(expr: Expr, options: ApiOptions = {}): ApiNode {
         op: expr.op,
         lhs: exprToApi(expr.lhs, options),
         rhs: exprToApi(expr.rhs, options),
-        matching: matchingToApi(expr.matching),
+        matching: matchingToApi(expr.matching, options),
         bool: expr.returnBool,
       }
     case 'call':
@@ -65,11 +68,10 @@ export function exprToApi(expr: Expr, options: ApiOptions = {}): ApiNode {
         ...(options.positions ? { endPos: pos.end } : {}),
       }
     case 'matrix-selector': {
-      const { type: _, ...selector } = exprToApi(expr.selector, {})
+      const { type: _type, pos: _pos, ...selector } = exprToApi(expr.selector, options)
       return {
         type: 'matrixSelector',
         ...selector,
-        ...offsetToApi(expr.selector.offset, options),
         range: expr.rangeMs,
         rangeExpr: durationToApi(expr.rangeExpr, options),
         ...at,
@@ -82,8 +84,8 @@ export function exprToApi(expr: Expr, options: ApiOptions = {}): ApiNode {
         ...offsetToApi(expr.offset, options),
         matchers: expr.matchers.map(({ name, op, value }) => ({ type: op, name, value })),
         ...atToApi(expr.at),
-        ...(expr.anchored ? { anchored: true } : {}),
-        ...(expr.smoothed ? { smoothed: true } : {}),
+        ...(expr.anchored || !options.positions ? { anchored: expr.anchored } : {}),
+        ...(expr.smoothed || !options.positions ? { smoothed: expr.smoothed } : {}),
         ...at,
       }
     default:
@@ -98,11 +100,11 @@ function functionToApi(func: string): Record<string, unknown> {
   return { name, argTypes, variadic, returnType }
 }
 
-function matchingToApi(matching: VectorMatching | null): Record<string, unknown> | null {
+function matchingToApi(matching: VectorMatching | null, { positions }: ApiOptions): Record<string, unknown> | null {
   if (!matching) return null
   const { card, labels, on, include, fillLeft, fillRight } = matching
-  const fill = fillLeft === null && fillRight === null ? {} : { fillValues: { lhs: fillLeft, rhs: fillRight } }
-  return { card, labels, on, include, ...fill }
+  const bare = positions && fillLeft === null && fillRight === null
+  return { card, labels, on, include, ...(bare ? {} : { fillValues: { lhs: fillLeft, rhs: fillRight } }) }
 }
 
 function offsetToApi(offset: Offset, options: ApiOptions): { offset: number; offsetExpr: ApiNode | null } {

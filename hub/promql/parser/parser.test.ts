@@ -191,6 +191,8 @@ test('exprToApi() gives the signature of functions, as the HTTP API', () => {
     matchers: [{ type: '=', name: '__name__', value: 'foo' }],
     timestamp: null,
     startOrEnd: null,
+    anchored: false,
+    smoothed: false,
     range: 0,
     rangeExpr: { type: 'durationExpr', op: 'step', lhs: null, rhs: null, wrapped: false },
   })
