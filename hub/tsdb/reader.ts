@@ -266,12 +266,18 @@ class HeadReader implements SeriesReader {
 
   /** A live series whose first and last sample do not rule the range out. */
   #mayHave(ref: SeriesRef, range: TimeRange): boolean {
-    const mem = this.#mem
     const record = this.#view.series.addr(ref)
-    if (record === 0) return false
-    const state = mem.get(record + S_STATE)
-    if ((state & DEAD) !== 0 || mem.get(record + S_LABELS) === 0) return false
+    return record !== 0 && this.#isLive(record) && this.#overlaps(record, range)
+  }
+
+  #isLive(record: number): boolean {
+    return (this.#mem.get(record + S_STATE) & DEAD) === 0 && this.#mem.get(record + S_LABELS) !== 0
+  }
+
+  #overlaps(record: number, range: TimeRange): boolean {
+    const mem = this.#mem
     if (mem.get(record + S_OOO) !== 0 || mem.get(record + S_OOO_RAW) !== 0) return true
+    const state = mem.get(record + S_STATE)
     const isOpenTick = state >>> COUNT_SHIFT > 0 && (state & KIND_MASK) === Kind.group
     const last = isOpenTick
       ? mem.getF64(this.#view.groups.addr(mem.get(record + S_GROUP)), G_LAST_TIME_F64)
