@@ -28,13 +28,13 @@ export class FetchError extends Error {
 
 export interface PageFetcher {
   /** @throws FetchError */
-  fetch(config: ScrapeTargetConfig, signal: AbortSignal): Promise<Page>
+  fetchPage(config: ScrapeTargetConfig, signal: AbortSignal): Promise<Page>
 }
 
 /** @param userAgent for instance `Heliograph/1.0` */
 export function httpFetcher(net: Net, userAgent: string): PageFetcher {
   return {
-    async fetch(config, signal) {
+    async fetchPage(config, signal) {
       const source = config.source as HttpSource
       try {
         const response = await net.request({
@@ -42,7 +42,7 @@ export function httpFetcher(net: Net, userAgent: string): PageFetcher {
           url: targetUrl(source),
           headers: requestHeaders(config, source, userAgent),
           timeoutMs: config.timeoutMs,
-          maxBodyBytes: bodyLimit(config),
+          maxBodyBytes: largestBody(config),
           maxRedirects: source.followRedirects ? 10 : 0,
           ...(source.tls === null ? {} : { tls: source.tls }),
           signal,
@@ -84,7 +84,7 @@ function fromNetError(error: NetError): FetchError {
 export function collectFetcher(clock: Clock): PageFetcher {
   let isRunning = false
   return {
-    async fetch(config, signal) {
+    async fetchPage(config, signal) {
       const source = config.source as CollectSource
       if (isRunning) {
         throw new FetchError('collector', `Collector ${source.name} has not answered since its last scrape`)
@@ -94,7 +94,7 @@ export function collectFetcher(clock: Clock): PageFetcher {
         isRunning = false
       })
       const body = bytesOf(await withDeadline(clock, config.timeoutMs, signal, result))
-      if (body.length > bodyLimit(config)) throw new FetchError('body_size_limit', 'body size limit exceeded')
+      if (body.length > largestBody(config)) throw new FetchError('body_size_limit', 'body size limit exceeded')
       return { body, contentType: TEXT_CONTENT_TYPE }
     },
   }
@@ -139,8 +139,9 @@ function withDeadline<T>(clock: Clock, timeoutMs: number, signal: AbortSignal, r
 
 const bytesOf = (result: CollectResult): Uint8Array => (result instanceof Uint8Array ? result : writeExposition(result))
 
-const bodyLimit = ({ limits }: ScrapeTargetConfig): number =>
-  limits.bodyBytes === 0 ? DEFAULT_BODY_LIMIT_BYTES : limits.bodyBytes
+/** A body that reaches the limit is refused already, as upstream. */
+const largestBody = ({ limits }: ScrapeTargetConfig): number =>
+  (limits.bodyBytes === 0 ? DEFAULT_BODY_LIMIT_BYTES : limits.bodyBytes) - 1
 
 const STATUS_TEXTS: Readonly<Record<number, string>> = {
   201: 'Created',

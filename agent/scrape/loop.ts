@@ -181,7 +181,7 @@ export class ScrapeLoop {
     if (this.#lastStartMono !== null) counters.intervalLength(config.intervalMs, startMono - this.#lastStartMono)
     this.#lastStartMono = startMono
     const timestampMs = alignTimestamp(nowMs, slotMs, config.intervalMs)
-    const fetched = this.forcedError === '' ? await this.#fetch() : this.forcedError
+    const fetched = this.forcedError === '' ? await this.#fetchPage() : this.forcedError
     if (this.#isCut) return
     const isPage = typeof fetched !== 'string' && !(fetched instanceof FetchError)
     const durationMs = clock.monotonic() - startMono
@@ -199,9 +199,9 @@ export class ScrapeLoop {
     log.debug('Scrape failed', { target: this.key, url: targetUrl(config.source), error: outcome.error })
   }
 
-  async #fetch(): Promise<Page | FetchError> {
+  async #fetchPage(): Promise<Page | FetchError> {
     try {
-      return await this.#deps.fetcher.fetch(this.config, this.#abort.signal)
+      return await this.#deps.fetcher.fetchPage(this.config, this.#abort.signal)
     } catch (error) {
       if (error instanceof FetchError) return error
       throw error

@@ -3,11 +3,13 @@
  * Semantics: Prometheus scrape/scrape.go, mutateSampleLabels, mutateReportSampleLabels, verifyLabelLimits (v3.14).
  */
 import {
+  compareStrings,
   formatLabels,
   isLegacyLabelName,
   isLegacyMetricName,
   type Labels,
   labelsFrom,
+  labelsFromSorted,
   labelValue,
   METRIC_NAME,
   quote,
@@ -41,23 +43,32 @@ export function sampleLabels(exposed: Labels, config: ScrapeTargetConfig): Label
   return labels
 }
 
+/** One walk over both: they are sorted by name. Target labels have no empty values. */
 function mergeTargetLabels(exposed: Labels, { labels: target, honorLabels }: ScrapeTargetConfig): Labels {
-  const out = new Map<string, string>()
-  for (let i = 0; i < exposed.length; i += 2) out.set(exposed[i]!, exposed[i + 1]!)
+  const out: string[] = []
   const conflicts: [name: string, value: string][] = []
-  for (let i = 0; i < target.length; i += 2) {
-    const name = target[i]!
-    const own = out.get(name) ?? ''
-    // An exposed empty label counts as present here: the way for a target to say "not this label".
-    if (honorLabels && out.has(name)) continue
-    if (!honorLabels && own !== '') conflicts.push([name, own])
-    out.set(name, target[i + 1]!)
+  let e = 0
+  let t = 0
+  while (e < exposed.length || t < target.length) {
+    const order = e >= exposed.length ? 1 : t >= target.length ? -1 : compareStrings(exposed[e]!, target[t]!)
+    if (order === 0 && !honorLabels && exposed[e + 1] !== '') conflicts.push([exposed[e]!, exposed[e + 1]!])
+    if (order > 0 || (order === 0 && !honorLabels)) out.push(target[t]!, target[t + 1]!)
+    // An exposed empty label counts as present with honor_labels: a target's way to say "not this label".
+    else if (exposed[e + 1] !== '') out.push(exposed[e]!, exposed[e + 1]!)
+    if (order <= 0) e += 2
+    if (order >= 0) t += 2
   }
+  return conflicts.length === 0 ? labelsFromSorted(out) : withExported(out, conflicts)
+}
+
+function withExported(flat: readonly string[], conflicts: [name: string, value: string][]): Labels {
+  const out = new Map<string, string>()
+  for (let i = 0; i < flat.length; i += 2) out.set(flat[i]!, flat[i + 1]!)
   // Shorter names first, so that job gives way to exported_job before exported_job does to exported_exported_job.
   conflicts.sort((a, b) => a[0].length - b[0].length)
   for (const [name, value] of conflicts) {
     let exported = `exported_${name}`
-    while ((out.get(exported) ?? '') !== '') exported = `exported_${exported}`
+    while (out.has(exported)) exported = `exported_${exported}`
     out.set(exported, value)
   }
   return labelsFrom(out)

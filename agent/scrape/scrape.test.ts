@@ -164,6 +164,20 @@ test('a body above the limit is refused and reported as -1 bytes', async () => {
   assert.equal(world.manager.counters.exceededBodySizeLimit, 1)
 })
 
+test('a body just below the limit is read, one that reaches it is not', async () => {
+  for (const [bodyBytes, health] of [
+    [5, 'up'],
+    [4, 'down'],
+  ] as const) {
+    const world = new World()
+    world.answer('a:1', 'x 1\n')
+    await world.manager.apply([target('a:1', { limits: { bodyBytes } })])
+    await world.nextScrape()
+    assert.equal(world.manager.targets()[0]!.health, health)
+    await world.manager.stop()
+  }
+})
+
 test('duplicates are counted and the first is kept, also when relabelling makes them', async () => {
   const world = new World()
   world.answer('a:1', 'x 1\nx 2\ny{k="1"} 3\ny{k="2"} 4\n')

@@ -11,7 +11,8 @@ import { decodeUtf8, ExpositionError, isValidUtf8, quoteBytes } from './errors.t
 import { formatOpenMetricsFloat, parseGoFloat } from './go-float.ts'
 import { lexOpenMetrics } from './lex-openmetrics.ts'
 import { lexText } from './lex-text.ts'
-import { Cursor, Mode, QUOTE, TOKEN_NAMES, Token } from './lexer.ts'
+import { BACKSLASH, Cursor, Mode, QUOTE, TOKEN_NAMES, Token } from './lexer.ts'
+import { sharedText } from './shared-text.ts'
 
 export type ExpositionFormat = 'text' | 'openmetrics'
 
@@ -159,31 +160,22 @@ export class ExpositionParser {
 
   /** Sorted by name; may hold empty values and repeated names, as exposed. Valid until the next `next()`. */
   labels(): Labels {
-    const name = this.metricName()
-    const { context } = this
-    const pairs: [string, string][] = []
-    let type = ''
-    let unit = ''
-    if (this.#typeAndUnitLabels) {
-      // Upstream (v3.14) gives them to every series that follows, of the family or not.
-      if (context.type !== null && context.type !== 'unknown') type = context.type
-      unit = context.unit
-      if (type !== '') pairs.push(['__type__', type])
-      if (unit !== '') pairs.push(['__unit__', unit])
-    }
-    pairs.push([METRIC_NAME, name])
+    const { type: metaType, unit } = this.context
+    const withMeta = this.#typeAndUnitLabels
+    // Upstream (v3.14) gives them to every series that follows, of the family or not.
+    const type = withMeta && metaType !== null && metaType !== 'unknown' ? metaType : ''
+    const flat: string[] = [METRIC_NAME, this.metricName()]
+    if (type !== '') insertSorted(flat, '__type__', type)
+    if (withMeta && unit !== '') insertSorted(flat, '__unit__', unit)
     const offsets = this.#offsets
     for (let i = 2; i < offsets.length; i += 4) {
       const label = this.#unescaped(offsets[i]!, offsets[i + 1]!)
-      if (this.#typeAndUnitLabels) {
-        // What the meta lines say wins over what the series says of itself.
-        if (label === METRIC_NAME || (label === '__type__' && type !== '') || (label === '__unit__' && unit !== ''))
-          continue
-      }
-      pairs.push([label, normalizeBound(context.type, label, this.#unescaped(offsets[i + 2]!, offsets[i + 3]!))])
+      // What the meta lines say wins over what the series says of itself.
+      if (withMeta && (label === METRIC_NAME || (label === '__type__' && type !== ''))) continue
+      if (withMeta && label === '__unit__' && unit !== '') continue
+      insertSorted(flat, label, normalizeBound(metaType, label, this.#unescaped(offsets[i + 2]!, offsets[i + 3]!)))
     }
-    pairs.sort((a, b) => compareStrings(a[0], b[0]))
-    return labelsFromSorted(pairs.flat())
+    return labelsFromSorted(flat)
   }
 
   /**
@@ -382,8 +374,11 @@ export class ExpositionParser {
   }
 
   #unescaped(from: number, to: number): string {
-    const text = decodeUtf8(this.#cursor.slice(from, to))
-    return unescapeText(text, true)
+    const { bytes } = this.#cursor
+    for (let i = from; i < to; i++) {
+      if (bytes[i] === BACKSLASH) return unescapeText(decodeUtf8(this.#cursor.slice(from, to)), true)
+    }
+    return sharedText(bytes, from, to)
   }
 
   #error(message: string): ExpositionError {
@@ -403,6 +398,14 @@ export class ExpositionParser {
     const line = quoteBytes(cursor.slice(this.startBytes, end))
     return this.#error(`${expected}, got ${got} ("${TOKEN_NAMES[token]!}") while parsing: ${line}`)
   }
+}
+
+/** Adds a pair where its name belongs, after those of the same name. Labels come sorted nearly always. */
+function insertSorted(flat: string[], name: string, value: string): void {
+  let at = flat.length
+  while (at > 0 && compareStrings(flat[at - 2]!, name) > 0) at -= 2
+  if (at === flat.length) flat.push(name, value)
+  else flat.splice(at, 0, name, value)
 }
 
 /** Backslash, newline and, where `quotes`, quote; any other escape stays as it is. */
