@@ -1,0 +1,62 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { loadPrometheusConfig } from '../../protocol/config/mod.ts'
+import { formatLabels } from '../../protocol/labels/mod.ts'
+import { targetUrl } from '../scrape/mod.ts'
+import { discoverTargets } from './mod.ts'
+
+const discover = (yaml: string, files: Record<string, string> = {}) =>
+  discoverTargets(
+    loadPrometheusConfig(yaml, { file: 'p.yml', files: null, environment: {} }).scrapeConfigs,
+    (path) => files[path] ?? assert.fail(path),
+  )
+
+test("a static target gets job, instance, its URL and the job's settings", () => {
+  const { targets, problems } = discover(
+    'global: {scrape_interval: 5s}\nscrape_configs: [{job_name: node, scheme: https, metrics_path: /m, params: {module: [a]}, static_configs: [{targets: ["h:1"], labels: {dc: x}}]}]\n',
+  )
+  assert.deepEqual(problems, [])
+  assert.equal(formatLabels(targets[0]!.labels), '{dc="x", instance="h:1", job="node"}')
+  assert.equal(targetUrl(targets[0]!.source), 'https://h:1/m?module=a')
+  assert.deepEqual([targets[0]!.intervalMs, targets[0]!.timeoutMs], [5000, 5000])
+})
+
+test('relabelling changes address, parameters and interval, and drops targets', () => {
+  const yaml = `
+scrape_configs:
+  - job_name: probe
+    metrics_path: /probe
+    static_configs: [{targets: ["http-a", "gone"]}]
+    relabel_configs:
+      - {source_labels: [__address__], regex: gone, action: drop}
+      - {source_labels: [__address__], target_label: __param_target}
+      - {source_labels: [__param_target], target_label: instance}
+      - {target_label: __address__, replacement: "prober:9115"}
+      - {target_label: __scrape_interval__, replacement: 2m}
+`
+  const { targets, dropped } = discover(yaml)
+  assert.equal(targets.length, 1)
+  assert.equal(targetUrl(targets[0]!.source), 'http://prober:9115/probe?target=http-a')
+  assert.equal(formatLabels(targets[0]!.labels), '{instance="http-a", job="probe"}')
+  assert.equal(targets[0]!.intervalMs, 120_000)
+  assert.equal(dropped.length, 1)
+})
+
+test('credentials come from their file before every scrape', () => {
+  const files = { '/pw': 'one\n' }
+  const { targets } = discover(
+    'scrape_configs: [{job_name: a, basic_auth: {username: u, password_file: /pw}, static_configs: [{targets: [h]}]}]\n',
+    files,
+  )
+  const source = targets[0]!.source
+  assert.ok(source.kind === 'http' && typeof source.headers === 'function')
+  assert.equal(source.headers()['authorization'], `Basic ${btoa('u:one')}`)
+  files['/pw'] = 'two\n'
+  assert.equal(source.headers()['authorization'], `Basic ${btoa('u:two')}`)
+})
+
+test('a discovery that nothing acts upon is said, not skipped silently', () => {
+  const { targets, problems } = discover('scrape_configs: [{job_name: a, consul_sd_configs: [{server: s}]}]\n')
+  assert.deepEqual(targets, [])
+  assert.match(problems[0]!, /job "a": consul discovery is not supported yet/)
+})
