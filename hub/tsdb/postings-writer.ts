@@ -28,6 +28,7 @@ import { TableWriter } from './table.ts'
 
 const BLOCK_REFS_FIRST = 1
 const BLOCK_WORDS_MAX = 1024
+const CACHE_SLOTS = 1 << 14
 
 export class PostingsWriter {
   readonly table: TableWriter
@@ -37,6 +38,8 @@ export class PostingsWriter {
   readonly #symbols: SymbolWriter
   readonly #hash: HashWriter
   #freeIds: PairId[] = []
+  /** Pairs that were found lately: name + 1, value, pair. The hash table in shared memory costs three times as much. */
+  readonly #cache = new Uint32Array(3 * CACHE_SLOTS)
 
   constructor(mem: Memory, alloc: Allocator, limbo: Limbo, symbols: SymbolWriter, onReuse: () => void) {
     this.#mem = mem
@@ -63,9 +66,22 @@ export class PostingsWriter {
     return this.table.count - this.#freeIds.length
   }
 
+  /** -1 when there is none. */
+  find(name: SymbolId, value: SymbolId): PairId {
+    const at = 3 * (pairHash(name, value) & (CACHE_SLOTS - 1))
+    const cache = this.#cache
+    if (cache[at] === name + 1 && cache[at + 1] === value) return cache[at + 2]!
+    const found = findPair(this.#mem, this.table, name, value)
+    if (found < 0) return -1
+    cache[at] = name + 1
+    cache[at + 1] = value
+    cache[at + 2] = found
+    return found
+  }
+
   /** @throws HeadFullError; the pair may then exist, with an empty list */
   pair(name: SymbolId, value: SymbolId): PairId {
-    const found = findPair(this.#mem, this.table, name, value)
+    const found = this.find(name, value)
     return found >= 0 ? found : this.#create(name, value)
   }
 
@@ -163,6 +179,7 @@ export class PostingsWriter {
   #remove(pair: PairId): void {
     const record = this.table.addr(pair)
     this.#hash.remove(pair)
+    this.#cache.fill(0)
     const name = this.#mem.get(record + P_NAME)
     const value = this.#mem.get(record + P_VALUE)
     const next = this.#mem.get(record + P_NEXT)

@@ -29,6 +29,8 @@ import {
   Kind,
   P_NAME,
   P_VALUE,
+  PAGE_MASK,
+  PAGE_SHIFT,
   PAIRS,
   S_BASE_F64,
   S_FIRST,
@@ -122,6 +124,9 @@ class HeadReader implements SeriesReader {
   readonly #index: Index
   #slot: number
   #labelIds = new Uint32Array(64)
+  /** Only within one call: see #groupEnd. */
+  #lastGroup = -1
+  #lastGroupEnd = 0
 
   constructor(view: ThreadView, slot: number) {
     this.#view = view
@@ -197,6 +202,7 @@ class HeadReader implements SeriesReader {
   }
 
   labelValues(name: string, matchers: readonly Matcher[], range: TimeRange): string[] {
+    this.#refresh()
     return this.#guard(() => {
       const nameId = this.#view.symbols.id(name)
       if (nameId < 0) return []
@@ -240,6 +246,7 @@ class HeadReader implements SeriesReader {
    * has seen, through the store that published it, the generation that was raised before.
    */
   #refresh(): void {
+    this.#lastGroup = -1
     const generation = this.#mem.control[C_GENERATION]!
     if (generation !== this.#view.generation) forget(this.#view, generation)
   }
@@ -267,23 +274,27 @@ class HeadReader implements SeriesReader {
   /** A live series whose first and last sample do not rule the range out. */
   #mayHave(ref: SeriesRef, range: TimeRange): boolean {
     const record = this.#view.series.addr(ref)
-    return record !== 0 && this.#isLive(record) && this.#overlaps(record, range)
-  }
-
-  #isLive(record: number): boolean {
-    return (this.#mem.get(record + S_STATE) & DEAD) === 0 && this.#mem.get(record + S_LABELS) !== 0
-  }
-
-  #overlaps(record: number, range: TimeRange): boolean {
-    const mem = this.#mem
-    if (mem.get(record + S_OOO) !== 0 || mem.get(record + S_OOO_RAW) !== 0) return true
-    const state = mem.get(record + S_STATE)
+    if (record === 0) return false
+    const words = this.#mem.u32[record >>> PAGE_SHIFT]!
+    const at = record & PAGE_MASK
+    const state = words[at + S_STATE]!
+    if ((state & DEAD) !== 0 || words[at + S_LABELS] === 0) return false
+    if (words[at + S_OOO] !== 0 || words[at + S_OOO_RAW] !== 0) return true
+    const { controlF64 } = this.#mem
     const isOpenTick = state >>> COUNT_SHIFT > 0 && (state & KIND_MASK) === Kind.group
-    const last = isOpenTick
-      ? mem.getF64(this.#view.groups.addr(mem.get(record + S_GROUP)), G_LAST_TIME_F64)
-      : mem.getF64(record, S_LAST_TIME_F64)
-    if (!(last >= Math.max(range.minTime, mem.controlF64[C_FLOOR_F64]!))) return false
-    return this.#firstTime(record, state) <= range.maxTime
+    const last = isOpenTick ? this.#groupEnd(words[at + S_GROUP]!) : this.#mem.getF64(record, S_LAST_TIME_F64)
+    if (!(last >= Math.max(range.minTime, controlF64[C_FLOOR_F64]!))) return false
+    // The common query ends after all samples.
+    return range.maxTime >= controlF64[C_MAX_TIME_F64]! || this.#firstTime(record, state) <= range.maxTime
+  }
+
+  /** Time of the group's last tick, kept from series to series, since neighbours share groups. */
+  #groupEnd(group: number): number {
+    if (group !== this.#lastGroup) {
+      this.#lastGroup = group
+      this.#lastGroupEnd = this.#mem.getF64(this.#view.groups.addr(group), G_LAST_TIME_F64)
+    }
+    return this.#lastGroupEnd
   }
 
   /** A lower bound. */

@@ -6,7 +6,7 @@ import type { Limbo } from './epochs.ts'
 import { HeadFullError } from './errors.ts'
 import { C_GENERATION, C_LIVE_SERIES, DEAD, S_HASH, S_LABELS, S_LAST_TIME_F64, S_STATE, SERIES } from './layout.ts'
 import type { Memory } from './memory.ts'
-import { findPair, type PairId } from './postings.ts'
+import type { PairId } from './postings.ts'
 import type { PostingsWriter } from './postings-writer.ts'
 import type { SymbolWriter } from './symbol-writer.ts'
 import { mix } from './symbols.ts'
@@ -23,6 +23,8 @@ export class SeriesIndex {
   readonly #postings: PostingsWriter
   /** Pair ids of the labels that were looked up last. */
   #pairs = new Uint32Array(64)
+  /** How many of them `find` had found. */
+  #found = 0
   /** Open addressing by labels: ref + 1, 0 free. Only the writer needs it, so it is not shared; typed, so not on the heap. */
   #hash = new Uint32Array(1024)
   #hashUsed = 0
@@ -61,21 +63,25 @@ export class SeriesIndex {
     for (let i = 0; i < n; i++) {
       const name = this.#symbols.find(labels[2 * i]!)
       const value = name < 0 ? -1 : this.#symbols.find(labels[2 * i + 1]!)
-      const pair = value < 0 ? -1 : findPair(this.#mem, this.#postings.table, name, value)
-      if (pair < 0) return -1
+      const pair = value < 0 ? -1 : this.#postings.find(name, value)
+      if (pair < 0) {
+        this.#found = i
+        return -1
+      }
       this.#pairs[i] = pair
     }
+    this.#found = n
     return this.#lookUp(n, this.#hashOf(n))
   }
 
-  /** After `find` returned -1. @throws HeadFullError; symbols and pairs may then stay behind, without a series */
+  /** At once after `find` of the same labels returned -1. @throws HeadFullError; symbols and pairs may then stay behind, without a series */
   create(labels: Labels): SeriesRef {
     const n = labels.length >>> 1
-    for (let i = 0; i < n; i++) {
-      const pair = this.#postings.pair(this.#symbols.intern(labels[2 * i]!), this.#symbols.intern(labels[2 * i + 1]!))
-      this.#pairs[i] = pair
-      this.#postings.reserve(pair)
+    for (let i = this.#found; i < n; i++) {
+      const name = this.#symbols.intern(labels[2 * i]!)
+      this.#pairs[i] = this.#postings.pair(name, this.#symbols.intern(labels[2 * i + 1]!))
     }
+    for (let i = 0; i < n; i++) this.#postings.reserve(this.#pairs[i]!)
     const block = this.#alloc.alloc(1 + n)
     let ref: SeriesRef
     try {
