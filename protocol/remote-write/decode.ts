@@ -8,7 +8,7 @@
  */
 import type { Exemplar, Histogram, Metadata } from '../samples/mod.ts'
 import { RemoteWriteError } from './errors.ts'
-import { Request, Sample, Series } from './fields.ts'
+import { Label, Request, Sample, Series } from './fields.ts'
 import { ProtoReader } from './proto-reader.ts'
 import { readExemplar, readMetadata } from './read-extras.ts'
 import { readHistogram } from './read-histogram.ts'
@@ -183,6 +183,15 @@ class SeriesFiller {
   private passLabel(): void {
     const { reader } = this
     const end = reader.lengthEnd()
+    const { bytes, at } = reader
+    // What all senders write: a name, a value, each below 128 bytes. A read past the end is undefined, and no match.
+    const value = at + 2 + bytes[at + 1]!
+    if (bytes[at] === Label.name && bytes[value] === Label.value && value + 2 + bytes[value + 1]! === end) {
+      if (bytes[at + 1]! < 128 && bytes[value + 1]! < 128) {
+        reader.at = end
+        return
+      }
+    }
     while (reader.at < end) reader.skip(reader.tag())
     if (reader.at !== end) reader.fail('a label reaches past its end')
   }

@@ -23,6 +23,12 @@ export class ProtoReader {
 
   /** Field number times 8 plus wire type. */
   tag(): number {
+    // Fields up to 15 take one byte, and there are no others here.
+    const byte = this.at < this.end ? this.bytes[this.at]! : 0
+    if (byte >= 8 && byte < 128) {
+      this.at++
+      return byte
+    }
     this.varint()
     if (this.high !== 0 || this.low < 8) this.fail('a field number is out of range')
     return this.low
@@ -84,17 +90,21 @@ export class ProtoReader {
 
   /** Reads a length and returns the end of what it covers. */
   lengthEnd(): number {
-    this.varint()
-    const end = this.at + this.high * 4294967296 + this.low
+    let end = this.at < this.end ? this.bytes[this.at]! : 128
+    if (end < 128) end += ++this.at
+    else {
+      this.varint()
+      end = this.at + this.high * 4294967296 + this.low
+    }
     if (end > this.end) this.fail('unexpected EOF')
     return end
   }
 
   skip(tag: number): void {
     const type = tag & 7
-    if (type === WireType.varint) this.varint()
+    if (type === WireType.bytes) this.at = this.lengthEnd()
+    else if (type === WireType.varint) this.varint()
     else if (type === WireType.fixed64) this.fixed64()
-    else if (type === WireType.bytes) this.at = this.lengthEnd()
     else if (type === WireType.fixed32 && this.at + 4 <= this.end) this.at += 4
     else this.fail(type === WireType.fixed32 ? 'unexpected EOF' : `illegal wireType ${type}`)
   }

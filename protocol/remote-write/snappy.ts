@@ -15,6 +15,8 @@ export const DEFAULT_MAX_INFLATED_BYTES = 32 << 20
 const MAX_RATIO = 64 / 3
 const BLOCK_BYTES = 65_536
 const TABLE_BITS = 14
+/** Up to here a loop beats the call of `set`. */
+const SHORT_BYTES = 48
 
 /**
  * @param maxBytes of the result; the declared length is checked before anything is reserved
@@ -72,9 +74,11 @@ function inflate(input: Uint8Array, start: number, out: Uint8Array): number {
       }
       if (length > end - at) return corrupt(at, 'it ends inside a literal')
       if (length > out.length - to) return corrupt(at, 'a literal reaches past the declared length')
-      out.set(input.subarray(at, at + length), to)
-      at += length
-      to += length
+      if (length > SHORT_BYTES) {
+        out.set(input.subarray(at, at + length), to)
+        at += length
+        to += length
+      } else for (const stop = to + length; to < stop; ) out[to++] = input[at++]!
       continue
     }
     const byteCount = kind === 3 ? 4 : kind
@@ -84,7 +88,7 @@ function inflate(input: Uint8Array, start: number, out: Uint8Array): number {
     at += byteCount
     if (offset === 0 || offset > to) return corrupt(at, 'a copy reaches before the start')
     if (length > out.length - to) return corrupt(at, 'a copy reaches past the declared length')
-    // Byte by byte: a copy may overlap what it writes.
+    // Byte by byte: a copy may overlap what it writes, and is short.
     for (const stop = to + length; to < stop; to++) out[to] = out[to - offset]!
   }
   return to
