@@ -252,6 +252,12 @@ export class Connection implements Peer, ProtocolSink {
     }
     this.identity = result.identity
     this.#permissions = compilePermissions(result)
+    // A second CONNECT may bring other rights: what was subscribed to under the old ones must pass again.
+    for (const [sid, subscription] of this.#subscriptions) {
+      if (this.#permissions.maySubscribe(subscription.subject)) continue
+      this.#subscriptions.delete(sid)
+      this.#host.router.remove(subscription)
+    }
     this.#parser.connectOnly = false
     this.#authTimer?.cancel()
     return true

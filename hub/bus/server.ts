@@ -68,7 +68,7 @@ class EmbeddedBus implements BusServer, ConnectionHost {
     this.maxPayloadBytes = maxPayloadBytes
     this.maxPendingBytes = options.maxPendingBytes ?? 16 * MIB
     this.maxSubscriptions = options.maxSubscriptions ?? 1_000
-    this.#serverId = `H${base32(options.random.bytes(35)).slice(0, 55)}`
+    this.#serverId = `H${base32(options.random.bytes(55))}`
     const acknowledged = options.acknowledged ?? [streamPattern('samples'), streamPattern('backlog')]
     this.#acknowledged = acknowledged.map((pattern) => toWire(pattern).split('.'))
     const seed = options.random.bytes(4)

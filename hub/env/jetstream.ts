@@ -1,7 +1,8 @@
 /**
  * What a hub needs of a real NATS: the stream that keeps batches, and a durable pull consumer that hands them over one
  * by one until each is acknowledged. A message is acknowledged only by the handler, after the hub's own WAL has it;
- * whatever was not is delivered again after a restart of either side, and the hub's cursor drops what it had already.
+ * whatever was not is delivered again after a restart of either side (and, once a server was killed, some of what was:
+ * it writes acknowledgements late). The hub's cursor drops what it had already.
  */
 import {
   AckPolicy,
