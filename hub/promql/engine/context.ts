@@ -10,6 +10,13 @@ import { type Annotation, type EngineOptions, QueryError, type QueryRange } from
 import { dropMetricName } from './labels.ts'
 import type { Series } from './types.ts'
 
+/** Columns of up to so many steps count by their samples alone. */
+const DENSE_STEPS = 256
+
+function tooManySamples(): never {
+  throw new QueryError('execution', 'query processing would load too many samples into memory in query execution')
+}
+
 export class QueryContext {
   readonly reader: SeriesReader
   readonly options: EngineOptions
@@ -85,9 +92,21 @@ export class QueryContext {
 
   hold(samples: number): void {
     this.held += samples
-    if (this.held > this.options.maxSamples) {
-      throw new QueryError('execution', 'query processing would load too many samples into memory in query execution')
-    }
+    if (this.held > this.options.maxSamples) tooManySamples()
+  }
+
+  /**
+   * Counts a series that is kept. Differs: a sparse column counts for a share of its slots, as they take memory where
+   * upstream keeps points only.
+   */
+  holdSeries(series: Series, samples: number, keep: boolean): void {
+    const slots = keep && series.present.length > DENSE_STEPS ? series.present.length >> 3 : 0
+    this.hold(Math.max(samples, slots))
+  }
+
+  /** More steps than samples may be held cannot be answered, and their columns must not be allocated. */
+  checkSteps(steps: number): void {
+    if (steps > this.options.maxSamples) tooManySamples()
   }
 
   labelsOf(series: Series): Labels {

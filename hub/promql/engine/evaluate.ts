@@ -48,6 +48,7 @@ export function evaluate(query: Query): QueryResult {
 /** Evaluates a prepared expression; parts of it may be given in the context. */
 export function run(ctx: QueryContext, expr: Expr): QueryResult {
   const frame = frameOf(ctx.range)
+  ctx.checkSteps(frame.steps)
   const inner = unwrap(expr)
   if (inner.kind === 'string') return { type: 'string', value: inner.value, annotations: [] }
   if (inner.kind === 'matrix-selector' || inner.kind === 'subquery') {

@@ -64,7 +64,7 @@ export function streamSelector(
         ? fillMixed(buffer, at, lookback, series, wanted)
         : fillFloats(buffer, at, lookback, series, wanted)
     if (!found) continue
-    ctx.hold(series.histograms === null ? found : columnSamples(series))
+    ctx.holdSeries(series, series.histograms === null ? found : columnSamples(series), keep)
     emit(series)
   }
 }

@@ -6,7 +6,7 @@
 import { CounterResetHint, type Histogram } from '../../../protocol/samples/mod.ts'
 import type { SampleBuffer } from '../../tsdb/contract.ts'
 import type { MatrixSelector, SubqueryExpr } from '../ast.ts'
-import { columnSamples, histogramSamples, type QueryContext } from './context.ts'
+import { histogramSamples, type QueryContext } from './context.ts'
 import { type Lookups, lookups, newSampleBuffer } from './selector.ts'
 import { FLOAT, type Frame, HISTOGRAM, type Series } from './types.ts'
 import { streamVector } from './vector.ts'
@@ -14,6 +14,9 @@ import { streamVector } from './vector.ts'
 /** Samples of one series and the window of each step: floats [lo, hi), histograms [hlo, hhi). */
 export type Windows = {
   readonly steps: number
+  /** The steps [from, to) that a range function is to compute now. */
+  from: number
+  to: number
   readonly rangeMs: number
   /** Window of step i is (rangeStart(i), rangeEnd(i)] with rangeEnd = first + i * step. */
   readonly first: number
@@ -82,15 +85,16 @@ function eachSubqueryWindow(ctx: QueryContext, range: SubqueryExpr, frame: Frame
   const inner = subqueryFrame(range, at, ctx.options.defaultSubqueryStepMs)
   const heldBefore = ctx.held
   const all: Series[] = []
+  ctx.checkSteps(inner.steps)
   if (inner.steps > 0) streamVector(ctx, range.expr, inner, true, (series) => all.push(series))
+  const heldInside = ctx.held - heldBefore
   const windows = newWindows(frame.steps, range.rangeMs, at, 0, 0)
   for (const series of all) {
     ctx.poll()
     columnToSamples(series, inner, windows)
     visitHeld(ctx, series.ref, series, windows, visit)
   }
-  for (const series of all) ctx.held -= columnSamples(series)
-  if (ctx.held < heldBefore) ctx.held = heldBefore
+  ctx.held -= heldInside
 }
 
 /** Steps of a subquery are multiples of its step, the first one after the start of the earliest window. */
@@ -113,6 +117,8 @@ function visitHeld(ctx: QueryContext, ref: number, source: Series | null, window
 function newWindows(steps: number, rangeMs: number, at: Lookups, before: number, after: number): Windows {
   return {
     steps,
+    from: 0,
+    to: steps,
     rangeMs,
     first: at.first,
     step: at.step,

@@ -35,7 +35,7 @@ export function streamCountValues(
       let out = counted.get(text)
       if (out === undefined) {
         const full = setLabel(labels, valueLabel, text)
-        out = outputFor(outputs, expr.without ? deleteLabels(full, names) : keepLabels(full, names), frame.steps)
+        out = outputFor(ctx, outputs, expr.without ? deleteLabels(full, names) : keepLabels(full, names), frame.steps)
         counted.set(text, out)
       }
       out.values[i]!++
@@ -46,11 +46,12 @@ export function streamCountValues(
   for (const series of outputs.values()) emit(series)
 }
 
-function outputFor(outputs: Map<string, Series>, labels: Labels, steps: number): Series {
+function outputFor(ctx: QueryContext, outputs: Map<string, Series>, labels: Labels, steps: number): Series {
   const key = labelsKey(labels)
   let out = outputs.get(key)
   if (out === undefined) {
     out = newSeries(steps, -1, labels)
+    ctx.holdSeries(out, 1, true)
     outputs.set(key, out)
   }
   return out

@@ -28,6 +28,7 @@ export function streamQuantile(
     out.dropName = dropName
     const scratch = new Float64Array(members.length)
     for (let i = 0; i < frame.steps; i++) {
+      ctx.poll()
       let count = 0
       for (const { values, present } of members) if (present[i] === FLOAT) scratch[count++] = values[i]!
       if (count > 0) setFloat(out, i, quantileOf(quantiles[i]!, scratch, count))

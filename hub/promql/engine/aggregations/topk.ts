@@ -30,7 +30,7 @@ export function streamTopK(
     groups.of(series).members.push(series)
   }
   for (const { members } of groups.values()) {
-    const keep = selectPerStep(members, limits, sign, frame.steps)
+    const keep = selectPerStep(ctx, members, limits, sign, frame.steps)
     for (const series of frame.steps === 1 ? byRank(members, sign) : members) {
       const kept = keep.get(series)!
       for (let i = 0; i < frame.steps; i++) if (kept[i] === 0) series.present[i] = NONE
@@ -41,6 +41,7 @@ export function streamTopK(
 }
 
 function selectPerStep(
+  ctx: QueryContext,
   members: readonly Series[],
   limits: readonly number[],
   sign: number,
@@ -51,6 +52,7 @@ function selectPerStep(
   for (let i = 0; i < steps; i++) {
     const k = Math.min(limits[i]!, members.length)
     if (k < 1) continue
+    ctx.poll()
     heap.clear(i)
     for (const series of members) if (series.present[i] === FLOAT) heap.offer(series, k)
     for (const series of heap.items) keep.get(series)![i] = 1

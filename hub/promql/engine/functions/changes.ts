@@ -33,7 +33,7 @@ function histogramReset({ histograms, htimes, hstartTimes }: Windows, a: number,
 }
 
 function countPairs(w: Windows, out: Series, call: RangeCall, floats: Pair, histograms: Pair): void {
-  for (let i = 0; i < w.steps; i++) {
+  for (let i = w.from; i < w.to; i++) {
     const start = call.anchored ? anchor(w, i) : { f: w.lo[i]!, h: w.hlo[i]! }
     if (start === null) continue
     let { f, h } = start

@@ -28,13 +28,23 @@ function daysIn(month: number, year: number): number {
   return month === 2 && isLeap(year) ? 29 : MONTH_DAYS[month - 1]!
 }
 
-const day = (seconds: number) => Math.floor(Math.trunc(seconds) / SECONDS_PER_DAY)
-const secondOfDay = (seconds: number) => Math.trunc(seconds) - day(seconds) * SECONDS_PER_DAY
+/**
+ * Whole seconds. What no 64-bit integer holds (NaN, too) becomes 2^63: the cast gives the least integer, and Go's
+ * calendar wraps that around.
+ */
+const whole = (seconds: number) => (Math.abs(seconds) < 2 ** 63 ? Math.trunc(seconds) : 2 ** 63)
+
+function secondOfDay(seconds: number): number {
+  const rest = whole(seconds) % SECONDS_PER_DAY
+  return rest < 0 ? rest + SECONDS_PER_DAY : rest
+}
+
+const day = (seconds: number) => Math.round((whole(seconds) - secondOfDay(seconds)) / SECONDS_PER_DAY)
 
 export const DATE_FUNCTIONS: Readonly<Record<string, (seconds: number) => number>> = {
   days_in_month: (s) => {
     const { month, year } = civil(day(s))
-    return Number.isFinite(s) ? daysIn(month, year) : NaN
+    return daysIn(month, year)
   },
   day_of_month: (s) => civil(day(s)).day,
   day_of_week: (s) => (((day(s) + 4) % 7) + 7) % 7,

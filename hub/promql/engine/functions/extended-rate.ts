@@ -23,7 +23,7 @@ import {
 type Kind = { readonly isCounter: boolean; readonly isRate: boolean }
 
 export function extendedRate(kind: Kind, w: Windows, out: Series, call: RangeCall): void {
-  for (let i = 0; i < w.steps; i++) {
+  for (let i = w.from; i < w.to; i++) {
     const floats = w.hi[i]! - w.lo[i]!
     const histograms = w.hhi[i]! - w.hlo[i]!
     if (floats > 0 && histograms > 0) warnMixed(notesOf(call))

@@ -23,7 +23,7 @@ export const irate: RangeFunction = (w, out, call) => instantValues(true, w, out
 export const idelta: RangeFunction = (w, out, call) => instantValues(false, w, out, call)
 
 function instantValues(isRate: boolean, w: Windows, out: Series, call: RangeCall): void {
-  for (let i = 0; i < w.steps; i++) {
+  for (let i = w.from; i < w.to; i++) {
     const floats = w.hi[i]! - w.lo[i]!
     const histograms = w.hhi[i]! - w.hlo[i]!
     if (floats + histograms < 2) continue

@@ -27,7 +27,7 @@ export function labelReplace(ctx: QueryContext, call: Call): (series: Series) =>
     const labels = ctx.labelsOf(series)
     const matcher = regex.matcher(labelValue(labels, src))
     if (!matcher.find()) return
-    series.labels = setLabel(labels, dst, expand(replacement, matcher))
+    series.labels = setLabel(labels, dst, bounded(dst, expand(replacement, matcher)))
     if (dst === METRIC_NAME) series.dropName = false
   }
 }
@@ -46,7 +46,8 @@ export function labelJoin(ctx: QueryContext, call: Call): (series: Series) => vo
   }
   return (series) => {
     const labels = ctx.labelsOf(series)
-    series.labels = setLabel(labels, dst, sources.map((source) => labelValue(labels, source)).join(separator))
+    const value = sources.map((source) => labelValue(labels, source)).join(separator)
+    series.labels = setLabel(labels, dst, bounded(dst, value))
     if (dst === METRIC_NAME) series.dropName = false
   }
 }
@@ -54,6 +55,17 @@ export function labelJoin(ctx: QueryContext, call: Call): (series: Series) => vo
 /** Any non-empty, well-formed text, since names are UTF-8. */
 export function isValidLabelName(name: string): boolean {
   return name !== '' && name.isWellFormed() && !name.includes('\ufffd')
+}
+
+/** Calls inside calls can double a value each time, so there is an end to it. */
+const MAX_VALUE_LENGTH = 1 << 20
+
+function bounded(name: string, value: string): string {
+  if (value.length <= MAX_VALUE_LENGTH) return value
+  throw new QueryError(
+    'execution',
+    `value of label "${name}" would be longer than ${MAX_VALUE_LENGTH} characters: shorten what the function builds`,
+  )
 }
 
 function compile(pattern: string) {

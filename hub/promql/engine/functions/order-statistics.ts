@@ -34,7 +34,7 @@ export function warnQuantile(ctx: QueryContext, q: number, pos: Position): void 
 export const quantileOverTime: RangeFunction = (w, out, call) => {
   const scratch = new Float64Array(w.count)
   const quantiles = call.params[0]!
-  for (let i = 0; i < w.steps; i++) {
+  for (let i = w.from; i < w.to; i++) {
     const from = w.lo[i]!
     const to = w.hi[i]!
     if (to === from) continue
@@ -49,7 +49,7 @@ export const quantileOverTime: RangeFunction = (w, out, call) => {
 /** The median of the distances from the median. */
 export const madOverTime: RangeFunction = (w, out, call) => {
   const scratch = new Float64Array(w.count)
-  for (let i = 0; i < w.steps; i++) {
+  for (let i = w.from; i < w.to; i++) {
     const from = w.lo[i]!
     const count = w.hi[i]! - from
     if (count === 0) continue

@@ -22,7 +22,7 @@ function eachKind(
   ofFloats: Reduce,
   ofHistograms: typeof sumHistograms,
 ): void {
-  for (let i = 0; i < w.steps; i++) {
+  for (let i = w.from; i < w.to; i++) {
     const from = w.lo[i]!
     const to = w.hi[i]!
     const histograms = w.hhi[i]! - w.hlo[i]!
@@ -40,7 +40,7 @@ function eachKind(
 /** Histograms are ignored; an info says so where floats are beside them. */
 function floatsOnly(reduce: Reduce): RangeFunction {
   return (w, out, call) => {
-    for (let i = 0; i < w.steps; i++) {
+    for (let i = w.from; i < w.to; i++) {
       const from = w.lo[i]!
       const to = w.hi[i]!
       if (to === from) continue
@@ -86,7 +86,7 @@ export const stdvarOverTime = floatsOnly(varianceRange)
 export const stddevOverTime = floatsOnly((values, from, to) => Math.sqrt(varianceRange(values, from, to)))
 
 export const countOverTime: RangeFunction = (w, out) => {
-  for (let i = 0; i < w.steps; i++) {
+  for (let i = w.from; i < w.to; i++) {
     const count = w.hi[i]! - w.lo[i]! + w.hhi[i]! - w.hlo[i]!
     if (count === 0) continue
     out.values[i] = count
@@ -95,7 +95,7 @@ export const countOverTime: RangeFunction = (w, out) => {
 }
 
 export const presentOverTime: RangeFunction = (w, out) => {
-  for (let i = 0; i < w.steps; i++) {
+  for (let i = w.from; i < w.to; i++) {
     if (w.hi[i] === w.lo[i] && w.hhi[i] === w.hlo[i]) continue
     out.values[i] = 1
     out.present[i] = FLOAT
@@ -103,7 +103,7 @@ export const presentOverTime: RangeFunction = (w, out) => {
 }
 
 export const firstOverTime: RangeFunction = (w, out) => {
-  for (let i = 0; i < w.steps; i++) {
+  for (let i = w.from; i < w.to; i++) {
     const f = w.lo[i]! < w.hi[i]! ? w.lo[i]! : -1
     const h = w.hlo[i]! < w.hhi[i]! ? w.hlo[i]! : -1
     pick(w, out, i, f, h, f >= 0 && (h < 0 || w.times[f]! < w.htimes[h]!))
@@ -111,7 +111,7 @@ export const firstOverTime: RangeFunction = (w, out) => {
 }
 
 export const lastOverTime: RangeFunction = (w, out) => {
-  for (let i = 0; i < w.steps; i++) {
+  for (let i = w.from; i < w.to; i++) {
     const f = w.lo[i]! < w.hi[i]! ? w.hi[i]! - 1 : -1
     const h = w.hlo[i]! < w.hhi[i]! ? w.hhi[i]! - 1 : -1
     pick(w, out, i, f, h, f >= 0 && (h < 0 || w.times[f]! > w.htimes[h]!))
@@ -126,7 +126,7 @@ function pick(w: Windows, out: Series, step: number, f: number, h: number, float
 }
 
 export const tsOfFirstOverTime: RangeFunction = (w, out) => {
-  for (let i = 0; i < w.steps; i++) {
+  for (let i = w.from; i < w.to; i++) {
     const float = w.lo[i]! < w.hi[i]! ? w.times[w.lo[i]!]! : Infinity
     const histogram = w.hlo[i]! < w.hhi[i]! ? w.htimes[w.hlo[i]!]! : Infinity
     const time = Math.min(float, histogram)
@@ -137,7 +137,7 @@ export const tsOfFirstOverTime: RangeFunction = (w, out) => {
 }
 
 export const tsOfLastOverTime: RangeFunction = (w, out) => {
-  for (let i = 0; i < w.steps; i++) {
+  for (let i = w.from; i < w.to; i++) {
     const float = w.lo[i]! < w.hi[i]! ? w.times[w.hi[i]! - 1]! : -Infinity
     const histogram = w.hlo[i]! < w.hhi[i]! ? w.htimes[w.hhi[i]! - 1]! : -Infinity
     const time = Math.max(float, histogram)

@@ -10,9 +10,9 @@ import { unwrap } from '../keys.ts'
 import { anyPresent, type Emit, FLOAT, type Frame, type Series, SeriesSource } from '../types.ts'
 import { uniqueSeries } from '../unique.ts'
 import { evalScalar } from '../vector.ts'
-import { eachWindowed } from '../windows.ts'
+import { eachWindowed, type Windows } from '../windows.ts'
 import { absentSeries } from './absent.ts'
-import type { RangeCall } from './range-call.ts'
+import type { RangeCall, RangeFunction } from './range-call.ts'
 import { ANCHORED_FUNCTIONS, KEEPS_NAME, RANGE_FUNCTIONS, SMOOTHED_FUNCTIONS } from './range-functions.ts'
 
 export function streamRangeCall(ctx: QueryContext, call: Call, frame: Frame, keep: boolean, emit: Emit): void {
@@ -24,7 +24,9 @@ export function streamRangeCall(ctx: QueryContext, call: Call, frame: Frame, kee
   checkModifiers(call.func, range)
   const params = args.filter((arg) => arg !== range).map((arg) => evalScalar(ctx, arg, frame))
   const last = args[args.length - 1]!
-  const spec = { range, params, firstPos: args[0]!.pos, argsPos: { start: args[0]!.pos.start, end: last.pos.end } }
+  // The engine upstream puts the result of a subquery in its place, without a position.
+  const firstPos = args[0]!.kind === 'subquery' ? { start: 0, end: 0 } : args[0]!.pos
+  const spec = { range, params, firstPos, argsPos: { start: firstPos.start, end: last.pos.end } }
   if (call.func === 'absent_over_time') {
     absentOverTime(ctx, call, range, frame, emit)
     return
@@ -66,13 +68,34 @@ function streamWindows(ctx: QueryContext, func: string, spec: Spec, frame: Frame
       series.dropName = input.source.dropName
     }
     current = series
-    kernel(windows, series, call)
+    computeInSlices(ctx, kernel, windows, series, call)
     if (!anyPresent(series.present)) return
     checkCounter?.(series)
     if (!KEEPS_NAME.has(func)) ctx.dropName(series)
-    ctx.hold(columnSamples(series))
+    ctx.holdSeries(series, columnSamples(series), keep)
     emit(series)
   })
+}
+
+/** Samples looked at between two looks at whether the query is still wanted. */
+const SLICE_SAMPLES = 1_000_000
+
+/** Long windows at many steps take long even for one series: the steps are computed in slices, polling in between. */
+function computeInSlices(ctx: QueryContext, kernel: RangeFunction, w: Windows, out: Series, call: RangeCall): void {
+  const { lo, hi, hlo, hhi, steps } = w
+  w.from = 0
+  while (w.from < steps) {
+    let samples = 0
+    let to = w.from
+    while (to < steps && samples < SLICE_SAMPLES) {
+      samples += hi[to]! - lo[to]! + hhi[to]! - hlo[to]! + 1
+      to++
+    }
+    w.to = to
+    kernel(w, out, call)
+    if (to < steps) ctx.poll()
+    w.from = to
+  }
 }
 
 function checkModifiers(func: string, range: MatrixSelector | SubqueryExpr): void {

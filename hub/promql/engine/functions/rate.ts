@@ -37,7 +37,7 @@ let resetsBefore = new Int32Array(1024)
 
 /** Floats only, no start timestamps. Hot: bench/hub/engine.bench.ts */
 function plainFloatRate(kind: RateKind, w: Windows, out: Series): void {
-  const { count, times, values, lo, hi, steps, step, rangeMs } = w
+  const { count, times, values, lo, hi, from: firstStep, to: endStep, step, rangeMs } = w
   const { isCounter } = kind
   if (resetsBefore.length < count) resetsBefore = new Int32Array(2 * count)
   const resets = resetsBefore
@@ -49,8 +49,8 @@ function plainFloatRate(kind: RateKind, w: Windows, out: Series): void {
   resets[0] = 0
   const perSecond = kind.isRate ? rangeMs / 1000 : 1
   const { values: target, present } = out
-  let end = w.first
-  for (let i = 0; i < steps; i++, end += step) {
+  let end = w.first + firstStep * step
+  for (let i = firstStep; i < endStep; i++, end += step) {
     const from = lo[i]!
     const last = hi[i]! - 1
     if (last <= from) continue
@@ -78,7 +78,7 @@ function plainFloatRate(kind: RateKind, w: Windows, out: Series): void {
 }
 
 function generalRate(kind: RateKind, w: Windows, out: Series, call: RangeCall): void {
-  for (let i = 0; i < w.steps; i++) {
+  for (let i = w.from; i < w.to; i++) {
     const floats = w.hi[i]! - w.lo[i]!
     const histograms = w.hhi[i]! - w.hlo[i]!
     if (floats > 0 && histograms > 0) warnMixed(notesOf(call))

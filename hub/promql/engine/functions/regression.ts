@@ -9,7 +9,7 @@ import type { Windows } from '../windows.ts'
 import { infoHistogramsIgnored, notesOf, type RangeCall, type RangeFunction } from './range-call.ts'
 
 export const deriv: RangeFunction = (w, out, call) => {
-  for (let i = 0; i < w.steps; i++) {
+  for (let i = w.from; i < w.to; i++) {
     if (!enoughFloats(w, i, call)) continue
     // Relative to a time close by: large timestamps would cost precision.
     out.values[i] = linearRegression(w, w.lo[i]!, w.hi[i]!, w.times[w.lo[i]!]!).slope
@@ -19,7 +19,7 @@ export const deriv: RangeFunction = (w, out, call) => {
 
 export const predictLinear: RangeFunction = (w, out, call) => {
   const ahead = call.params[0]!
-  for (let i = 0; i < w.steps; i++) {
+  for (let i = w.from; i < w.to; i++) {
     if (!enoughFloats(w, i, call)) continue
     const now = call.evalStart + i * call.evalStep
     const { slope, intercept } = linearRegression(w, w.lo[i]!, w.hi[i]!, now)
@@ -29,7 +29,7 @@ export const predictLinear: RangeFunction = (w, out, call) => {
 }
 
 export const doubleExponentialSmoothing: RangeFunction = (w, out, call) => {
-  for (let i = 0; i < w.steps; i++) {
+  for (let i = w.from; i < w.to; i++) {
     if (w.hi[i] === w.lo[i] && w.hhi[i] === w.hlo[i]) continue
     const smoothing = call.params[0]![i]!
     const trend = call.params[1]![i]!
