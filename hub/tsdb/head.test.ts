@@ -12,6 +12,7 @@ import {
   type SampleBuffer,
   type SeriesRef,
   SnapshotError,
+  StalePagesError,
 } from './mod.ts'
 
 const ALL = { minTime: -Infinity, maxTime: Infinity }
@@ -117,19 +118,23 @@ test('backlog does not undo a newer stale marker', () => {
   assert.deepEqual([...out.flags.subarray(0, 3)], [0, 0, 1])
 })
 
-test('start timestamps are kept, late samples and unknown ones included', () => {
+test('start timestamps are kept, of late samples and far apart ones too', () => {
   const head = createHead()
   const ref = head.series(labelsFrom({ a: 'b' }))
-  for (let i = 0; i < 40; i++) floatAt(head, ref, 10_000 + i * 100, i, i < 20 ? 777 : 10_000 + i)
-  for (let i = 0; i < 40; i++) floatAt(head, ref, 10_050 + (39 - i) * 50, -i, i % 2 ? 0 : 55)
+  const starts = new Map<number, number>()
+  const append = (time: number, start: number) => {
+    starts.set(time, start)
+    assert.equal(floatAt(head, ref, time, time, start), AppendResult.stored)
+  }
+  for (let i = 0; i < 40; i++) append(10_000 + i * 100, i < 20 ? 777 : i % 3 === 0 ? 1_700_000_000_000 + i : 10_000 + i)
+  for (let i = 39; i >= 0; i--) append(9_950 + i * 100, i % 2 ? 0 : 55)
   head.publish()
-  const { out } = readAll(head, ref)
-  const byTime = new Map<number, number>()
-  for (let i = 0; i < out.count; i++) byTime.set(out.times[i]!, out.startTimes![i]!)
-  assert.equal(byTime.get(10_000), 777)
-  assert.equal(byTime.get(10_000 + 25 * 100), 10_025)
-  assert.equal(byTime.get(10_050), 0)
-  assert.equal(byTime.get(10_050 + 50 * 38), undefined === byTime.get(11_950) ? undefined : byTime.get(11_950))
+  const { out, times } = readAll(head, ref)
+  assert.equal(out.count, 80)
+  assert.deepEqual(
+    times.map((t, i) => [t, out.startTimes![i]]),
+    [...starts].sort(([a], [b]) => a - b),
+  )
 })
 
 const INTEGER_HISTOGRAM: Histogram = {
@@ -374,4 +379,58 @@ test('cardinality() names the largest', () => {
     { name: 'i=0', value: 2 },
   ])
   assert.deepEqual(memoryInBytesByLabelName[0], { name: '__name__', value: 20 })
+})
+
+test('a share that is too old is refused with an error that says so, never answered in part', () => {
+  const head = createHead()
+  const refs = new Uint32Array(2000).map((_, i) => head.series(labelsFrom({ i: String(i) })))
+  const old = head.share()
+  const pages: SharedArrayBuffer[] = []
+  head.onPage((page) => pages.push(page))
+  const values = new Float64Array(2000)
+  for (let t = 0; t < 800; t++) {
+    for (let i = 0; i < 2000; i++) values[i] = Math.sin(t * i)
+    head.appendColumn(t * 1000, refs, values, 2000)
+  }
+  head.publish()
+  assert.ok(pages.length > 0)
+  const reader = openReader(old)
+  assert.throws(() => {
+    const out = createSampleBuffer()
+    for (const ref of refs) {
+      reader.read(ref, ALL, out)
+      assert.equal(out.count, 800)
+    }
+  }, StalePagesError)
+  reader.release()
+  assert.equal(readAll(head, refs[1999]!).times.length, 800)
+})
+
+test('100,000 series cost little beside their samples, and nothing on the JavaScript heap', () => {
+  const head = createHead()
+  const n = 100_000
+  globalThis.gc?.()
+  const heapBefore = process.memoryUsage().heapUsed
+  const refs = new Uint32Array(n).map((_, i) =>
+    head.series(
+      labelsFrom({ __name__: `m${i % 500}`, instance: `host-${i >> 10}`, job: 'node', cpu: String(i % 64), mode: 'x' }),
+    ),
+  )
+  const indexBytes = head.stats().usedBytes / n
+  const values = new Float64Array(n)
+  for (let t = 0; t < 40; t++) {
+    for (let i = 0; i < n; i++) values[i] = i % 3 === 0 ? t * 15 + (i % 7) : i
+    for (let from = 0; from < n; from += 1000) {
+      head.appendColumn(t * 15_000, refs.subarray(from, from + 1000), values.subarray(from, from + 1000), 1000)
+    }
+    head.publish()
+  }
+  const { usedBytes, chunkPayloadBytes } = head.stats()
+  const heap = (process.memoryUsage().heapUsed - heapBefore) / n
+  console.log(
+    `# ${indexBytes.toFixed(0)} B a series for the index, ${(usedBytes / n).toFixed(0)} with 40 samples each ` +
+      `(${(chunkPayloadBytes / n / 40).toFixed(2)} B a sample encoded), ${heap.toFixed(0)} B of heap`,
+  )
+  assert.ok(indexBytes < 160, `${indexBytes} bytes`)
+  assert.ok(usedBytes / n < 330, `${usedBytes / n} bytes`)
 })

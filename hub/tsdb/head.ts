@@ -7,11 +7,12 @@ import { type Exemplar, type Histogram, type Metadata, STALE_HIGH } from '../../
 import { Allocator } from './allocator.ts'
 import { type Cardinality, cardinalityOf } from './cardinality.ts'
 import { ChunkWriter } from './chunk-writer.ts'
-import { type Appender, AppendResult, type ReaderShare, type SeriesRef } from './contract.ts'
+import { AppendResult, type ReaderShare, type SeriesRef } from './contract.ts'
 import { activeReaders, clearOwner, Limbo, leaveEpoch } from './epochs.ts'
 import { HeadFullError } from './errors.ts'
 import { ExemplarWriter } from './exemplars.ts'
 import { GroupWriter } from './groups.ts'
+import { HEAD_DEFAULTS, type Head, type HeadDrops, type HeadOptions, type HeadStats } from './head-contract.ts'
 import { HistogramEncoder } from './histogram-codec.ts'
 import { LateWriter } from './late-writer.ts'
 import {
@@ -56,82 +57,6 @@ import { SymbolWriter } from './symbol-writer.ts'
 import { SymbolReader } from './symbols.ts'
 import { Trimmer } from './trim.ts'
 
-export type HeadOptions = {
-  /** Of all pages together; untouched pages cost no memory. Default 8 GiB, at most 16 GiB. */
-  readonly maxBytes?: number
-  readonly maxSeries?: number
-  readonly maxLabelsPerSeries?: number
-  /** UTF-16 units of one label name or value. */
-  readonly maxLabelLength?: number
-  /** Slots of the exemplar buffer; 0 keeps none. */
-  readonly maxExemplars?: number
-  readonly maxMetadataFamilies?: number
-}
-
-const DEFAULTS: Required<HeadOptions> = {
-  maxBytes: 8 * 2 ** 30,
-  maxSeries: 10_000_000,
-  maxLabelsPerSeries: 128,
-  maxLabelLength: 16_384,
-  maxExemplars: 16_384,
-  maxMetadataFamilies: 20_000,
-}
-
-/** Why things were not stored, since the head was made or restored. */
-export type HeadDrops = {
-  duplicates: number
-  conflicting: number
-  tooOld: number
-  /** Samples of series that retention had removed. */
-  unknownSeries: number
-  /** Samples refused because memory is at its cap. */
-  memoryLimit: number
-  /** Series refused: too many, or memory. */
-  seriesLimit: number
-  /** Series refused: too many labels, or too long ones. */
-  labelLimit: number
-  exemplars: number
-  metadata: number
-}
-
-export type HeadStats = {
-  readonly series: number
-  readonly symbols: number
-  readonly labelPairs: number
-  readonly groups: number
-  readonly samplesAppended: number
-  readonly lateSamples: number
-  readonly pageBytes: number
-  readonly usedBytes: number
-  readonly chunkPayloadBytes: number
-  readonly activeReaders: number
-  /** Blocks and ids that wait for readers. */
-  readonly limbo: number
-  readonly seriesRemoved: number
-  readonly drops: Readonly<HeadDrops>
-}
-
-export interface Head extends Appender {
-  share(): ReaderShare
-  /** Called with each new page, before any address in it is used. */
-  onPage(fn: (page: SharedArrayBuffer) => void): void
-  /**
-   * Retention: samples before `minTime` are not answered from now on, their chunks are freed once no reader can see
-   * them, series without samples are removed. Their refs are void then (`AppendResult.unknownSeries`): whoever caches
-   * refs compares `stats().seriesRemoved`. Returns the number of series removed.
-   */
-  trim(minTime: number): number
-  /** Whether the ref may be appended to. */
-  isLive(ref: SeriesRef): boolean
-  stats(): HeadStats
-  cardinality(limit: number): Cardinality
-  /** Ends a reader's claim from outside; and all claims of a thread (`ReaderOptions.owner`) that died. */
-  clearSlot(slot: number): void
-  clearOwner(owner: number): number
-  /** The whole head as bytes; nothing may be appended until the iterable is drained. */
-  serialize(): Iterable<Uint8Array>
-}
-
 /** @example const head = createHead({ maxSeries: 1_000_000 }) */
 export function createHead(options: HeadOptions = {}): Head {
   const mem = new Memory(new SharedArrayBuffer(CONTROL_BYTES), [])
@@ -141,7 +66,7 @@ export function createHead(options: HeadOptions = {}): Head {
   mem.controlF64[C_FLOOR_F64] = -Infinity
   mem.controlF64[C_MIN_TIME_F64] = Infinity
   mem.controlF64[C_MAX_TIME_F64] = -Infinity
-  return new SharedHead(mem, { ...DEFAULTS, ...options })
+  return new SharedHead(mem, { ...HEAD_DEFAULTS, ...options })
 }
 
 /**
@@ -150,7 +75,7 @@ export function createHead(options: HeadOptions = {}): Head {
  */
 export function restoreHead(chunks: Iterable<Uint8Array>, options: HeadOptions = {}): Head {
   const { mem, limbo } = restorePages(chunks)
-  const head = new SharedHead(mem, { ...DEFAULTS, ...options })
+  const head = new SharedHead(mem, { ...HEAD_DEFAULTS, ...options })
   head.adoptLimbo(limbo)
   return head
 }

@@ -1,9 +1,9 @@
 /**
  * Histograms as bytes: flags, varints and doubles; no reference to other samples, so that any one can be read alone.
  *
- *   flags: float (0) | stale (1) | reset hint (2-3)
+ *   flags: counts are f64 (0) | stale (1) | reset hint (2-3) | float histogram (4)
  *   schema zigzag | zero threshold f64 | zero count | count | sum f64 | spans and buckets, positive then negative |
- *   custom values: n, n * f64.         Counts are f64 of float histograms, else varints; integer buckets are deltas.
+ *   custom values: n, n * f64.         Counts and buckets are f64, or varints and deltas.
  */
 import type { CounterResetHint, Histogram, Span } from '../../protocol/samples/mod.ts'
 

@@ -12,6 +12,7 @@ export {
   type TimeRange,
 } from './contract.ts'
 export { HeadFullError, SnapshotError, StalePagesError, TooManyReadersError } from './errors.ts'
-export { createHead, type Head, type HeadDrops, type HeadOptions, type HeadStats, restoreHead } from './head.ts'
+export { createHead, restoreHead } from './head.ts'
+export type { Head, HeadDrops, HeadOptions, HeadStats } from './head-contract.ts'
 export { openReader, type ReaderOptions } from './reader.ts'
 export { createSampleBuffer } from './sample-buffer.ts'

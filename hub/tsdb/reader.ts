@@ -187,7 +187,7 @@ class HeadReader implements SeriesReader {
       return
     }
     this.#refresh()
-    this.#view.decoder.read(record, range.minTime, range.maxTime, out)
+    this.#guard(() => this.#view.decoder.read(record, range.minTime, range.maxTime, out))
   }
 
   labelNames(matchers: readonly Matcher[], range: TimeRange): string[] {

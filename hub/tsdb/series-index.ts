@@ -38,6 +38,11 @@ export class SeriesIndex {
     this.#symbols = symbols
     this.#postings = postings
     this.table = new TableWriter(mem, SERIES, alloc)
+    // The labels are freed next: whoever still has the ref finds none, rather than another's.
+    limbo.onRecycle(SERIES.index, (ref) => {
+      const record = this.table.addr(ref)
+      if (record !== 0) mem.set(record + S_LABELS, 0)
+    })
     for (let ref = 0; ref < this.table.count; ref++) {
       if (this.record(ref) !== 0) this.#live++
     }
@@ -115,6 +120,7 @@ export class SeriesIndex {
       const pair = mem.get(block + i)
       if (this.#postings.bury(pair)) this.#rebuild.add(pair)
     }
+    this.#limbo.id(SERIES.index, ref)
     this.#limbo.block(block, 1 + n)
     this.#setLive(this.#live - 1)
   }

@@ -36,6 +36,7 @@ import {
   O_USED,
   PAGE_MASK,
   PAGE_SHIFT,
+  RUN,
   S_BASE_F64,
   S_FIRST,
   S_GROUP,
@@ -197,7 +198,8 @@ export class SeriesDecoder {
     const late = this.#late
     reset(late)
     const buffer = mem.get(record + S_OOO_RAW)
-    const used = buffer === 0 ? 0 : mem.get(buffer + O_USED)
+    // At most a run, also when the buffer is another's by now and the read will be done again.
+    const used = buffer === 0 ? 0 : Math.min(mem.get(buffer + O_USED), RUN)
     this.#prepare(late, this.#capacity(mem.get(record + S_OOO)) + used)
     this.#readChunks(mem.get(record + S_OOO))
     if (used > 0) this.#readLateBuffer(buffer, used)

@@ -1,0 +1,79 @@
+/** The head as its owner, the ingest worker, has it: an appender with retention, sharing and snapshots. */
+import type { Cardinality } from './cardinality.ts'
+import type { Appender, ReaderShare, SeriesRef } from './contract.ts'
+
+export type HeadOptions = {
+  /** Of all pages together; untouched pages cost no memory. Default 8 GiB, at most 16 GiB. */
+  readonly maxBytes?: number
+  readonly maxSeries?: number
+  readonly maxLabelsPerSeries?: number
+  /** UTF-16 units of one label name or value. */
+  readonly maxLabelLength?: number
+  /** Slots of the exemplar buffer; 0 keeps none. */
+  readonly maxExemplars?: number
+  readonly maxMetadataFamilies?: number
+}
+
+/** Why things were not stored, since the head was made or restored. */
+export type HeadDrops = {
+  duplicates: number
+  conflicting: number
+  tooOld: number
+  /** Samples of series that retention had removed. */
+  unknownSeries: number
+  /** Samples refused because memory is at its cap. */
+  memoryLimit: number
+  /** Series refused: too many, or memory. */
+  seriesLimit: number
+  /** Series refused: too many labels, or too long ones. */
+  labelLimit: number
+  exemplars: number
+  metadata: number
+}
+
+export type HeadStats = {
+  readonly series: number
+  readonly symbols: number
+  readonly labelPairs: number
+  readonly groups: number
+  readonly samplesAppended: number
+  readonly lateSamples: number
+  readonly pageBytes: number
+  readonly usedBytes: number
+  readonly chunkPayloadBytes: number
+  readonly activeReaders: number
+  /** Blocks and ids that wait for readers. */
+  readonly limbo: number
+  readonly seriesRemoved: number
+  readonly drops: Readonly<HeadDrops>
+}
+
+export interface Head extends Appender {
+  share(): ReaderShare
+  /** Called with each new page, before any address in it is used. */
+  onPage(fn: (page: SharedArrayBuffer) => void): void
+  /**
+   * Retention: samples before `minTime` are not answered from now on, their chunks are freed once no reader can see
+   * them, series without samples are removed. Their refs are void then (`AppendResult.unknownSeries`): whoever caches
+   * refs compares `stats().seriesRemoved`. Returns the number of series removed.
+   */
+  trim(minTime: number): number
+  /** Whether the ref may be appended to. */
+  isLive(ref: SeriesRef): boolean
+  stats(): HeadStats
+  cardinality(limit: number): Cardinality
+  /** Ends a reader's claim from outside; and all claims of a thread (`ReaderOptions.owner`) that died. */
+  clearSlot(slot: number): void
+  clearOwner(owner: number): number
+  /** The whole head as bytes; nothing may be appended until the iterable is drained. */
+  serialize(): Iterable<Uint8Array>
+}
+
+export const HEAD_DEFAULTS: Required<HeadOptions> = {
+  maxBytes: 8 * 2 ** 30,
+  maxSeries: 10_000_000,
+  maxLabelsPerSeries: 128,
+  maxLabelLength: 16_384,
+  maxExemplars: 16_384,
+  maxMetadataFamilies: 20_000,
+}
