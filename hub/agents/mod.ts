@@ -1,8 +1,8 @@
 /** Which agents a hub knows: enrolment, approval, revocation, and what each may do on the bus. */
-export { type EnrolmentRequest, enrolmentMessage, signEnrolment } from './enrolment.ts'
+export { type EnrolmentRequest, enrolmentMessage, signEnrolment } from '../../protocol/identity/mod.ts'
 export { type EnrolmentCode, EnrolmentError, RegistryError } from './errors.ts'
 export type { AgentRecord, AgentStatus } from './file.ts'
-export { agentPermissions, inboxPrefix, type Permissions } from './permissions.ts'
+export { agentPermissions, type Permissions } from './permissions.ts'
 export {
   type AgentRegistry,
   type Authenticated,

@@ -1,10 +1,8 @@
 /** What one identity may say and hear on the bus. Allow lists only: a deny rule is a hole waiting for a wildcard. */
+import { inboxPrefix } from '../../protocol/identity/mod.ts'
 import { ackSubject, controlSubject, cursorSubject, SUBJECT_PREFIX } from '../../protocol/subjects/mod.ts'
 
 export type Permissions = { readonly publish: readonly string[]; readonly subscribe: readonly string[] }
-
-/** Inbox prefix of an agent, for its client's `inboxPrefix`: nobody else may listen to its replies. */
-export const inboxPrefix = (agent: string): string => `_INBOX_${agent}`
 
 /** @example agentPermissions('web-1').subscribe[0] // 'helio.v1.ack.web-1' */
 export function agentPermissions(agent: string): Permissions {

@@ -3,9 +3,8 @@
  * cannot come back by a token. Every change is on disk before it takes effect, and listeners hear of it at once.
  */
 import type { Clock, Disk, Logger, Random } from '../../protocol/env/mod.ts'
-import { decodePublicKey, type Verifier } from '../../protocol/identity/mod.ts'
+import { decodePublicKey, type EnrolmentRequest, enrolmentMessage, type Verifier } from '../../protocol/identity/mod.ts'
 import { isAgentId, isToken } from '../../protocol/subjects/mod.ts'
-import { type EnrolmentRequest, enrolmentMessage } from './enrolment.ts'
 import { EnrolmentError } from './errors.ts'
 import { type AgentRecord, isPublicKey, loadRegistry, saveRegistry, type TokenRecord } from './file.ts'
 import { agentPermissions } from './permissions.ts'

@@ -26,7 +26,8 @@ export const KNOWN_FEATURES: readonly string[] = [
 export function parserFeatures(features: readonly string[]): ParserFeatures {
   return {
     experimentalFunctions: features.includes('promql-experimental-functions'),
-    durationExpressions: features.includes('promql-duration-expr'),
+    // Stable in 3.14: its flag has no effect any more.
+    durationExpressions: true,
     extendedRangeSelectors: features.includes('promql-extended-range-selectors'),
     binopFillModifiers: features.includes('promql-binop-fill-modifiers'),
   }

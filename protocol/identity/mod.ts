@@ -1,5 +1,6 @@
 /** Who an agent is: an Ed25519 key pair in NATS's text form (nkey), its signatures, and the id on its subjects. */
 export { agentIdFor, agentIdFromHostName } from './agent-id.ts'
+export { type EnrolmentRequest, enrolmentMessage, inboxPrefix, signEnrolment } from './enrolment.ts'
 export { decodePublicKey, decodeSeed, encodePublicKey, encodeSeed, KEY_BYTES, KeyError } from './nkey.ts'
 export {
   generateSeed,

@@ -1,5 +1,5 @@
 /** What an agent signs to enrol: it proves that it holds the key, and that this token is meant for this key. */
-import type { Signer } from '../../protocol/identity/mod.ts'
+import type { Signer } from './signing.ts'
 
 export type EnrolmentRequest = {
   readonly token: string
@@ -23,3 +23,6 @@ export function signEnrolment(
 ): Uint8Array {
   return signer.sign(enrolmentMessage(request))
 }
+
+/** Inbox prefix of an agent, for its client's `inboxPrefix`: nobody else may listen to its replies. */
+export const inboxPrefix = (agent: string): string => `_INBOX_${agent}`

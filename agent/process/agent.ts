@@ -1,0 +1,236 @@
+/** The agent put together: identity, ring, scrapes, uplink, local HTTP. */
+import type { Exporter } from '../../exporters/contract.ts'
+import { type AgentConfig, loadAgentConfig, parseAddress } from '../../protocol/config/mod.ts'
+import type { Env, Listener, RingStore } from '../../protocol/env/mod.ts'
+import type { MetricFamily } from '../../protocol/exposition/mod.ts'
+import { inboxPrefix } from '../../protocol/identity/mod.ts'
+import { discoverTargets } from '../discovery/mod.ts'
+import { connectNats, type NatsBus } from '../env/nats-bus.ts'
+import { sqliteRingStore } from '../env/ring-store.ts'
+import { createRuntimeStats } from '../env/runtime-stats.ts'
+import { runtimeSha256 } from '../env/sha256.ts'
+import { runtimeZstd } from '../env/zstd.ts'
+import { Recorder } from '../ring/mod.ts'
+import { ScrapeManager } from '../scrape/mod.ts'
+import { Uplink } from '../uplink/mod.ts'
+import { createExporters, exporterTargets } from './exporters.ts'
+import { type AgentIdentity, ensureEnrolled, hostName, loadIdentity } from './identity.ts'
+import { localApi } from './local-api.ts'
+import { ringFamilies, uplinkFamilies } from './self-metrics.ts'
+
+export type AgentOptions = {
+  readonly configFile: string
+  readonly listen: string
+  readonly storagePath: string
+  readonly lifecycleEnabled: boolean
+  readonly version: string
+  /** The disk can no longer be trusted, or somebody asked over HTTP: stop the process with this code. */
+  readonly onStop: (exitCode: number) => void
+}
+
+const DRAIN_MS = 1500
+
+export class Agent {
+  readonly #env: Env
+  readonly #options: AgentOptions
+  readonly #stats = createRuntimeStats()
+  readonly #stopping = new AbortController()
+  #config: AgentConfig
+  readonly #directory: string
+  readonly #identity: AgentIdentity
+  #exporters: Exporter[]
+  #ring: RingStore | null = null
+  #recorder: Recorder | null = null
+  #manager: ScrapeManager | null = null
+  #bus: NatsBus | null = null
+  #uplink: Uplink | null = null
+  #listener: Listener | null = null
+  #ready = false
+
+  /** Reads the configuration and the key; starts nothing yet. @throws ConfigError, ExporterError, DiskError */
+  constructor(env: Env, options: AgentOptions) {
+    this.#env = env
+    this.#options = options
+    this.#config = this.#load()
+    this.#directory = options.storagePath || this.#config.storage.path
+    this.#exporters = createExporters(env, this.#config, this.#stats, options.version)
+    this.#identity = loadIdentity(env, this.#config, this.#directory)
+  }
+
+  get address(): string {
+    const { host, port } = this.#listener!.address
+    return `${host}:${port}`
+  }
+
+  async start(): Promise<void> {
+    const { clock, log, net, pool, random } = this.#env
+    const { agent, signer } = this.#identity
+    const config = this.#config
+    this.#listener = await net.serveHttp({
+      ...parseAddress(this.#options.listen),
+      handler: localApi({
+        exporters: () => this.#exporters,
+        own: () => this.#ownFamilies(),
+        targets: () => this.#manager?.targets() ?? [],
+        isReady: () => this.#ready,
+        lifecycleEnabled: this.#options.lifecycleEnabled,
+        reload: () => this.reload(),
+        quit: () => this.#options.onStop(0),
+        version: this.#options.version,
+      }),
+    })
+    const ring = sqliteRingStore({ pool, directory: `${this.#directory}/ring`, capBytes: config.storage.maxBytes })
+    this.#ring = ring
+    const recorder = await Recorder.open({
+      agent,
+      ring,
+      clock,
+      log: log.with({ component: 'ring' }),
+      signer,
+      hasher: runtimeSha256,
+      compressor: runtimeZstd,
+      batchAgeMs: config.storage.batchAgeMs,
+      onFatal: (err) => {
+        log.error('The ring failed; stopping', { err })
+        this.#options.onStop(1)
+      },
+    })
+    this.#recorder = recorder
+    this.#manager = new ScrapeManager({
+      clock,
+      net,
+      log: log.with({ component: 'scrape' }),
+      sink: recorder,
+      offsetSeed: agent,
+      userAgent: `Heliograph/${this.#options.version}`,
+      initialSeries: (target) => recorder.previousSeries(target).map(({ labels }) => labels),
+    })
+    await this.#applyTargets()
+    this.#ready = true
+    void this.#connect(ring, recorder, random).catch((err) => {
+      if (!this.#stopping.signal.aborted) log.error('The uplink could not be started', { err })
+    })
+    log.info('Agent is ready', { agent, key: this.#identity.publicKey, listen: this.address, data: this.#directory })
+  }
+
+  /** A bad file changes nothing. @throws ConfigError, ExporterError */
+  async reload(): Promise<void> {
+    const before = this.#config
+    const next = this.#load()
+    const exporters = createExporters(this.#env, next, this.#stats, this.#options.version)
+    const fixed = (config: AgentConfig): string =>
+      JSON.stringify([config.id, config.site, config.hub, config.nats, config.storage])
+    if (fixed(next) !== fixed(before))
+      this.#env.log.warn('Changes of agent, hub, nats and storage take effect at the next start')
+    this.#config = next
+    this.#exporters = exporters
+    await this.#applyTargets()
+    this.#env.log.info('Configuration reloaded', { file: this.#options.configFile })
+  }
+
+  /** Seals and commits what was collected, gives the hub a moment to take it, and closes the ring. */
+  async stop(): Promise<void> {
+    this.#stopping.abort()
+    this.#ready = false
+    await this.#manager?.stop()
+    await this.#recorder?.flush()
+    await this.#drain()
+    this.#uplink?.stop()
+    await this.#bus?.close()
+    await this.#recorder?.close()
+    await this.#listener?.close(500)
+    this.#stats.close()
+  }
+
+  /** Waits a moment for acknowledgements under way: what is not acknowledged stays in the ring and is sent again. */
+  async #drain(): Promise<void> {
+    const { clock } = this.#env
+    const until = clock.monotonic() + DRAIN_MS
+    while (
+      (this.#uplink?.stats().inFlightBatches ?? 0) > 0 &&
+      this.#bus?.status === 'connected' &&
+      clock.monotonic() < until
+    )
+      await clock.sleep(20)
+  }
+
+  #load(): AgentConfig {
+    const { configFile } = this.#options
+    return loadAgentConfig(this.#env.disk.readText(configFile), { file: configFile })
+  }
+
+  async #applyTargets(): Promise<void> {
+    const { disk, log } = this.#env
+    const { targets, problems } = discoverTargets(this.#config.scrapeConfigs, (path) => disk.readText(path))
+    for (const problem of problems) log.warn('Target is not scraped', { err: problem })
+    const { port } = this.#listener!.address
+    const instance = `${hostName(this.#env)}:${port}`
+    const own = exporterTargets(this.#config, this.#exporters, () => this.#ownFamilies(), instance)
+    await this.#manager!.apply([...own, ...targets])
+  }
+
+  async #connect(ring: RingStore, recorder: Recorder, random: Env['random']): Promise<void> {
+    const { clock, disk, log } = this.#env
+    const { nats, hub, site } = this.#config
+    if (!nats && !hub) {
+      log.warn('No hub and no nats are configured: samples are kept in the ring and served locally only')
+      return
+    }
+    await ensureEnrolled(this.#env, this.#config, this.#identity, this.#directory, this.#stopping.signal)
+    if (this.#stopping.signal.aborted) return
+    const servers = nats ? [nats.url] : [`${hub!.url.replace(/^http/, 'ws')}/nats`]
+    const { agent, seed } = this.#identity
+    const nkeySeed = nats?.nkeyFile ? disk.readText(nats.nkeyFile).trim() : seed
+    const byPassword = Boolean(nats && (nats.user || nats.token.reveal() || nats.credsFile))
+    let lastProblem = ''
+    const bus = connectNats({
+      servers,
+      name: agent,
+      inboxPrefix: inboxPrefix(agent),
+      ...(!byPassword && { nkeySeed }),
+      ...(nats?.user && { user: nats.user, pass: nats.password.reveal() }),
+      ...(nats?.token.reveal() && { token: nats.token.reveal() }),
+      ...(nats?.credsFile && { creds: disk.readText(nats.credsFile) }),
+      onError: (err) => {
+        // One line an outage, not one an attempt.
+        if (err.message !== lastProblem) log.warn('Bus', { servers: servers.join(','), err })
+        lastProblem = err.message
+      },
+    })
+    bus.onStatus((status) => {
+      if (status === 'connected') lastProblem = ''
+      log.info('Bus', { servers: servers.join(','), status })
+    })
+    this.#bus = bus
+    const uplink = new Uplink({
+      bus,
+      ring,
+      clock,
+      random,
+      log: log.with({ component: 'uplink' }),
+      agent,
+      site,
+      batchAgeMs: this.#config.storage.batchAgeMs,
+      onMisses: (misses) => recorder.takeMisses(misses),
+      onKeyframeLost: () => recorder.forceKeyframe(),
+    })
+    recorder.onCommitted((batch) => uplink.offer(batch))
+    this.#uplink = uplink
+    uplink.start()
+  }
+
+  async #ownFamilies(): Promise<readonly MetricFamily[]> {
+    const out: MetricFamily[] = []
+    if (this.#ring && this.#recorder && this.#ready)
+      out.push(...ringFamilies(await this.#ring.stats(), this.#recorder.stats(), this.#env.clock.now()))
+    if (this.#uplink) out.push(...uplinkFamilies(this.#uplink.stats()))
+    if (this.#manager) out.push(...this.#manager.families())
+    out.push({
+      name: 'heliograph_build_info',
+      help: "A metric with a constant '1' value labeled by version and program.",
+      type: 'gauge',
+      metrics: [{ labels: ['program', 'agent', 'version', this.#options.version], value: 1 }],
+    })
+    return out
+  }
+}

@@ -1,0 +1,111 @@
+/** The agent's own HTTP: metrics of everything and of one exporter, health, lifecycle. */
+import type { Exporter } from '../../exporters/contract.ts'
+import type { HttpHandler } from '../../protocol/env/mod.ts'
+import { type MetricFamily, TEXT_CONTENT_TYPE, writeExposition } from '../../protocol/exposition/mod.ts'
+import { labelsToObject } from '../../protocol/labels/mod.ts'
+import type { TargetStatus } from '../scrape/mod.ts'
+
+export type LocalApiDeps = {
+  readonly exporters: () => readonly Exporter[]
+  /** The agent's own counters. */
+  readonly own: () => Promise<readonly MetricFamily[]>
+  readonly targets: () => readonly TargetStatus[]
+  readonly isReady: () => boolean
+  readonly lifecycleEnabled: boolean
+  readonly reload: () => Promise<void>
+  readonly quit: () => void
+  readonly version: string
+}
+
+export function localApi(deps: LocalApiDeps): HttpHandler {
+  return async (request) => {
+    const { pathname } = new URL(request.url)
+    const isRead = request.method === 'GET' || request.method === 'HEAD'
+    const isWrite = request.method === 'POST' || request.method === 'PUT'
+    if (pathname === '/-/healthy' && isRead) return text('Heliograph agent is Healthy.\n')
+    if (pathname === '/-/ready' && isRead)
+      return deps.isReady() ? text('Heliograph agent is Ready.\n') : text('Service Unavailable', 503)
+    if (pathname === '/-/reload' || pathname === '/-/quit') {
+      if (!isWrite) return text('Only POST or PUT requests allowed\n', 405)
+      if (!deps.lifecycleEnabled) return text('Lifecycle API is not enabled.\n', 403)
+      return pathname === '/-/quit' ? quit(deps) : reload(deps)
+    }
+    if (!isRead) return text('Method Not Allowed\n', 405)
+    if (pathname === '/metrics') return metrics(await allFamilies(deps))
+    if (pathname.startsWith('/metrics/')) {
+      const name = pathname.slice('/metrics/'.length)
+      if (name === 'agent') return metrics(await deps.own())
+      const exporter = deps.exporters().find((each) => each.name === name)
+      return exporter ? metrics(await exporter.collect()) : text(`no exporter "${name}" is enabled\n`, 404)
+    }
+    if (pathname === '/api/v1/targets') return targets(deps)
+    if (pathname === '/version') return json({ version: deps.version })
+    if (pathname === '/') return text(landing(deps))
+    return text('404 page not found\n', 404)
+  }
+}
+
+/** Families of one name from several exporters (`process_*`) are one family, or a scraper would refuse the page. */
+async function allFamilies(deps: LocalApiDeps): Promise<MetricFamily[]> {
+  const parts = await Promise.all([...deps.exporters().map((exporter) => exporter.collect()), deps.own()])
+  const byName = new Map<string, MetricFamily>()
+  for (const family of parts.flat()) if (!byName.has(family.name)) byName.set(family.name, family)
+  return [...byName.values()]
+}
+
+function metrics(families: readonly MetricFamily[]): Response {
+  return new Response(writeExposition(families) as Uint8Array<ArrayBuffer>, {
+    headers: { 'content-type': TEXT_CONTENT_TYPE },
+  })
+}
+
+function targets(deps: LocalApiDeps): Response {
+  const activeTargets = deps.targets().map((target) => ({
+    scrapePool: target.job,
+    scrapeUrl: target.url,
+    labels: labelsToObject(target.labels),
+    discoveredLabels: labelsToObject(target.discoveredLabels),
+    health: target.health,
+    lastError: target.lastError,
+    lastScrape: target.lastScrapeMs === null ? null : new Date(target.lastScrapeMs).toISOString(),
+    lastScrapeDuration: target.lastScrapeDurationMs / 1000,
+  }))
+  return json({ status: 'success', data: { activeTargets, droppedTargets: [] } })
+}
+
+async function reload(deps: LocalApiDeps): Promise<Response> {
+  try {
+    await deps.reload()
+    return text('')
+  } catch (error) {
+    return text(`failed to reload config: ${(error as Error).message}\n`, 500)
+  }
+}
+
+function quit(deps: LocalApiDeps): Response {
+  deps.quit()
+  return text('Requesting termination... Goodbye!')
+}
+
+function landing(deps: LocalApiDeps): string {
+  const names = deps.exporters().map(({ name }) => `/metrics/${name}`)
+  return [
+    'Heliograph agent',
+    '',
+    '/metrics',
+    ...names,
+    '/metrics/agent',
+    '/-/healthy',
+    '/-/ready',
+    '/api/v1/targets',
+    '',
+  ].join('\n')
+}
+
+function text(body: string, status = 200): Response {
+  return new Response(body, { status, headers: { 'content-type': 'text/plain; charset=utf-8' } })
+}
+
+function json(data: unknown): Response {
+  return new Response(JSON.stringify(data), { headers: { 'content-type': 'application/json' } })
+}
