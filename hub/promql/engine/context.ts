@@ -13,8 +13,10 @@ import type { Series } from './types.ts'
 /** Columns of up to so many steps count by their samples alone. */
 const DENSE_STEPS = 256
 
+export const TOO_MANY_SAMPLES = 'query processing would load too many samples into memory in query execution'
+
 function tooManySamples(): never {
-  throw new QueryError('execution', 'query processing would load too many samples into memory in query execution')
+  throw new QueryError('execution', TOO_MANY_SAMPLES)
 }
 
 export class QueryContext {

@@ -14,7 +14,7 @@ import {
   type QueryResult,
   type ResultSeries,
 } from '../contract.ts'
-import { QueryContext } from './context.ts'
+import { QueryContext, TOO_MANY_SAMPLES } from './context.ts'
 import { unwrap } from './keys.ts'
 import { dropMetricName } from './labels.ts'
 import { prepare } from './prepare.ts'
@@ -95,12 +95,16 @@ function finishSeries(ctx: QueryContext, all: readonly Series[]): ResultSeries[]
   return ctx.range.instant ? out : out.sort((a, b) => compareLabels(a.labels, b.labels))
 }
 
-/** Errors of matchers become errors of the query. */
+/** Errors of matchers and of allocation become errors of the query. */
 export function guarded<T>(work: () => T): T {
   try {
     return work()
   } catch (error) {
     if (error instanceof MatcherError) throw new QueryError('bad_data', error.message, { cause: error })
+    // What the limits did not foresee: a column that the runtime refuses to allocate.
+    if (error instanceof RangeError && /array (length|buffer allocation)/i.test(error.message)) {
+      throw new QueryError('execution', TOO_MANY_SAMPLES, { cause: error })
+    }
     throw error
   }
 }

@@ -2,7 +2,7 @@
  * An instant query of a range vector: the samples themselves. `anchored` and `smoothed` put a sample at each bound.
  * Semantics: Prometheus promql/engine.go, matrixSelector and extendFloats (v3.14).
  */
-import type { Labels } from '../../../protocol/labels/mod.ts'
+import { compareLabels, type Labels } from '../../../protocol/labels/mod.ts'
 import { CounterResetHint, type Histogram } from '../../../protocol/samples/mod.ts'
 import type { MatrixSelector, SubqueryExpr } from '../ast.ts'
 import type { QueryContext } from './context.ts'
@@ -45,7 +45,7 @@ export function rawMatrix(ctx: QueryContext, range: MatrixSelector | SubqueryExp
       histograms: mixed ? points.map(({ h }) => h) : null,
     })
   })
-  return out
+  return out.sort((a, b) => compareLabels(a.labels, b.labels))
 }
 
 function mergedPoints(w: Windows): Point[] {

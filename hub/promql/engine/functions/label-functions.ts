@@ -27,7 +27,7 @@ export function labelReplace(ctx: QueryContext, call: Call): (series: Series) =>
     const labels = ctx.labelsOf(series)
     const matcher = regex.matcher(labelValue(labels, src))
     if (!matcher.find()) return
-    series.labels = setLabel(labels, dst, bounded(dst, expand(replacement, matcher)))
+    series.labels = setLabel(labels, dst, expand(dst, replacement, matcher))
     if (dst === METRIC_NAME) series.dropName = false
   }
 }
@@ -47,7 +47,8 @@ export function labelJoin(ctx: QueryContext, call: Call): (series: Series) => vo
   return (series) => {
     const labels = ctx.labelsOf(series)
     const value = sources.map((source) => labelValue(labels, source)).join(separator)
-    series.labels = setLabel(labels, dst, bounded(dst, value))
+    checkLength(dst, value.length)
+    series.labels = setLabel(labels, dst, value)
     if (dst === METRIC_NAME) series.dropName = false
   }
 }
@@ -60,8 +61,8 @@ export function isValidLabelName(name: string): boolean {
 /** Calls inside calls can double a value each time, so there is an end to it. */
 const MAX_VALUE_LENGTH = 1 << 20
 
-function bounded(name: string, value: string): string {
-  if (value.length <= MAX_VALUE_LENGTH) return value
+function checkLength(name: string, length: number): void {
+  if (length <= MAX_VALUE_LENGTH) return
   throw new QueryError(
     'execution',
     `value of label "${name}" would be longer than ${MAX_VALUE_LENGTH} characters: shorten what the function builds`,
@@ -79,18 +80,24 @@ function compile(pattern: string) {
 type Groups = { group(which: number | string): string | null; groupCount(): number }
 
 /** As regexp.Expand in Go: `$1`, `$name`, `${name}`, `$$`; the longest name counts, an unknown one is empty. */
-function expand(template: string, groups: Groups): string {
+function expand(dst: string, template: string, groups: Groups): string {
+  let length = template.length
   return template.replace(
     /\$(?:\$|\{([\p{L}\p{N}_]+)\}|([\p{L}\p{N}_]+))/gu,
     (whole, braced?: string, bare?: string) => {
-      if (whole === '$$') return '$'
-      const name = braced ?? bare ?? ''
-      if (/^[0-9]+$/.test(name)) return Number(name) <= groups.groupCount() ? (groups.group(Number(name)) ?? '') : ''
-      try {
-        return groups.group(name) ?? ''
-      } catch {
-        return '' // No group of that name.
-      }
+      const text = whole === '$$' ? '$' : groupText(groups, braced ?? bare ?? '')
+      length += text.length - whole.length
+      checkLength(dst, length)
+      return text
     },
   )
+}
+
+function groupText(groups: Groups, name: string): string {
+  if (/^[0-9]+$/.test(name)) return Number(name) <= groups.groupCount() ? (groups.group(Number(name)) ?? '') : ''
+  try {
+    return groups.group(name) ?? ''
+  } catch {
+    return '' // No group of that name.
+  }
 }

@@ -162,19 +162,23 @@ function sumRange(values: Float64Array, from: number, to: number): number {
   return sum === Infinity || sum === -Infinity ? sum : sum + c
 }
 
-/** The mean from the sum; once that would overflow, incrementally from there on. */
+/** The mean from the sum; once that would overflow, incrementally from there on. Hot: bench/hub/engine.bench.ts */
 function averageRange(values: Float64Array, from: number, to: number): number {
-  const k: Kahan = { sum: values[from]!, c: 0 }
+  let sum = values[from]!
+  let c = 0
   for (let i = from + 1; i < to; i++) {
-    const { sum, c } = k
-    kahanAdd(k, values[i]!)
-    if (k.sum === Infinity || k.sum === -Infinity) {
+    const value = values[i]!
+    const next = sum + value
+    if (next === Infinity || next === -Infinity) {
       const count = i - from
       return incrementalAverage(values, i, to, count, { sum: sum / count, c: c / count })
     }
+    if (Math.abs(sum) >= Math.abs(value)) c += sum - next + value
+    else c += value - next + sum
+    sum = next
   }
   const count = to - from
-  return k.sum / count + k.c / count
+  return sum / count + c / count
 }
 
 function incrementalAverage(values: Float64Array, from: number, to: number, before: number, mean: Kahan): number {

@@ -79,9 +79,8 @@ export function exponentialBound(index: number, schema: number): number {
   const fraction = index - octave * perOctave
   if (fraction === 0 && octave === 1024) return Number.MAX_VALUE
   // Two factors: 2^octave alone may overflow or vanish where the product does not.
-  return octave > 1000 || octave < -1000
-    ? 2 ** (fraction / perOctave) * 2 ** (octave / 2) * 2 ** (octave / 2)
-    : 2 ** (fraction / perOctave) * 2 ** octave
+  const half = Math.trunc(octave / 2)
+  return 2 ** (fraction / perOctave) * 2 ** half * 2 ** (octave - half)
 }
 
 export function customBound(index: number, bounds: readonly number[]): number {
