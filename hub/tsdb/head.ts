@@ -254,8 +254,7 @@ class SharedHead implements Head {
     try {
       if (time > this.#series.lastTime(record)) this.#series.appendHistogram(record, time, startMs, payload)
       else {
-        this.#decoder.read(record, time, time, this.#found)
-        if (this.#found.count > 0) return this.#same(this.#isStoredHistogram(payload))
+        if (this.#isStored(record, time)) return this.#same(this.#isStoredHistogram(payload))
         this.#late.appendHistogram(record, time, startMs, payload)
         this.#lateSamples++
       }
@@ -444,8 +443,7 @@ class SharedHead implements Head {
         if (tick >= 0) this.#series.appendTick(record, group, tick, time, low, high)
         else this.#series.appendOwn(record, time, low, high, start)
       } else {
-        this.#decoder.read(record, time, time, this.#found)
-        if (this.#found.count > 0) return this.#same(this.#isStoredFloat(low, high))
+        if (this.#isStored(record, time)) return this.#same(this.#isStoredFloat(low, high))
         this.#late.append(record, time, low, high, start)
         this.#lateSamples++
       }
@@ -470,6 +468,13 @@ class SharedHead implements Head {
     if (isEqual) this.#drops.duplicates++
     else this.#drops.conflicting++
     return isEqual ? AppendResult.duplicate : AppendResult.conflicting
+  }
+
+  /** Leaves the sample in `#found`. */
+  #isStored(record: number, time: number): boolean {
+    if (!this.#decoder.mayHave(record, time)) return false
+    this.#decoder.read(record, time, time, this.#found)
+    return this.#found.count > 0
   }
 
   #isStoredFloat(low: number, high: number): boolean {

@@ -61,8 +61,11 @@ export class SeriesDecoder {
   readonly #groups: Table
   readonly #tickField: number
   readonly #cursor = new Cursor()
-  readonly #target = new ChunkTarget(createSampleBuffer(16))
   readonly #late = createSampleBuffer(16)
+  readonly #inOrderTarget = new ChunkTarget(createSampleBuffer(16))
+  readonly #lateTarget = new ChunkTarget(this.#late)
+  /** Of the two, the one that is being filled. */
+  #target = this.#inOrderTarget
   #ticks: TickRange = { group: -1, from: 0, to: 0, times: new Float64Array(64) }
   #ticksKey = { min: 0, max: 0, end: -1, directory: 0 }
   #min = 0
@@ -96,12 +99,42 @@ export class SeriesDecoder {
     throw new Error('BUG: a series record stayed locked; the writer died inside a change')
   }
 
+  /**
+   * False when the series certainly has no sample at this time; much cheaper than to read it. For the writer's thread.
+   */
+  mayHave(record: number, time: number): boolean {
+    const mem = this.#mem
+    this.#min = time
+    this.#max = time
+    const buffer = mem.get(record + S_OOO_RAW)
+    const used = buffer === 0 ? 0 : mem.get(buffer + O_USED)
+    for (let i = 0; i < used; i++) if (mem.getF64(buffer, 1 + i) === time) return true
+    return this.#openMayHave(record, time) || this.#listMayHave(record + S_FIRST) || this.#listMayHave(record + S_OOO)
+  }
+
+  #openMayHave(record: number, time: number): boolean {
+    const mem = this.#mem
+    const state = mem.get(record + S_STATE)
+    if (state >>> COUNT_SHIFT === 0) return false
+    if ((state & KIND_MASK) !== Kind.group) return time >= mem.getF64(record, S_BASE_F64)
+    const ticks = this.#ticksOf(mem.get(record + S_GROUP))
+    return ticks.to > ticks.from && ticks.from >= mem.get(record + S_TICK)
+  }
+
+  #listMayHave(list: number): boolean {
+    for (let chunk = this.#mem.get(list); chunk !== 0; chunk = this.#mem.get(chunk + K_NEXT)) {
+      if (this.#overlaps(chunk)) return true
+    }
+    return false
+  }
+
   #readOnce(record: number, minTime: number, maxTime: number, out: SampleBuffer): void {
     const mem = this.#mem
     this.#min = Math.max(minTime, mem.controlF64[C_FLOOR_F64]!)
     this.#max = maxTime
     reset(out)
     const late = mem.get(record + S_OOO) !== 0 || mem.get(record + S_OOO_RAW) !== 0
+    this.#target = this.#inOrderTarget
     const state = mem.load(record + S_STATE) // pairs with the stores in series-writer.ts
     this.#prepare(out, this.#capacity(mem.get(record + S_FIRST)) + (state >>> COUNT_SHIFT))
     this.#readChunks(mem.load(record + S_FIRST))
@@ -197,19 +230,19 @@ export class SeriesDecoder {
     const mem = this.#mem
     const late = this.#late
     reset(late)
+    this.#target = this.#lateTarget
     const buffer = mem.get(record + S_OOO_RAW)
     // At most a run, also when the buffer is another's by now and the read will be done again.
     const used = buffer === 0 ? 0 : Math.min(mem.get(buffer + O_USED), RUN)
     this.#prepare(late, this.#capacity(mem.get(record + S_OOO)) + used)
     this.#readChunks(mem.get(record + S_OOO))
     if (used > 0) this.#readLateBuffer(buffer, used)
-    if (late.count > 0) {
-      ensureCapacity(out, out.count + late.count)
-      if (late.startTimes && !out.startTimes) out.startTimes = new Float64Array(out.times.length)
-      const from = this.#target.words
-      this.#target.refresh(out)
-      mergeLate(out, this.#target.words, late, from)
-    } else this.#target.refresh(out)
+    this.#target = this.#inOrderTarget
+    if (late.count === 0) return
+    ensureCapacity(out, out.count + late.count)
+    if (late.startTimes && !out.startTimes) out.startTimes = new Float64Array(out.times.length)
+    this.#target.refresh(out)
+    mergeLate(out, this.#target.words, late, this.#lateTarget.words)
   }
 
   #readLateBuffer(buffer: number, used: number): void {

@@ -12,7 +12,7 @@ test('a thread that reads while another appends, trims and churns sees no torn s
     new Uint32Array(n).map((_, i) => head.series(labelsFrom({ job, i: String(from + i) })))
   const refs = names('live', 0, 400)
   const flag = new Int32Array(new SharedArrayBuffer(4))
-  const worker = new Worker(new URL('./torn-reads.worker.ts', import.meta.url), {
+  const worker = new Worker(new URL('./testing/torn-reads.worker.ts', import.meta.url), {
     workerData: { flag, share: head.share() },
   })
   const done = new Promise<{ reads: number; samples: number; stalePages: number; errors: string[] }>(

@@ -1,6 +1,6 @@
 /** A reading thread for torn-reads.test.ts: reads for as long as the flag is 0 and checks that every series is whole. */
 import { parentPort, workerData } from 'node:worker_threads'
-import { createSampleBuffer, openReader, type ReaderShare, StalePagesError } from './mod.ts'
+import { createSampleBuffer, openReader, type ReaderShare, StalePagesError } from '../mod.ts'
 
 const { flag } = workerData as { flag: Int32Array; share: ReaderShare }
 let { share } = workerData as { share: ReaderShare }
