@@ -104,7 +104,15 @@ export class BatchIntake {
     const agent = this.#agent(header.agent)
     const epoch = agent.epoch(header.epoch)
     const isKeyframe = header.base === header.sequence
-    if (!epoch || (epoch.stored.has(header.sequence) && !(isKeyframe && !epoch.keyframes.has(header.sequence)))) return
+    if (!epoch) return
+    if (isKeyframe && epoch.keyframes.has(header.sequence)) {
+      // It came again because it had been forgotten, which a trim may have brought about: for what follows in the log
+      // it must be as recently used as it was then. (The second copy of a keyframe comes here too, and changes nothing.)
+      epoch.useKeyframe(header.sequence)
+      agent.touch(header.epoch, epoch)
+      return
+    }
+    if (epoch.stored.has(header.sequence) && !isKeyframe) return
     const receivedMs = readReceived(payload)
     const decoded = this.#decode(epoch, header, bytes)
     if (!decoded || !isDefined(epoch.dictionary, decoded.batch)) {

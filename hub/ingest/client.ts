@@ -61,7 +61,8 @@ export interface Ingest {
   status(): Promise<IngestStatus & { readonly overloaded: number }>
   /** Writes a checkpoint now. */
   checkpoint(): Promise<void>
-  pruneLedgers(beforeMs: number): void
+  /** Retention: forgets samples and gaps before `minTimeMs`. */
+  trim(minTimeMs: number): void
   /** Called once if the thread dies: the process must stop, and recover from disk at its next start. */
   onFatal(fn: (error: Error) => void): void
   /** Commits what is pending, and ends the thread. */
@@ -88,7 +89,7 @@ class ThreadIngest implements Ingest {
   readonly #waiting = new Map<number, Waiting>()
   readonly #onShare: ((share: ReaderShare) => void)[] = []
   readonly #onFatal: ((error: Error) => void)[] = []
-  readonly #sinks = new Map<string, SampleSink>()
+  readonly #sinks = new Map<string, DirectSink>()
   #onRoom: (() => void)[] = []
   #nextId = 1
   #inflightBytes = 0
@@ -188,8 +189,8 @@ class ThreadIngest implements Ingest {
     return this.#ask((id) => ({ kind: 'checkpoint', id }))
   }
 
-  pruneLedgers(beforeMs: number): void {
-    this.#post({ kind: 'prune', beforeMs })
+  trim(minTimeMs: number): void {
+    this.#post({ kind: 'trim', minTimeMs })
   }
 
   onFatal(fn: (error: Error) => void): void {
@@ -244,6 +245,9 @@ class ThreadIngest implements Ingest {
       case 'share':
         this.#share = message.share
         for (const fn of this.#onShare) fn(message.share)
+        return
+      case 'renew':
+        this.#sinks.get(message.source)?.renew()
         return
       case 'answers':
         for (const [id, value] of message.answers) this.#take(id)?.resolve(value as never)

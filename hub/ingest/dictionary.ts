@@ -30,6 +30,19 @@ export class Dictionary {
     this.#refs[id] = ref
   }
 
+  /** Refuses the ids whose series is gone; returns how many there were. */
+  refuseDead(isLive: (ref: SeriesRef) => boolean): number {
+    let dead = 0
+    const refs = this.#refs
+    for (let id = 0; id < refs.length; id++) {
+      if (refs[id]! >= REFUSED || isLive(refs[id]!)) continue
+      refs[id] = REFUSED
+      this.size--
+      dead++
+    }
+    return dead
+  }
+
   save(): Uint8Array {
     return new Uint8Array(this.#refs.slice().buffer)
   }

@@ -483,3 +483,30 @@ function varint(value: number): number[] {
   for (; rest >= 128; rest = Math.floor(rest / 128)) bytes.push((rest % 128) | 128)
   return [...bytes, rest]
 }
+
+test('series that retention removed are defined anew when they come back, also by replay', async () => {
+  const world = new World(18)
+  const agent = world.agent('web-1', { keyframeEvery: 100 })
+  let engine = await world.open()
+  const all: Sent[] = []
+  const send = (): void => {
+    const { header, bytes } = agent.batch()
+    all.push({ agent, bytes, sequence: header.sequence })
+    const { ack } = engine.acceptBatch(agent.subject, bytes.slice())
+    if (ack?.kind !== 'keyframe-wanted') return
+    assert.equal(engine.acceptBatch(agent.subject, all[ack.base]!.bytes.slice()).result, 'duplicate')
+    assert.equal(engine.acceptBatch(agent.subject, bytes.slice()).result, 'stored')
+  }
+  for (let i = 0; i < 5; i++) send()
+  assert.deepEqual(engine.trim(2 * NOW), [])
+  assert.deepEqual(world.heads.last.dump(), [])
+  for (let i = 0; i < 2; i++) send()
+  assert.equal(engine.counters.keyframesWanted, 1)
+  const before = world.heads.last.dump()
+  assert.ok(before.length > 0)
+  engine.close()
+  engine = await world.open()
+  assert.equal(engine.counters.replayLost, 0)
+  engine.trim(NOW - 3_600_000 + 5 * INTERVAL)
+  assert.deepEqual(world.heads.last.dump(), before)
+})

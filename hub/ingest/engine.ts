@@ -5,7 +5,7 @@
 import type { Compressor, Cursor } from '../../protocol/batch/mod.ts'
 import type { Clock, Disk, Logger, Random } from '../../protocol/env/mod.ts'
 import type { Labels } from '../../protocol/labels/mod.ts'
-import type { ReaderShare } from '../tsdb/contract.ts'
+import type { ReaderShare, SeriesRef } from '../tsdb/contract.ts'
 import { DiskFullError, DiskReserve, openWal, type ReplayReport, type Wal } from '../wal/mod.ts'
 import type { AgentSave } from './agent-state.ts'
 import { BatchIntake, type BatchLimitsOfHub, type KnownAgent, type Outcome } from './batches.ts'
@@ -90,6 +90,8 @@ export class IngestEngine {
       this.replayReport = this.#wal.replay((type, payload) => this.#replay(type, payload, settle))
       settle(null)
       head.publish()
+      // Counters count this process's work; what was stored before it is in the agents' own figures.
+      Object.assign(counters, { ...newCounters(), replayLost: counters.replayLost })
       log.info('WAL replayed', {
         records: this.replayReport.records,
         segments: this.replayReport.segments,
@@ -178,7 +180,7 @@ export class IngestEngine {
   /** Writes a checkpoint now. @throws DiskFullError, FatalDiskError */
   checkpoint(): void {
     this.#wal.checkpoint((add) => {
-      this.#head.serialize((piece) => add(RecordType.head, [piece]))
+      for (const piece of this.#head.serialize()) add(RecordType.head, [piece])
       for (const source of this.#local.save()) add(RecordType.source, [toCbor(source)])
       for (const agent of this.#batches.agents.values()) add(RecordType.agent, [toCbor(agent.save())])
     })
@@ -221,10 +223,23 @@ export class IngestEngine {
     }
   }
 
-  /** Forgets what the ledger says of times before `beforeMs`. */
-  pruneLedgers(beforeMs: number): void {
-    for (const agent of this.#batches.agents.values()) agent.ledger.prune(beforeMs)
-    for (const source of this.#local.sources.values()) source.ledger.prune(beforeMs)
+  /**
+   * Retention: samples and gaps before `minTimeMs` are forgotten. Trims are not logged: after a restart, what the log
+   * still holds is there until the next trim.
+   * @returns the local sources that use series which are gone, and must begin their dictionaries anew
+   */
+  trim(minTimeMs: number): string[] {
+    const removed = this.#head.trim(minTimeMs)
+    for (const agent of this.#batches.agents.values()) agent.ledger.prune(minTimeMs)
+    for (const source of this.#local.sources.values()) source.ledger.prune(minTimeMs)
+    if (removed === 0) return []
+    const isLive = (ref: SeriesRef): boolean => this.#head.isLive(ref)
+    // The next batch that needs them asks for the keyframe, which defines them again.
+    for (const agent of this.#batches.agents.values())
+      for (const epoch of agent.epochs.values()) if (epoch.dictionary.refuseDead(isLive) > 0) epoch.forgetDictionary()
+    return [...this.#local.sources]
+      .filter(([, source]) => source.dictionary.refuseDead(isLive) > 0)
+      .map(([name]) => name)
   }
 
   close(): void {

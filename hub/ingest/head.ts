@@ -1,16 +1,19 @@
 /** The head as ingest needs it: one writer, a share for readers, and its snapshot for checkpoints. */
 import type { Logger } from '../../protocol/env/mod.ts'
-import type { Appender, ReaderShare } from '../tsdb/contract.ts'
+import type { Appender, ReaderShare, SeriesRef } from '../tsdb/contract.ts'
 
 export interface IngestHead extends Appender {
   share(): ReaderShare
-  /** Hands over the snapshot piece by piece; each is borrowed until `write` returns. */
-  serialize(write: (piece: Uint8Array) => void): void
+  /** The snapshot in pieces; nothing may be appended until it is drained. */
+  serialize(): Iterable<Uint8Array>
+  /** Retention; returns how many series were removed. Their refs are void, and may come to mean other series. */
+  trim(minTime: number): number
+  isLive(ref: SeriesRef): boolean
 }
 
 export type HeadFactory = {
   create(): IngestHead
-  /** Refs stay what they were when the snapshot was taken. @throws for a snapshot that it cannot use */
+  /** Refs stay what they were when the snapshot was taken. @throws for a snapshot that is damaged or incomplete */
   restore(pieces: readonly Uint8Array[]): IngestHead
 }
 
@@ -35,12 +38,9 @@ export function lateHead(heads: HeadFactory, log: Logger): LateHead {
     appendExemplar: (ref, exemplar) => it().appendExemplar(ref, exemplar),
     publish: () => it().publish(),
     share: () => it().share(),
-    serialize: (write) => {
-      // Numbered, and the last one marked, so that a damaged checkpoint cannot pass for a smaller head.
-      let index = 0
-      it().serialize((piece) => write(framed(index++, 0, piece)))
-      write(framed(index, 1, new Uint8Array(0)))
-    },
+    serialize: () => it().serialize(),
+    trim: (minTime) => it().trim(minTime),
+    isLive: (ref) => it().isLive(ref),
   }
   const settle = (piece: Uint8Array | null): void => {
     if (piece) {
@@ -54,25 +54,9 @@ export function lateHead(heads: HeadFactory, log: Logger): LateHead {
   return { head, settle }
 }
 
-const PIECE_HEADER_BYTES = 8
-
-function framed(index: number, isLast: number, piece: Uint8Array): Uint8Array {
-  const bytes = new Uint8Array(PIECE_HEADER_BYTES + piece.length)
-  const view = new DataView(bytes.buffer)
-  view.setUint32(0, index, true)
-  view.setUint32(4, isLast, true)
-  bytes.set(piece, PIECE_HEADER_BYTES)
-  return bytes
-}
-
 function restore(heads: HeadFactory, pieces: readonly Uint8Array[], log: Logger): IngestHead {
   try {
-    const whole = pieces.every((piece, i) => {
-      const view = new DataView(piece.buffer, piece.byteOffset)
-      return view.getUint32(0, true) === i && view.getUint32(4, true) === (i === pieces.length - 1 ? 1 : 0)
-    })
-    if (!whole) throw new Error('a piece of the snapshot is missing')
-    return heads.restore(pieces.slice(0, -1).map((piece) => piece.subarray(PIECE_HEADER_BYTES)))
+    return heads.restore(pieces)
   } catch (error) {
     log.error('Cannot restore the head from its checkpoint; only what the log holds since is served', {
       error: error instanceof Error ? error.message : String(error),

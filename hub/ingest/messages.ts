@@ -21,7 +21,7 @@ export type ToIngest =
     }
   | { readonly kind: 'status'; readonly id: number }
   | { readonly kind: 'checkpoint'; readonly id: number }
-  | { readonly kind: 'prune'; readonly beforeMs: number }
+  | { readonly kind: 'trim'; readonly minTimeMs: number }
   | { readonly kind: 'close'; readonly id: number }
 
 /** An error as data: classes do not cross threads. */
@@ -30,6 +30,8 @@ export type SentError = { readonly code: string; readonly message: string; reado
 export type FromIngest =
   | { readonly kind: 'ready'; readonly share: ReaderShare; readonly replay: ReplayReport }
   | { readonly kind: 'share'; readonly share: ReaderShare }
+  /** Series of this source were removed: its dictionary must begin anew. */
+  | { readonly kind: 'renew'; readonly source: string }
   /** By id of the request; of batches and writes only after they are durable. */
   | { readonly kind: 'answers'; readonly answers: readonly (readonly [id: number, value: unknown])[] }
   | { readonly kind: 'failed'; readonly id: number; readonly error: SentError }

@@ -42,10 +42,17 @@ export class DirectSink implements SampleSink {
     return id
   }
 
+  /** Ids are of the present epoch: callers define and append a scrape without giving way to others in between. */
   append(scrape: Scrape): void {
     this.#send(scrape, [])
-    // Only between scrapes: ids that were handed out for the next one belong to the old epoch.
-    if (this.#ids.size > MAX_DICTIONARY) this.#renew()
+    if (this.#ids.size > MAX_DICTIONARY) this.renew()
+  }
+
+  /** Begins the dictionary anew. */
+  renew(): void {
+    this.#ids = new Map()
+    this.#fresh = []
+    this.#epoch = Math.max(this.#epoch + 1, Math.floor(this.#now()))
   }
 
   missed(slots: MissedSlots): void {
@@ -55,11 +62,5 @@ export class DirectSink implements SampleSink {
   #send(scrape: Scrape | null, missed: readonly MissedSlots[]): void {
     const record = { source: this.#source, epoch: this.#epoch, definitions: this.#fresh, scrape, missed }
     if (this.#submit(record)) this.#fresh = []
-  }
-
-  #renew(): void {
-    this.#ids = new Map()
-    this.#fresh = []
-    this.#epoch = Math.max(this.#epoch + 1, Math.floor(this.#now()))
   }
 }

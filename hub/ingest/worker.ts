@@ -101,8 +101,8 @@ class Loop {
       case 'checkpoint':
         this.#checkpoint(message.id)
         break
-      case 'prune':
-        engine.pruneLedgers(message.beforeMs)
+      case 'trim':
+        for (const source of engine.trim(message.minTimeMs)) this.#post({ kind: 'renew', source })
         break
       case 'close':
         this.#close(message.id)

@@ -11,6 +11,7 @@ export class MemoryHead implements IngestHead {
   readonly samples: Map<number, string>[] = []
   readonly families = new Map<string, Metadata>()
   readonly exemplars: [number, Exemplar][] = []
+  readonly #dead = new Set<number>()
   maxSeries = Number.POSITIVE_INFINITY
   published = 0
   pages = 1
@@ -20,7 +21,7 @@ export class MemoryHead implements IngestHead {
     const known = this.refs.get(key)
     if (known !== undefined) return known
     if (this.refs.size >= this.maxSeries) return -1
-    const ref = this.refs.size
+    const ref = this.samples.length
     this.refs.set(key, ref)
     this.samples.push(new Map())
     return ref
@@ -61,10 +62,27 @@ export class MemoryHead implements IngestHead {
     }
   }
 
-  serialize(write: (piece: Uint8Array) => void): void {
+  *serialize(): Generator<Uint8Array> {
     const state = [[...this.refs], this.samples.map((samples) => [...samples]), [...this.families]]
     const bytes = new TextEncoder().encode(JSON.stringify(state))
-    for (let at = 0; at < bytes.length; at += 1000) write(bytes.subarray(at, at + 1000))
+    for (let at = 0; at < bytes.length; at += 1000) yield bytes.subarray(at, at + 1000)
+  }
+
+  trim(minTime: number): number {
+    let removed = 0
+    for (const [key, ref] of this.refs) {
+      const samples = this.samples[ref]!
+      for (const time of samples.keys()) if (time < minTime) samples.delete(time)
+      if (samples.size > 0) continue
+      this.refs.delete(key)
+      this.#dead.add(ref)
+      removed++
+    }
+    return removed
+  }
+
+  isLive(ref: number): boolean {
+    return !this.#dead.has(ref)
   }
 
   static restore(pieces: readonly Uint8Array[]): MemoryHead {
@@ -77,6 +95,7 @@ export class MemoryHead implements IngestHead {
   }
 
   #append(ref: number, timestampMs: number, sample: string): AppendResult {
+    if (this.#dead.has(ref)) throw new Error(`BUG: a sample for ref ${ref}, which is gone`)
     const samples = this.samples[ref]!
     const known = samples.get(timestampMs)
     if (known !== undefined) return known === sample ? AppendResult.duplicate : AppendResult.conflicting

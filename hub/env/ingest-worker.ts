@@ -1,0 +1,64 @@
+/** Entry of the ingest thread: the real world around `hub/ingest/worker.ts`. */
+import { parentPort, workerData } from 'node:worker_threads'
+import { runtimeVerifier } from '../../agent/env/ed25519.ts'
+import { createLogger, nodeDisk, systemClock, systemRandom } from '../../agent/env/mod.ts'
+import { runtimeSha256 } from '../../agent/env/sha256.ts'
+import { runtimeZstd } from '../../agent/env/zstd.ts'
+import { snappyDecompress, WriteRequestDecoder } from '../../protocol/remote-write/mod.ts'
+import {
+  createBatchCodec,
+  DEFAULT_CHECKPOINT_BYTES,
+  DEFAULT_GROUP_COMMIT_MS,
+  DEFAULT_MAX_FUTURE_MS,
+  DEFAULT_MAX_SERIES_PER_AGENT,
+  type IngestPort,
+  type IngestWorkerData,
+  type IngestWorkerOptions,
+  runIngestWorker,
+  type ToIngest,
+} from '../ingest/mod.ts'
+import { createHead, type HeadOptions, restoreHead } from '../tsdb/mod.ts'
+import { DEFAULT_SEGMENT_BYTES } from '../wal/mod.ts'
+
+/** What `createIngest` sends along, as the loop wants it. */
+export function ingestWorkerOptions(data: IngestWorkerData): IngestWorkerOptions {
+  const segmentBytes = data.segmentBytes ?? DEFAULT_SEGMENT_BYTES
+  const { maxSeries, maxFutureMs, maxSeriesPerAgent } = data.limits ?? {}
+  const headOptions: HeadOptions = maxSeries === undefined ? {} : { maxSeries }
+  const log = createLogger({ level: data.logLevel, format: data.logFormat, now: systemClock.now })
+  const decoder = new WriteRequestDecoder()
+  return {
+    clock: systemClock,
+    random: systemRandom,
+    disk: nodeDisk,
+    log: log.with({ component: 'ingest' }),
+    directory: data.directory,
+    hub: data.hub,
+    codec: createBatchCodec({ verifier: runtimeVerifier(), compressor: runtimeZstd, hasher: runtimeSha256 }),
+    compressor: runtimeZstd,
+    heads: {
+      create: () => createHead(headOptions),
+      restore: (pieces) => restoreHead(pieces, headOptions),
+    },
+    decodeWrite: (body) => decoder.decode(snappyDecompress(body)),
+    limits: {
+      maxFutureMs: maxFutureMs ?? DEFAULT_MAX_FUTURE_MS,
+      maxSeriesPerAgent: maxSeriesPerAgent ?? DEFAULT_MAX_SERIES_PER_AGENT,
+    },
+    segmentBytes,
+    checkpointBytes: data.checkpointBytes ?? DEFAULT_CHECKPOINT_BYTES,
+    reserveBytes: data.reserveBytes ?? 2 * segmentBytes,
+    groupCommitMs: data.groupCommitMs ?? DEFAULT_GROUP_COMMIT_MS,
+  }
+}
+
+if (parentPort) {
+  const channel = parentPort
+  const port: IngestPort = {
+    post: (message) => channel.postMessage(message),
+    onMessage: (fn) => void channel.on('message', (message: ToIngest) => fn(message)),
+  }
+  // A rejection ends the thread with its error, which the owner hears of as the worker's exit.
+  await runIngestWorker(port, ingestWorkerOptions(workerData as IngestWorkerData))
+  channel.close()
+}

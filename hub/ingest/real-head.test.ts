@@ -1,0 +1,96 @@
+/** The thread, the disk and the head as they are in production. */
+import assert from 'node:assert/strict'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { systemClock, threadPool } from '../../agent/env/mod.ts'
+import type { Env } from '../../protocol/env/mod.ts'
+import { labelsFrom } from '../../protocol/labels/mod.ts'
+import { createSampleBuffer, openReader, type ReaderShare } from '../tsdb/mod.ts'
+import { memoryLogger } from '../wal/testing/mod.ts'
+import { createIngest, type Ingest } from './mod.ts'
+import { NOW, World } from './testing/world.ts'
+
+const ALL = { minTime: -8e15, maxTime: 8e15 }
+
+function dump(share: ReaderShare): string[] {
+  const reader = openReader(share)
+  const buffer = createSampleBuffer()
+  try {
+    return [...reader.select([], ALL)]
+      .map((ref) => {
+        reader.read(ref, ALL, buffer)
+        const n = buffer.count
+        return `${reader.labels(ref)} ${buffer.times.slice(0, n)} ${buffer.values.slice(0, n)} ${buffer.flags.slice(0, n)}`
+      })
+      .sort()
+  } finally {
+    reader.release()
+  }
+}
+
+test('what a thread of its own stored is there after its death, from segments and from a checkpoint', async () => {
+  const directory = mkdtempSync(join(tmpdir(), 'helio-ingest-'))
+  let running: Ingest | null = null
+  try {
+    const world = new World(1)
+    const agent = world.agent('web-1')
+    const env = { clock: systemClock, pool: threadPool, log: memoryLogger() } as unknown as Env
+    const open = async () => {
+      const ingest = await createIngest(env, {
+        directory,
+        hub: 'hub-1',
+        logLevel: 'error',
+        logFormat: 'logfmt',
+        reserveBytes: 0,
+        limits: { maxFutureMs: Number.POSITIVE_INFINITY },
+      })
+      running = ingest
+      ingest.setAgents(world.agents)
+      return ingest
+    }
+    let ingest = await open()
+    let before: string[] = []
+    for (let life = 0; life < 3; life++) {
+      assert.deepEqual(dump(ingest.share()), before)
+      const acks = await Promise.all(
+        Array.from({ length: 10 }, () => ingest.submitBatch(agent.subject, agent.batch(4).bytes)),
+      )
+      assert.ok(acks.every((ack) => ack?.kind === 'stored'))
+      const sink = ingest.localSink('embedded')
+      sink.append({
+        target: 't',
+        slotMs: NOW + life,
+        intervalMs: 1000,
+        timestampMs: NOW + life,
+        ids: Uint32Array.of(sink.define(labelsFrom({ __name__: 'up', job: 'hub' }), null)),
+        values: Float64Array.of(life),
+        timestamps: null,
+        startTimestamps: null,
+        histograms: null,
+        exemplars: null,
+      })
+      assert.equal((await ingest.status()).counters.localScrapes, 1)
+      await ingest.appendRuleResults({
+        timestampMs: NOW + life,
+        labels: [labelsFrom({ __name__: 'rule' })],
+        values: Float64Array.of(life),
+        histograms: null,
+      })
+      if (life === 1) await ingest.checkpoint()
+      before = dump(ingest.share())
+      assert.ok(before.some((row) => row.startsWith('__name__,up,job,hub')))
+      await ingest.close()
+      ingest = await open()
+    }
+    assert.deepEqual(dump(ingest.share()), before)
+    assert.deepEqual(await ingest.cursor('web-1'), [{ epoch: NOW, sequences: [[0, 29]] }])
+    assert.equal((await ingest.status()).counters.replayLost, 0)
+    await ingest.close()
+  } finally {
+    // A thread that is left behind would keep the test run from ending.
+    await (running as Ingest | null)?.close()
+    rmSync(directory, { recursive: true, force: true })
+  }
+})
