@@ -32,7 +32,29 @@ function histogramReset({ histograms, htimes, hstartTimes }: Windows, a: number,
   return detectReset(histograms[b]!, histograms[a]!)
 }
 
+/** How many pairs that count end at or before each sample. */
+let pairsBefore = new Int32Array(1024)
+
+/** Floats alone: the pairs of a window are a difference of running counts. */
+function countFloatPairs(w: Windows, out: Series, call: RangeCall, counts: Pair): void {
+  if (pairsBefore.length < w.count) pairsBefore = new Int32Array(2 * w.count)
+  const before = pairsBefore
+  before[0] = 0
+  for (let i = 1; i < w.count; i++) before[i] = before[i - 1]! + (counts(w, i - 1, i) ? 1 : 0)
+  for (let i = w.from; i < w.to; i++) {
+    const start = call.anchored ? anchor(w, i)?.f : w.lo[i]!
+    const end = w.hi[i]!
+    if (start === undefined || start === end) continue
+    out.values[i] = before[end - 1]! - before[start]!
+    out.present[i] = FLOAT
+  }
+}
+
 function countPairs(w: Windows, out: Series, call: RangeCall, floats: Pair, histograms: Pair): void {
+  if (w.hcount === 0) {
+    countFloatPairs(w, out, call, floats)
+    return
+  }
   for (let i = w.from; i < w.to; i++) {
     const start = call.anchored ? anchor(w, i) : { f: w.lo[i]!, h: w.hlo[i]! }
     if (start === null) continue

@@ -59,7 +59,7 @@ export function isValidLabelName(name: string): boolean {
 }
 
 /** Calls inside calls can double a value each time, so there is an end to it. */
-const MAX_VALUE_LENGTH = 1 << 20
+const MAX_VALUE_LENGTH = 1 << 16
 
 function checkLength(name: string, length: number): void {
   if (length <= MAX_VALUE_LENGTH) return

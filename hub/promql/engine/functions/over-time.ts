@@ -51,23 +51,40 @@ function floatsOnly(reduce: Reduce): RangeFunction {
   }
 }
 
-export const maxOverTime = floatsOnly((values, from, to) => {
-  let max = values[from]!
-  for (let i = from + 1; i < to; i++) {
-    const value = values[i]!
-    if (value > max || Number.isNaN(max)) max = value
-  }
-  return max
-})
+export const maxOverTime: RangeFunction = (w, out, call) => slidingExtreme(1, w, out, call)
+export const minOverTime: RangeFunction = (w, out, call) => slidingExtreme(-1, w, out, call)
 
-export const minOverTime = floatsOnly((values, from, to) => {
-  let min = values[from]!
-  for (let i = from + 1; i < to; i++) {
-    const value = values[i]!
-    if (value < min || Number.isNaN(min)) min = value
+/** Positions that may still be the greatest of a window, best first. */
+let candidates = new Int32Array(1024)
+
+/**
+ * The greatest (or least) float of every window, NaN only where there is nothing else. Each sample enters and leaves
+ * the candidates once, however the windows overlap. Hot: bench/hub/engine.bench.ts
+ */
+function slidingExtreme(sign: 1 | -1, w: Windows, out: Series, call: RangeCall): void {
+  const { values, lo, hi, count } = w
+  if (candidates.length < count) candidates = new Int32Array(2 * count)
+  const queue = candidates
+  let head = 0
+  let tail = 0
+  let next = lo[w.from]!
+  for (let i = w.from; i < w.to; i++) {
+    const from = lo[i]!
+    const to = hi[i]!
+    if (next < from) next = from
+    for (; next < to; next++) {
+      const value = values[next]!
+      if (Number.isNaN(value)) continue
+      while (tail > head && sign * values[queue[tail - 1]!]! < sign * value) tail--
+      queue[tail++] = next
+    }
+    if (to === from) continue
+    while (head < tail && queue[head]! < from) head++
+    if (w.hhi[i]! > w.hlo[i]!) infoHistogramsIgnored(notesOf(call))
+    out.values[i] = head < tail ? values[queue[head]!]! : NaN
+    out.present[i] = FLOAT
   }
-  return min
-})
+}
 
 /** The last of equal ones. */
 export const tsOfMaxOverTime = floatsOnly((values, from, to, times) => {

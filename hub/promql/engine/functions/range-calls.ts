@@ -13,7 +13,7 @@ import { evalScalar } from '../vector.ts'
 import { eachWindowed, type Windows } from '../windows.ts'
 import { absentSeries } from './absent.ts'
 import type { RangeCall, RangeFunction } from './range-call.ts'
-import { ANCHORED_FUNCTIONS, KEEPS_NAME, RANGE_FUNCTIONS, SMOOTHED_FUNCTIONS } from './range-functions.ts'
+import { ANCHORED_FUNCTIONS, KEEPS_NAME, RANGE_FUNCTIONS, SINGLE_PASS, SMOOTHED_FUNCTIONS } from './range-functions.ts'
 
 export function streamRangeCall(ctx: QueryContext, call: Call, frame: Frame, keep: boolean, emit: Emit): void {
   const args = call.args.map(unwrap)
@@ -46,6 +46,7 @@ type Spec = {
 function streamWindows(ctx: QueryContext, func: string, spec: Spec, frame: Frame, keep: boolean, emit: Emit): void {
   const { range, params, firstPos, argsPos } = spec
   const kernel = RANGE_FUNCTIONS[func]!
+  const singlePass = SINGLE_PASS.has(func)
   const source = new SeriesSource(frame.steps, keep)
   const selector = range.kind === 'matrix-selector' ? range.selector : null
   let current: Series | null = null
@@ -68,7 +69,11 @@ function streamWindows(ctx: QueryContext, func: string, spec: Spec, frame: Frame
       series.dropName = input.source.dropName
     }
     current = series
-    computeInSlices(ctx, kernel, windows, series, call)
+    if (singlePass && windows.hcount === 0) {
+      windows.from = 0
+      windows.to = windows.steps
+      kernel(windows, series, call)
+    } else computeInSlices(ctx, kernel, windows, series, call)
     if (!anyPresent(series.present)) return
     checkCounter?.(series)
     if (!KEEPS_NAME.has(func)) ctx.dropName(series)

@@ -55,3 +55,19 @@ export const RANGE_FUNCTIONS: Readonly<Record<string, RangeFunction>> = {
 export const KEEPS_NAME: ReadonlySet<string> = new Set(['first_over_time', 'last_over_time'])
 export const ANCHORED_FUNCTIONS = ['changes', 'delta', 'increase', 'rate', 'resets'] as const
 export const SMOOTHED_FUNCTIONS = ['delta', 'increase', 'rate'] as const
+
+/** Functions that look at each float once, however the windows overlap: their steps need no slices. */
+export const SINGLE_PASS: ReadonlySet<string> = new Set([
+  'changes',
+  'count_over_time',
+  'first_over_time',
+  'idelta',
+  'irate',
+  'last_over_time',
+  'max_over_time',
+  'min_over_time',
+  'present_over_time',
+  'resets',
+  'ts_of_first_over_time',
+  'ts_of_last_over_time',
+])

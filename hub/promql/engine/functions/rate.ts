@@ -41,12 +41,8 @@ function plainFloatRate(kind: RateKind, w: Windows, out: Series): void {
   const { isCounter } = kind
   if (resetsBefore.length < count) resetsBefore = new Int32Array(2 * count)
   const resets = resetsBefore
-  let seen = 0
-  for (let i = 1; i < count; i++) {
-    if (values[i]! < values[i - 1]!) seen++
-    resets[i] = seen
-  }
-  resets[0] = 0
+  // The slices after the first find the counts as the first left them.
+  if (firstStep === 0) countResets(values, count, resets)
   const perSecond = kind.isRate ? rangeMs / 1000 : 1
   const { values: target, present } = out
   let end = w.first + firstStep * step
@@ -74,6 +70,15 @@ function plainFloatRate(kind: RateKind, w: Windows, out: Series): void {
     if (toEnd >= threshold) toEnd = average / 2
     target[i] = result * ((sampled + toStart + toEnd) / sampled / perSecond)
     present[i] = FLOAT
+  }
+}
+
+function countResets(values: Float64Array, count: number, into: Int32Array): void {
+  let seen = 0
+  into[0] = 0
+  for (let i = 1; i < count; i++) {
+    if (values[i]! < values[i - 1]!) seen++
+    into[i] = seen
   }
 }
 
