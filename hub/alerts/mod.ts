@@ -8,4 +8,5 @@ export {
 } from './config.ts'
 export { Dispatcher, type DispatcherCounters, type DispatcherEnv } from './dispatcher.ts'
 export { matchRoutes } from './route.ts'
+export { UpstreamNotifier, type UpstreamTarget } from './upstream.ts'
 export type { Alert } from './webhook.ts'

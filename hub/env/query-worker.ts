@@ -1,19 +1,22 @@
 /** Entry of a query worker: opens a reader on the shared pages, runs one task, gives the reader back. */
+
+import { threadId } from 'node:worker_threads'
 import { move } from 'piscina'
 import { errorAnswer, runTask, type WorkerAnswer, type WorkerTask } from '../query/mod.ts'
-import { openReader } from '../tsdb/mod.ts'
+import { openReader, StalePagesError } from '../tsdb/mod.ts'
 
 export function work({ task, share, flags }: WorkerTask): WorkerAnswer {
   let answer: WorkerAnswer
   try {
-    const reader = openReader(share)
+    // The owner tells whose claims to drop, should this thread die.
+    const reader = openReader(share, { owner: threadId })
     try {
       answer = runTask(task, reader, new Int32Array(flags))
     } finally {
       reader.release()
     }
   } catch (error) {
-    answer = errorAnswer(error)
+    answer = error instanceof StalePagesError ? { ...errorAnswer(error), isStale: true } : errorAnswer(error)
   }
   return { ...answer, body: move(answer.body as never) as unknown as Uint8Array }
 }

@@ -73,6 +73,8 @@ export type WorkerAnswer = {
   /** Of a `vector` task: labels flat, and values. */
   readonly vector?: readonly { readonly labels: readonly string[]; readonly value: number }[]
   readonly error?: { readonly type: ErrorType; readonly message: string }
+  /** The head has grown pages since the share was made: ask again with a fresh one. */
+  readonly isStale?: boolean
 }
 
 /** `errorType` values of the HTTP API and their status codes. Semantics: Prometheus web/api/v1/api.go, respondError. */

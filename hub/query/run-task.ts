@@ -5,7 +5,7 @@ import type { Expr } from '../promql/ast.ts'
 import { type EngineOptions, QueryError, type QueryRange } from '../promql/contract.ts'
 import { evaluate } from '../promql/engine/mod.ts'
 import { ParseError, parseExpr, parseMetricSelector } from '../promql/parser/mod.ts'
-import type { SeriesReader } from '../tsdb/contract.ts'
+import { type SeriesReader, StalePagesError } from '../tsdb/mod.ts'
 import {
   ApiError,
   ERROR_STATUS,
@@ -27,6 +27,8 @@ export function runTask(task: QueryTask, reader: SeriesReader, flags: Int32Array
   try {
     return answer(task, reader, flags)
   } catch (error) {
+    // Not an answer: the caller has to come again with the pages that were missing.
+    if (error instanceof StalePagesError) throw error
     return errorAnswer(error)
   }
 }

@@ -40,6 +40,9 @@ export type QueryCounters = {
   seconds: number
 }
 
+/** Pages are announced before use, so once is rare and this often means a bug. */
+const MAX_STALE = 5
+
 type Waiting = { readonly start: () => void; readonly refuse: (error: ApiError) => void }
 
 export class QueryService {
@@ -81,7 +84,9 @@ export class QueryService {
     signal?.addEventListener('abort', onAbort, { once: true })
     this.counters.started++
     try {
-      const answer = await pool.run({ task, share: share(), flags })
+      let answer = await pool.run({ task, share: share(), flags })
+      for (let again = 0; answer.isStale && again < MAX_STALE; again++)
+        answer = await pool.run({ task, share: share(), flags })
       if (answer.error?.type === 'canceled') this.counters.canceled++
       if (answer.error?.type === 'timeout') this.counters.timedOut++
       return answer

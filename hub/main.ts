@@ -1,0 +1,86 @@
+/** `heliograph-hub`: stores, answers, alerts, federates. Exit codes: 0 stopped, 1 failed, 2 bad usage or configuration. */
+import path from 'node:path'
+import process from 'node:process'
+import { helpText, parseFlags, UsageError } from '../agent/cli/mod.ts'
+import { createEnv } from '../agent/env/mod.ts'
+import { VERSION } from '../agent/process/version.ts'
+import { ConfigError } from '../protocol/config/mod.ts'
+import { HUB_FLAGS } from './process/flags.ts'
+import { Hub } from './process/hub.ts'
+import { type HubSettings, hubSettings } from './process/settings.ts'
+
+const STOP_TIMEOUT_MS = 9000
+
+await main(process.argv.slice(2))
+
+async function main(argv: readonly string[]): Promise<void> {
+  let settings: HubSettings
+  try {
+    const flags = parseFlags(HUB_FLAGS, argv)
+    if (flags.wantsHelp) {
+      process.stdout.write(
+        helpText(
+          'heliograph-hub',
+          'Stores, queries, alerts and federates: a monitoring hub for a fleet of Heliograph agents.',
+          HUB_FLAGS,
+        ),
+      )
+      return
+    }
+    if (flags.wantsVersion) {
+      process.stdout.write(`heliograph-hub, version ${VERSION}\n  runtime: ${process.version}\n`)
+      return
+    }
+    if (flags.positional.length > 0) throw new UsageError(`unexpected ${flags.positional[0]}`)
+    settings = hubSettings(flags)
+  } catch (error) {
+    if (!(error instanceof UsageError)) throw error
+    process.stderr.write(`heliograph-hub: error: ${error.message}, try --help\n`)
+    process.exit(2)
+  }
+  const env = createEnv({ logLevel: settings.logLevel, logFormat: settings.logFormat })
+  const { log } = env
+  let hub: Hub | null = null
+  let stopping = false
+  const stop = async (exitCode: number): Promise<void> => {
+    if (stopping) return
+    stopping = true
+    log.info('Stopping')
+    env.clock.setTimer(STOP_TIMEOUT_MS, () => process.exit(1), { unref: true })
+    try {
+      await hub?.stop()
+    } catch (err) {
+      log.error('Not stopped cleanly', { err })
+      process.exit(1)
+    }
+    log.info('Stopped')
+    process.exit(exitCode)
+  }
+  process.on('SIGTERM', () => void stop(0))
+  process.on('SIGINT', () => void stop(0))
+  try {
+    hub = new Hub(env, {
+      settings,
+      environment: process.env,
+      build: { version: VERSION, revision: '', branch: '', buildUser: '', buildDate: '', goVersion: process.version },
+      uiFolder: path.join(import.meta.dirname, 'ui/dist'),
+      onStop: (exitCode) => void stop(exitCode),
+    })
+  } catch (error) {
+    log.error('Error loading config', {
+      file: error instanceof ConfigError ? error.file : settings.configFile,
+      err: error,
+    })
+    process.exit(2)
+  }
+  const started = hub
+  process.on('SIGHUP', () => {
+    started.reload().catch((err) => log.error('Error reloading config; the running one is kept', { err }))
+  })
+  try {
+    await hub.start()
+  } catch (error) {
+    log.error('The hub could not be started', { err: error })
+    process.exit(1)
+  }
+}

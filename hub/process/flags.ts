@@ -1,0 +1,68 @@
+/** The hub's command line, under Prometheus's names. */
+import type { FlagDefinition } from '../../agent/cli/mod.ts'
+
+const text = (name: string, fallback: string, help: string): FlagDefinition => ({
+  name,
+  kind: 'string',
+  default: fallback,
+  help,
+})
+const toggle = (name: string, help: string): FlagDefinition => ({ name, kind: 'boolean', default: 'false', help })
+
+export const HUB_FLAGS: readonly FlagDefinition[] = [
+  text('config.file', 'prometheus.yml', 'Prometheus configuration file path.'),
+  text(
+    'alertmanager.config.file',
+    '',
+    'Alertmanager configuration file path; by default alertmanager.yml beside the configuration file, if it exists.',
+  ),
+  text(
+    'web.listen-address',
+    '127.0.0.1:9090',
+    'Address to listen on for UI, API, and the bus on WebSocket at /nats. Loopback by default, for there is no authentication yet.',
+  ),
+  text(
+    'web.external-url',
+    '',
+    'The URL under which the hub is externally reachable; used for links back to it, and its path as prefix of all routes.',
+  ),
+  text(
+    'web.route-prefix',
+    '',
+    'Prefix for the internal routes of web endpoints. Defaults to path of --web.external-url.',
+  ),
+  text('web.max-connections', '512', 'Maximum number of simultaneous connections.'),
+  toggle('web.enable-lifecycle', 'Enable shutdown and reload via HTTP request.'),
+  toggle('web.enable-remote-write-receiver', 'Enable API endpoint accepting remote write requests.'),
+  text('storage.tsdb.path', 'data/', 'Base path for metrics storage.'),
+  text(
+    'storage.tsdb.retention.time',
+    '',
+    'How long to retain samples in storage. Defaults to 15d if neither time nor size is set here or in the configuration.',
+  ),
+  text(
+    'storage.tsdb.retention.size',
+    '',
+    'Maximum number of bytes of the data directory; the oldest samples are removed first. Units: B, KB, MB, GB, TB, PB, EB.',
+  ),
+  text('rules.alert.for-outage-tolerance', '1h', 'Max time to tolerate outage for restoring "for" state of alert.'),
+  text('rules.alert.for-grace-period', '10m', 'Minimum duration between alert and restored "for" state.'),
+  text('rules.alert.resend-delay', '1m', 'Minimum amount of time to wait before resending an alert.'),
+  text(
+    'query.lookback-delta',
+    '5m',
+    'The maximum lookback duration for retrieving metrics during expression evaluations and federation.',
+  ),
+  text('query.timeout', '2m', 'Maximum time a query may take before being aborted.'),
+  text('query.max-concurrency', '20', 'Maximum number of queries executed concurrently.'),
+  text('query.max-samples', '50000000', 'Maximum number of samples a single query can load into memory.'),
+  text('query.threads', '0', 'Query worker threads; 0 = one per core.'),
+  {
+    name: 'enable-feature',
+    kind: 'list',
+    default: '',
+    help: 'Comma separated feature names to enable, as of Prometheus 3.14.',
+  },
+  text('log.level', 'info', 'Only log messages with the given severity or above. One of: [debug, info, warn, error]'),
+  text('log.format', 'logfmt', 'Output format of log messages. One of: [logfmt, json]'),
+]

@@ -1,0 +1,446 @@
+/** The hub put together: bus, ingest, queries, rules, alerts, its own scrapes, HTTP. */
+
+import { type DroppedTarget, discoverTargets } from '../../agent/discovery/mod.ts'
+import { runtimeVerifier } from '../../agent/env/ed25519.ts'
+import { connectNats, type NatsBus } from '../../agent/env/nats-bus.ts'
+import { createRuntimeStats } from '../../agent/env/runtime-stats.ts'
+import { runtimeSha256 } from '../../agent/env/sha256.ts'
+import { ScrapeManager } from '../../agent/scrape/mod.ts'
+import type { Exporter } from '../../exporters/contract.ts'
+import { createNodejsExporter } from '../../exporters/nodejs/mod.ts'
+import { parseAddress } from '../../protocol/config/mod.ts'
+import type { Env, Listener, Timer } from '../../protocol/env/mod.ts'
+import { type MetricFamily, writeExposition } from '../../protocol/exposition/mod.ts'
+import { decodePublicKey } from '../../protocol/identity/mod.ts'
+import { type Labels, labelsFrom, labelsFromSorted } from '../../protocol/labels/mod.ts'
+import { setStaleAt } from '../../protocol/samples/mod.ts'
+import { type AgentRecord, type AgentRegistry, createRegistry } from '../agents/mod.ts'
+import { Dispatcher, UpstreamNotifier } from '../alerts/mod.ts'
+import { type BuildInfo, createApp } from '../api/mod.ts'
+import { type BusServer, createBusServer } from '../bus/mod.ts'
+import { gzipBytes } from '../env/gzip.ts'
+import type { StreamFeed } from '../env/jetstream.ts'
+import { createQueryPool } from '../env/query-pool.ts'
+import { createIngest, type Ingest, type IngestOptions, type KnownAgent } from '../ingest/mod.ts'
+import { QueryService, type QuerySettings } from '../query/mod.ts'
+import { type ActiveAlert, RuleManager, type RuleSample, type VectorSample } from '../rules/mod.ts'
+import { openReader } from '../tsdb/mod.ts'
+import { type LoadedConfig, loadAll } from './load.ts'
+import { alertMapping, alertmanagerTargets, outgoing } from './notify.ts'
+import { Retention } from './retention.ts'
+import { alertFamilies, busFamilies, ingestFamilies, queryFamilies, ruleFamilies } from './self-metrics.ts'
+import type { HubSettings } from './settings.ts'
+import { serveEmbedded, serveNats } from './streams.ts'
+
+export type HubOptions = {
+  readonly settings: HubSettings
+  readonly environment: Readonly<Record<string, string | undefined>>
+  readonly build: BuildInfo
+  readonly uiFolder: string
+  readonly onStop: (exitCode: number) => void
+}
+
+const RULE_QUERY_TIMEOUT_MS = 60_000
+
+export class Hub {
+  readonly #env: Env
+  readonly #options: HubOptions
+  readonly #startedMs: number
+  readonly #stats = createRuntimeStats()
+  readonly #exporter: Exporter
+  readonly #upstream: UpstreamNotifier
+  #loaded: LoadedConfig
+  #lastReload: { ok: boolean; atMs: number }
+  #dropped: readonly DroppedTarget[] = []
+  #registry!: AgentRegistry
+  #ingest!: Ingest
+  #query!: QueryService
+  #rules!: RuleManager
+  #scrapes!: ScrapeManager
+  #retention!: Retention
+  #dispatcher: Dispatcher | null = null
+  #bus: BusServer | null = null
+  #nats: NatsBus | null = null
+  #feed: StreamFeed | null = null
+  #http!: Listener
+  #ready = false
+  readonly #timers: Timer[] = []
+
+  /** Loads the configuration; starts nothing. @throws ConfigError, DiskError */
+  constructor(env: Env, options: HubOptions) {
+    this.#env = env
+    this.#options = options
+    this.#startedMs = env.clock.now()
+    this.#exporter = createNodejsExporter(this.#stats, env)
+    this.#upstream = new UpstreamNotifier(env.net, env.log.with({ component: 'notifier' }))
+    this.#loaded = this.#load()
+    this.#lastReload = { ok: true, atMs: this.#startedMs }
+  }
+
+  get address(): string {
+    const { host, port } = this.#http.address
+    return `${host}:${port}`
+  }
+
+  async start(): Promise<void> {
+    const { clock, disk, log, net, random } = this.#env
+    const { settings } = this.#options
+    const { hub } = this.#loaded.prometheus
+    disk.makeDirectory(settings.dataPath)
+    this.#ingest = await createIngest(this.#env, this.#ingestOptions())
+    this.#ingest.onFatal((err) => {
+      log.error('Storage failed; stopping, to recover from disk at the next start', { err })
+      this.#options.onStop(1)
+    })
+    this.#registry = createRegistry({
+      disk,
+      clock,
+      random,
+      log: log.with({ component: 'agents' }),
+      verifier: runtimeVerifier(),
+      sha256: runtimeSha256.sha256,
+      path: `${settings.dataPath}/agents.json`,
+    })
+    this.#registry.onChange((record) => this.#agentChanged(record))
+    this.#announceAgents()
+    this.#query = new QueryService({
+      pool: createQueryPool(settings.queryThreads > 0 ? { threads: settings.queryThreads } : {}),
+      clock,
+      share: () => this.#ingest.share(),
+      maxConcurrency: settings.maxConcurrency,
+    })
+    this.#retention = new Retention({
+      ...this.#env,
+      ingest: this.#ingest,
+      directory: settings.dataPath,
+      limits: () => this.#retentionLimits(),
+    })
+    this.#scrapes = new ScrapeManager({
+      clock,
+      net,
+      log: log.with({ component: 'scrape' }),
+      sink: this.#ingest.localSink('hub'),
+      offsetSeed: hub.id,
+      userAgent: `Heliograph/${this.#options.build.version}`,
+    })
+    await this.#serve()
+    this.#startRules()
+    await this.#apply()
+    this.#offerToken()
+    this.#retention.start()
+    this.#ready = true
+    log.info('Hub is ready', {
+      listen: this.address,
+      data: settings.dataPath,
+      bus: hub.nats ? hub.nats.url : (hub.busListen ?? 'websocket only'),
+      threads: this.#query.threads,
+    })
+  }
+
+  /** A bad file changes nothing. @throws ConfigError, DiskError */
+  async reload(): Promise<void> {
+    const { clock, log } = this.#env
+    const atMs = clock.now()
+    let next: LoadedConfig
+    try {
+      next = this.#load()
+    } catch (error) {
+      this.#lastReload = { ok: false, atMs: this.#lastReload.atMs }
+      throw error
+    }
+    const fixed = ({ prometheus: { hub } }: LoadedConfig): string =>
+      JSON.stringify({ ...hub, identityLabels: undefined })
+    if (fixed(next) !== fixed(this.#loaded))
+      log.warn('Changes of id, bus, nats, enrollment and limits under heliograph take effect at the next start')
+    this.#loaded = next
+    this.#announceAgents()
+    await this.#apply()
+    this.#lastReload = { ok: true, atMs }
+    log.info('Completed loading of configuration file', { file: this.#options.settings.configFile })
+  }
+
+  async stop(): Promise<void> {
+    this.#ready = false
+    for (const timer of this.#timers) timer.cancel()
+    this.#retention?.stop()
+    await this.#scrapes?.stop()
+    await this.#rules?.stop()
+    this.#dispatcher?.stop()
+    await this.#feed?.stop()
+    await this.#bus?.stop(500)
+    await this.#nats?.close()
+    await this.#http?.close(1000)
+    await this.#query?.close()
+    await this.#ingest?.close()
+    this.#stats.close()
+  }
+
+  #load(): LoadedConfig {
+    const { settings, environment } = this.#options
+    return loadAll(this.#env.disk, {
+      configFile: settings.configFile,
+      alertmanagerFile: settings.alertmanagerFile,
+      environment,
+    })
+  }
+
+  #ingestOptions(): IngestOptions {
+    const { settings } = this.#options
+    const { id, maxSeries, maxSeriesPerAgent } = this.#loaded.prometheus.hub
+    return {
+      directory: settings.dataPath,
+      hub: id,
+      logLevel: settings.logLevel,
+      logFormat: settings.logFormat,
+      limits: { ...(maxSeries > 0 && { maxSeries }), ...(maxSeriesPerAgent > 0 && { maxSeriesPerAgent }) },
+    }
+  }
+
+  async #serve(): Promise<void> {
+    const { clock, log, net, random } = this.#env
+    const { settings, uiFolder, build } = this.#options
+    const { hub } = this.#loaded.prometheus
+    const registry = this.#registry
+    const ingest = this.#ingest
+    if (!hub.nats) {
+      const bus = createBusServer({
+        clock,
+        random,
+        authenticate: (claim) => registry.authenticate(claim),
+        onPublish: () => ingest.whenRoom(),
+        onEvent: ({ kind, identity, remoteAddress, detail }) =>
+          log.warn('Bus', { kind, identity, remote: remoteAddress, detail }),
+      })
+      serveEmbedded(bus.localBus('hub'), { ingest, log: log.with({ component: 'streams' }), hub: hub.id })
+      this.#bus = bus
+      if (hub.busListen) await bus.listen(net, parseAddress(hub.busListen))
+    } else this.#connectNats(hub.nats)
+    const handler = createApp({
+      clock,
+      disk: this.#env.disk,
+      log: log.with({ component: 'api' }),
+      query: this.#query,
+      settings: () => this.#querySettings(),
+      queryTimeoutMs: settings.queryTimeoutMs,
+      ingest,
+      registry,
+      groups: () => this.#rules?.groups ?? [],
+      targets: () => this.#scrapes.targets(),
+      droppedTargets: () => this.#dropped,
+      externalLabels: () => this.#loaded.prometheus.global.externalLabels,
+      configText: () => this.#loaded.prometheus.redacted,
+      flags: settings.all,
+      build,
+      startedMs: this.#startedMs,
+      retention: this.#retention.describe(),
+      lastReload: () => this.#lastReload,
+      alertmanagers: () => this.#upstream.urls,
+      remoteWriteEnabled: settings.remoteWriteEnabled,
+      lifecycleEnabled: settings.lifecycleEnabled,
+      reload: () => this.reload(),
+      quit: () => this.#options.onStop(0),
+      isReady: () => this.#ready,
+      metrics: () => this.#metrics(),
+      uiFolder,
+      routePrefix: settings.routePrefix,
+      gzip: gzipBytes,
+    })
+    const bus = this.#bus
+    this.#http = await net.serveHttp({
+      ...parseAddress(settings.listen),
+      handler,
+      maxConnections: settings.maxConnections,
+      ...(bus && { webSockets: { [`${settings.routePrefix}/nats`]: (socket) => bus.accept(socket) } }),
+    })
+  }
+
+  #connectNats(nats: NonNullable<LoadedConfig['prometheus']['hub']['nats']>): void {
+    const { disk, log } = this.#env
+    const { id } = this.#loaded.prometheus.hub
+    let lastProblem = ''
+    const bus = connectNats({
+      servers: [nats.url],
+      name: `heliograph-hub-${id}`,
+      ...(nats.nkeyFile && { nkeySeed: disk.readText(nats.nkeyFile).trim() }),
+      ...(nats.user && { user: nats.user, pass: nats.password.reveal() }),
+      ...(nats.token.reveal() && { token: nats.token.reveal() }),
+      ...(nats.credsFile && { creds: disk.readText(nats.credsFile) }),
+      onError: (err) => {
+        if (err.message !== lastProblem) log.warn('NATS', { server: nats.url, err })
+        lastProblem = err.message
+      },
+    })
+    bus.onStatus((status) => log.info('NATS', { server: nats.url, status, version: bus.serverVersion }))
+    this.#nats = bus
+    this.#feed = serveNats(bus, { ingest: this.#ingest, log: log.with({ component: 'streams' }), hub: id })
+  }
+
+  #startRules(): void {
+    const { clock, log } = this.#env
+    const { settings } = this.#options
+    this.#rules = new RuleManager({
+      clock,
+      log: log.with({ component: 'rules' }),
+      env: {
+        query: (expr, timeMs) => this.#ruleQuery(expr, timeMs),
+        append: (timeMs, samples) => this.#writeRules(timeMs, samples),
+        notify: (alerts, expr) => this.#notify(alerts, expr),
+        context: { externalLabels: this.#loaded.prometheus.global.externalLabels, externalUrl: this.#externalUrl() },
+        resendDelayMs: settings.resendDelayMs,
+        outageToleranceMs: settings.outageToleranceMs,
+        forGracePeriodMs: settings.forGracePeriodMs,
+      },
+    })
+  }
+
+  /** Brings scrapes, rules and alerting to what is loaded. */
+  async #apply(): Promise<void> {
+    const { clock, disk, log, net } = this.#env
+    const { settings } = this.#options
+    const { prometheus, groups, alertmanager } = this.#loaded
+    const { targets, dropped, problems } = discoverTargets(prometheus.scrapeConfigs, (path) => disk.readText(path))
+    const upstream = alertmanagerTargets(prometheus)
+    for (const problem of [...problems, ...upstream.problems]) log.warn('Configuration', { err: problem })
+    this.#dropped = dropped
+    this.#upstream.apply(upstream.targets)
+    await this.#scrapes.apply(targets)
+    const { global } = prometheus
+    this.#rules.apply(
+      groups,
+      { intervalMs: global.evaluationIntervalMs, queryOffsetMs: global.ruleQueryOffsetMs },
+      { externalLabels: global.externalLabels, externalUrl: this.#externalUrl() },
+    )
+    if (alertmanager && this.#dispatcher) this.#dispatcher.reload(alertmanager)
+    else if (alertmanager) {
+      this.#dispatcher = new Dispatcher(alertmanager, {
+        clock,
+        disk,
+        net,
+        log: log.with({ component: 'alerts' }),
+        externalUrl: this.#externalUrl(),
+        logFile: `${settings.dataPath}/notifications.json`,
+      })
+    } else {
+      this.#dispatcher?.stop()
+      this.#dispatcher = null
+    }
+  }
+
+  async #ruleQuery(query: string, timeMs: number): Promise<readonly VectorSample[]> {
+    const { vector, error } = await this.#query.run(
+      { kind: 'vector', query, timeMs, settings: this.#querySettings() },
+      { timeoutMs: RULE_QUERY_TIMEOUT_MS },
+    )
+    if (error) throw new Error(error.message)
+    return vector!.map(({ labels, value }) => ({ labels: labelsFromSorted(labels), value }))
+  }
+
+  async #writeRules(timestampMs: number, samples: readonly RuleSample[]): Promise<void> {
+    if (samples.length === 0) return
+    const values = new Float64Array(samples.length)
+    const words = new Uint32Array(values.buffer)
+    samples.forEach(({ value, stale }, i) => {
+      if (stale) setStaleAt(words, i)
+      else values[i] = value
+    })
+    const stored = await this.#ingest.appendRuleResults({
+      timestampMs,
+      labels: samples.map(({ labels }) => labels),
+      values,
+      histograms: null,
+    })
+    if (!stored) throw new Error('the results could not be stored: the disk is full')
+  }
+
+  #notify(alerts: readonly ActiveAlert[], expr: string): void {
+    const out = outgoing(alerts, expr, alertMapping(this.#loaded.prometheus, this.#externalUrl()))
+    if (out.length === 0) return
+    this.#dispatcher?.receive(out)
+    this.#upstream.send(out)
+  }
+
+  #querySettings(): QuerySettings {
+    const { lookbackMs, maxSamples, features } = this.#options.settings
+    const { evaluationIntervalMs } = this.#loaded.prometheus.global
+    return { lookbackMs, maxSamples, defaultSubqueryStepMs: evaluationIntervalMs, features, stats: false }
+  }
+
+  #externalUrl(): string {
+    const { externalUrl, listen, routePrefix } = this.#options.settings
+    return externalUrl || `http://${listen.replace(/^0\.0\.0\.0/, 'localhost')}${routePrefix}`
+  }
+
+  #retentionLimits(): { readonly timeMs: number; readonly sizeBytes: number } {
+    const { retentionTimeMs, retentionSizeBytes } = this.#options.settings
+    const { storage } = this.#loaded.prometheus
+    const sizeBytes = retentionSizeBytes ?? storage.retentionSizeBytes ?? 0
+    const timeMs = retentionTimeMs ?? storage.retentionTimeMs ?? (sizeBytes > 0 ? 0 : 15 * 86_400_000)
+    return { timeMs, sizeBytes }
+  }
+
+  #announceAgents(): void {
+    this.#ingest.setAgents(
+      this.#registry
+        .list()
+        .filter(({ status }) => status !== 'pending')
+        .map((record) => this.#known(record)),
+    )
+  }
+
+  #known({ agent, publicKey, site, status }: AgentRecord): KnownAgent {
+    const values: Readonly<Record<string, string>> = { agent, site, tenant: '' }
+    const identity: Labels = labelsFrom(
+      this.#loaded.prometheus.hub.identityLabels.map((name) => [name, values[name] ?? ''] as const),
+    )
+    return { agent, publicKey: decodePublicKey(publicKey), approved: status === 'approved', identity }
+  }
+
+  #agentChanged({ agent, status }: AgentRecord): void {
+    this.#announceAgents()
+    if (status === 'revoked') this.#bus?.revoke(agent)
+  }
+
+  /** A one-time token in a file that only this user can read, for the agent that is set up beside this hub. */
+  #offerToken(): void {
+    const { enrollmentTokenFile, enrollmentTokenTtlMs } = this.#loaded.prometheus.hub
+    if (!enrollmentTokenFile) return
+    const { token } = this.#registry.createToken({ ttlMs: enrollmentTokenTtlMs })
+    this.#env.disk.writeFileAtomic(enrollmentTokenFile, `${token}\n`, { mode: 0o600 })
+    this.#env.log.info('Wrote a one-time enrolment token', { file: enrollmentTokenFile })
+  }
+
+  async #metrics(): Promise<Uint8Array> {
+    const reader = openReader(this.#ingest.share())
+    const series = reader.seriesCount
+    reader.release()
+    const { settings, build } = this.#options
+    const families: MetricFamily[] = [
+      ...(await this.#exporter.collect()),
+      ...ingestFamilies(await this.#ingest.status(), series),
+      ...queryFamilies(this.#query.counters, settings.maxConcurrency),
+      ...ruleFamilies(this.#rules.groups),
+      ...this.#scrapes.families(),
+      ...(this.#bus ? busFamilies(this.#bus.stats) : []),
+      ...(this.#dispatcher ? alertFamilies(this.#dispatcher.counters, this.#dispatcher.alertCount) : []),
+      {
+        name: 'prometheus_config_last_reload_successful',
+        help: 'Whether the last configuration reload attempt was successful.',
+        type: 'gauge',
+        metrics: [{ labels: [], value: this.#lastReload.ok ? 1 : 0 }],
+      },
+      {
+        name: 'prometheus_config_last_reload_success_timestamp_seconds',
+        help: 'Timestamp of the last successful configuration reload.',
+        type: 'gauge',
+        metrics: [{ labels: [], value: this.#lastReload.atMs / 1000 }],
+      },
+      {
+        name: 'heliograph_build_info',
+        help: "A metric with a constant '1' value labeled by version and program.",
+        type: 'gauge',
+        metrics: [{ labels: ['program', 'hub', 'version', build.version], value: 1 }],
+      },
+    ]
+    return writeExposition(families)
+  }
+}

@@ -1,0 +1,88 @@
+/** Retention: once a minute what is older than the limits is removed from head and log. */
+
+import { formatDuration } from '../../protocol/durations/mod.ts'
+import type { Clock, Disk, Logger, Timer } from '../../protocol/env/mod.ts'
+import type { Ingest } from '../ingest/mod.ts'
+import { openReader } from '../tsdb/mod.ts'
+
+export type RetentionLimits = { /** 0 = none. */ readonly timeMs: number /** 0 = none. */; readonly sizeBytes: number }
+export type RetentionOptions = {
+  readonly clock: Clock
+  readonly disk: Disk
+  readonly log: Logger
+  readonly ingest: Ingest
+  readonly directory: string
+  readonly limits: () => RetentionLimits
+}
+
+const EVERY_MS = 60_000
+/** Of the stored time range, removed per round while the directory is too large. */
+const SHARE = 0.1
+
+export class Retention {
+  readonly #options: RetentionOptions
+  #timer: Timer | null = null
+
+  constructor(options: RetentionOptions) {
+    this.#options = options
+  }
+
+  start(): void {
+    this.#timer = this.#options.clock.setTimer(EVERY_MS, () => void this.#round(), { unref: true })
+  }
+
+  stop(): void {
+    this.#timer?.cancel()
+  }
+
+  /** `15d or 1GiB` */
+  describe(): string {
+    const { timeMs, sizeBytes } = this.#options.limits()
+    return [timeMs > 0 ? formatDuration(timeMs) : '', sizeBytes > 0 ? `${Math.round(sizeBytes / 2 ** 20)}MiB` : '']
+      .filter((part) => part !== '')
+      .join(' or ')
+  }
+
+  async #round(): Promise<void> {
+    const { clock, ingest, limits, log } = this.#options
+    try {
+      const { timeMs, sizeBytes } = limits()
+      const reader = openReader(ingest.share())
+      const span = reader.timeRange()
+      reader.release()
+      if (span) {
+        let minTimeMs = timeMs > 0 ? clock.now() - timeMs : Number.NEGATIVE_INFINITY
+        const usedBytes = sizeBytes > 0 ? this.#usedBytes() : 0
+        if (usedBytes > sizeBytes) minTimeMs = Math.max(minTimeMs, span.minTime + SHARE * (span.maxTime - span.minTime))
+        if (minTimeMs > span.minTime) {
+          ingest.trim(Math.floor(minTimeMs))
+          // The log shrinks only when a checkpoint without the removed samples stands in for it.
+          if (usedBytes > sizeBytes) await ingest.checkpoint()
+          log.info('Removed samples beyond retention', {
+            before: new Date(minTimeMs).toISOString(),
+            usedBytes,
+            sizeBytes,
+          })
+        }
+      }
+    } catch (err) {
+      log.error('Retention failed; it is tried again', { err })
+    }
+    this.start()
+  }
+
+  #usedBytes(): number {
+    const { disk, directory } = this.#options
+    let total = 0
+    const walk = (path: string): void => {
+      for (const name of disk.readDirectory(path)) {
+        const file = `${path}/${name}`
+        const stat = disk.stat(file, { followLinks: false })
+        if (stat?.isDirectory) walk(file)
+        else total += stat?.sizeBytes ?? 0
+      }
+    }
+    walk(directory)
+    return total
+  }
+}

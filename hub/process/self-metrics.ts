@@ -1,0 +1,206 @@
+/** The hub's own metrics: those that Prometheus's mixins query under their names, and our own. */
+import { counter, gauge, type MetricFamily } from '../../protocol/exposition/mod.ts'
+import type { DispatcherCounters } from '../alerts/mod.ts'
+import type { BusStats } from '../bus/mod.ts'
+import type { IngestStatus } from '../ingest/mod.ts'
+import type { QueryCounters } from '../query/mod.ts'
+import type { Group } from '../rules/mod.ts'
+
+const one = (value: number) => [{ labels: [], value }]
+
+export function ingestFamilies(
+  { counters: c, refused, agents, wal, isFull, availableBytes }: IngestStatus,
+  series: number,
+): MetricFamily[] {
+  const reasons = Object.entries(refused).map(([reason, value]) => ({ labels: ['reason', reason], value }))
+  const perAgent = (value: (agent: IngestStatus['agents'][number]) => number) =>
+    agents.map((agent) => ({ labels: ['agent', agent.agent], value: value(agent) }))
+  return [
+    gauge('prometheus_tsdb_head_series', 'Total number of series in the head block.', one(series)),
+    counter('prometheus_tsdb_head_samples_appended_total', 'Total number of appended samples.', [
+      { labels: ['type', 'float'], value: c.samplesStored },
+    ]),
+    counter('prometheus_tsdb_wal_writes_failed_total', 'Total number of WAL writes that failed.', one(0)),
+    gauge(
+      'prometheus_tsdb_wal_segment_current',
+      'WAL segment index that TSDB is currently writing to.',
+      one(wal.segmentIndex),
+    ),
+    counter(
+      'prometheus_tsdb_checkpoint_creations_total',
+      'Total number of checkpoint creations attempted.',
+      one(c.checkpoints),
+    ),
+    counter('heliograph_ingest_batches_stored_total', 'Batches stored and acknowledged.', one(c.batchesStored)),
+    counter(
+      'heliograph_ingest_batches_duplicate_total',
+      'Batches that had been stored before, acknowledged again.',
+      one(c.batchesDuplicate),
+    ),
+    counter('heliograph_ingest_batch_bytes_total', 'Bytes of stored batches as received.', one(c.batchBytes)),
+    counter('heliograph_ingest_batches_refused_total', 'Batches not stored, by reason.', reasons),
+    counter('heliograph_ingest_keyframes_wanted_total', 'Keyframes asked for.', one(c.keyframesWanted)),
+    counter(
+      'heliograph_ingest_samples_not_stored_total',
+      'Samples that the head had already, or that conflicted with it.',
+      one(c.samplesNotStored),
+    ),
+    counter(
+      'heliograph_ingest_samples_over_series_limit_total',
+      'Samples of series beyond a limit.',
+      one(c.samplesOverSeriesLimit),
+    ),
+    counter(
+      'heliograph_ingest_identity_clashes_total',
+      'Labels renamed to exported_* because they clash with identity labels.',
+      one(c.identityClashes),
+    ),
+    counter('heliograph_ingest_chain_breaks_total', 'Batches whose hash chain does not hold.', one(c.chainBreaks)),
+    counter('heliograph_ingest_local_scrapes_total', 'Scrapes of the hub itself.', one(c.localScrapes)),
+    counter(
+      'heliograph_ingest_local_scrapes_dropped_total',
+      'Scrapes of the hub itself that found no room.',
+      one(c.localScrapesDropped),
+    ),
+    counter('heliograph_ingest_remote_write_requests_total', 'Remote write requests.', one(c.remoteWriteRequests)),
+    counter(
+      'heliograph_ingest_remote_write_samples_total',
+      'Samples of remote write requests.',
+      one(c.remoteWriteSamples),
+    ),
+    counter('heliograph_ingest_rule_samples_total', 'Samples written by rules.', one(c.ruleSamples)),
+    gauge(
+      'heliograph_ingest_disk_full',
+      'Whether acknowledgements have stopped for want of disk space.',
+      one(isFull ? 1 : 0),
+    ),
+    gauge(
+      'heliograph_ingest_disk_available_bytes',
+      'Disk space that is left for the data directory.',
+      one(availableBytes),
+    ),
+    counter('heliograph_wal_records_total', 'Records written to the log.', one(wal.records)),
+    counter('heliograph_wal_commits_total', 'Group commits of the log.', one(wal.commits)),
+    counter('heliograph_wal_bytes_total', 'Bytes written to the log.', one(wal.bytesWritten)),
+    gauge(
+      'heliograph_agent_lag_seconds',
+      "The hub's clock less the newest sample of an agent.",
+      perAgent(({ lagMs }) => lagMs / 1000),
+    ),
+    gauge(
+      'heliograph_agent_last_received_timestamp_seconds',
+      'When the last batch of an agent came.',
+      perAgent(({ lastReceivedMs }) => lastReceivedMs / 1000),
+    ),
+    gauge(
+      'heliograph_agent_missing_batch_runs',
+      'Runs of batches of an agent that have not come.',
+      perAgent(({ holes }) => holes),
+    ),
+  ]
+}
+
+export function busFamilies(stats: Readonly<BusStats>): MetricFamily[] {
+  return [
+    gauge('heliograph_bus_connections', 'Connections to the embedded bus.', one(stats.connections)),
+    counter(
+      'heliograph_bus_connections_total',
+      'Connections accepted by the embedded bus.',
+      one(stats.connectionsTotal),
+    ),
+    counter('heliograph_bus_messages_total', 'Messages through the embedded bus.', [
+      { labels: ['direction', 'in'], value: stats.inMessages },
+      { labels: ['direction', 'out'], value: stats.outMessages },
+    ]),
+    counter('heliograph_bus_bytes_total', 'Payload bytes through the embedded bus.', [
+      { labels: ['direction', 'in'], value: stats.inBytes },
+      { labels: ['direction', 'out'], value: stats.outBytes },
+    ]),
+    counter(
+      'heliograph_bus_slow_consumers_total',
+      'Connections cut because they did not read.',
+      one(stats.slowConsumers),
+    ),
+    counter('heliograph_bus_auth_failures_total', 'Connections refused for their identity.', one(stats.authFailures)),
+    counter(
+      'heliograph_bus_permission_violations_total',
+      'Publishes and subscriptions that an identity may not make.',
+      one(stats.permissionViolations),
+    ),
+    counter('heliograph_bus_protocol_errors_total', 'Connections cut for what they sent.', one(stats.protocolErrors)),
+  ]
+}
+
+export function queryFamilies(c: QueryCounters, maxConcurrency: number): MetricFamily[] {
+  return [
+    gauge(
+      'prometheus_engine_queries',
+      'The current number of queries being executed or waiting.',
+      one(c.active + c.waiting),
+    ),
+    gauge('prometheus_engine_queries_concurrent_max', 'The max number of concurrent queries.', one(maxConcurrency)),
+    counter('heliograph_queries_total', 'Queries started.', one(c.started)),
+    counter('heliograph_queries_rejected_total', 'Queries refused because too many were waiting.', one(c.rejected)),
+    counter('heliograph_queries_canceled_total', 'Queries cancelled by their client.', one(c.canceled)),
+    counter('heliograph_queries_timed_out_total', 'Queries that ran into their time limit.', one(c.timedOut)),
+    counter('heliograph_query_seconds_total', 'Time spent in queries, waiting included.', one(c.seconds)),
+  ]
+}
+
+export function ruleFamilies(groups: readonly Group[]): MetricFamily[] {
+  const each = (value: (group: Group) => number) =>
+    groups.map((group) => ({ labels: ['rule_group', group.key], value: value(group) }))
+  return [
+    counter(
+      'prometheus_rule_evaluations_total',
+      'The total number of rule evaluations.',
+      each((group) => group.counters.evaluations),
+    ),
+    counter(
+      'prometheus_rule_evaluation_failures_total',
+      'The total number of rule evaluation failures.',
+      each((group) => group.counters.failures),
+    ),
+    counter(
+      'prometheus_rule_group_iterations_missed_total',
+      'The total number of rule group evaluations missed due to slow rule group evaluation.',
+      each((group) => group.counters.missed),
+    ),
+    gauge(
+      'prometheus_rule_group_interval_seconds',
+      'The interval of a rule group.',
+      each((group) => group.intervalMs / 1000),
+    ),
+    gauge(
+      'prometheus_rule_group_last_duration_seconds',
+      'The duration of the last rule group evaluation.',
+      each((group) => group.lastDurationSeconds),
+    ),
+    gauge(
+      'prometheus_rule_group_last_evaluation_timestamp_seconds',
+      'The timestamp of the last rule group evaluation in seconds.',
+      each((group) => group.lastEvaluationMs / 1000),
+    ),
+    gauge(
+      'prometheus_rule_group_rules',
+      'The number of rules.',
+      each((group) => group.definition.rules.length),
+    ),
+  ]
+}
+
+export function alertFamilies(c: DispatcherCounters, alerts: number): MetricFamily[] {
+  return [
+    gauge('alertmanager_alerts', 'How many alerts by state.', [{ labels: ['state', 'active'], value: alerts }]),
+    counter('alertmanager_alerts_received_total', 'The total number of received alerts.', [
+      { labels: ['status', 'firing'], value: c.received },
+    ]),
+    counter('alertmanager_notifications_total', 'The total number of attempted notifications.', [
+      { labels: ['integration', 'webhook'], value: c.notifications + c.failed },
+    ]),
+    counter('alertmanager_notifications_failed_total', 'The total number of failed notifications.', [
+      { labels: ['integration', 'webhook'], value: c.failed },
+    ]),
+    counter('heliograph_alerts_dropped_total', 'Alerts dropped because too many were open.', one(c.dropped)),
+  ]
+}

@@ -1,0 +1,97 @@
+/** Flags made into values, checked before anything starts. */
+import { type ParsedFlags, UsageError } from '../../agent/cli/mod.ts'
+import { isAddress, parseBytes } from '../../protocol/config/mod.ts'
+import { parseDuration } from '../../protocol/durations/mod.ts'
+import type { LogLevel } from '../../protocol/env/mod.ts'
+import { KNOWN_FEATURES } from '../query/mod.ts'
+
+export type HubSettings = {
+  readonly configFile: string
+  readonly alertmanagerFile: string
+  readonly listen: string
+  /** '' = made from the listen address. */
+  readonly externalUrl: string
+  /** '' or `/prefix`. */
+  readonly routePrefix: string
+  readonly maxConnections: number
+  readonly lifecycleEnabled: boolean
+  readonly remoteWriteEnabled: boolean
+  readonly dataPath: string
+  readonly retentionTimeMs: number | null
+  readonly retentionSizeBytes: number | null
+  readonly outageToleranceMs: number
+  readonly forGracePeriodMs: number
+  readonly resendDelayMs: number
+  readonly lookbackMs: number
+  readonly queryTimeoutMs: number
+  readonly maxConcurrency: number
+  readonly maxSamples: number
+  readonly queryThreads: number
+  readonly features: readonly string[]
+  readonly logLevel: LogLevel
+  readonly logFormat: 'logfmt' | 'json'
+  readonly all: Readonly<Record<string, string>>
+}
+
+/** @throws UsageError naming the flag */
+export function hubSettings({ values }: ParsedFlags): HubSettings {
+  const get = (name: string): string => values.get(name)![0] ?? ''
+  const checked = <T>(name: string, parse: (text: string) => T): T => {
+    try {
+      return parse(get(name))
+    } catch (error) {
+      throw new UsageError(`--${name}: ${(error as Error).message}`)
+    }
+  }
+  const optional = <T>(name: string, parse: (text: string) => T): T | null =>
+    get(name) === '' || get(name) === '0' ? null : checked(name, parse)
+  const count = (name: string): number =>
+    checked(name, (text) => {
+      if (!/^\d+$/.test(text)) throw new Error(`must be a whole number, got "${text}"`)
+      return Number(text)
+    })
+  const choice = <T extends string>(name: string, allowed: readonly T[]): T =>
+    checked(name, (text) => {
+      if (!(allowed as readonly string[]).includes(text))
+        throw new Error(`must be one of ${allowed.join(', ')}, got "${text}"`)
+      return text as T
+    })
+  const listen = checked('web.listen-address', (text) => {
+    if (!isAddress(text)) throw new Error(`must be HOST:PORT, got "${text}"`)
+    return text
+  })
+  const externalUrl = checked('web.external-url', (text) => {
+    if (text !== '' && !/^https?:\/\/[^/]+/.test(text)) throw new Error(`must be an http or https URL, got "${text}"`)
+    return text.replace(/\/+$/, '')
+  })
+  const prefix = get('web.route-prefix') || (externalUrl === '' ? '' : new URL(externalUrl).pathname)
+  const features = values.get('enable-feature')!.filter((name) => name !== '')
+  const unknown = features.find((name) => !KNOWN_FEATURES.includes(name))
+  if (unknown !== undefined)
+    throw new UsageError(`--enable-feature: unknown feature "${unknown}", known are ${KNOWN_FEATURES.join(', ')}`)
+  return {
+    configFile: get('config.file'),
+    alertmanagerFile: get('alertmanager.config.file'),
+    listen,
+    externalUrl,
+    routePrefix: prefix === '/' ? '' : `/${prefix.replace(/^\/+|\/+$/g, '')}`.replace(/^\/$/, ''),
+    maxConnections: count('web.max-connections'),
+    lifecycleEnabled: get('web.enable-lifecycle') === 'true',
+    remoteWriteEnabled: get('web.enable-remote-write-receiver') === 'true',
+    dataPath: get('storage.tsdb.path').replace(/\/+$/, '') || '/',
+    retentionTimeMs: optional('storage.tsdb.retention.time', parseDuration),
+    retentionSizeBytes: optional('storage.tsdb.retention.size', parseBytes),
+    outageToleranceMs: checked('rules.alert.for-outage-tolerance', parseDuration),
+    forGracePeriodMs: checked('rules.alert.for-grace-period', parseDuration),
+    resendDelayMs: checked('rules.alert.resend-delay', parseDuration),
+    lookbackMs: checked('query.lookback-delta', parseDuration),
+    queryTimeoutMs: checked('query.timeout', parseDuration),
+    maxConcurrency: Math.max(1, count('query.max-concurrency')),
+    maxSamples: count('query.max-samples'),
+    queryThreads: count('query.threads'),
+    features,
+    logLevel: choice('log.level', ['debug', 'info', 'warn', 'error']),
+    logFormat: choice('log.format', ['logfmt', 'json']),
+    all: Object.fromEntries([...values].map(([name, given]) => [name, given.join(',')])),
+  }
+}
