@@ -132,10 +132,9 @@ function runAndKill(child: string, dir: string, afterMs: number): Promise<string
   return new Promise((resolve, reject) => {
     const proc = spawn(process.execPath, [child, dir], { stdio: ['ignore', 'pipe', 'inherit'] })
     let text = ''
-    let timer: NodeJS.Timeout | null = null
+    proc.stdout.once('data', () => void setTimeout(() => proc.kill('SIGKILL'), afterMs))
     proc.stdout.on('data', (chunk) => {
       text += chunk
-      timer ??= setTimeout(() => proc.kill('SIGKILL'), afterMs)
     })
     proc.on('error', reject)
     // The last line may be cut.

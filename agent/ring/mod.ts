@@ -3,6 +3,7 @@
 export { readBatchHead } from './batch-head.ts'
 export { RingEngine } from './engine.ts'
 export { MemoryRingFiles } from './memory.ts'
+export { Recorder, type RecorderOptions, type RecorderStats } from './recorder.ts'
 export type { HeadRow } from './rows.ts'
 export type { HeadReader } from './salvage.ts'
 export { GROUP_DEFAULTS, type GroupOptions, RingService } from './service.ts'
