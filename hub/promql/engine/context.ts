@@ -149,7 +149,7 @@ function monotonicityAnnotation(note: MonotonicityNote): Annotation {
     'PromQL info: input to histogram_quantile needed to be fixed for monotonicity ' +
     '(see https://prometheus.io/docs/prometheus/latest/querying/functions/#histogram_quantile)' +
     `${name}, from buckets ${formatG(note.minBucket)} to ${formatG(note.maxBucket)}, with a max diff of ` +
-    `${formatG(Number(note.maxDiff.toPrecision(2)))}, over ${note.count} samples from ${time(note.minTs)} to ${time(note.maxTs)}`
+    `${formatG2(note.maxDiff)}, over ${note.count} samples from ${time(note.minTs)} to ${time(note.maxTs)}`
   return { level: 'info', message, pos: note.pos }
 }
 
@@ -163,6 +163,14 @@ export function formatG(value: number): string {
   const e = Number(exponent)
   if (e < -4 || e >= 6) return `${mantissa}e${e < 0 ? '-' : '+'}${String(Math.abs(e)).padStart(2, '0')}`
   return String(value)
+}
+
+/** Go's %.2g. */
+function formatG2(value: number): string {
+  const [mantissa, exponent] = value.toExponential(1).split('e') as [string, string]
+  const e = Number(exponent)
+  if (e >= -4 && e < 2) return String(Number(value.toPrecision(2)))
+  return `${Number(mantissa)}e${e < 0 ? '-' : '+'}${String(Math.abs(e)).padStart(2, '0')}`
 }
 
 /** How many samples a histogram counts for in the sample limit. As HPoint.size in Prometheus promql/value.go. */

@@ -55,17 +55,12 @@ export function streamLimitRatio(
   done: () => void,
   emit: Emit,
 ): void {
-  const ratios = param.map((ratio) => {
-    if (Number.isNaN(ratio)) throw new QueryError('execution', 'Ratio value is NaN')
-    const capped = Math.max(-1, Math.min(1, ratio))
-    if (capped !== ratio) {
-      ctx.warn(
-        `ratio value should be between -1 and 1, got ${formatG(ratio)}, capping to ${formatG(capped)}`,
-        expr.param!.pos,
-      )
-    }
-    return capped
-  })
+  if (param.some(Number.isNaN)) throw new QueryError('execution', 'Ratio value is NaN')
+  const ratios = param.map((ratio) => Math.max(-1, Math.min(1, ratio)))
+  const max = param.reduce((a, b) => Math.max(a, b))
+  const min = param.reduce((a, b) => Math.min(a, b))
+  if (max > 1) warnRatio(ctx, expr, max, 1)
+  if (min < -1) warnRatio(ctx, expr, min, -1)
   const all: Series[] = collectVector(ctx, expr.expr, frame)
   done()
   for (const series of all) {
@@ -77,4 +72,11 @@ export function streamLimitRatio(
     }
     if (anyPresent(series.present)) emit(series)
   }
+}
+
+function warnRatio(ctx: QueryContext, expr: AggregateExpr, ratio: number, capped: number): void {
+  ctx.warn(
+    `ratio value should be between -1 and 1, got ${formatG(ratio)}, capping to ${formatG(capped)}`,
+    expr.param!.pos,
+  )
 }

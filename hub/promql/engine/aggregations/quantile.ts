@@ -15,7 +15,7 @@ export function streamQuantile(
   emit: Emit,
 ): void {
   const groups = new GroupTable(ctx, expr, (labels, dropName) => ({ labels, dropName, members: [] as Series[] }))
-  for (const q of quantiles) warnQuantile(ctx, q, expr.param!.pos)
+  for (const q of outliers(quantiles)) warnQuantile(ctx, q, expr.param!.pos)
   streamVector(ctx, expr.expr, frame, true, (series) => {
     if (series.histograms !== null && series.present.includes(HISTOGRAM)) {
       ctx.info('ignored histogram in quantile aggregation', expr.expr.pos)
@@ -35,4 +35,12 @@ export function streamQuantile(
     }
     if (anyPresent(out.present)) emit(out)
   }
+}
+
+/** Of all steps' quantiles, the least and the greatest are enough to warn of. */
+function outliers(quantiles: Float64Array): number[] {
+  const numbers = quantiles.filter((q) => !Number.isNaN(q))
+  const out = numbers.length < quantiles.length ? [NaN] : []
+  for (const pick of [Math.max, Math.min]) out.push(numbers.reduce((a, b) => pick(a, b), numbers[0] ?? 0))
+  return out
 }
