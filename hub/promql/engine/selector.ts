@@ -8,6 +8,7 @@ import type { SampleBuffer } from '../../tsdb/contract.ts'
 import type { VectorSelector } from '../ast.ts'
 import { columnSamples, type QueryContext } from './context.ts'
 import { interpolateHistograms } from './functions/extended-rate.ts'
+import { markHints } from './histograms/hints.ts'
 import { type Emit, FLOAT, type Frame, HISTOGRAM, NONE, type Series, SeriesSource, setHistogram } from './types.ts'
 
 export function newSampleBuffer(): SampleBuffer {
@@ -57,6 +58,7 @@ export function streamSelector(
     const ref = refs[i]!
     ctx.reader.read(ref, range, buffer)
     if (buffer.count === 0) continue
+    markHints(buffer)
     const series = source.take(ref, null)
     const found = selector.smoothed
       ? fillSmoothed(ctx, selector, buffer, at, lookback, series)

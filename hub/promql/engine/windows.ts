@@ -7,6 +7,7 @@ import { CounterResetHint, type Histogram } from '../../../protocol/samples/mod.
 import type { SampleBuffer } from '../../tsdb/contract.ts'
 import type { MatrixSelector, SubqueryExpr } from '../ast.ts'
 import { histogramSamples, type QueryContext } from './context.ts'
+import { markHints } from './histograms/hints.ts'
 import { type Lookups, lookups, newSampleBuffer } from './selector.ts'
 import { FLOAT, type Frame, HISTOGRAM, type Series } from './types.ts'
 import { streamVector } from './vector.ts'
@@ -67,6 +68,7 @@ function eachSelectorWindow(ctx: QueryContext, range: MatrixSelector, frame: Fra
     const ref = refs[i]!
     ctx.reader.read(ref, span, buffer)
     if (buffer.count === 0) continue
+    markHints(buffer)
     const startTimes = ctx.options.useStartTimestamps ? buffer.startTimes : null
     if (buffer.mixed) splitSamples(buffer, startTimes, windows)
     else {

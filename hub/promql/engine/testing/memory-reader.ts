@@ -4,10 +4,9 @@
  */
 import { type Labels, labelsKey, labelValue } from '../../../../protocol/labels/mod.ts'
 import { compileMatcher, type Matcher } from '../../../../protocol/matchers/mod.ts'
-import { CounterResetHint, type Exemplar, type Histogram, type Metadata } from '../../../../protocol/samples/mod.ts'
+import type { Exemplar, Histogram, Metadata } from '../../../../protocol/samples/mod.ts'
 import type { SampleBuffer, SeriesReader, SeriesRef, Shard, SymbolId, TimeRange } from '../../../tsdb/contract.ts'
-import { sameNumbers } from '../histograms/accumulator.ts'
-import { countsDecreased } from '../histograms/resets.ts'
+import { hintAfter } from '../histograms/hints.ts'
 
 /** Samples of one series, ascending in time, all arrays of one length; `kinds` as SampleBuffer.flags. */
 export type MemorySamples = {
@@ -203,21 +202,7 @@ function withHints(
     const h = out[i]
     if (h === undefined || kinds[i] !== 2) continue
     const previous = i > 0 && kinds[i - 1] === 2 ? out[i - 1] : undefined
-    out[i] = { ...h, counterResetHint: hintOf(h, previous) }
+    out[i] = { ...h, counterResetHint: hintAfter(h, previous) }
   }
   return out
-}
-
-function hintOf(h: Histogram, previous: Histogram | undefined): CounterResetHint {
-  if (h.counterResetHint === CounterResetHint.gauge) return CounterResetHint.gauge
-  if (h.counterResetHint === CounterResetHint.reset) return CounterResetHint.reset
-  if (previous === undefined || previous.isStale || previous.counterResetHint === CounterResetHint.gauge) {
-    return CounterResetHint.unknown
-  }
-  const sameLayout =
-    h.schema === previous.schema &&
-    h.zeroThreshold === previous.zeroThreshold &&
-    sameNumbers(h.customValues, previous.customValues)
-  if (!sameLayout) return CounterResetHint.unknown
-  return countsDecreased(h, previous) ? CounterResetHint.reset : CounterResetHint.notReset
 }
