@@ -165,9 +165,9 @@ class SqliteTables implements RingTables {
       return result
     } catch (error) {
       try {
-        if (this.db.isTransaction) this.db.exec('ROLLBACK')
+        this.db.exec('ROLLBACK')
       } catch {
-        // The first error says what is wrong; SQLite rolls back by itself on the grave ones.
+        // The first error says what is wrong; on the grave ones SQLite has rolled back by itself.
       }
       throw error
     }

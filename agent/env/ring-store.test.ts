@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { spawn } from 'node:child_process'
+import { spawn, spawnSync } from 'node:child_process'
 import fs from 'node:fs'
 import os from 'node:os'
 import path from 'node:path'
@@ -195,4 +195,33 @@ test('a file that is no database is set aside', () => {
   ring.append(group(record({ epoch, sequence: 0 })))
   ring.close(START_MS)
   assert.equal(engineOn('junk').open(START_MS).recovery, null)
+})
+
+test('a full disk refuses appends with FULL, keeps what it has, and takes more once there is room', (t) => {
+  const mountPoint = directory('tmpfs')
+  fs.mkdirSync(mountPoint)
+  if (spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=4m', 'none', mountPoint]).status !== 0)
+    return t.skip('needs the right to mount a tmpfs')
+  try {
+    const ring = engineOn('tmpfs/ring')
+    const { epoch } = ring.open(START_MS)
+    fs.writeFileSync(path.join(mountPoint, 'ballast'), Buffer.alloc(1_500_000))
+    let stored = 0
+    assert.throws(
+      () => {
+        for (; stored < 1000; stored++) ring.append(group(record({ epoch, sequence: stored })))
+      },
+      { code: 'FULL' },
+    )
+    assert.ok(stored > 50, `${stored} stored`)
+    assert.throws(() => ring.append(group(record({ epoch, sequence: stored }))), { code: 'FULL' })
+    assert.equal(ring.read(epoch, [[0, stored]], 1e9).length, stored)
+    fs.unlinkSync(path.join(mountPoint, 'ballast'))
+    for (let n = stored; n < stored + 20; n++) ring.append(group(record({ epoch, sequence: n })))
+    assert.equal(ring.read(epoch, [[0, 10_000]], 1e9).length, stored + 20)
+    assert.equal(ring.stats().recoveries, 0)
+    ring.close(START_MS)
+  } finally {
+    spawnSync('umount', ['-l', mountPoint])
+  }
 })

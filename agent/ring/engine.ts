@@ -82,11 +82,13 @@ export class RingEngine {
     const epoch = Math.max(Math.floor(nowMs), this.meta.maxEpoch + 1, this.files.readEpoch() + 1)
     // The side file first: if it fails, the epoch is not used; if the transaction fails, it is merely skipped.
     this.files.writeEpoch(epoch)
-    this.write(() => {
-      this.meta.maxEpoch = epoch
-      this.meta.cleanStopMs = null
-      this.saveMeta()
-    })
+    this.recovering(() =>
+      this.write(() => {
+        this.meta.maxEpoch = epoch
+        this.meta.cleanStopMs = null
+        this.saveMeta()
+      }),
+    )
     return epoch
   }
 
@@ -156,21 +158,16 @@ export class RingEngine {
   }
 
   discard(epoch: number, base: number): RingCommit {
-    const index = this.find(epoch)
-    const gone: number[] = []
-    if (index)
-      for (let i = 0; i < index.length; i++) {
-        const sequence = index.first + i
-        const flags = index.flagsOf(sequence)
-        if (flags !== 0 && !(flags & (ACKED | REFUSED)) && index.bases[i] === base) gone.push(sequence)
-      }
-    const trims = new Trims()
-    this.write(() => {
-      for (const sequence of gone) this.trim(index!, sequence, trims)
-      this.addMisses(trims)
-      this.saveMeta()
+    return this.recovering(() => {
+      const trims = new Trims()
+      const index = this.find(epoch)
+      this.write(() => {
+        for (const sequence of index ? unsettledOn(index, base) : []) this.trim(index!, sequence, trims)
+        this.addMisses(trims)
+        this.saveMeta()
+      })
+      return { ...this.committed(trims), recovery: null }
     })
-    return { ...this.committed(trims), recovery: null }
   }
 
   stats(): RingStats {
@@ -200,14 +197,16 @@ export class RingEngine {
 
   /** Puts acknowledgements on disk that no append has carried yet. */
   flush(): void {
-    if (this.unsavedAcks.size > 0 || this.totalsChanged) this.write(() => {})
+    if (this.unsavedAcks.size > 0 || this.totalsChanged) this.recovering(() => this.write(() => {}))
   }
 
   close(nowMs: number): void {
-    this.write(() => {
-      this.meta.cleanStopMs = nowMs
-      this.saveMeta()
-    })
+    this.recovering(() =>
+      this.write(() => {
+        this.meta.cleanStopMs = nowMs
+        this.saveMeta()
+      }),
+    )
     this.tables.close()
     this.fatal = new RingStoreError('CLOSED', 'Cannot use the ring: it is closed')
   }
@@ -445,7 +444,7 @@ export class RingEngine {
     this.totals.lost += result.lostBatches
     this.totals.recoveries++
     this.totalsChanged = true
-    this.flush()
+    this.write(() => {})
     const { salvagedBatches, lostBatches, lostUnackedBatches } = result
     return { reason: error.message, file, salvagedBatches, lostBatches, lostUnackedBatches }
   }
@@ -557,6 +556,15 @@ function headAt(index: EpochIndex, i: number): RingHead {
 
 function newestBase(index: EpochIndex): number {
   return index.length > 0 ? index.bases[index.length - 1]! : -1
+}
+
+function unsettledOn(index: EpochIndex, base: number): number[] {
+  const out: number[] = []
+  for (let i = 0; i < index.length; i++) {
+    const flags = index.flagsOf(index.first + i)
+    if (flags !== 0 && !(flags & (ACKED | REFUSED)) && index.bases[i] === base) out.push(index.first + i)
+  }
+  return out
 }
 
 function oldestUnacked(index: EpochIndex): number | null {

@@ -286,17 +286,17 @@ export class Recorder implements SampleSink {
         retryMs = 500
         this.afterCommit(groups, commit)
       } catch (error) {
-        if (!(error instanceof RingStoreError)) throw error
-        if (error.code === 'TOO_LARGE' && groups.length === 1) this.giveUp(groups[0]!, error)
-        else if (error.code === 'FULL' || error.code === 'TOO_LARGE') {
-          this.options.log.warn('Cannot write to the ring now, trying again', { error: error.message, retryMs })
+        const code = error instanceof RingStoreError ? error.code : 'BUG'
+        if (code === 'TOO_LARGE' && groups.length === 1) this.giveUp(groups[0]!, error as Error)
+        else if (code === 'FULL' || code === 'TOO_LARGE') {
+          this.options.log.warn('Cannot write to the ring now, trying again', { error, retryMs })
           // A stop does not wait for a full disk.
           if (this.closing) return
           await this.options.clock.sleep(retryMs, this.closed.signal).catch(() => {})
           retryMs = Math.min(2 * retryMs, RETRY_MS_MAX)
         } else {
           this.stopped = true
-          this.options.onFatal(error)
+          this.options.onFatal(error instanceof Error ? error : new Error(String(error)))
         }
       }
     }

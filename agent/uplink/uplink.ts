@@ -447,6 +447,7 @@ export class Uplink {
       this.options.onKeyframeLost()
       return
     }
+    if (this.wantedKeyframes.size >= 256) this.wantedKeyframes.clear()
     this.wantedKeyframes.add(key)
     const known = this.lanes.fresh.get(epoch, base) ?? this.lanes.backlog.get(epoch, base)
     this.send(known ?? this.enter(keyframe, 'fresh'))

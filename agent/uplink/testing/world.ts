@@ -251,7 +251,7 @@ export class World {
   ): Promise<Agent> {
     const { clock, random, bus } = this
     const ring = new RingService(new RingEngine(this.files, readBatchHead), clock)
-    const recorder = await Recorder.open({
+    const recorder: Recorder = await Recorder.open({
       agent: AGENT,
       ring,
       clock,
@@ -260,7 +260,8 @@ export class World {
       hasher: sha256,
       compressor: stored,
       onFatal: (error) => {
-        throw error
+        // The recorder of a dead process, whose timers nobody stopped.
+        if (this.agent.recorder === recorder && this.agent.alive) throw error
       },
       ...options.recorder,
     })
