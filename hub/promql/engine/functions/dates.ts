@@ -36,7 +36,8 @@ const whole = (seconds: number) => (Math.abs(seconds) < 2 ** 63 ? Math.trunc(sec
 
 function secondOfDay(seconds: number): number {
   const rest = whole(seconds) % SECONDS_PER_DAY
-  return rest < 0 ? rest + SECONDS_PER_DAY : rest
+  // Adding 0 turns -0 into 0.
+  return rest < 0 ? rest + SECONDS_PER_DAY : rest + 0
 }
 
 const day = (seconds: number) => Math.round((whole(seconds) - secondOfDay(seconds)) / SECONDS_PER_DAY)
