@@ -1,8 +1,18 @@
 /** Every suite of the conformance kit that has production code, by name. */
+
+import { execFileSync } from 'node:child_process'
 import fs from 'node:fs'
+import os from 'node:os'
 import path from 'node:path'
+import { createLogger, nodeDisk, systemClock } from '../../agent/env/mod.ts'
+import { runNodeCases } from '../../exporters/node/conformance.ts'
+import { runParserCases } from '../../hub/promql/conformance/parser.ts'
+import { runPromqlConformance } from '../../hub/promql/engine/conformance.ts'
+import { loadRuleFile } from '../../hub/rules/mod.ts'
 import { runConfigCases } from '../../protocol/config/conformance.ts'
+import { runExpositionCases, runExpositionPage } from '../../protocol/exposition/conformance.ts'
 import { runRelabelCases } from '../../protocol/relabel/conformance.ts'
+import { headStore } from './head-store.ts'
 
 export type CaseResult = { readonly name: string; readonly error: string | null }
 /** `paths`: files or folders; a folder stands for the suite's files in it. */
@@ -32,4 +42,104 @@ export const SUITES: Readonly<Record<string, Suite>> = {
         readDirectory: (name) => fs.readdirSync(path.join(base, name)).sort(),
       })
     }),
+  exposition: async (paths) =>
+    paths.flatMap((given) => {
+      const folder = fs.statSync(given).isDirectory()
+      const cases = folder || given.endsWith('.json') ? runExpositionCases(readJson(inside(given, 'cases.json'))) : []
+      const pages = folder ? pagesOf(path.join(given, 'fixtures')) : given.endsWith('.json') ? [] : [given]
+      return [
+        ...cases,
+        ...pages.map((file) =>
+          runExpositionPage(
+            path.basename(file),
+            fs.readFileSync(file),
+            file.endsWith('.om.txt') ? 'openmetrics' : 'text',
+          ),
+        ),
+      ]
+    }),
+  'promql-parser': async (paths) => paths.flatMap((given) => runParserCases(readJson(inside(given, 'cases.json')))),
+  promql: async (paths) => {
+    const files = paths.flatMap((given) => (fs.statSync(given).isDirectory() ? testScripts(given) : [given]))
+    const scripts = files.map((file) => ({ name: path.basename(file), text: fs.readFileSync(file, 'utf8') }))
+    const { passed, failures } = await runPromqlConformance(scripts, headStore)
+    const good = Array.from({ length: passed }, (_, i) => ({ name: `passed ${i}`, error: null }))
+    return [...good, ...failures.map(({ script, line, message }) => ({ name: `${script}:${line}`, error: message }))]
+  },
+  rules: async (paths) => paths.flatMap((given) => ruleCases(inside(given, 'cases.json'))),
+  'exporters/node': async (paths) => (await Promise.all(paths.map((given) => nodeCases(given)))).flat(),
+}
+
+function pagesOf(folder: string): string[] {
+  return fs.existsSync(folder)
+    ? fs
+        .readdirSync(folder)
+        .sort()
+        .map((name) => path.join(folder, name))
+    : []
+}
+
+function testScripts(folder: string): string[] {
+  return fs
+    .readdirSync(folder)
+    .filter((name) => name.endsWith('.test'))
+    .sort()
+    .map((name) => path.join(folder, name))
+}
+
+/** Rule files that load or fail; `promtool test rules` files have no runner here yet and count as failures. */
+function ruleCases(file: string): CaseResult[] {
+  type Named = { readonly file: string; readonly name?: string; readonly errorContains?: string }
+  const data = readJson(file) as {
+    fileErrors?: Named[]
+    fileOk?: Named[]
+    unitTests?: Named[]
+    ruleTemplates?: { rules: string; ok: boolean }[]
+  }
+  const load = (name: string): string | null => {
+    try {
+      loadRuleFile(fs.readFileSync(path.join(path.dirname(file), 'rulefmt', name), 'utf8'), name)
+      return null
+    } catch (error) {
+      return (error as Error).message
+    }
+  }
+  const out: CaseResult[] = []
+  for (const { file: name, errorContains } of data.fileErrors ?? []) {
+    const got = load(name)
+    out.push({ name, error: got?.includes(errorContains!) ? null : `got ${got}, want ${errorContains}` })
+  }
+  for (const { file: name } of data.fileOk ?? []) out.push({ name, error: load(name) })
+  data.ruleTemplates?.forEach(({ rules, ok }, i) => {
+    let got: string | null = null
+    try {
+      loadRuleFile(rules, 'rules.yml')
+    } catch (error) {
+      got = (error as Error).message
+    }
+    out.push({
+      name: `ruleTemplates[${i}]`,
+      error: (got === null) === ok ? null : `got ${got}, want ${ok ? 'none' : 'an error'}`,
+    })
+  })
+  for (const { name = '' } of data.unitTests ?? [])
+    out.push({ name: `unit test ${name}`, error: 'rule unit test files have no runner yet' })
+  return out
+}
+
+/** All expected lines: those of collectors that are not built are failures, as `npm run conformance` counts everything. */
+async function nodeCases(folder: string): Promise<CaseResult[]> {
+  const root = fs.mkdtempSync(path.join(os.tmpdir(), 'helio-conformance-node-'))
+  try {
+    execFileSync('tar', ['-xzf', path.join(folder, 'fixtures.tar.gz'), '-C', root])
+    const log = createLogger({ level: 'error', format: 'logfmt', now: () => 0, write: () => {} })
+    const expected = fs.readFileSync(path.join(folder, 'e2e-output.txt'), 'utf8')
+    return await runNodeCases(readJson(path.join(folder, 'e2e.json')), expected, root, {
+      disk: nodeDisk,
+      clock: systemClock,
+      log,
+    })
+  } finally {
+    fs.rmSync(root, { recursive: true })
+  }
 }

@@ -85,6 +85,8 @@ export function quote(text: string): string {
     else if (code === 12) out += '\\f'
     else if (code === 13) out += '\\r'
     else if (code < 0x20 || code === 0x7f) out += '\\x' + code.toString(16).padStart(2, '0')
+    // A byte that was no UTF-8 (see hub/promql/parser/bytes.ts), and any other lone surrogate.
+    else if (code >= 0xdc80 && code <= 0xdcff) out += '\\x' + (code - 0xdc00).toString(16)
     else if (code >= 0xd800 && code <= 0xdfff) out += '\\ufffd'
     else out += char
   }

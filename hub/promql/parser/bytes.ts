@@ -14,7 +14,30 @@ export function toByteString(text: string): string {
 
 export function fromByteString(bytes: string): string {
   if (!NON_ASCII.test(bytes)) return bytes
-  return new TextDecoder('utf-8', { ignoreBOM: true }).decode(Uint8Array.from(bytes, (char) => char.charCodeAt(0)))
+  const raw = Uint8Array.from(bytes, (char) => char.charCodeAt(0))
+  try {
+    return new TextDecoder('utf-8', { ignoreBOM: true, fatal: true }).decode(raw)
+  } catch {
+    return fromBrokenUtf8(raw)
+  }
+}
+
+/** Bytes that are no UTF-8 become lone surrogates U+DC80…U+DCFF, which `quote` prints as `\xNN` again. */
+function fromBrokenUtf8(raw: Uint8Array): string {
+  const decoder = new TextDecoder('utf-8', { ignoreBOM: true, fatal: true })
+  let out = ''
+  for (let at = 0; at < raw.length; ) {
+    const byte = raw[at]!
+    const width = byte < 0x80 ? 1 : byte < 0xe0 ? 2 : byte < 0xf0 ? 3 : 4
+    try {
+      out += decoder.decode(raw.subarray(at, at + width))
+      at += width
+    } catch {
+      out += String.fromCharCode(0xdc00 + byte)
+      at++
+    }
+  }
+  return out
 }
 
 /** Length in bytes of the rune at `index`. */
