@@ -117,7 +117,13 @@ export function decodeYaml<T>(
   decoder: Decoder<T>,
 ): { readonly value: T; readonly source: Source } {
   const lines = new LineCounter()
-  const document = parseDocument(text, { lineCounter: lines, uniqueKeys: false, version: '1.2', prettyErrors: false })
+  const document = parseDocument(text, {
+    lineCounter: lines,
+    uniqueKeys: false,
+    version: '1.2',
+    prettyErrors: false,
+    logLevel: 'error',
+  })
   const source: Source = { file, text, lines, document, secrets: new Set() }
   const broken = document.errors[0]
   if (broken) {

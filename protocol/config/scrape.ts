@@ -14,7 +14,8 @@ import {
   record,
   string,
 } from './decode.ts'
-import { collectDiscovery, DISCOVERY_FIELDS, type DiscoveryConfig, duration } from './discovery.ts'
+import { type DiscoveryConfig, duration } from './discovery.ts'
+import { collectDiscovery, DISCOVERY_FIELDS } from './discovery-sections.ts'
 import { finishHttp, HTTP_FIELDS, type HttpClientConfig } from './http-client.ts'
 import { finishRelabel, relabelRules } from './relabel.ts'
 import { parseBytes } from './units.ts'

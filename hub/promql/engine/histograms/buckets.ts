@@ -3,6 +3,7 @@
  * walk over all buckets from low to high. Semantics: Prometheus model/histogram, generic.go and float_histogram.go.
  */
 import { CUSTOM_BUCKETS_SCHEMA, type Histogram, type Span } from '../../../../protocol/samples/mod.ts'
+import { exponentialBound } from './bounds.ts'
 
 /** Ascending bucket indices with their counts: the working form of one side of a histogram. */
 export type BucketList = { readonly index: number[]; readonly count: number[] }
@@ -66,21 +67,6 @@ export function reduceResolution(list: BucketList, schema: number, target: numbe
     }
   }
   return { index, count }
-}
-
-/** Upper bound of bucket `index` of an exponential schema: 2^(index * 2^-schema), at most the largest double. */
-export function exponentialBound(index: number, schema: number): number {
-  if (schema < 0) {
-    const exponent = index * 2 ** -schema
-    return exponent === 1024 ? Number.MAX_VALUE : 2 ** exponent
-  }
-  const perOctave = 2 ** schema
-  const octave = Math.floor(index / perOctave)
-  const fraction = index - octave * perOctave
-  if (fraction === 0 && octave === 1024) return Number.MAX_VALUE
-  // Two factors: 2^octave alone may overflow or vanish where the product does not.
-  const half = Math.trunc(octave / 2)
-  return 2 ** (fraction / perOctave) * 2 ** half * 2 ** (octave - half)
 }
 
 export function customBound(index: number, bounds: readonly number[]): number {

@@ -3,7 +3,8 @@ import { test } from 'node:test'
 import fc from 'fast-check'
 import { CounterResetHint, type Histogram } from '../../../../protocol/samples/mod.ts'
 import { combine, compact, divide, equalHistograms, multiply } from './arithmetic.ts'
-import { allBuckets, exponentialBound, listBuckets, packBuckets, reduceResolution } from './buckets.ts'
+import { exponentialBound } from './bounds.ts'
+import { allBuckets, listBuckets, packBuckets, reduceResolution } from './buckets.ts'
 import { formatHistogram } from './format.ts'
 import { histogramFraction, histogramQuantile } from './quantile.ts'
 import { detectReset } from './resets.ts'
@@ -154,7 +155,7 @@ const BOUNDS: readonly [index: number, schema: number, bound: number][] = [
   [0, 0, 1],
   [1, 0, 2],
   [-1, 0, 0.5],
-  [1, 1, Math.SQRT2],
+  [1, 1, 1.414213562373095],
   [1, -1, 4],
   [1024, 0, Number.MAX_VALUE],
   [1023, 0, 2 ** 1023],

@@ -3,7 +3,8 @@
  * the next bucket bound if it ends inside a populated one.
  * Semantics: Prometheus model/histogram/float_histogram.go, reconcileZeroBuckets.
  */
-import { type BucketList, exponentialBound } from './buckets.ts'
+import { exponentialBound } from './bounds.ts'
+import type { BucketList } from './buckets.ts'
 
 export type Sides = { readonly schema: number; readonly positive: BucketList; readonly negative: BucketList }
 
