@@ -6,11 +6,11 @@
 import { formatGoFloat } from '../../protocol/exposition/mod.ts'
 import {
   compareLabels,
+  compareStrings,
   isLegacyLabelName,
   isLegacyMetricName,
   type Labels,
-  labelsFrom,
-  labelsToObject,
+  labelValue,
   METRIC_NAME,
 } from '../../protocol/labels/mod.ts'
 import type { Matcher } from '../../protocol/matchers/mod.ts'
@@ -24,7 +24,8 @@ export type FederationOptions = {
   readonly externalLabels: Labels
 }
 
-type Line = { readonly labels: Labels; readonly value: number; readonly timeMs: number }
+type Pair = readonly [name: string, value: string]
+type Line = { readonly name: string; readonly labels: Labels; readonly value: number; readonly timeMs: number }
 
 export function writeFederation(
   reader: SeriesReader,
@@ -35,55 +36,57 @@ export function writeFederation(
   const refs = new Set<number>()
   for (const matchers of selectors) for (const ref of reader.select(matchers, range)) refs.add(ref)
   const buffer: SampleBuffer = newSampleBuffer()
-  const external = labelsToObject(options.externalLabels)
   const lines: Line[] = []
   for (const ref of refs) {
     reader.read(ref, range, buffer)
     const last = buffer.count - 1
     // Native histograms have no place in this text format; stale series are gone.
     if (last < 0 || buffer.flags[last] !== 0) continue
-    const own = labelsToObject(reader.labels(ref))
+    const labels = reader.labels(ref)
     lines.push({
-      labels: labelsFrom({ ...external, ...own }),
+      name: labelValue(labels, METRIC_NAME),
+      labels,
       value: buffer.values[last]!,
       timeMs: buffer.times[last]!,
     })
   }
-  lines.sort((a, b) => compareNames(a.labels, b.labels) || compareLabels(a.labels, b.labels))
+  lines.sort((a, b) => compareStrings(a.name, b.name) || compareLabels(a.labels, b.labels))
+  const external = externalPairs(options.externalLabels)
   const out = new JsonWriter()
   let name = ''
   for (const line of lines) {
-    const own = labelsToObject(line.labels)[METRIC_NAME] ?? ''
-    if (own === '') continue
-    if (own !== name) {
-      name = own
+    if (line.name === '') continue
+    if (line.name !== name) {
+      name = line.name
       out.raw(`# TYPE ${isLegacyMetricName(name) ? name : `"${escapeText(name)}"`} untyped\n`)
     }
-    out.raw(`${series(line.labels)} ${formatGoFloat(line.value)} ${line.timeMs}\n`)
+    out.raw(`${seriesText(line, external)} ${formatGoFloat(line.value)} ${line.timeMs}\n`)
   }
   return out.finish()
 }
 
-function compareNames(a: Labels, b: Labels): number {
-  const x = labelsToObject(a)[METRIC_NAME] ?? ''
-  const y = labelsToObject(b)[METRIC_NAME] ?? ''
-  return x < y ? -1 : x > y ? 1 : 0
+/** In order of their names. A series without `instance` gets an empty one, lest the scraping side puts its own there. */
+function externalPairs(labels: Labels): Pair[] {
+  const pairs = pairsOf(labels)
+  if (!pairs.some(([name]) => name === 'instance')) pairs.push(['instance', ''])
+  return pairs.sort(([a], [b]) => compareStrings(a, b))
 }
 
-function series(labels: Labels): string {
-  let name = ''
-  const pairs: string[] = []
-  for (let i = 0; i < labels.length; i += 2) {
-    if (labels[i] === METRIC_NAME) name = labels[i + 1]!
-    else
-      pairs.push(
-        `${isLegacyLabelName(labels[i]!) ? labels[i] : `"${escapeText(labels[i]!)}"`}="${escapeText(labels[i + 1]!)}"`,
-      )
-  }
-  // A series without `instance` gets an empty one, so that the scraping side does not put its own there.
-  if (!labels.includes('instance')) pairs.push('instance=""')
-  if (!isLegacyMetricName(name)) return `{"${escapeText(name)}"${pairs.length > 0 ? `,${pairs.join(',')}` : ''}}`
-  return pairs.length > 0 ? `${name}{${pairs.join(',')}}` : name
+/** The series' own labels, then those external ones that it lacks. */
+function seriesText({ name, labels }: Line, external: readonly Pair[]): string {
+  const own = pairsOf(labels).filter(([label]) => label !== METRIC_NAME)
+  const names = new Set(own.map(([label]) => label))
+  const pairs = [...own, ...external.filter(([label]) => !names.has(label))].map(
+    ([label, value]) => `${isLegacyLabelName(label) ? label : `"${escapeText(label)}"`}="${escapeText(value)}"`,
+  )
+  if (isLegacyMetricName(name)) return pairs.length > 0 ? `${name}{${pairs.join(',')}}` : name
+  return `{"${escapeText(name)}"${pairs.length > 0 ? `,${pairs.join(',')}` : ''}}`
+}
+
+function pairsOf(labels: Labels): Pair[] {
+  const out: Pair[] = []
+  for (let i = 0; i < labels.length; i += 2) out.push([labels[i]!, labels[i + 1]!])
+  return out
 }
 
 function escapeText(text: string): string {

@@ -3,10 +3,16 @@
  * answer is ever built. Semantics: Prometheus web/api/v1/json_codec.go, util/jsonutil/marshal.go.
  */
 import { formatFloat, type Histogram } from '../../protocol/samples/mod.ts'
-import { histogramBuckets } from './histogram-buckets.ts'
+import { allBuckets, type Bucket } from '../promql/engine/mod.ts'
 
 const encoder = new TextEncoder()
 const FIRST_BYTES = 1 << 16
+
+/** How a bucket's edges are written, by `edges`: open, [lower, (…] and both. */
+const BOUNDARIES = ['2', '1', '0', '3'] as const
+
+const edges = ({ lowerInclusive, upperInclusive }: Bucket): number =>
+  (lowerInclusive ? 1 : 0) + (upperInclusive ? 2 : 0)
 
 export class JsonWriter {
   #bytes = new Uint8Array(FIRST_BYTES)
@@ -52,7 +58,7 @@ export class JsonWriter {
   }
 
   /** Seconds with three decimals where there are any. */
-  timestamp(ms: number): this {
+  timestamp(ms: number | bigint): this {
     return this.raw(formatTimestamp(ms))
   }
 
@@ -60,29 +66,26 @@ export class JsonWriter {
     return this.raw(`"${formatJsonFloat(value)}"`)
   }
 
-  point(ms: number, value: number): this {
+  point(ms: number | bigint, value: number): this {
     return this.raw('[').timestamp(ms).raw(',').float(value).raw(']')
   }
 
   histogramPoint(ms: number, histogram: Histogram): this {
     this.raw('[').timestamp(ms).raw(',{"count":').float(histogram.count).raw(',"sum":').float(histogram.sum)
-    const buckets = histogramBuckets(histogram)
-    if (buckets.length > 0) {
-      this.raw(',"buckets":[')
-      buckets.forEach(({ boundaries, lower, upper, count }, i) => {
-        this.raw(i > 0 ? ',[' : '[')
-          .raw(String(boundaries))
-          .raw(',')
-          .float(lower)
-          .raw(',')
-          .float(upper)
-          .raw(',')
-          .float(count)
-          .raw(']')
-      })
-      this.raw(']')
+    let written = 0
+    for (const bucket of allBuckets(histogram)) {
+      if (bucket.count === 0) continue
+      this.raw(written++ === 0 ? ',"buckets":[[' : ',[')
+        .raw(BOUNDARIES[edges(bucket)]!)
+        .raw(',')
+        .float(bucket.lower)
+        .raw(',')
+        .float(bucket.upper)
+        .raw(',')
+        .float(bucket.count)
+        .raw(']')
     }
-    return this.raw('}]')
+    return this.raw(written > 0 ? ']}]' : '}]')
   }
 
   /** The bytes so far, in a buffer of their own that can be transferred. */
@@ -97,7 +100,13 @@ export class JsonWriter {
   }
 }
 
-export function formatTimestamp(ms: number): string {
+/** Whole milliseconds; a bigint where a number would not hold them exactly. */
+export function formatTimestamp(ms: number | bigint): string {
+  if (typeof ms === 'bigint') {
+    const digits = String(ms < 0n ? -ms : ms).padStart(4, '0')
+    const fraction = digits.slice(-3) === '000' ? '' : `.${digits.slice(-3)}`
+    return `${ms < 0n ? '-' : ''}${digits.slice(0, -3)}${fraction}`
+  }
   const negative = ms < 0
   const magnitude = Math.abs(ms)
   const fraction = magnitude % 1000

@@ -155,7 +155,7 @@ const BOUNDS: readonly [index: number, schema: number, bound: number][] = [
   [0, 0, 1],
   [1, 0, 2],
   [-1, 0, 0.5],
-  [1, 1, 1.414213562373095],
+  [1, 2, 2 * 0.5946035575013605],
   [1, -1, 4],
   [1024, 0, Number.MAX_VALUE],
   [1023, 0, 2 ** 1023],

@@ -1,0 +1,189 @@
+import assert from 'node:assert/strict'
+import fs from 'node:fs'
+import path from 'node:path'
+import { test } from 'node:test'
+import { type Labels, labelsFrom } from '../../protocol/labels/mod.ts'
+import { CUSTOM_BUCKETS_SCHEMA, type Exemplar, type Histogram } from '../../protocol/samples/mod.ts'
+import type { SeriesReader } from '../tsdb/contract.ts'
+import { writeExemplars } from './discovery.ts'
+import { formatJsonFloat, formatTimestamp, JsonWriter } from './json.ts'
+import { writeResult } from './results.ts'
+
+const KIT = process.env['HELIO_CONFORMANCE'] ?? path.resolve(import.meta.dirname, '../../../shared/conformance')
+const FILE = path.join(KIT, 'http-api/json-encoding.json')
+
+type HistogramJson = Omit<Histogram, 'positiveSpans' | 'negativeSpans'> & {
+  readonly positiveSpans: readonly [number, number][]
+  readonly negativeSpans: readonly [number, number][]
+}
+type ValueJson = number | string
+type Case = { readonly body: string } & (
+  | {
+      readonly kind: 'vector'
+      readonly samples: readonly { metric: Record<string, string>; timestampMs: number; value: ValueJson }[]
+    }
+  | {
+      readonly kind: 'matrix'
+      readonly series: readonly {
+        metric: Record<string, string>
+        points?: readonly [number, ValueJson][]
+        histograms?: readonly [number, HistogramJson][]
+      }[]
+    }
+  | { readonly kind: 'point'; readonly timestampMs: ValueJson; readonly value: ValueJson }
+  | {
+      readonly kind: 'exemplars'
+      readonly series: readonly {
+        labels: Record<string, string>
+        exemplars: readonly { labels: Record<string, string>; value: ValueJson; timestampMs: number }[]
+      }[]
+    }
+)
+
+const numberOf = (value: ValueJson): number => Number(String(value).replace('Inf', 'Infinity'))
+const spans = (pairs: readonly [number, number][] = []) => pairs.map(([offset, length]) => ({ offset, length }))
+
+function histogramOf(json: HistogramJson): Histogram {
+  return {
+    ...NO_BUCKETS,
+    ...json,
+    positiveSpans: spans(json.positiveSpans),
+    negativeSpans: spans(json.negativeSpans),
+  }
+}
+
+const NO_BUCKETS: Histogram = {
+  isFloat: true,
+  isStale: false,
+  counterResetHint: 0,
+  schema: 0,
+  zeroThreshold: 0,
+  zeroCount: 0,
+  count: 0,
+  sum: 0,
+  positiveSpans: [],
+  positiveBuckets: [],
+  negativeSpans: [],
+  negativeBuckets: [],
+  customValues: [],
+}
+
+/** The results of these cases have samples with times of their own: raw matrices, and vectors of one each. */
+function encode(given: Case): string {
+  const range = { startMs: 0, endMs: 0, stepMs: 1, instant: true }
+  const context = { range, text: '', limit: 0 }
+  switch (given.kind) {
+    case 'point':
+      return text(
+        new JsonWriter()
+          .raw('{"status":"success","data":')
+          .point(
+            typeof given.timestampMs === 'string' ? BigInt(given.timestampMs) : given.timestampMs,
+            numberOf(given.value),
+          )
+          .raw('}')
+          .finish(),
+      )
+    case 'vector': {
+      const parts = given.samples.map(({ metric, timestampMs, value }) => {
+        const series = {
+          labels: labelsFrom(metric),
+          values: Float64Array.of(numberOf(value)),
+          present: Uint8Array.of(1),
+          histograms: null,
+        }
+        const one = { ...context, range: { ...range, startMs: timestampMs, endMs: timestampMs } }
+        return text(writeResult({ type: 'vector', series: [series], annotations: [] }, one))
+      })
+      // An instant query has one time for all; here each has its own.
+      const [head, tail] = ['{"status":"success","data":{"resultType":"vector","result":[', ']}}']
+      return `${head}${parts.map((part) => part.slice(head.length, -tail.length)).join(',')}${tail}`
+    }
+    case 'matrix': {
+      const series = given.series.map(({ metric, points = [], histograms = [] }) => ({
+        labels: labelsFrom(metric),
+        times: Float64Array.from([...points, ...histograms].map(([time]) => time)),
+        values: Float64Array.from([...points.map(([, value]) => numberOf(value)), ...histograms.map(() => 0)]),
+        histograms: [...points.map(() => undefined), ...histograms.map(([, json]) => histogramOf(json))],
+      }))
+      return text(writeResult({ type: 'raw-matrix', series, annotations: [] }, context))
+    }
+    case 'exemplars': {
+      const reader = {
+        select: () => Uint32Array.from(given.series.keys()),
+        labels: (ref: number): Labels => labelsFrom(given.series[ref]!.labels),
+        exemplars: (ref: number): Exemplar[] =>
+          given.series[ref]!.exemplars.map(({ labels, value, timestampMs }) => ({
+            labels: labelsFrom(labels),
+            value: numberOf(value),
+            timestampMs,
+          })),
+      }
+      return text(writeExemplars(reader as unknown as SeriesReader, { query: 'x', startMs: 0, endMs: 1 }))
+    }
+  }
+}
+
+const text = (bytes: Uint8Array): string => new TextDecoder().decode(bytes)
+
+test('results are written as upstream writes them', {
+  skip: fs.existsSync(FILE) ? false : `${FILE} is absent`,
+}, async (t) => {
+  const { cases } = JSON.parse(fs.readFileSync(FILE, 'utf8')) as { cases: Case[] }
+  assert.ok(cases.length > 15)
+  for (const [i, given] of cases.entries())
+    await t.test(`${given.kind} ${i}`, () => assert.equal(encode(given), given.body))
+})
+
+const FLOATS: readonly [value: number, text: string][] = [
+  [0, '0'],
+  [-0, '-0'],
+  [1e-6, '0.000001'],
+  [9.99e-7, '9.99e-07'],
+  [1e20, '100000000000000000000'],
+  [1e21, '1e+21'],
+  [-1.5e300, '-1.5e+300'],
+  [5e-324, '5e-324'],
+  [0.1 + 0.2, '0.30000000000000004'],
+  [-Infinity, '-Inf'],
+]
+for (const [value, shown] of FLOATS)
+  test(`formatJsonFloat() writes ${shown}`, () => assert.equal(formatJsonFloat(value), shown))
+
+const TIMES: readonly [ms: number | bigint, text: string][] = [
+  [0, '0'],
+  [-1, '-0.001'],
+  [-1500, '-1.500'],
+  [1_700_000_000_050, '1700000000.050'],
+  [-12345678123456555n, '-12345678123456.555'],
+  [5n, '0.005'],
+  [7000n, '7'],
+]
+for (const [ms, shown] of TIMES)
+  test(`formatTimestamp() writes ${shown}`, () => assert.equal(formatTimestamp(ms), shown))
+
+test('strings of any length and script survive', () => {
+  for (const given of ['', 'é'.repeat(100_000), 'a"b\\c\n\u0001', `${'x'.repeat(47)}€`, '\u{1f600}'.repeat(20_000)]) {
+    assert.equal(JSON.parse(text(new JsonWriter().string(given).finish())), given)
+  }
+})
+
+test('a custom-bucket histogram begins at -Inf, inclusively, and ends at +Inf', () => {
+  const histogram: Histogram = {
+    ...NO_BUCKETS,
+    schema: CUSTOM_BUCKETS_SCHEMA,
+    count: 6,
+    sum: 3,
+    positiveSpans: [{ offset: 0, length: 3 }],
+    positiveBuckets: [1, 2, 3],
+    customValues: [0.5, 1],
+  }
+  assert.equal(
+    text(new JsonWriter().histogramPoint(1000, histogram).finish()),
+    '[1,{"count":"6","sum":"3","buckets":[[3,"-Inf","0.5","1"],[0,"0.5","1","2"],[0,"1","+Inf","3"]]}]',
+  )
+})
+
+test('a histogram without observations has no buckets', () => {
+  assert.equal(text(new JsonWriter().histogramPoint(0, NO_BUCKETS).finish()), '[0,{"count":"0","sum":"0"}]')
+})
