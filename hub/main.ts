@@ -5,6 +5,7 @@ import { helpText, parseFlags, UsageError } from '../agent/cli/mod.ts'
 import { createEnv } from '../agent/env/mod.ts'
 import { VERSION } from '../agent/process/version.ts'
 import { ConfigError } from '../protocol/config/mod.ts'
+import { agentsCommand } from './process/agents-command.ts'
 import { HUB_FLAGS } from './process/flags.ts'
 import { Hub } from './process/hub.ts'
 import { type HubSettings, hubSettings } from './process/settings.ts'
@@ -21,7 +22,7 @@ async function main(argv: readonly string[]): Promise<void> {
       process.stdout.write(
         helpText(
           'heliograph-hub',
-          'Stores, queries, alerts and federates: a monitoring hub for a fleet of Heliograph agents.',
+          'Stores, queries, alerts and federates: a monitoring hub for a fleet of Heliograph agents.\n\nCommands:\n  agents list | approve ID KEY | revoke ID | token [ID]\n        Administrate the agents of a running hub (needs its --storage.tsdb.path and --web.listen-address).',
           HUB_FLAGS,
         ),
       )
@@ -31,8 +32,12 @@ async function main(argv: readonly string[]): Promise<void> {
       process.stdout.write(`heliograph-hub, version ${VERSION}\n  runtime: ${process.version}\n`)
       return
     }
-    if (flags.positional.length > 0) throw new UsageError(`unexpected ${flags.positional[0]}`)
     settings = hubSettings(flags)
+    if (flags.positional[0] === 'agents') {
+      process.exitCode = await agentsCommand(flags.positional.slice(1), settings, createEnv(settings))
+      return
+    }
+    if (flags.positional.length > 0) throw new UsageError(`unexpected ${flags.positional[0]}`)
   } catch (error) {
     if (!(error instanceof UsageError)) throw error
     process.stderr.write(`heliograph-hub: error: ${error.message}, try --help\n`)

@@ -20,6 +20,17 @@ export function agentRoutes(app: Hono<Vars>, deps: ApiDeps): void {
       throw new ApiError('bad_data', error.message, { cause: error })
     }
   })
+  app.post('/api/v1/admin/agents', async (c) => {
+    const given = (c.req.header('authorization') ?? '').replace(/^Bearer /, '')
+    if (!sameText(given, deps.adminToken)) return c.text('the admin token of the data directory is needed\n', 401)
+    const order = await readJson(c.req.raw)
+    try {
+      return json(execute(deps, order))
+    } catch (error) {
+      if (error instanceof EnrolmentError) throw new ApiError('bad_data', error.message, { cause: error })
+      throw error
+    }
+  })
   app.get('/api/v1/agents', async () => {
     const { agents } = await deps.ingest.status()
     const live = new Map(agents.map((agent) => [agent.agent, agent]))
@@ -35,22 +46,56 @@ export function agentRoutes(app: Hono<Vars>, deps: ApiDeps): void {
   })
 }
 
-async function readEnrolment(
-  request: Request,
-): Promise<{ token: string; agent: string; publicKey: string; site?: string; proof: Uint8Array }> {
+/** What `heliograph-hub agents …` asks for. */
+function execute({ registry, log }: ApiDeps, order: Readonly<Record<string, unknown>>): unknown {
+  const text = (name: string): string => (typeof order[name] === 'string' ? (order[name] as string) : '')
+  const action = text('action')
+  log.info('Agents command', { action, agent: text('agent') })
+  switch (action) {
+    case 'list':
+      return { agents: registry.list() }
+    case 'approve':
+      return registry.approve({
+        agent: text('agent'),
+        publicKey: text('publicKey'),
+        ...(text('site') !== '' && { site: text('site') }),
+      })
+    case 'revoke':
+      return registry.revoke(text('agent'))
+    case 'token':
+      return registry.createToken(text('agent') === '' ? {} : { agent: text('agent') })
+  }
+  throw new ApiError('bad_data', `unknown action ${JSON.stringify(action)}, known are list, approve, revoke, token`)
+}
+
+/** Takes as long for a near miss as for a far one. */
+function sameText(a: string, b: string): boolean {
+  let difference = a.length ^ b.length
+  for (let i = 0; i < b.length; i++) difference |= b.charCodeAt(i) ^ (a.charCodeAt(i) || 0)
+  return difference === 0
+}
+
+async function readJson(request: Request): Promise<Readonly<Record<string, unknown>>> {
   const chunks: Uint8Array[] = []
   let size = 0
   for await (const chunk of (request.body ?? []) as AsyncIterable<Uint8Array>) {
     size += chunk.length
-    if (size > MAX_BODY_BYTES) throw new ApiError('bad_data', 'the enrolment request is too large')
+    if (size > MAX_BODY_BYTES) throw new ApiError('bad_data', 'the request is too large')
     chunks.push(chunk)
   }
-  let body: Record<string, unknown>
   try {
-    body = JSON.parse(new TextDecoder().decode(concat(chunks, size)))
+    const value: unknown = JSON.parse(new TextDecoder().decode(concat(chunks, size)))
+    if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as Record<string, unknown>
   } catch (error) {
-    throw new ApiError('bad_data', 'the enrolment request is no JSON', { cause: error })
+    throw new ApiError('bad_data', 'the request is no JSON', { cause: error })
   }
+  throw new ApiError('bad_data', 'the request is no JSON object')
+}
+
+async function readEnrolment(
+  request: Request,
+): Promise<{ token: string; agent: string; publicKey: string; site?: string; proof: Uint8Array }> {
+  const body = await readJson(request)
   const text = (name: string): string => (typeof body[name] === 'string' ? (body[name] as string) : '')
   const missing = ['token', 'agent', 'publicKey', 'proof'].filter((name) => text(name) === '')
   if (missing.length > 0) throw new ApiError('bad_data', `the enrolment request lacks ${missing.join(', ')}`)

@@ -27,6 +27,8 @@ export type ApiDeps = {
   readonly queryTimeoutMs: number
   readonly ingest: Ingest
   readonly registry: AgentRegistry
+  /** Whoever can read it from the data directory may administrate agents. */
+  readonly adminToken: string
   readonly groups: () => readonly Group[]
   readonly targets: () => readonly TargetStatus[]
   readonly droppedTargets: () => readonly DroppedTarget[]

@@ -224,6 +224,7 @@ export class Hub {
       queryTimeoutMs: settings.queryTimeoutMs,
       ingest,
       registry,
+      adminToken: this.#adminToken(),
       groups: () => this.#rules?.groups ?? [],
       targets: () => this.#scrapes.targets(),
       droppedTargets: () => this.#dropped,
@@ -407,6 +408,14 @@ export class Hub {
     const { token } = this.#registry.createToken({ ttlMs: enrollmentTokenTtlMs })
     this.#env.disk.writeFileAtomic(enrollmentTokenFile, `${token}\n`, { mode: 0o600 })
     this.#env.log.info('Wrote a one-time enrolment token', { file: enrollmentTokenFile })
+  }
+
+  /** New at every start; reading the file is the proof of being allowed. */
+  #adminToken(): string {
+    const { disk, random } = this.#env
+    const token = Array.from(random.bytes(32), (byte) => byte.toString(16).padStart(2, '0')).join('')
+    disk.writeFileAtomic(`${this.#options.settings.dataPath}/admin.token`, `${token}\n`, { mode: 0o600 })
+    return token
   }
 
   async #metrics(): Promise<Uint8Array> {
