@@ -1,0 +1,81 @@
+/** Calls of /api/v1 on the same origin, under the page's own route prefix. */
+
+export type ApiAnswer<Data> = {
+  readonly data: Data
+  readonly warnings: readonly string[]
+  readonly infos: readonly string[]
+  readonly tookMs: number
+}
+
+/** What a server or the network answered instead of data. */
+export class ApiFailure extends Error {
+  /** Prometheus's errorType, or `network`, or `http` where the answer was no JSON. */
+  readonly kind: string
+  readonly status: number
+  constructor(kind: string, message: string, status: number, options?: ErrorOptions) {
+    super(message, options)
+    this.name = 'ApiFailure'
+    this.kind = kind
+    this.status = status
+  }
+}
+
+/** `/` or `/prefix/`: all pages lie one level below it. */
+export function basePath(pathname: string): string {
+  return pathname.slice(0, pathname.lastIndexOf('/') + 1)
+}
+
+type Body = {
+  status?: unknown
+  data?: unknown
+  errorType?: unknown
+  error?: unknown
+  warnings?: unknown
+  infos?: unknown
+}
+
+/** @throws ApiFailure; an aborted call rejects with the signal's reason */
+export async function callApi<Data>(
+  path: string,
+  { form, signal }: { readonly form?: Readonly<Record<string, string>>; readonly signal?: AbortSignal } = {},
+): Promise<ApiAnswer<Data>> {
+  const url = `${basePath(location.pathname)}api/v1/${path}`
+  const started = performance.now()
+  let response: Response
+  let text: string
+  try {
+    response = await fetch(url, {
+      ...(form && { method: 'POST', body: new URLSearchParams(form) }),
+      ...(signal && { signal }),
+      headers: { accept: 'application/json' },
+    })
+    text = await response.text()
+  } catch (error) {
+    if (signal?.aborted) throw error
+    throw new ApiFailure('network', 'No answer from the server. Is it running and reachable?', 0, { cause: error })
+  }
+  let body: Body
+  try {
+    body = JSON.parse(text)
+  } catch (error) {
+    const said = text.trim().slice(0, 300)
+    const hint = response.status === 503 ? 'the server is starting' : said || response.statusText
+    throw new ApiFailure('http', `HTTP ${response.status}: ${hint}`, response.status, { cause: error })
+  }
+  if (body === null || body.status !== 'success')
+    throw new ApiFailure(
+      typeof body?.errorType === 'string' ? body.errorType : 'http',
+      typeof body?.error === 'string' ? body.error : `HTTP ${response.status} without an explanation`,
+      response.status,
+    )
+  return {
+    data: body.data as Data,
+    warnings: texts(body.warnings),
+    infos: texts(body.infos),
+    tookMs: performance.now() - started,
+  }
+}
+
+function texts(value: unknown): string[] {
+  return Array.isArray(value) ? value.filter((item) => typeof item === 'string') : []
+}
