@@ -23,6 +23,7 @@ export type Window = {
 /** `up` and four `scrape_*` series. */
 export const REPORT_SAMPLES = 5
 const MEMORY_EVERY_MS = 2000
+const FIRST_SCRAPE_MS = 20_000
 /** A target is scraped this often at least before anything is measured. */
 const MIN_SCRAPES = 3
 
@@ -36,6 +37,7 @@ export async function measureWindow(
   { intervalMs, warmupMs, durationMs }: Schedule,
   mark: (edge: 'begin' | 'end') => void,
 ): Promise<Window> {
+  await firstScrape(fleet, programs)
   await sleep(warmupMs)
   for (const program of programs) program.mustRun()
   const before = await fleet.totals()
@@ -82,6 +84,15 @@ export async function measureWindow(
       ]),
     ),
   }
+}
+
+/** Prometheus passes its targets on up to 5 s after its start; the warm-up counts from the first scrape. */
+async function firstScrape(fleet: Fleet, programs: readonly Program[]): Promise<void> {
+  for (const until = Date.now() + FIRST_SCRAPE_MS; Date.now() < until; await sleep(50)) {
+    for (const program of programs) program.mustRun()
+    if ((await fleet.totals()).answered > 0) return
+  }
+  throw new Error(`${programs.map(({ name }) => name).join(' + ')}: no scrape within ${FIRST_SCRAPE_MS / 1000} s`)
 }
 
 function samplesOf({ samples, answered, refused }: FleetTotals): number {
