@@ -35,14 +35,12 @@ export function createRuntimeStats(): RuntimeStats & { close(): void } {
     },
     memory: () => process.memoryUsage(),
     heapSpaces: () =>
-      v8
-        .getHeapSpaceStatistics()
-        .map((s) => ({
-          name: s.space_name,
-          size: s.space_size,
-          used: s.space_used_size,
-          available: s.space_available_size,
-        })),
+      v8.getHeapSpaceStatistics().map((s) => ({
+        name: s.space_name,
+        size: s.space_size,
+        used: s.space_used_size,
+        available: s.space_available_size,
+      })),
     eventLoop() {
       // Without a sample yet the minimum is the largest integer.
       const answer =
