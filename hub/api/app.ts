@@ -42,11 +42,14 @@ export function createApp(deps: ApiDeps): Handler {
   agentRoutes(root, deps)
   writeRoute(root, deps)
   servePage(root, deps)
-  app.notFound((c) =>
-    c.req.path.includes('/api/')
+  const allowed = methodsByPath(app)
+  app.notFound((c) => {
+    const methods = allowed(c.req.path)
+    if (methods.length > 0) return c.text('Method Not Allowed\n', 405, { allow: methods.join(', ') })
+    return c.req.path.includes('/api/')
       ? problem('not_found', `no such path: ${c.req.path}`)
-      : c.text('404 page not found\n', 404),
-  )
+      : c.text('404 page not found\n', 404)
+  })
   app.onError((error) => {
     if (error instanceof ApiError) return problem(error.type, error.message)
     deps.log.error('Request failed', { err: error })
@@ -56,6 +59,17 @@ export function createApp(deps: ApiDeps): Handler {
     const response = await app.fetch(request, info)
     return compressed(request, response, deps)
   }
+}
+
+/** The methods that a path has a route for. Semantics: julienschmidt/httprouter, HandleMethodNotAllowed. */
+function methodsByPath(app: Hono<Vars>): (path: string) => string[] {
+  const routes = app.routes
+    .filter(({ method }) => method !== 'ALL')
+    .map(({ method, path }) => ({
+      method,
+      pattern: new RegExp(`^${path.replace(/[.+()]/g, '\\$&').replace(/:[^/]+/g, '[^/]+')}$`),
+    }))
+  return (path) => [...new Set(routes.flatMap(({ method, pattern }) => (pattern.test(path) ? [method] : [])))].sort()
 }
 
 function problem(type: keyof typeof ERROR_STATUS, message: string): Response {

@@ -15,6 +15,9 @@ export function writeRoute(app: Hono<Vars>, deps: ApiDeps): void {
     const proto = attributes.find((attribute) => attribute.startsWith('proto='))?.slice(6)
     if (type !== '' && media !== 'application/x-protobuf')
       return c.text(`expected application/x-protobuf as the first (media) part, got ${type} content-type\n`, 415)
+    const odd = attributes.find((attribute) => attribute.split('=').length !== 2)
+    if (odd !== undefined)
+      return c.text(`expected parameters to be key-values, got ${odd} in ${type} content-type\n`, 415)
     if (proto !== undefined && proto !== 'prometheus.writerequest') {
       return c.text(
         `${proto} protobuf message is not accepted by this server; only accepts prometheus.WriteRequest\n`,
