@@ -237,13 +237,14 @@ export class World {
   }
 
   async startPrometheus(options: {
+    /** `OWN_ADDRESS` in it stands for where this Prometheus listens. */
     readonly config: string
     readonly flags?: readonly string[]
     readonly files?: Readonly<Record<string, string>>
   }): Promise<HttpProgram> {
     const name = this.#unused('prometheus')
     const port = await freePort()
-    const file = this.file(`${name}/prometheus.yml`, options.config)
+    const file = this.file(`${name}/prometheus.yml`, options.config.replaceAll('OWN_ADDRESS', `127.0.0.1:${port}`))
     for (const [each, text] of Object.entries(options.files ?? {})) this.file(`${name}/${each}`, text)
     const server = new HttpProgram(
       {

@@ -10,6 +10,7 @@ import path from 'node:path'
 
 const PROGRAMS = {
   prometheus: 'prometheus',
+  promtool: 'promtool',
   alertmanager: 'prometheus-alertmanager',
   amtool: 'prometheus-alertmanager',
   'victoria-metrics': 'victoria-metrics',
@@ -21,6 +22,7 @@ export type PeerName = keyof typeof PROGRAMS
 
 const BINARY: Readonly<Record<PeerName, string>> = {
   prometheus: 'usr/bin/prometheus',
+  promtool: 'usr/bin/promtool',
   alertmanager: 'usr/bin/prometheus-alertmanager',
   amtool: 'usr/bin/amtool',
   'victoria-metrics': 'usr/bin/victoria-metrics',
@@ -80,7 +82,8 @@ function download(cache: string, pack: string): string {
       (file) =>
         file.includes('Packages') && Date.now() - fs.statSync(path.join(apt, 'lists', file)).mtimeMs < LISTS_MAX_AGE_MS,
     )
-  if (!fresh) execFileSync('apt-get', [...options, 'update'], { stdio: 'pipe' })
+  // Test files run side by side, and apt gives up at once when another apt updates the same lists.
+  if (!fresh) execFileSync('flock', [path.join(apt, 'update.lock'), 'apt-get', ...options, 'update'], { stdio: 'pipe' })
   const policy = execFileSync('apt-cache', [...options, 'policy', pack], { encoding: 'utf8' })
   const version = /Candidate: (\S+)/.exec(policy)?.[1]
   if (!version || version === '(none)') throw new Error(`no package ${pack} in sid`)
