@@ -125,6 +125,7 @@ export async function respond(
   const { status, contentType, body } = await deps.query.run(task, {
     timeoutMs: Math.min(timeoutMs, deps.queryTimeoutMs),
     signal: c.env.signal,
+    client: c.env.remoteAddress,
   })
   return new Response(body as Uint8Array<ArrayBuffer>, { status, headers: { 'content-type': contentType } })
 }

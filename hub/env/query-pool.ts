@@ -1,7 +1,10 @@
 /** Query workers on piscina. Its tasks are never aborted while they run: that would kill the worker. */
 import os from 'node:os'
 import { Piscina } from 'piscina'
-import type { QueryPool, WorkerAnswer, WorkerTask } from '../query/mod.ts'
+import { type QueryPool, taskBuffers, type WorkerAnswer, type WorkerTask } from '../query/mod.ts'
+
+/** Labels and syntax trees live on a worker's heap (samples do not): a query that wants more ends its worker alone. */
+const MAX_HEAP_MB = 2048
 
 export function createQueryPool(options: { readonly threads?: number } = {}): QueryPool {
   const threads = options.threads ?? Math.max(1, os.availableParallelism())
@@ -12,10 +15,13 @@ export function createQueryPool(options: { readonly threads?: number } = {}): Qu
     maxThreads: threads,
     idleTimeout: 60_000,
     concurrentTasksPerWorker: 1,
+    resourceLimits: { maxOldGenerationSizeMb: MAX_HEAP_MB },
   })
+  // Of a worker that died idle: no query is concerned, and the next task gets a new one.
+  pool.on('error', () => {})
   return {
     threads,
-    run: (task) => pool.run(task),
+    run: (task) => pool.run(task, { transferList: taskBuffers(task) as never }),
     close: () => pool.close({ force: true }),
   }
 }

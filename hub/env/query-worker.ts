@@ -2,22 +2,25 @@
 
 import { threadId } from 'node:worker_threads'
 import { move, transferableSymbol, valueSymbol } from 'piscina'
-import { errorAnswer, runTask, type WorkerAnswer, type WorkerTask } from '../query/mod.ts'
+import { answerBuffers, errorAnswer, runPart, type WorkerAnswer, type WorkerTask } from '../query/mod.ts'
 import { openReader, StalePagesError } from '../tsdb/mod.ts'
 
-export function work({ task, share, flags }: WorkerTask): WorkerAnswer {
+export function work(given: WorkerTask): WorkerAnswer {
+  const { share, lane } = given
+  const flags = new Int32Array(given.flags)
   let answer: WorkerAnswer
   try {
-    // The owner tells whose claims to drop, should this thread die.
+    // Tells whose claims to end, should this thread die. Pairs with the load in QueryService.
+    Atomics.store(flags, 1 + lane, threadId)
     const reader = openReader(share, { owner: threadId })
     try {
-      answer = runTask(task, reader, new Int32Array(flags))
+      answer = runPart(given, reader, flags)
     } finally {
       reader.release()
     }
   } catch (error) {
     answer = error instanceof StalePagesError ? { ...errorAnswer(error), isStale: true } : errorAnswer(error)
   }
-  // The body moves to the main thread without a copy.
-  return move({ [transferableSymbol]: [answer.body.buffer], [valueSymbol]: answer } as never) as never
+  // The body, or the columns, move to the main thread without a copy.
+  return move({ [transferableSymbol]: answerBuffers(answer), [valueSymbol]: answer } as never) as never
 }

@@ -24,7 +24,7 @@ import { createQueryPool } from '../env/query-pool.ts'
 import { createIngest, type Ingest, type IngestOptions, type KnownAgent } from '../ingest/mod.ts'
 import { QueryService, type QuerySettings } from '../query/mod.ts'
 import { type ActiveAlert, RuleManager, type RuleSample, type VectorSample } from '../rules/mod.ts'
-import { openReader } from '../tsdb/mod.ts'
+import { openReader, releaseOwner } from '../tsdb/mod.ts'
 import { type LoadedConfig, loadAll } from './load.ts'
 import { alertMapping, alertmanagerTargets, outgoing } from './notify.ts'
 import { Retention } from './retention.ts'
@@ -106,7 +106,9 @@ export class Hub {
     this.#query = new QueryService({
       pool: createQueryPool(settings.queryThreads > 0 ? { threads: settings.queryThreads } : {}),
       clock,
+      log: log.with({ component: 'query' }),
       share: () => this.#ingest.share(),
+      releaseOwner: (owner) => void releaseOwner(this.#ingest.share(), owner),
       maxConcurrency: settings.maxConcurrency,
     })
     this.#retention = new Retention({
@@ -330,7 +332,7 @@ export class Hub {
   async #ruleQuery(query: string, timeMs: number): Promise<readonly VectorSample[]> {
     const { vector, error } = await this.#query.run(
       { kind: 'vector', query, timeMs, settings: this.#querySettings() },
-      { timeoutMs: RULE_QUERY_TIMEOUT_MS },
+      { timeoutMs: RULE_QUERY_TIMEOUT_MS, client: 'rules' },
     )
     if (error) throw new Error(error.message)
     return vector!.map(({ labels, value }) => ({ labels: labelsFromSorted(labels), value }))

@@ -1,4 +1,5 @@
 /** What crosses between the API on the main thread and a query worker: plain data, and shared memory. */
+import type { PartialResult } from '../promql/engine/mod.ts'
 import type { ReaderShare } from '../tsdb/contract.ts'
 
 /** Half-open questions leave the bounds as ±Infinity. Times in ms. */
@@ -57,10 +58,27 @@ export type QuerySettings = {
 }
 
 /**
- * What a worker runs. `flags` is shared: word 0 is set to 1 (cancelled) or 2 (timed out) from outside and polled by
- * the kernels.
+ * What a worker runs: a task, or a part of one that is split.
+ * - `whole`: answered at once, or, when it is worth while and there are threads, by `split` and nothing else;
+ * - `shard`: answered by `partial`;
+ * - `merge`: answered as `whole` is, from the partial results of all shards.
  */
-export type WorkerTask = { readonly task: QueryTask; readonly share: ReaderShare; readonly flags: SharedArrayBuffer }
+export type QueryPart =
+  | { readonly kind: 'whole'; readonly threads: number }
+  | { readonly kind: 'shard'; readonly index: number; readonly count: number }
+  | { readonly kind: 'merge'; readonly partials: readonly PartialResult[] }
+
+/**
+ * `flags` is shared. Word 0 is set to 1 (cancelled) or 2 (timed out) from outside and polled by the kernels; word
+ * 1 + `lane` is set by the worker to its name as an owner of head pages, so that its claims can be ended if it dies.
+ */
+export type WorkerTask = {
+  readonly task: QueryTask
+  readonly part: QueryPart
+  readonly share: ReaderShare
+  readonly flags: SharedArrayBuffer
+  readonly lane: number
+}
 
 export const FLAG_CANCELED = 1
 export const FLAG_TIMEOUT = 2
@@ -75,6 +93,9 @@ export type WorkerAnswer = {
   readonly error?: { readonly type: ErrorType; readonly message: string }
   /** The head has grown pages since the share was made: ask again with a fresh one. */
   readonly isStale?: boolean
+  /** Ask again in parts. */
+  readonly split?: boolean
+  readonly partial?: PartialResult
 }
 
 /** `errorType` values of the HTTP API and their status codes. Semantics: Prometheus web/api/v1/api.go, respondError. */

@@ -3,6 +3,7 @@ export {
   ApiError,
   ERROR_STATUS,
   type ErrorType,
+  type QueryPart,
   type QuerySettings,
   type QueryTask,
   type WorkerAnswer,
@@ -11,5 +12,6 @@ export {
 export { KNOWN_FEATURES, parserFeatures } from './features.ts'
 export { formatJsonFloat, formatTimestamp, JsonWriter } from './json.ts'
 export { errorBody } from './results.ts'
-export { errorAnswer, runTask } from './run-task.ts'
+export { errorAnswer, runPart } from './run-task.ts'
 export { type QueryCounters, type QueryPool, QueryService, type QueryServiceOptions } from './service.ts'
+export { answerBuffers, taskBuffers } from './transfer.ts'

@@ -2,8 +2,8 @@
 import { labelsFromSorted } from '../../protocol/labels/mod.ts'
 import { type Matcher, MatcherError } from '../../protocol/matchers/mod.ts'
 import type { Expr } from '../promql/ast.ts'
-import { type EngineOptions, QueryError, type QueryRange } from '../promql/contract.ts'
-import { evaluate } from '../promql/engine/mod.ts'
+import { type EngineOptions, QueryError, type QueryResult } from '../promql/contract.ts'
+import { evaluate, evaluatePartial, mergePartials, type Query } from '../promql/engine/mod.ts'
 import { ParseError, parseExpr, parseMetricSelector } from '../promql/parser/mod.ts'
 import { type SeriesReader, StalePagesError } from '../tsdb/mod.ts'
 import {
@@ -14,18 +14,44 @@ import {
   type QuerySettings,
   type QueryTask,
   type WorkerAnswer,
+  type WorkerTask,
 } from './contract.ts'
 import { writeCardinality, writeExemplars, writeLabels, writeMetadata, writeSeries } from './discovery.ts'
 import { parserFeatures } from './features.ts'
 import { writeFederation } from './federation.ts'
 import { errorBody, writeResult } from './results.ts'
+import { paysToSplit } from './split-cost.ts'
 
 const JSON_TYPE = 'application/json'
 
-/** Never throws: what goes wrong is an answer too. */
-export function runTask(task: QueryTask, reader: SeriesReader, flags: Int32Array): WorkerAnswer {
+/** Never throws but StalePagesError: what goes wrong is an answer too. */
+export function runPart(
+  { task, part }: Pick<WorkerTask, 'task' | 'part'>,
+  reader: SeriesReader,
+  flags: Int32Array,
+): WorkerAnswer {
   try {
-    return answer(task, reader, flags)
+    const given = { task, reader, flags }
+    switch (part.kind) {
+      case 'whole':
+        if (part.threads > 1 && isExpression(task) && paysToSplit(queryOf(task, given)))
+          return { status: 200, contentType: JSON_TYPE, body: new Uint8Array(0), split: true }
+        return answer(given)
+      case 'shard': {
+        const query = queryOf(expression(task), given)
+        const { index, count } = part
+        return {
+          status: 200,
+          contentType: JSON_TYPE,
+          body: new Uint8Array(0),
+          partial: evaluatePartial({ ...query, shard: { index, count } }),
+        }
+      }
+      case 'merge': {
+        const query = queryOf(expression(task), given)
+        return resultAnswer(expression(task), query, mergePartials(query, part.partials) ?? evaluate(query))
+      }
+    }
   } catch (error) {
     // Not an answer: the caller has to come again with the pages that were missing.
     if (error instanceof StalePagesError) throw error
@@ -54,29 +80,44 @@ function classify(error: unknown): NonNullable<WorkerAnswer['error']> {
   return { type: 'internal', message: error instanceof Error ? error.message : String(error) }
 }
 
-function answer(task: QueryTask, reader: SeriesReader, flags: Int32Array): WorkerAnswer {
+type Given = { readonly task: QueryTask; readonly reader: SeriesReader; readonly flags: Int32Array }
+type ExpressionTask = Extract<QueryTask, { settings: QuerySettings }>
+
+const isExpression = (task: QueryTask): task is ExpressionTask => 'settings' in task
+
+function expression(task: QueryTask): ExpressionTask {
+  if (!isExpression(task)) throw new Error(`BUG: a task of kind ${task.kind} is not split`)
+  return task
+}
+
+function queryOf(task: ExpressionTask, { reader, flags }: Given): Query {
+  return {
+    expr: parse(task.query, task.settings),
+    text: task.query,
+    range:
+      task.kind === 'range'
+        ? { startMs: task.startMs, endMs: task.endMs, stepMs: task.stepMs, instant: false }
+        : { startMs: task.timeMs, endMs: task.timeMs, stepMs: 1, instant: true },
+    options: engineOptions(task.settings, flags),
+    reader,
+  }
+}
+
+function resultAnswer(task: ExpressionTask, { range, text }: Query, result: QueryResult): WorkerAnswer {
+  if (task.kind === 'vector')
+    return { status: 200, contentType: JSON_TYPE, body: new Uint8Array(0), vector: vectorOf(result) }
+  return { status: 200, contentType: JSON_TYPE, body: writeResult(result, { range, text, limit: task.limit }) }
+}
+
+function answer(given: Given): WorkerAnswer {
+  const { task, reader } = given
   const json = (body: Uint8Array): WorkerAnswer => ({ status: 200, contentType: JSON_TYPE, body })
   switch (task.kind) {
     case 'instant':
-    case 'range': {
-      const range: QueryRange =
-        task.kind === 'instant'
-          ? { startMs: task.timeMs, endMs: task.timeMs, stepMs: 1, instant: true }
-          : { startMs: task.startMs, endMs: task.endMs, stepMs: task.stepMs, instant: false }
-      const expr = parse(task.query, task.settings)
-      const result = evaluate({ expr, text: task.query, range, options: engineOptions(task.settings, flags), reader })
-      return json(writeResult(result, { range, text: task.query, limit: task.limit }))
-    }
+    case 'range':
     case 'vector': {
-      const range = { startMs: task.timeMs, endMs: task.timeMs, stepMs: 1, instant: true }
-      const result = evaluate({
-        expr: parse(task.query, task.settings),
-        text: task.query,
-        range,
-        options: engineOptions(task.settings, flags),
-        reader,
-      })
-      return { ...json(new Uint8Array(0)), vector: vectorOf(result) }
+      const query = queryOf(task, given)
+      return resultAnswer(task, query, evaluate(query))
     }
     case 'series':
       return json(writeSeries(reader, selectors(task.matches), task))
@@ -131,7 +172,7 @@ function engineOptions(settings: QuerySettings, flags: Int32Array): EngineOption
   }
 }
 
-function vectorOf(result: ReturnType<typeof evaluate>): NonNullable<WorkerAnswer['vector']> {
+function vectorOf(result: QueryResult): NonNullable<WorkerAnswer['vector']> {
   if (result.type === 'scalar') return [{ labels: [], value: result.values[0]! }]
   if (result.type !== 'vector') throw new ApiError('bad_data', 'rule result is not a vector or scalar')
   return result.series.flatMap(({ labels, values, present }) =>

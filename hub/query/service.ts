@@ -1,20 +1,25 @@
 /**
- * The main thread's side of queries: a bounded, fair queue in front of the worker pool, deadlines, and cancellation
- * through a word in shared memory (aborting a running piscina task would kill its worker).
+ * The main thread's side of queries: a bounded, fair queue in front of the worker pool, deadlines, cancellation
+ * through a word in shared memory (aborting a running piscina task would kill its worker), and the parts of a query
+ * that is worth splitting over the workers.
  */
-import type { Clock } from '../../protocol/env/mod.ts'
+import type { Clock, Logger } from '../../protocol/env/mod.ts'
+import type { PartialResult } from '../promql/engine/mod.ts'
 import type { ReaderShare } from '../tsdb/contract.ts'
 import {
   ApiError,
   FLAG_CANCELED,
   FLAG_TIMEOUT,
+  type QueryPart,
   type QueryTask,
   type WorkerAnswer,
   type WorkerTask,
 } from './contract.ts'
+import { FairQueue } from './fair-queue.ts'
 
 /** The worker pool; the production one is piscina (`hub/env/query-pool.ts`). */
 export interface QueryPool {
+  /** Rejects when the worker died. */
   run(task: WorkerTask): Promise<WorkerAnswer>
   readonly threads: number
   close(): Promise<void>
@@ -23,27 +28,53 @@ export interface QueryPool {
 export type QueryServiceOptions = {
   readonly pool: QueryPool
   readonly clock: Clock
+  readonly log: Logger
   readonly share: () => ReaderShare
-  /** At once, in workers or waiting for one. More wait; twice as many more are refused. */
+  /** Ends the claims on the head's pages of a worker that died. */
+  readonly releaseOwner: (owner: number) => void
+  /** So many queries may run or wait three times over; more are refused. */
   readonly maxConcurrency: number
 }
 
-export type RunOptions = { readonly timeoutMs: number; readonly signal?: AbortSignal }
+export type RunOptions = {
+  readonly timeoutMs: number
+  readonly signal?: AbortSignal
+  /** Clients get workers in turn. */
+  readonly client?: string
+}
 
 export type QueryCounters = {
   started: number
+  /** Queries that a worker is busy with. */
   active: number
   waiting: number
   rejected: number
   canceled: number
   timedOut: number
+  /** Run in parts. */
+  split: number
+  /** Ended by the death of their worker. */
+  crashed: number
   seconds: number
 }
 
 /** Pages are announced before use, so once is rare and this often means a bug. */
 const MAX_STALE = 5
+const SHOWN_QUERY_CHARS = 1000
 
-type Waiting = { readonly start: () => void; readonly refuse: (error: ApiError) => void }
+type Job = { readonly start: () => void; readonly refuse: (error: ApiError) => void }
+
+/** A query under way: what its parts have in common. */
+type Run = {
+  readonly task: QueryTask
+  readonly client: string
+  readonly flags: SharedArrayBuffer
+  readonly words: Int32Array
+  share: ReaderShare
+  /** Its jobs that wait for a worker. */
+  readonly waiting: Set<Job>
+  hasStarted: boolean
+}
 
 export class QueryService {
   readonly counters: QueryCounters = {
@@ -53,10 +84,14 @@ export class QueryService {
     rejected: 0,
     canceled: 0,
     timedOut: 0,
+    split: 0,
+    crashed: 0,
     seconds: 0,
   }
   readonly #options: QueryServiceOptions
-  readonly #queue: Waiting[] = []
+  readonly #queue = new FairQueue<Job>()
+  #queries = 0
+  #busyWorkers = 0
 
   constructor(options: QueryServiceOptions) {
     this.#options = options
@@ -67,95 +102,159 @@ export class QueryService {
   }
 
   /** @throws ApiError when the queue is full, the deadline passes or the client goes while it waits */
-  async run(task: QueryTask, { timeoutMs, signal }: RunOptions): Promise<WorkerAnswer> {
-    const { clock, pool, share } = this.#options
-    const startedMs = clock.monotonic()
-    await this.#enter(timeoutMs, signal)
-    const flags = new SharedArrayBuffer(4)
-    const words = new Int32Array(flags)
-    const cancel = (flag: number): void => {
-      // Pairs with Atomics.load in engineOptions().interrupted.
-      Atomics.compareExchange(words, 0, 0, flag)
+  async run(task: QueryTask, { timeoutMs, signal, client = '' }: RunOptions): Promise<WorkerAnswer> {
+    const { clock, maxConcurrency, pool, share } = this.#options
+    if (this.#queries >= 3 * maxConcurrency) {
+      this.counters.rejected++
+      throw new ApiError(
+        'unavailable',
+        `too many queries are waiting (limit ${3 * maxConcurrency}, three times --query.max-concurrency=${maxConcurrency}); try again later`,
+      )
     }
-    const onAbort = (): void => cancel(FLAG_CANCELED)
-    const timer = clock.setTimer(Math.max(0, timeoutMs - (clock.monotonic() - startedMs)), () => cancel(FLAG_TIMEOUT), {
-      unref: true,
-    })
+    const flags = new SharedArrayBuffer(4 + 4 * pool.threads)
+    const run: Run = {
+      task,
+      client,
+      flags,
+      words: new Int32Array(flags),
+      share: share(),
+      waiting: new Set(),
+      hasStarted: false,
+    }
+    const startedMs = clock.monotonic()
+    const timer = clock.setTimer(timeoutMs, () => this.#stop(run, FLAG_TIMEOUT), { unref: true })
+    const onAbort = (): void => this.#stop(run, FLAG_CANCELED)
     signal?.addEventListener('abort', onAbort, { once: true })
-    this.counters.started++
+    this.#queries++
+    this.counters.waiting++
     try {
-      let answer = await pool.run({ task, share: share(), flags })
-      for (let again = 0; answer.isStale && again < MAX_STALE; again++)
-        answer = await pool.run({ task, share: share(), flags })
-      if (answer.error?.type === 'canceled') this.counters.canceled++
-      if (answer.error?.type === 'timeout') this.counters.timedOut++
+      if (signal?.aborted) throw inQueue(FLAG_CANCELED)
+      const answer = await this.#answer(run)
+      this.#count(answer.error?.type)
       return answer
+    } catch (error) {
+      if (error instanceof ApiError) this.#count(error.type)
+      throw error
     } finally {
       timer.cancel()
       signal?.removeEventListener('abort', onAbort)
+      this.#queries--
+      if (run.hasStarted) this.counters.active--
+      else this.counters.waiting--
       this.counters.seconds += (clock.monotonic() - startedMs) / 1000
-      this.#leave()
     }
   }
 
   async close(): Promise<void> {
-    for (const waiting of this.#queue.splice(0)) waiting.refuse(new ApiError('unavailable', 'the hub is stopping'))
+    for (const job of this.#queue.clear()) job.refuse(new ApiError('unavailable', 'the hub is stopping'))
     await this.#options.pool.close()
   }
 
-  async #enter(timeoutMs: number, signal: AbortSignal | undefined): Promise<void> {
-    const { maxConcurrency, clock } = this.#options
-    if (this.counters.active < maxConcurrency) {
-      this.counters.active++
-      return
+  #count(type: string | undefined): void {
+    if (type === 'canceled') this.counters.canceled++
+    if (type === 'timeout') this.counters.timedOut++
+  }
+
+  async #answer(run: Run): Promise<WorkerAnswer> {
+    let answer = await this.#attempt(run)
+    for (let again = 0; answer.isStale && again < MAX_STALE; again++) {
+      run.share = this.#options.share()
+      answer = await this.#attempt(run)
     }
-    if (this.#queue.length >= 2 * maxConcurrency) {
-      this.counters.rejected++
-      throw new ApiError(
-        'unavailable',
-        `too many queries are waiting (limit ${3 * maxConcurrency}, --query.max-concurrency=${maxConcurrency})`,
-      )
-    }
-    this.counters.waiting++
+    return answer
+  }
+
+  async #attempt(run: Run): Promise<WorkerAnswer> {
+    const answer = await this.#part(run, { kind: 'whole', threads: this.#threadsFor() }, 0)
+    if (answer.split !== true) return answer
+    const count = this.#threadsFor()
+    if (count < 2) return this.#part(run, { kind: 'whole', threads: 1 }, 0)
+    this.counters.split++
+    const shards = await Promise.all(
+      Array.from({ length: count }, (_, index) => this.#part(run, { kind: 'shard', index, count }, index)),
+    )
+    const failed = shards.find((shard) => shard.partial === undefined)
+    if (failed !== undefined) return failed
+    const partials = shards.map(({ partial }) => partial as PartialResult)
+    return this.#part(run, { kind: 'merge', partials }, 0)
+  }
+
+  /** A query's share of the workers. */
+  #threadsFor(): number {
+    return Math.max(1, Math.floor(this.threads / Math.max(1, this.#queries)))
+  }
+
+  /** Waits for a worker, and runs the part on it. */
+  async #part(run: Run, part: QueryPart, lane: number): Promise<WorkerAnswer> {
+    await this.#enter(run)
     try {
-      await new Promise<void>((resolve, reject) => {
-        const leaveQueue = (error: ApiError): void => {
-          const at = this.#queue.indexOf(waiting)
-          if (at >= 0) this.#queue.splice(at, 1)
-          reject(error)
-        }
-        const timer = clock.setTimer(
-          timeoutMs,
-          () => leaveQueue(new ApiError('timeout', 'query timed out in query queue')),
-          { unref: true },
-        )
-        const onAbort = (): void => leaveQueue(new ApiError('canceled', 'query was canceled in query queue'))
-        const done = (): void => {
-          timer.cancel()
-          signal?.removeEventListener('abort', onAbort)
-        }
-        const waiting: Waiting = {
-          start: () => {
-            done()
-            resolve()
-          },
-          refuse: (error) => {
-            done()
-            reject(error)
-          },
-        }
-        signal?.addEventListener('abort', onAbort, { once: true })
-        this.#queue.push(waiting)
-      })
+      const { task, share, flags } = run
+      return await this.#options.pool.run({ task, part, share, flags, lane })
+    } catch (error) {
+      throw this.#crashed(run, lane, error)
     } finally {
-      this.counters.waiting--
+      this.#leave()
     }
   }
 
-  /** The place goes straight to the next in line. */
+  #crashed({ task, words }: Run, lane: number, error: unknown): ApiError {
+    const owner = Atomics.load(words, 1 + lane)
+    if (owner !== 0) this.#options.releaseOwner(owner)
+    this.counters.crashed++
+    const query = 'query' in task ? task.query.slice(0, SHOWN_QUERY_CHARS) : task.kind
+    this.#options.log.error('A query ended its worker thread; other queries go on', {
+      kind: task.kind,
+      query,
+      err: error,
+    })
+    const reason = error instanceof Error ? error.message : String(error)
+    return new ApiError('execution', `the query ended its worker thread: ${reason}`, { cause: error })
+  }
+
+  async #enter(run: Run): Promise<void> {
+    const stopped = Atomics.load(run.words, 0)
+    if (stopped !== 0) throw run.hasStarted ? inEvaluation(stopped) : inQueue(stopped)
+    if (this.#busyWorkers < this.threads) this.#busyWorkers++
+    else {
+      await new Promise<void>((resolve, reject) => {
+        const job: Job = { start: resolve, refuse: reject }
+        run.waiting.add(job)
+        // What has begun holds memory: it comes before the client's next query.
+        this.#queue.push(run.client, job, run.hasStarted)
+      })
+    }
+    if (run.hasStarted) return
+    run.hasStarted = true
+    this.counters.started++
+    this.counters.waiting--
+    this.counters.active++
+  }
+
+  /** The place goes straight to the next in turn. */
   #leave(): void {
     const next = this.#queue.shift()
     if (next) next.start()
-    else this.counters.active--
+    else this.#busyWorkers--
   }
+
+  /** What runs is told by the flag; what waits leaves the queue. */
+  #stop(run: Run, flag: number): void {
+    // Pairs with Atomics.load in engineOptions().interrupted.
+    if (Atomics.compareExchange(run.words, 0, 0, flag) !== 0) return
+    for (const job of run.waiting) {
+      if (this.#queue.remove(run.client, job)) job.refuse(run.hasStarted ? inEvaluation(flag) : inQueue(flag))
+    }
+  }
+}
+
+function inQueue(flag: number): ApiError {
+  return flag === FLAG_TIMEOUT
+    ? new ApiError('timeout', 'query timed out in query queue')
+    : new ApiError('canceled', 'query was canceled in query queue')
+}
+
+function inEvaluation(flag: number): ApiError {
+  return flag === FLAG_TIMEOUT
+    ? new ApiError('timeout', 'query timed out in expression evaluation')
+    : new ApiError('canceled', 'query was canceled in expression evaluation')
 }

@@ -14,5 +14,5 @@ export {
 export { HeadFullError, SnapshotError, StalePagesError, TooManyReadersError } from './errors.ts'
 export { createHead, restoreHead } from './head.ts'
 export type { Head, HeadDrops, HeadOptions, HeadStats } from './head-contract.ts'
-export { openReader, type ReaderOptions } from './reader.ts'
+export { openReader, type ReaderOptions, releaseOwner } from './reader.ts'
 export { createSampleBuffer } from './sample-buffer.ts'

@@ -4,7 +4,7 @@ import type { Matcher } from '../../protocol/matchers/mod.ts'
 import type { Exemplar, Metadata } from '../../protocol/samples/mod.ts'
 import { chunkKind } from './chunk-reader.ts'
 import type { ReaderShare, SampleBuffer, SeriesReader, SeriesRef, Shard, SymbolId, TimeRange } from './contract.ts'
-import { enterEpoch, leaveEpoch } from './epochs.ts'
+import { clearOwner, enterEpoch, leaveEpoch } from './epochs.ts'
 import { StalePagesError } from './errors.ts'
 import { readExemplars } from './exemplars.ts'
 import { firstTick, tickTime } from './groups.ts'
@@ -85,6 +85,11 @@ export function openReader(share: ReaderShare, options: ReaderOptions = {}): Ser
   const generation = Atomics.load(view.mem.control, C_GENERATION)
   if (generation !== view.generation) forget(view, generation)
   return new HeadReader(view, slot)
+}
+
+/** Ends all claims of a thread that died, from any thread; returns how many. */
+export function releaseOwner(share: ReaderShare, owner: number): number {
+  return clearOwner(threadViewOf(share).mem, owner)
 }
 
 function threadViewOf(share: ReaderShare): ThreadView {

@@ -153,38 +153,57 @@ const SPLIT = [
   'sum(rate(x_total[2m])) / count(x_total) > 0.1',
   'topk(1, sum by (g) (x_total))',
   'sum by (g) (max_over_time(rate(x_total[1m])[5m:30s]))',
+  'rate(x_total[2m])',
+  '-(1 + last_over_time(y[1m]) * 2)',
+  'topk(2, rate(x_total[2m]))',
+  'quantile by (g) (0.9, rate(x_total[2m]))',
+  'rate(x_total[2m]) / on (g, i) avg_over_time(y[2m])',
+  'sum by (g) (rate(x_total[2m]) * on (g, i) y)',
+  'label_replace(increase(x_total[2m]), "h", "$1", "g", "g(.*)")',
+  'x_total and on (i) (increase(x_total[5m]) > 3)',
+  'absent(rate(x_total[2m]) > 1e9)',
+  'vector(scalar(sum(rate(x_total[2m]))) + time())',
+  'sort_desc(rate(x_total[2m]))',
+  'count_values("v", changes(y[2m]))',
 ] as const
 
 for (const text of SPLIT) {
   test(`any number of shards gives the answer of one: ${text}`, () => {
     fc.assert(
-      fc.property(fc.integer({ min: 1, max: 7 }), fc.integer({ min: 1, max: 1000 }), (count, seed) => {
-        const store = reader(seed)
-        const expr = parseExpr(text, ALL_FEATURES)
-        const range = { startMs: MINUTE, endMs: 10 * MINUTE, stepMs: MINUTE, instant: false }
-        const query = { expr, text, range, options: OPTIONS, reader: store }
-        assert.ok(splitPlan(expr, range) !== null)
-        const partials = Array.from({ length: count }, (_, index) =>
-          structuredClone(evaluatePartial({ ...query, shard: { index, count } })),
-        )
-        const merged = mergePartials(query, partials)
-        const whole = evaluate(query)
-        assert.ok(merged !== null && merged.type === 'matrix' && whole.type === 'matrix')
-        assert.deepEqual(merged.annotations, whole.annotations)
-        assert.deepEqual(
-          merged.series.map(({ labels }) => labels),
-          whole.series.map(({ labels }) => labels),
-        )
-        const results: readonly ResultSeries[] = merged.series
-        for (const [i, series] of whole.series.entries()) {
-          assert.deepEqual(results[i]!.present, series.present)
-          for (const [step, value] of series.values.entries()) {
-            if (series.present[step] === 0) continue
-            const other: number = results[i]!.values[step]!
-            assert.ok(Math.abs(other - value) <= 1e-12 * Math.max(1, Math.abs(value)), `${other} is not ${value}`)
+      fc.property(
+        fc.integer({ min: 1, max: 7 }),
+        fc.integer({ min: 1, max: 1000 }),
+        fc.boolean(),
+        (count, seed, one) => {
+          const store = reader(seed)
+          const expr = parseExpr(text, ALL_FEATURES)
+          const range = one ? at(10 * MINUTE) : { startMs: MINUTE, endMs: 10 * MINUTE, stepMs: MINUTE, instant: false }
+          const query = { expr, text, range, options: OPTIONS, reader: store }
+          assert.ok(splitPlan(expr, range) !== null)
+          const partials = Array.from({ length: count }, (_, index) =>
+            structuredClone(evaluatePartial({ ...query, shard: { index, count } })),
+          )
+          const merged = mergePartials(query, partials)
+          const whole = evaluate(query)
+          assert.equal(merged?.type, whole.type)
+          assert.ok(merged !== null && (merged.type === 'matrix' || merged.type === 'vector'))
+          assert.ok(whole.type === 'matrix' || whole.type === 'vector')
+          assert.deepEqual(merged.annotations, whole.annotations)
+          assert.deepEqual(
+            merged.series.map(({ labels }) => labels),
+            whole.series.map(({ labels }) => labels),
+          )
+          const results: readonly ResultSeries[] = merged.series
+          for (const [i, series] of whole.series.entries()) {
+            assert.deepEqual(results[i]!.present, series.present)
+            for (const [step, value] of series.values.entries()) {
+              if (series.present[step] === 0) continue
+              const other: number = results[i]!.values[step]!
+              assert.ok(Math.abs(other - value) <= 1e-12 * Math.max(1, Math.abs(value)), `${other} is not ${value}`)
+            }
           }
-        }
-      }),
+        },
+      ),
       { numRuns: 12 },
     )
   })

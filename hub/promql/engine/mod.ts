@@ -4,7 +4,6 @@ export { allBuckets, type Bucket } from './histograms/buckets.ts'
 export {
   evaluatePartial,
   mergePartials,
-  type PartialCut,
   type PartialResult,
   type SplitPlan,
   splitPlan,

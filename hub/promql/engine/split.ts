@@ -1,53 +1,50 @@
 /**
- * One query on several threads or hubs. The plan is cut at its outermost distributive aggregations over what can be
- * computed series by series: each shard of the series gives partial columns per group, which are merged before the
- * rest of the plan runs on one thread.
+ * One query on several threads or hubs. The plan is cut at its outermost parts that can be computed series by series:
+ * distributive aggregations give partial columns per group, other costly parts the columns of their series. Each shard
+ * of the series computes its own, these are merged, and the rest of the plan runs on one thread.
  *
  *     splitPlan -> evaluatePartial on every shard -> mergePartials
  */
-import { type Labels, labelsFromSorted, labelsKey } from '../../../protocol/labels/mod.ts'
+import type { Matcher } from '../../../protocol/matchers/mod.ts'
 import type { Shard } from '../../tsdb/contract.ts'
 import type { AggregateExpr, Expr } from '../ast.ts'
 import type { Annotation, QueryRange, QueryResult } from '../contract.ts'
-import type { Accumulator, PartialColumns } from './aggregations/accumulators.ts'
-import { accumulate, emitGroups, newAccumulator } from './aggregations/mod.ts'
+import { accumulate } from './aggregations/mod.ts'
 import { QueryContext } from './context.ts'
 import { frameOf, guarded, type Query, run } from './evaluate.ts'
 import { FLOAT_FUNCTIONS } from './functions/math.ts'
 import { RANGE_FUNCTIONS } from './functions/range-functions.ts'
 import { unwrap } from './keys.ts'
+import { mergeGroups, mergeSeries, type PartialGroups, type PartialSeries, packGroups, packSeries } from './partial.ts'
 import { type Prepared, prepare } from './prepare.ts'
 import type { Series } from './types.ts'
 import { hasOneName } from './unique.ts'
-import { isScalar } from './vector.ts'
+import { collectVector, isScalar } from './vector.ts'
 
 const DISTRIBUTIVE: ReadonlySet<string> = new Set(['sum', 'avg', 'min', 'max', 'count', 'group', 'stddev', 'stdvar'])
 
 export type SplitPlan = {
-  /** How many aggregations are computed in shards. */
+  /** How many parts are computed in shards. */
   readonly cuts: number
+  /** What the shards read; `windowMs` is 0 for an instant selector, which looks back by the lookback. */
+  readonly selectors: readonly { readonly matchers: readonly Matcher[]; readonly windowMs: number }[]
 }
 
-/** Null when nothing of the expression is worth cutting: evaluate it whole. */
+/** Null when nothing of the expression can be cut: evaluate it whole. */
 export function splitPlan(expr: Expr, range: QueryRange): SplitPlan | null {
-  const cuts = guarded(() => findCuts(prepare(expr, range))).length
-  return cuts === 0 ? null : { cuts }
-}
-
-/** Partial columns of all groups of one cut: `values[group * steps + step]`, and the like. */
-export type PartialCut = {
-  readonly labels: readonly (readonly string[])[]
-  readonly dropNames: readonly boolean[]
-  readonly state: Uint8Array<ArrayBuffer>
-  readonly values: Float64Array<ArrayBuffer>
-  readonly comps: Float64Array<ArrayBuffer> | null
-  readonly counts: Float64Array<ArrayBuffer> | null
+  return guarded(() => {
+    const cuts = findCuts(prepare(expr, range))
+    if (cuts.length === 0) return null
+    const selectors: { matchers: readonly Matcher[]; windowMs: number }[] = []
+    for (const cut of cuts) collectSelectors(cut, 0, selectors)
+    return { cuts: cuts.length, selectors }
+  })
 }
 
 /** What a shard sends back: plain data and typed arrays, to be cloned or transferred. */
 export type PartialResult = {
   /** In the order of the cuts; null when the shard met histograms, whose sums are not split. */
-  readonly cuts: readonly (PartialCut | null)[]
+  readonly cuts: readonly (PartialGroups | PartialSeries | null)[]
   readonly annotations: readonly Annotation[]
 }
 
@@ -57,10 +54,12 @@ export function evaluatePartial(query: Query & { readonly shard: Shard }): Parti
     const prepared = prepare(query.expr, query.range)
     const ctx = new QueryContext({ ...query, invariant: prepared.invariant })
     const frame = frameOf(query.range)
+    ctx.checkSteps(frame.steps)
     const cuts = findCuts(prepared).map((cut) => {
-      const groups = accumulate(ctx, cut, frame)
-      const columns = groups.map(({ accumulator }) => accumulator.partial())
-      return packCut(groups, columns, frame.steps)
+      const aggregate = distributive(cut)
+      return aggregate === null
+        ? packSeries(collectVector(ctx, cut, frame), frame.steps)
+        : packGroups(accumulate(ctx, aggregate, frame), frame.steps)
     })
     return { cuts, annotations: ctx.annotations() }
   })
@@ -76,11 +75,16 @@ export function mergePartials(query: Query, partials: readonly PartialResult[]):
     const prepared = prepare(query.expr, query.range)
     const given = new Map<Expr, readonly Series[]>()
     const ctx = new QueryContext({ ...query, invariant: prepared.invariant, given })
-    const cuts = findCuts(prepared)
-    for (const [index, cut] of cuts.entries()) {
+    const { steps } = frameOf(query.range)
+    for (const [index, cut] of findCuts(prepared).entries()) {
       const parts = partials.map((partial) => partial.cuts[index] ?? null)
       if (parts.includes(null)) return null
-      given.set(cut, mergeCut(ctx, cut, parts as PartialCut[], frameOf(query.range).steps))
+      const aggregate = distributive(cut)
+      const merged =
+        aggregate === null
+          ? mergeSeries(ctx, parts as PartialSeries[], steps)
+          : mergeGroups(ctx, aggregate, parts as PartialGroups[], steps)
+      given.set(cut, merged)
     }
     for (const partial of partials) ctx.annotate(partial.annotations)
     return run(ctx, prepared.expr)
@@ -88,10 +92,14 @@ export function mergePartials(query: Query, partials: readonly PartialResult[]):
 }
 
 /** Outermost first; not inside subqueries, whose steps are others, nor where all steps are the same anyway. */
-function findCuts({ expr, invariant }: Prepared): AggregateExpr[] {
-  const cuts: AggregateExpr[] = []
+function findCuts({ expr, invariant }: Prepared): Expr[] {
+  const cuts: Expr[] = []
   const visit = (node: Expr): void => {
     if (invariant.has(node)) return
+    if (distributive(node) !== null || (isCostly(node) && isShardable(node) && keepsApart(node))) {
+      cuts.push(node)
+      return
+    }
     switch (node.kind) {
       case 'paren':
       case 'unary':
@@ -105,8 +113,7 @@ function findCuts({ expr, invariant }: Prepared): AggregateExpr[] {
         node.args.forEach(visit)
         return
       case 'aggregate':
-        if (DISTRIBUTIVE.has(node.op) && isShardable(node.expr) && keepsApart(node.expr)) cuts.push(node)
-        else visit(node.expr)
+        visit(node.expr)
         return
       default:
         return
@@ -114,6 +121,62 @@ function findCuts({ expr, invariant }: Prepared): AggregateExpr[] {
   }
   visit(expr)
   return cuts
+}
+
+/** The node as an aggregation whose groups can be merged; null when it is none. */
+function distributive(node: Expr): AggregateExpr | null {
+  if (node.kind !== 'aggregate' || !DISTRIBUTIVE.has(node.op)) return null
+  return isShardable(node.expr) && keepsApart(node.expr) ? node : null
+}
+
+/** Windows are slid over samples in it: that takes longer than moving its columns. */
+function isCostly(node: Expr): boolean {
+  switch (node.kind) {
+    case 'paren':
+    case 'unary':
+      return isCostly(node.expr)
+    case 'binary':
+      return isCostly(node.lhs) || isCostly(node.rhs)
+    case 'call':
+      return node.args.some((arg) => {
+        const inner = unwrap(arg)
+        return inner.kind === 'matrix-selector' || inner.kind === 'subquery' || isCostly(inner)
+      })
+    default:
+      return false
+  }
+}
+
+function collectSelectors(
+  node: Expr,
+  windowMs: number,
+  out: { matchers: readonly Matcher[]; windowMs: number }[],
+): void {
+  switch (node.kind) {
+    case 'vector-selector':
+      out.push({ matchers: node.matchers, windowMs })
+      return
+    case 'matrix-selector':
+      collectSelectors(node.selector, windowMs + node.rangeMs, out)
+      return
+    case 'subquery':
+      collectSelectors(node.expr, windowMs + node.rangeMs, out)
+      return
+    case 'paren':
+    case 'unary':
+    case 'aggregate':
+      collectSelectors(node.expr, windowMs, out)
+      return
+    case 'binary':
+      collectSelectors(node.lhs, windowMs, out)
+      collectSelectors(node.rhs, windowMs, out)
+      return
+    case 'call':
+      for (const arg of node.args) collectSelectors(arg, windowMs, out)
+      return
+    default:
+      return
+  }
 }
 
 /** False when dropping names could give series of two shards the same labels, which is an error that no shard sees. */
@@ -158,57 +221,4 @@ function isConstant(expr: Expr): boolean {
     default:
       return false
   }
-}
-
-function packCut(
-  groups: readonly { readonly labels: Labels; readonly dropName: boolean }[],
-  columns: readonly (PartialColumns | null)[],
-  steps: number,
-): PartialCut | null {
-  const size = groups.length * steps
-  const has = (name: 'comps' | 'counts') => columns.some((column) => column !== null && column[name] !== null)
-  const out = {
-    labels: groups.map(({ labels }) => [...labels]),
-    dropNames: groups.map(({ dropName }) => dropName),
-    state: new Uint8Array(size),
-    values: new Float64Array(size),
-    comps: has('comps') ? new Float64Array(size) : null,
-    counts: has('counts') ? new Float64Array(size) : null,
-  }
-  for (const [group, column] of columns.entries()) {
-    if (column === null) return null
-    const at = group * steps
-    out.state.set(column.state, at)
-    out.values.set(column.values, at)
-    if (column.comps !== null) out.comps!.set(column.comps, at)
-    if (column.counts !== null) out.counts!.set(column.counts, at)
-  }
-  return out
-}
-
-function mergeCut(ctx: QueryContext, cut: AggregateExpr, parts: readonly PartialCut[], steps: number): Series[] {
-  const merged = new Map<string, { labels: Labels; dropName: boolean; accumulator: Accumulator }>()
-  for (const part of parts) {
-    for (const [group, flat] of part.labels.entries()) {
-      const labels = labelsFromSorted(flat)
-      const key = labelsKey(labels)
-      let into = merged.get(key)
-      if (into === undefined) {
-        const accumulator = newAccumulator({ ctx, expr: cut, steps })
-        into = { labels, dropName: part.dropNames[group]!, accumulator }
-        merged.set(key, into)
-      }
-      const column = <T extends Float64Array | Uint8Array>(all: T) =>
-        all.subarray(group * steps, (group + 1) * steps) as T
-      into.accumulator.merge({
-        state: column(part.state),
-        values: column(part.values),
-        comps: part.comps === null ? null : column(part.comps),
-        counts: part.counts === null ? null : column(part.counts),
-      })
-    }
-  }
-  const out: Series[] = []
-  emitGroups(merged.values(), { startMs: 0, stepMs: 1, steps }, (series) => out.push(series))
-  return out
 }

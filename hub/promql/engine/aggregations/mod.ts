@@ -54,7 +54,7 @@ export function streamAggregate(ctx: QueryContext, expr: AggregateExpr, frame: F
   }
 }
 
-export function emitGroups(groups: Iterable<AccumulatedGroup>, frame: Frame, emit: Emit): void {
+export function emitGroups(groups: Iterable<Omit<AccumulatedGroup, 'firstRef'>>, frame: Frame, emit: Emit): void {
   for (const group of groups) {
     const out = newSeries(frame.steps, -1, group.labels)
     out.dropName = group.dropName
@@ -67,17 +67,24 @@ export type AccumulatedGroup = {
   readonly labels: ReturnType<GroupTable<unknown>['labelsFor']>
   readonly dropName: boolean
   readonly accumulator: Accumulator
+  /** Of the first series: the order of groups when shards are merged. */
+  readonly firstRef: number
 }
 
 /** Streams the inside of the aggregation into one accumulator per group. */
 export function accumulate(ctx: QueryContext, expr: AggregateExpr, frame: Frame): AccumulatedGroup[] {
   const spec = { ctx, expr, steps: frame.steps }
+  let firstRef = -1
   const groups = new GroupTable<AccumulatedGroup>(ctx, expr, (labels, dropName) => ({
     labels,
     dropName,
     accumulator: newAccumulator(spec),
+    firstRef,
   }))
-  streamVector(ctx, expr.expr, frame, false, (series) => groups.of(series).accumulator.add(series))
+  streamVector(ctx, expr.expr, frame, false, (series) => {
+    firstRef = series.ref
+    groups.of(series).accumulator.add(series)
+  })
   return [...groups.values()]
 }
 

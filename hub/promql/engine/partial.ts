@@ -1,0 +1,133 @@
+/** What shards send each other: partial aggregations, and series, as columns that move between threads. */
+import { type Labels, labelsFromSorted, labelsKey } from '../../../protocol/labels/mod.ts'
+import type { Histogram } from '../../../protocol/samples/mod.ts'
+import type { AggregateExpr } from '../ast.ts'
+import type { Accumulator } from './aggregations/accumulators.ts'
+import { type AccumulatedGroup, emitGroups, newAccumulator } from './aggregations/mod.ts'
+import { columnSamples, type QueryContext } from './context.ts'
+import { newSeries, type Series } from './types.ts'
+
+/** Partial columns of all groups of one aggregation: `values[group * steps + step]`, and the like. */
+export type PartialGroups = {
+  readonly labels: readonly (readonly string[])[]
+  readonly dropNames: readonly boolean[]
+  /** The ref of each group's first series. */
+  readonly firstRefs: Float64Array<ArrayBuffer>
+  readonly state: Uint8Array<ArrayBuffer>
+  readonly values: Float64Array<ArrayBuffer>
+  readonly comps: Float64Array<ArrayBuffer> | null
+  readonly counts: Float64Array<ArrayBuffer> | null
+}
+
+/** Columns of stored series: `values[series * steps + step]`. */
+export type PartialSeries = {
+  readonly refs: Float64Array<ArrayBuffer>
+  /** Bit 0: nameless, bit 1: the name is to be dropped at the end. */
+  readonly names: Uint8Array<ArrayBuffer>
+  readonly present: Uint8Array<ArrayBuffer>
+  readonly values: Float64Array<ArrayBuffer>
+  readonly histograms: readonly ((Histogram | undefined)[] | null)[] | null
+}
+
+const NAMELESS = 1
+const DROP_NAME = 2
+
+/** Null when the state of a group cannot be told in floats. */
+export function packGroups(groups: readonly AccumulatedGroup[], steps: number): PartialGroups | null {
+  const columns = groups.map(({ accumulator }) => accumulator.partial())
+  const size = groups.length * steps
+  const has = (name: 'comps' | 'counts') => columns.some((column) => column !== null && column[name] !== null)
+  const out = {
+    labels: groups.map(({ labels }) => [...labels]),
+    dropNames: groups.map(({ dropName }) => dropName),
+    firstRefs: Float64Array.from(groups, ({ firstRef }) => firstRef),
+    state: new Uint8Array(size),
+    values: new Float64Array(size),
+    comps: has('comps') ? new Float64Array(size) : null,
+    counts: has('counts') ? new Float64Array(size) : null,
+  }
+  for (const [group, column] of columns.entries()) {
+    if (column === null) return null
+    const at = group * steps
+    out.state.set(column.state, at)
+    out.values.set(column.values, at)
+    if (column.comps !== null) out.comps!.set(column.comps, at)
+    if (column.counts !== null) out.counts!.set(column.counts, at)
+  }
+  return out
+}
+
+type MergedGroup = { labels: Labels; dropName: boolean; accumulator: Accumulator; firstRef: number }
+
+/** In the order that the groups would have had on one thread. */
+export function mergeGroups(
+  ctx: QueryContext,
+  cut: AggregateExpr,
+  parts: readonly PartialGroups[],
+  steps: number,
+): Series[] {
+  const merged = new Map<string, MergedGroup>()
+  for (const part of parts) {
+    for (const [group, flat] of part.labels.entries()) {
+      const labels = labelsFromSorted(flat)
+      const key = labelsKey(labels)
+      const firstRef = part.firstRefs[group]!
+      let into = merged.get(key)
+      if (into === undefined) {
+        const accumulator = newAccumulator({ ctx, expr: cut, steps })
+        into = { labels, dropName: part.dropNames[group]!, accumulator, firstRef }
+        merged.set(key, into)
+      }
+      into.firstRef = Math.min(into.firstRef, firstRef)
+      const column = <T extends Float64Array | Uint8Array>(all: T) =>
+        all.subarray(group * steps, (group + 1) * steps) as T
+      into.accumulator.merge({
+        state: column(part.state),
+        values: column(part.values),
+        comps: part.comps === null ? null : column(part.comps),
+        counts: part.counts === null ? null : column(part.counts),
+      })
+    }
+  }
+  const groups = [...merged.values()].sort((a, b) => a.firstRef - b.firstRef)
+  const out: Series[] = []
+  emitGroups(groups, { startMs: 0, stepMs: 1, steps }, (series) => out.push(series))
+  return out
+}
+
+/** Null when a series has labels that are not stored. */
+export function packSeries(all: readonly Series[], steps: number): PartialSeries | null {
+  const out = {
+    refs: new Float64Array(all.length),
+    names: new Uint8Array(all.length),
+    present: new Uint8Array(all.length * steps),
+    values: new Float64Array(all.length * steps),
+    histograms: all.some(({ histograms }) => histograms !== null) ? all.map(({ histograms }) => histograms) : null,
+  }
+  for (const [i, series] of all.entries()) {
+    if (series.labels !== null || series.ref < 0) return null
+    out.refs[i] = series.ref
+    out.names[i] = (series.nameless ? NAMELESS : 0) | (series.dropName ? DROP_NAME : 0)
+    out.present.set(series.present, i * steps)
+    out.values.set(series.values, i * steps)
+  }
+  return out
+}
+
+/** In the order of the store, as one thread would have had them. */
+export function mergeSeries(ctx: QueryContext, parts: readonly PartialSeries[], steps: number): Series[] {
+  const out: Series[] = []
+  for (const { refs, names, present, values, histograms } of parts) {
+    for (let i = 0; i < refs.length; i++) {
+      const series = newSeries(0, refs[i]!, null)
+      series.nameless = (names[i]! & NAMELESS) !== 0
+      series.dropName = (names[i]! & DROP_NAME) !== 0
+      series.present = present.subarray(i * steps, (i + 1) * steps)
+      series.values = values.subarray(i * steps, (i + 1) * steps)
+      series.histograms = histograms?.[i] ?? null
+      ctx.holdSeries(series, columnSamples(series), true)
+      out.push(series)
+    }
+  }
+  return out.sort((a, b) => a.ref - b.ref)
+}
