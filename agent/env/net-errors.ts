@@ -55,6 +55,11 @@ export function errorCode(error: unknown): string {
   return typeof code === 'string' ? code : 'EUNKNOWN'
 }
 
+/** Go's words for a system code, where they are known. */
+export function errnoText(code: string): string | undefined {
+  return ERRNO_TEXTS[code]
+}
+
 export function errorMessage(error: unknown): string {
   return error instanceof Error ? error.message : String(error)
 }
@@ -90,6 +95,7 @@ const ERRNO_TEXTS: Readonly<Record<string, string>> = {
   ETIMEDOUT: 'connection timed out',
   EPIPE: 'broken pipe',
   EMFILE: 'too many open files',
+  ENOENT: 'no such file or directory',
 }
 
 const X509_TEXTS: Readonly<Record<string, string>> = {

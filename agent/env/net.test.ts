@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
+import { once } from 'node:events'
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
-import { connect, type Socket } from 'node:net'
+import { connect, createServer, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
@@ -94,6 +95,27 @@ test('connectTcp() reports refusal and times out', async () => {
   const mute = await net.listenTcp(loopback, () => {})
   await assert.rejects(net.connectTcp(mute.address, { timeoutMs: 50, tls: {} }), { code: 'TIMEOUT' })
   await mute.close(10)
+})
+
+test('connectUnix() reports a missing socket, and talks over one that exists', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'helio-unix-'))
+  const file = join(folder, 'admin.sock')
+  await assert.rejects(net.connectUnix(file, { timeoutMs: 500 }), {
+    code: 'ENOENT',
+    message: `dial unix ${file}: connect: no such file or directory`,
+  })
+  const server = createServer((socket) => socket.pipe(socket)).listen(file)
+  try {
+    await once(server, 'listening')
+    const client = await net.connectUnix(file, { timeoutMs: 500 })
+    const echo = new Promise((resolve) => client.onData((chunk) => resolve(new TextDecoder().decode(chunk))))
+    client.write(new TextEncoder().encode('show info'))
+    assert.equal(await echo, 'show info')
+    client.destroy()
+  } finally {
+    server.close()
+    rmSync(folder, { recursive: true })
+  }
 })
 
 test('a closed TCP listener cuts what stays open after the grace time', async () => {

@@ -9,7 +9,7 @@ import {
   NetError,
   type TlsOptions,
 } from '../../protocol/env/mod.ts'
-import { describeSocketError, formatAddress } from './net-errors.ts'
+import { describeSocketError, errnoText, errorCode, errorMessage, formatAddress } from './net-errors.ts'
 import { createHttpClient } from './net-http-client.ts'
 import { bind, closeServer, DEFAULT_HTTP_LIMITS, type HttpServerLimits, serveHttp } from './net-http-server.ts'
 import { tcpByteSocket } from './net-sockets.ts'
@@ -32,6 +32,7 @@ export function createNet(options: NetOptions = {}): Net & { close(): void } {
   return {
     listenTcp,
     connectTcp,
+    connectUnix,
     serveHttp: (serve) => serveHttp(serve, limits, options.onHandlerError ?? (() => {})),
     request: client.request,
     close: client.close,
@@ -62,25 +63,45 @@ function connectTcp(
   { host, port }: ListenAddress,
   options: { readonly timeoutMs: number; readonly tls?: TlsOptions },
 ): Promise<ByteSocket> {
+  const { tls, timeoutMs } = options
+  const socket: Socket = tls
+    ? tlsConnect({ host, port, ...clientTlsOptions(tls), ...serverNameOf(host, tls) })
+    : netConnect({ host, port })
+  const describe = (error: Error): NetError => {
+    const { code, text } = describeSocketError(error, 0)
+    return new NetError(code, text, { cause: error })
+  }
+  const ready = tls ? 'secureConnect' : 'connect'
+  return connected(socket, { ready, timeoutMs, dial: `dial tcp ${formatAddress(host, port)}`, describe })
+}
+
+function connectUnix(path: string, { timeoutMs }: { readonly timeoutMs: number }): Promise<ByteSocket> {
+  const dial = `dial unix ${path}`
+  const describe = (error: Error): NetError => {
+    const code = errorCode(error)
+    return new NetError(code, `${dial}: connect: ${errnoText(code) ?? errorMessage(error)}`, { cause: error })
+  }
+  return connected(netConnect({ path }), { ready: 'connect', timeoutMs, dial, describe })
+}
+
+type Connecting = {
+  readonly ready: 'connect' | 'secureConnect'
+  readonly timeoutMs: number
+  readonly dial: string
+  readonly describe: (error: Error) => NetError
+}
+
+function connected(socket: Socket, { ready, timeoutMs, dial, describe }: Connecting): Promise<ByteSocket> {
   return new Promise((resolve, reject) => {
-    const socket: Socket = options.tls
-      ? tlsConnect({ host, port, ...clientTlsOptions(options.tls), ...serverNameOf(host, options.tls) })
-      : netConnect({ host, port })
     const fail = (error: NetError): void => {
       clearTimeout(timer)
       socket.destroy()
       reject(error)
     }
-    const timer = setTimeout(
-      () => fail(new NetError('TIMEOUT', `dial tcp ${formatAddress(host, port)}: i/o timeout`)),
-      options.timeoutMs,
-    )
-    const onError = (error: Error): void => {
-      const { code, text } = describeSocketError(error, 0)
-      fail(new NetError(code, text, { cause: error }))
-    }
+    const timer = setTimeout(() => fail(new NetError('TIMEOUT', `${dial}: i/o timeout`)), timeoutMs)
+    const onError = (error: Error): void => fail(describe(error))
     socket.on('error', onError)
-    socket.once(options.tls ? 'secureConnect' : 'connect', () => {
+    socket.once(ready, () => {
       clearTimeout(timer)
       const bytes = tcpByteSocket(socket)
       socket.off('error', onError)

@@ -78,6 +78,8 @@ export interface Net {
     address: ListenAddress,
     options: { readonly timeoutMs: number; readonly tls?: TlsOptions },
   ): Promise<ByteSocket>
+  /** A stream socket of this host's file system, as daemons offer for administration. */
+  connectUnix(path: string, options: { readonly timeoutMs: number }): Promise<ByteSocket>
   /** One HTTP exchange with every limit on; throws `NetError`. */
   request(request: HttpRequest): Promise<HttpResponse>
 }

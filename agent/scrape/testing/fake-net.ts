@@ -55,4 +55,7 @@ export class FakeNet implements Net {
   connectTcp(): never {
     throw new Error('not in this test')
   }
+  connectUnix(): never {
+    throw new Error('not in this test')
+  }
 }
