@@ -29,6 +29,25 @@ export type AgentOptions = {
 }
 
 const DRAIN_MS = 1500
+/** Fresh batches under way so long are not yet called backlog, however small their age. */
+const FRESH_MS_MIN = 2500
+const BATCH_AGE_MS_MIN = 250
+const BATCH_AGE_MS_MAX = 5000
+
+/**
+ * How long samples wait for company. `rate()` extrapolates to the end of its window only while the newest sample is at
+ * most 1.1 intervals old, so the way to the hub may take a tenth of an interval and no more, or rates at "now" are too
+ * low. Links that cost more than that accuracy set `batch_age` themselves: longer batches are smaller per sample.
+ */
+export function batchAge({ storage, global, scrapeConfigs, exporters }: AgentConfig): number {
+  if (storage.batchAgeMs !== null) return storage.batchAgeMs
+  const intervals = [
+    ...scrapeConfigs.map((job) => job.scrapeIntervalMs),
+    ...exporters.map((exporter) => exporter.intervalMs ?? global.scrapeIntervalMs),
+  ]
+  const shortest = Math.min(...intervals, global.scrapeIntervalMs)
+  return Math.min(BATCH_AGE_MS_MAX, Math.max(BATCH_AGE_MS_MIN, shortest / 20))
+}
 
 export class Agent {
   readonly #env: Env
@@ -89,7 +108,7 @@ export class Agent {
       signer,
       hasher: runtimeSha256,
       compressor: runtimeZstd,
-      batchAgeMs: config.storage.batchAgeMs,
+      batchAgeMs: batchAge(config),
       onFatal: (err) => {
         log.error('The ring failed; stopping', { err })
         this.#options.onStop(1)
@@ -210,7 +229,7 @@ export class Agent {
       log: log.with({ component: 'uplink' }),
       agent,
       site,
-      batchAgeMs: this.#config.storage.batchAgeMs,
+      batchAgeMs: Math.max(batchAge(this.#config), FRESH_MS_MIN),
       onMisses: (misses) => recorder.takeMisses(misses),
       onKeyframeLost: () => recorder.forceKeyframe(),
     })

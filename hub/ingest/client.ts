@@ -98,13 +98,14 @@ class ThreadIngest implements Ingest {
   #replay: ReplayReport | null = null
   #failure: Error | null = null
   #closing = false
+  #closed = false
 
   constructor(env: Env, worker: WorkerHandle, ready: (ingest: Ingest) => void, failed: (error: Error) => void) {
     this.#env = env
     this.#worker = worker
     worker.onMessage((message) => this.#receive(message as FromIngest, () => ready(this)))
     worker.onExit((error) => {
-      if (!this.#closing || error)
+      if (!this.#closed && (!this.#closing || error))
         this.#fail(error ?? new IngestFailedError({ code: 'EXITED', message: 'The ingest thread has ended' }))
     })
     this.#onFatal.push(failed)
@@ -201,6 +202,8 @@ class ThreadIngest implements Ingest {
     if (this.#closing) return
     this.#closing = true
     await this.#ask((id) => ({ kind: 'close', id }))
+    // All is on disk: how the thread ends no longer matters.
+    this.#closed = true
     await this.#worker.terminate()
   }
 

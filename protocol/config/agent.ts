@@ -36,7 +36,11 @@ export type AgentConfig = {
   /** null: collect and serve locally only. */
   readonly hub: { readonly url: string; readonly tokenFile: string } | null
   readonly nats: NatsConfig | null
-  readonly storage: { readonly path: string; readonly maxBytes: number; readonly batchAgeMs: number }
+  readonly storage: {
+    readonly path: string
+    readonly maxBytes: number /** null: made from the shortest scrape interval. */
+    readonly batchAgeMs: number | null
+  }
   readonly exporters: readonly ExporterConfig[]
   readonly scrapeConfigs: readonly ScrapeConfig[]
   readonly redacted: string
@@ -133,7 +137,7 @@ export function loadAgentConfig(text: string, options: Pick<LoadOptions, 'file'>
     storage: {
       path: raw.storage?.path || '/var/lib/heliograph',
       maxBytes: raw.storage?.max_bytes ?? 512 * 2 ** 20,
-      batchAgeMs: raw.storage?.batch_age ?? 5000,
+      batchAgeMs: raw.storage?.batch_age || null,
     },
     exporters: Object.entries(raw.exporters ?? {}).map(([name, config]) => ({
       ...config,
