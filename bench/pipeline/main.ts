@@ -29,7 +29,7 @@ import { runHeliograph } from './heliograph.ts'
 import { formatProfiles, readProfiles } from './profile.ts'
 import { killPrograms } from './program.ts'
 import { runPrometheus, runRemoteWrite } from './prometheus.ts'
-import { diskLines, figures, machine, type Round, table } from './report.ts'
+import { diskLines, figures, machine, type Round, table, threadLines } from './report.ts'
 import type { Schedule } from './window.ts'
 
 const HELP = `usage: npm run bench -- pipeline [flags]
@@ -137,8 +137,8 @@ async function main(): Promise<void> {
     const last = done.at(-1)!
     console.log(
       `samples in the window ${last.heliograph.window.samples} and ${last.prometheus?.window.samples ?? '-'}, stored ` +
-        `${last.heliograph.storedSamples} and ${last.prometheus?.storedSamples ?? '-'}; on disk, last round:\n` +
-        diskLines(last),
+        `${last.heliograph.storedSamples} and ${last.prometheus?.storedSamples ?? '-'}\nseconds of CPU by thread, last round:\n` +
+        `${threadLines(last)}\non disk, last round:\n${diskLines(last)}`,
     )
     const complaints = [...last.heliograph.complaints, ...(last.prometheus?.complaints ?? [])]
     if (complaints.length > 0) console.log(`\nWarnings in the logs of the last round:\n  ${complaints.join('\n  ')}`)

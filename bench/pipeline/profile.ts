@@ -4,8 +4,8 @@ import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 
 const ROOT = path.resolve(import.meta.dirname, '../..')
-/** V8's own entries for a thread that waits. */
-const WAITING = new Set(['(idle)', '(program)'])
+/** A thread that waits: V8's own entries, and piscina's worker in Atomics.wait. */
+const WAITING = /^\((idle|program)\)$|^atomicsWaitLoop /
 
 type CpuProfile = {
   readonly nodes: readonly {
@@ -37,7 +37,7 @@ function summarise(file: string, { nodes, samples, timeDeltas }: CpuProfile, cou
     micros.set(name, (micros.get(name) ?? 0) + timeDeltas[i]!)
   })
   const rows = [...micros].map(([name, time]) => ({ where: name, seconds: time / 1e6 }))
-  const busy = rows.filter((row) => !WAITING.has(row.where))
+  const busy = rows.filter((row) => !WAITING.test(row.where))
   return {
     file,
     busySeconds: busy.reduce((sum, { seconds }) => sum + seconds, 0),

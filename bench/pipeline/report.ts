@@ -144,6 +144,20 @@ export function table(rows: readonly Figure[]): string {
   return lines.join('\n')
 }
 
+/** Where the CPU time of a round went, by name of thread. */
+export function threadLines({ heliograph, prometheus }: Round): string {
+  const lines: string[] = []
+  for (const window of [heliograph.window, prometheus?.window])
+    for (const [name, { threads }] of Object.entries(window?.programs ?? {})) {
+      const parts = Object.entries(threads)
+        .filter(([, seconds]) => seconds >= 0.01)
+        .sort(([, a], [, b]) => b - a)
+        .map(([thread, seconds]) => `${thread} ${seconds.toFixed(2)}`)
+      lines.push(`  ${name.padEnd(11)} ${parts.join(', ')}`)
+    }
+  return lines.join('\n')
+}
+
 /** What lies on the disks, by first level of the data directories. */
 export function diskLines({ heliograph, prometheus }: Round): string {
   const lines = (name: string, disk: Readonly<Record<string, DiskUse>>): string[] =>

@@ -6,10 +6,26 @@ const TICKS = 100
 
 /** User and system time of all threads, in seconds; 10 ms is the unit. */
 export function cpuSeconds(pid: number): number {
-  const stat = fs.readFileSync(`/proc/${pid}/stat`, 'latin1')
+  return readStat(`/proc/${pid}/stat`).seconds
+}
+
+/** The same by name of the threads that live now: V8's helpers and libuv's pool beside the program's own. */
+export function cpuByThread(pid: number): Record<string, number> {
+  const out: Record<string, number> = {}
+  for (const tid of fs.readdirSync(`/proc/${pid}/task`)) {
+    const { name, seconds } = readStat(`/proc/${pid}/task/${tid}/stat`)
+    const key = Number(tid) === pid ? 'main' : name
+    out[key] = (out[key] ?? 0) + seconds
+  }
+  return out
+}
+
+function readStat(file: string): { readonly name: string; readonly seconds: number } {
+  const stat = fs.readFileSync(file, 'latin1')
   // The name may hold blanks and brackets: count from its last bracket, after which the state is field 3.
-  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
-  return (Number(fields[11]) + Number(fields[12])) / TICKS
+  const close = stat.lastIndexOf(')')
+  const fields = stat.slice(close + 2).split(' ')
+  return { name: stat.slice(stat.indexOf('(') + 1, close), seconds: (Number(fields[11]) + Number(fields[12])) / TICKS }
 }
 
 export type Memory = { readonly rssBytes: number; readonly pssBytes: number; readonly anonymousBytes: number }

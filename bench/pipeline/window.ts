@@ -2,12 +2,14 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Fleet, FleetTotals } from './fleet-client.ts'
 import type { Program } from './program.ts'
-import { cpuSeconds, type Memory, memory } from './usage.ts'
+import { cpuByThread, cpuSeconds, type Memory, memory } from './usage.ts'
 
 export type Schedule = { readonly intervalMs: number; readonly warmupMs: number; readonly durationMs: number }
 
 export type ProgramWindow = {
   readonly cpuSeconds: number
+  /** The same by name of thread. */
+  readonly threads: Readonly<Record<string, number>>
   /** From the start of the program to the end of the warm-up: start, new series, code not yet optimised. */
   readonly warmupCpuSeconds: number
   readonly end: Memory
@@ -47,6 +49,7 @@ export async function measureWindow(
         `targets in ${warmupMs / 1000} s of warm-up`,
     )
   const cpuBefore = programs.map(({ pid }) => cpuSeconds(pid))
+  const threadsBefore = programs.map(({ pid }) => cpuByThread(pid))
   const startedAt = performance.now()
   mark('begin')
   const maxRss = programs.map(() => 0)
@@ -65,6 +68,7 @@ export async function measureWindow(
   }
   const after = await fleet.totals()
   const cpuAfter = programs.map(({ pid }) => cpuSeconds(pid))
+  const threadsAfter = programs.map(({ pid }) => cpuByThread(pid))
   const seconds = (performance.now() - startedAt) / 1000
   mark('end')
   const end = look()
@@ -77,6 +81,12 @@ export async function measureWindow(
         name,
         {
           cpuSeconds: cpuAfter[i]! - cpuBefore[i]!,
+          threads: Object.fromEntries(
+            Object.entries(threadsAfter[i]!).map(([thread, spent]) => [
+              thread,
+              spent - (threadsBefore[i]![thread] ?? 0),
+            ]),
+          ),
           warmupCpuSeconds: cpuBefore[i]!,
           end: end[i]!,
           maxRssBytes: maxRss[i]!,
