@@ -29,11 +29,14 @@ export async function servePage(
 ): Promise<PageServer> {
   const server = http.createServer((request, response) => {
     const url = new URL(request.url ?? '/', 'http://page')
-    if (!url.pathname.startsWith(prefix)) return fail(response, 404)
+    if (!url.pathname.startsWith(prefix)) {
+      fail(response, 404)
+      return
+    }
     const name = url.pathname.slice(prefix.length)
-    if (!name.startsWith('/api/')) return sendFile(response, name)
-    if ('upstream' in api) return proxy(request, response, `${api.upstream}${name}${url.search}`)
-    return void answer(api.answer, name, url, request, response)
+    if (!name.startsWith('/api/')) sendFile(response, name)
+    else if ('upstream' in api) proxy(request, response, `${api.upstream}${name}${url.search}`)
+    else void answer(api.answer, name, url, request, response)
   })
   await new Promise<void>((done) => server.listen(0, '127.0.0.1', done))
   return {
@@ -49,7 +52,10 @@ export async function servePage(
 function sendFile(response: http.ServerResponse, name: string): void {
   const isAsset = /^\/assets\/[\w.-]+$/.test(name) || name === '/favicon.svg'
   const file = path.join(DIST, isAsset ? name : 'index.html')
-  if (!fs.existsSync(file)) return fail(response, 404)
+  if (!fs.existsSync(file)) {
+    fail(response, 404)
+    return
+  }
   response.writeHead(200, {
     'content-type': TYPES[path.extname(file)] ?? 'application/octet-stream',
     'content-security-policy': CSP,

@@ -6,7 +6,7 @@ import { type Aligned, align, type Grid, type RangeSeries } from '../logic/align
 import { csv } from '../logic/csv.ts'
 import { formatDuration } from '../logic/duration.ts'
 import { formatCount, plural } from '../logic/format.ts'
-import { formatSeries, seriesKey } from '../logic/labels.ts'
+import { commonLabels, formatSeries, seriesKey } from '../logic/labels.ts'
 import { assignSlots } from '../logic/palette.ts'
 import { formatTime } from '../logic/time.ts'
 import { downloadText } from '../state/download.ts'
@@ -16,6 +16,7 @@ import { useApi } from '../state/use-api.ts'
 import { Legend } from './legend.tsx'
 import type { ViewProps } from './panel.tsx'
 import { Plot } from './plot.tsx'
+import { Start } from './start.tsx'
 import { Annotations, Empty, Failure, LoadingBar } from './states.tsx'
 import { EndInput, RangeInput, ResolutionInput } from './time-controls.tsx'
 
@@ -87,7 +88,7 @@ export function GraphView({ panel, tick, onChange, onRunning }: ViewProps) {
           </button>
         </div>
       )}
-      {expr === '' && <p class="empty">Nothing asked yet: type an expression and press Enter.</p>}
+      {expr === '' && <Start onRun={(next) => onChange({ ...panel, expr: next })} />}
       {answer && all === 0 && <Empty expr={expr} startMs={answer.data.grid.startMs} endMs={answer.data.grid.endMs} />}
       {answer && aligned && all > 0 && (
         <Graph
@@ -109,8 +110,8 @@ export function GraphView({ panel, tick, onChange, onRunning }: ViewProps) {
 /** A live graph steps on multiples of its step, lest every refresh samples other instants and the lines flicker. */
 function gridOf({ rangeMs, endMs }: PanelState, stepMs: number, isLive: boolean): Grid {
   if (endMs !== null) return { startMs: endMs - rangeMs, endMs, stepMs }
-  const now = Date.now()
-  const end = isLive ? Math.floor(now / stepMs) * stepMs : now
+  const unit = isLive ? stepMs : Math.min(stepMs, 1000)
+  const end = Math.floor(Date.now() / unit) * unit
   return { startMs: end - Math.floor(rangeMs / stepMs) * stepMs, endMs: end, stepMs }
 }
 
@@ -125,6 +126,7 @@ type GraphProps = {
 function Graph({ aligned, grid, panel, isDimmed, onZoom }: GraphProps) {
   const slots = useMemo(() => assignSlots(aligned.labels), [aligned])
   const keys = useMemo(() => aligned.labels.map(seriesKey), [aligned])
+  const common = useMemo(() => commonLabels(aligned.labels), [aligned])
   const [hidden, setHidden] = useState<ReadonlySet<string>>(new Set())
   const highlight = useRef<((index: number | null) => void) | null>(null)
   const notes = [
@@ -139,6 +141,7 @@ function Graph({ aligned, grid, panel, isDimmed, onZoom }: GraphProps) {
         grid={grid}
         slots={slots}
         keys={keys}
+        common={common}
         hidden={hidden}
         yMin={panel.yMin}
         isDimmed={isDimmed}
@@ -154,6 +157,7 @@ function Graph({ aligned, grid, panel, isDimmed, onZoom }: GraphProps) {
         aligned={aligned}
         slots={slots}
         keys={keys}
+        common={common}
         hidden={hidden}
         onHide={setHidden}
         onPoint={(index) => highlight.current?.(index)}

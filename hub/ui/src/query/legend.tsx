@@ -1,28 +1,32 @@
 /** The series of a plot with their colours and extremes. A click shows one alone, with Ctrl or Shift it toggles one. */
-import { useMemo } from 'preact/hooks'
-import { type Aligned, summarize } from '../logic/align.ts'
+import { useMemo, useState } from 'preact/hooks'
+import { type Aligned, type RowSummary, summarize } from '../logic/align.ts'
 import { formatCount, formatSi } from '../logic/format.ts'
-import { commonLabels, formatSeries } from '../logic/labels.ts'
+import { formatSeries, type LabelSet } from '../logic/labels.ts'
 import { DASHES, PALETTES, type Slot } from '../logic/palette.ts'
 import { useSettings } from '../state/settings.ts'
 import { SeriesName } from './series-name.tsx'
 
 const MAX_ROWS = 200
+const FIGURES = ['last', 'min', 'mean', 'max'] as const satisfies readonly (keyof RowSummary)[]
+type Figure = (typeof FIGURES)[number]
 
 type Props = {
   readonly aligned: Aligned
   readonly slots: readonly Slot[]
   readonly keys: readonly string[]
+  readonly common: LabelSet
   readonly hidden: ReadonlySet<string>
   onHide(hidden: ReadonlySet<string>): void
   /** The series under the pointer or the focus; null = none. */
   onPoint(index: number | null): void
 }
 
-export function Legend({ aligned, slots, keys, hidden, onHide, onPoint }: Props) {
+export function Legend({ aligned, slots, keys, common, hidden, onHide, onPoint }: Props) {
   const { theme } = useSettings()
-  const common = useMemo(() => commonLabels(aligned.labels), [aligned])
-  const summaries = useMemo(() => aligned.ys.slice(0, MAX_ROWS).map(summarize), [aligned])
+  const [sortBy, setSortBy] = useState<Figure | null>(null)
+  const summaries = useMemo(() => aligned.ys.map(summarize), [aligned])
+  const order = useMemo(() => rowOrder(summaries, sortBy).slice(0, MAX_ROWS), [summaries, sortBy])
   const choose = (key: string, toggles: boolean): void => {
     const next = new Set(hidden)
     if (toggles) {
@@ -33,7 +37,6 @@ export function Legend({ aligned, slots, keys, hidden, onHide, onPoint }: Props)
     const isAlone = !hidden.has(key) && hidden.size === keys.length - 1
     onHide(isAlone ? new Set() : new Set(keys.filter((other) => other !== key)))
   }
-  const figure = (value: number | undefined) => <td>{value === undefined ? '–' : formatSi(value)}</td>
   return (
     <div class="legend">
       {Object.keys(common).length > 0 && (
@@ -50,15 +53,19 @@ export function Legend({ aligned, slots, keys, hidden, onHide, onPoint }: Props)
                   ? `Series: showing ${MAX_ROWS} of ${formatCount(keys.length)}`
                   : `${formatCount(keys.length)} series`}
               </th>
-              <th scope="col">last</th>
-              <th scope="col">min</th>
-              <th scope="col">mean</th>
-              <th scope="col">max</th>
+              {FIGURES.map((name) => (
+                <th key={name} scope="col" aria-sort={sortBy === name ? 'descending' : 'none'}>
+                  <button type="button" onClick={() => setSortBy(sortBy === name ? null : name)}>
+                    {name} {sortBy === name && <span aria-hidden="true">↓</span>}
+                  </button>
+                </th>
+              ))}
             </tr>
           </thead>
           <tbody>
-            {summaries.map((summary, index) => {
+            {order.map((index) => {
               const key = keys[index]!
+              const summary = summaries[index]
               const labels = aligned.labels[index]!
               return (
                 <tr
@@ -81,10 +88,9 @@ export function Legend({ aligned, slots, keys, hidden, onHide, onPoint }: Props)
                       <SeriesName labels={labels} hide={common} />
                     </button>
                   </td>
-                  {figure(summary?.last)}
-                  {figure(summary?.min)}
-                  {figure(summary?.mean)}
-                  {figure(summary?.max)}
+                  {FIGURES.map((name) => (
+                    <td key={name}>{summary ? formatSi(summary[name]) : '–'}</td>
+                  ))}
                 </tr>
               )
             })}
@@ -93,6 +99,13 @@ export function Legend({ aligned, slots, keys, hidden, onHide, onPoint }: Props)
       </div>
     </div>
   )
+}
+
+/** The answer's order, or the largest first; series without a value last. */
+function rowOrder(summaries: readonly (RowSummary | null)[], by: Figure | null): number[] {
+  const order = summaries.map((_, index) => index)
+  const value = (index: number): number => summaries[index]?.[by!] ?? -Infinity
+  return by === null ? order : order.sort((a, b) => value(b) - value(a) || a - b)
 }
 
 function Swatch({ slot, palette }: { readonly slot: Slot; readonly palette: readonly string[] }) {

@@ -7,7 +7,7 @@ import { useEffect, useId, useRef, useState } from 'preact/hooks'
 import uPlot from 'uplot'
 import { type Aligned, type Grid, summarize } from '../logic/align.ts'
 import { axisValues, formatCount, formatSi, plural } from '../logic/format.ts'
-import { formatSeries } from '../logic/labels.ts'
+import { formatSeries, type LabelSet } from '../logic/labels.ts'
 import { linePath } from '../logic/line-path.ts'
 import { DASHES, PALETTES, type Slot } from '../logic/palette.ts'
 import { axisLabels, formatOffset, formatTime } from '../logic/time.ts'
@@ -23,6 +23,8 @@ type Props = {
   readonly grid: Grid
   readonly slots: readonly Slot[]
   readonly keys: readonly string[]
+  /** Labels that all series share: not worth a place in every row. */
+  readonly common: LabelSet
   readonly hidden: ReadonlySet<string>
   readonly yMin: number | null
   readonly isDimmed: boolean
@@ -115,14 +117,13 @@ export function Plot(props: Props) {
 type Look = Pick<Props, 'slots' | 'yMin'> & { readonly theme: 'light' | 'dark'; readonly zone: 'utc' | 'local' }
 
 function createPlot(parent: HTMLElement, latest: { readonly current: Props }, look: Look): uPlot {
-  const style = getComputedStyle(parent)
-  const css = (name: string): string => style.getPropertyValue(name).trim()
+  const css = readStyle(parent)
   const colors = look.slots.map((slot) => PALETTES[look.theme][slot.color]!)
   const axis = {
-    stroke: css('--ink-2'),
-    font: `11px ${css('--sans')}`,
-    grid: { stroke: css('--grid'), width: 1 },
-    ticks: { stroke: css('--grid'), width: 1, size: 4 },
+    stroke: css.color('--ink-2'),
+    font: `11px ${css.sans}`,
+    grid: { stroke: css.color('--grid'), width: 1 },
+    ticks: { stroke: css.color('--grid'), width: 1, size: 4 },
   }
   const options: uPlot.Options = {
     width: parent.clientWidth,
@@ -183,6 +184,21 @@ function createPlot(parent: HTMLElement, latest: { readonly current: Props }, lo
   return new uPlot(options, [aligned.xs as number[], ...(aligned.ys as (number | null)[][])], parent)
 }
 
+/** A canvas knows no custom properties and no light-dark(): a probe element resolves them. */
+function readStyle(parent: HTMLElement): { readonly sans: string; color(name: string): string } {
+  return {
+    sans: getComputedStyle(parent).fontFamily,
+    color: (name) => {
+      const probe = document.createElement('span')
+      probe.style.color = `var(${name})`
+      parent.append(probe)
+      const { color } = getComputedStyle(probe)
+      probe.remove()
+      return color
+    },
+  }
+}
+
 /** Neighbouring graphs follow the pointer, not the selection. */
 const isHover = (type: string): boolean => type === 'mousemove' || type === 'mouseleave'
 
@@ -228,7 +244,7 @@ function affine(u: uPlot, key: 'x' | 'y'): { factor: number; offset: number } {
 function updateTooltip(
   u: uPlot,
   tooltip: ReturnType<typeof createTooltip>,
-  { aligned }: Props,
+  { aligned, common }: Props,
   colors: readonly string[],
   zone: 'utc' | 'local',
 ): void {
@@ -254,7 +270,7 @@ function updateTooltip(
   }))
   const timeMs = Math.round(aligned.xs[idx]! * 1000)
   const time = `${formatTime(timeMs, zone)} ${formatOffset(timeMs, zone)}${items.length === 0 ? ' · no value' : ''}`
-  tooltip.show({ left, top }, time, items, near.length - items.length)
+  tooltip.show({ left, top }, time, items, near.length - items.length, common)
 }
 
 /** The figure in words. */

@@ -11,6 +11,7 @@ import { useSettings } from '../state/settings.ts'
 import { useApi } from '../state/use-api.ts'
 import type { ViewProps } from './panel.tsx'
 import { SeriesName } from './series-name.tsx'
+import { Start } from './start.tsx'
 import { Annotations, Empty, Failure, LoadingBar } from './states.tsx'
 import { EndInput } from './time-controls.tsx'
 
@@ -27,7 +28,7 @@ export function TableView({ panel, tick, onChange, onRunning }: ViewProps) {
   const { expr, endMs } = panel
   const { settings } = useSettings()
   const loaded = useApi<Answer>(expr === '' ? null : `${endMs} ${expr}`, tick, async (signal) => {
-    const timeMs = endMs ?? Date.now()
+    const timeMs = endMs ?? Math.floor(Date.now() / 1000) * 1000
     const form = { query: expr, time: String(timeMs / 1000) }
     const answer = await callApi<InstantData>('query', { form, signal })
     return { ...answer, data: { rows: rowsOf(answer.data), type: answer.data.resultType, timeMs } }
@@ -49,7 +50,7 @@ export function TableView({ panel, tick, onChange, onRunning }: ViewProps) {
       <LoadingBar startedMs={startedMs} />
       {failure && <Failure failure={failure} expr={expr} />}
       {answer && <Annotations warnings={answer.warnings} infos={answer.infos} />}
-      {expr === '' && <p class="empty">Nothing asked yet: type an expression and press Enter.</p>}
+      {expr === '' && <Start onRun={(next) => onChange({ ...panel, expr: next })} />}
       {answer && answer.data.rows.length === 0 && (
         <Empty expr={expr} startMs={answer.data.timeMs - LOOKBACK_MS} endMs={answer.data.timeMs} />
       )}

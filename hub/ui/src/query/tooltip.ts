@@ -15,6 +15,7 @@ export type Tooltip = {
     time: string,
     items: readonly TooltipItem[],
     more: number,
+    common: LabelSet,
   ): void
   hide(): void
 }
@@ -27,11 +28,15 @@ export function createTooltip(over: HTMLElement): Tooltip {
   box.hidden = true
   over.append(box)
   return {
-    show(at, time, items, more) {
+    show(at, time, items, more, common) {
       const [first, ...rest] = items
       box.replaceChildren(element('div', 'tooltip-time', time))
-      if (first) box.append(row(first, 'tooltip-first'), labelList(first.labels))
-      for (const item of rest) box.append(row(item, 'tooltip-row', shortName(item.labels)))
+      if (first)
+        box.append(
+          row(first, 'tooltip-first', splitLabels(first.labels).name || shortName(first.labels, common)),
+          labelList(first.labels),
+        )
+      for (const item of rest) box.append(row(item, 'tooltip-row', shortName(item.labels, common)))
       if (more > 0) box.append(element('div', 'tooltip-more', `and ${more} more`))
       box.hidden = false
       const { width, height } = box.getBoundingClientRect()
@@ -45,7 +50,7 @@ export function createTooltip(over: HTMLElement): Tooltip {
   }
 }
 
-function row({ labels, value, color }: TooltipItem, className: string, name = splitLabels(labels).name): HTMLElement {
+function row({ value, color }: TooltipItem, className: string, name: string): HTMLElement {
   const line = element('div', className)
   const swatch = element('span', 'tooltip-swatch')
   swatch.style.backgroundColor = color
@@ -60,10 +65,11 @@ function labelList(labels: LabelSet): HTMLElement {
   return list
 }
 
-/** What tells it apart at a glance: its label values. */
-function shortName(labels: LabelSet): string {
+/** What tells it apart at a glance: the values of labels that not all share. */
+function shortName(labels: LabelSet, common: LabelSet): string {
   const { name, rest } = splitLabels(labels)
-  return rest.length > 0 ? rest.map((part) => part.value).join(' · ') : name
+  const own = rest.filter((part) => common[part.name] === undefined)
+  return own.length > 0 ? own.map((part) => part.value).join(' · ') : name || 'value'
 }
 
 function element(tag: string, className: string, text?: string): HTMLElement {

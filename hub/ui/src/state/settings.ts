@@ -1,6 +1,6 @@
 /** What a reader chose for this browser: theme, zone, refresh. Not in the URL, because a link is for other readers. */
 import { createContext } from 'preact'
-import { useContext, useEffect, useState } from 'preact/hooks'
+import { useContext, useEffect, useLayoutEffect, useState } from 'preact/hooks'
 import type { Theme } from '../logic/palette.ts'
 import type { Zone } from '../logic/time.ts'
 
@@ -71,7 +71,8 @@ export function useTheme(choice: ThemeChoice): Theme {
     query.addEventListener('change', listen)
     return () => query.removeEventListener('change', listen)
   }, [])
-  useEffect(() => {
+  // Before the effects of children, which read colours.
+  useLayoutEffect(() => {
     if (choice === 'auto') delete document.documentElement.dataset['theme']
     else document.documentElement.dataset['theme'] = choice
   }, [choice])

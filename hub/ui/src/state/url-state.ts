@@ -95,7 +95,12 @@ function isDefault(panel: PanelState): boolean {
   return JSON.stringify(panel) === JSON.stringify(DEFAULT_PANEL)
 }
 
-/** The step of a range query; "auto" aims at a number of points. As getEffectiveResolution in Prometheus's page. */
+/**
+ * The step of a range query; "auto" aims at a number of points. As getEffectiveResolution in Prometheus's page.
+ * Differs: from a second up it is a whole number of them, so that times read well and steps repeat.
+ */
 export function stepOf({ resolution, rangeMs }: Pick<PanelState, 'resolution' | 'rangeMs'>): number {
-  return resolution.kind === 'auto' ? Math.max(1, Math.floor(rangeMs / POINTS[resolution.density])) : resolution.stepMs
+  if (resolution.kind !== 'auto') return resolution.stepMs
+  const ms = Math.max(1, Math.floor(rangeMs / POINTS[resolution.density]))
+  return ms < 1000 ? ms : Math.floor(ms / 1000) * 1000
 }
