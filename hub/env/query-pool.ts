@@ -6,7 +6,7 @@ import { type QueryPool, taskBuffers, type WorkerAnswer, type WorkerTask } from 
 /** Labels and syntax trees live on a worker's heap (samples do not): a query that wants more ends its worker alone. */
 const MAX_HEAP_MB = 2048
 
-export function createQueryPool(options: { readonly threads?: number } = {}): QueryPool {
+export function createQueryPool(options: { readonly threads?: number; readonly maxHeapMb?: number } = {}): QueryPool {
   const threads = options.threads ?? Math.max(1, os.availableParallelism())
   const pool = new Piscina<WorkerTask, WorkerAnswer>({
     filename: new URL('./query-worker.ts', import.meta.url).href,
@@ -15,7 +15,7 @@ export function createQueryPool(options: { readonly threads?: number } = {}): Qu
     maxThreads: threads,
     idleTimeout: 60_000,
     concurrentTasksPerWorker: 1,
-    resourceLimits: { maxOldGenerationSizeMb: MAX_HEAP_MB },
+    resourceLimits: { maxOldGenerationSizeMb: options.maxHeapMb ?? MAX_HEAP_MB },
   })
   // Of a worker that died idle: no query is concerned, and the next task gets a new one.
   pool.on('error', () => {})

@@ -56,6 +56,7 @@ export const HUB_FLAGS: readonly FlagDefinition[] = [
   text('query.timeout', '2m', 'Maximum time a query may take before being aborted.'),
   text('query.max-concurrency', '20', 'Maximum number of queries executed concurrently.'),
   text('query.max-samples', '50000000', 'Maximum number of samples a single query can load into memory.'),
+  text('query.max-series', '5000000', 'Maximum number of series a single query can select.'),
   text('query.threads', '0', 'Query worker threads; 0 = one per core.'),
   {
     name: 'enable-feature',

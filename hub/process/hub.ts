@@ -363,9 +363,9 @@ export class Hub {
   }
 
   #querySettings(): QuerySettings {
-    const { lookbackMs, maxSamples, features } = this.#options.settings
+    const { lookbackMs, maxSamples, maxSeries, features } = this.#options.settings
     const { evaluationIntervalMs } = this.#loaded.prometheus.global
-    return { lookbackMs, maxSamples, defaultSubqueryStepMs: evaluationIntervalMs, features, stats: false }
+    return { lookbackMs, maxSamples, maxSeries, defaultSubqueryStepMs: evaluationIntervalMs, features, stats: false }
   }
 
   #externalUrl(): string {

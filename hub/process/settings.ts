@@ -26,6 +26,7 @@ export type HubSettings = {
   readonly queryTimeoutMs: number
   readonly maxConcurrency: number
   readonly maxSamples: number
+  readonly maxSeries: number
   readonly queryThreads: number
   readonly features: readonly string[]
   readonly logLevel: LogLevel
@@ -88,6 +89,7 @@ export function hubSettings({ values }: ParsedFlags): HubSettings {
     queryTimeoutMs: checked('query.timeout', parseDuration),
     maxConcurrency: Math.max(1, count('query.max-concurrency')),
     maxSamples: count('query.max-samples'),
+    maxSeries: count('query.max-series'),
     queryThreads: count('query.threads'),
     features,
     logLevel: choice('log.level', ['debug', 'info', 'warn', 'error']),

@@ -51,6 +51,8 @@ export type QueryTask =
 export type QuerySettings = {
   readonly lookbackMs: number
   readonly maxSamples: number
+  /** Selected by one query, or by one shard of it. */
+  readonly maxSeries: number
   readonly defaultSubqueryStepMs: number
   /** Values of --enable-feature. */
   readonly features: readonly string[]

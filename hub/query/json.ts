@@ -4,9 +4,12 @@
  */
 import { formatFloat, type Histogram } from '../../protocol/samples/mod.ts'
 import { allBuckets, type Bucket } from '../promql/engine/mod.ts'
+import { ApiError } from './contract.ts'
 
 const encoder = new TextEncoder()
 const FIRST_BYTES = 1 << 16
+/** One buffer, one message to the main thread, one response. */
+export const MAX_ANSWER_BYTES = 512 << 20
 
 /** How a bucket's edges are written, by `edges`: open, [lower, (…] and both. */
 const BOUNDARIES = ['2', '1', '0', '3'] as const
@@ -93,8 +96,15 @@ export class JsonWriter {
     return this.#bytes.slice(0, this.#length)
   }
 
+  /** @throws ApiError 'execution' past MAX_ANSWER_BYTES */
   #grow(more: number): void {
-    const next = new Uint8Array(Math.max(this.#bytes.length * 2, this.#length + more))
+    if (this.#length + more > MAX_ANSWER_BYTES) {
+      throw new ApiError(
+        'execution',
+        `the answer exceeds ${MAX_ANSWER_BYTES} bytes; ask for fewer series, larger steps or a shorter range`,
+      )
+    }
+    const next = new Uint8Array(Math.min(MAX_ANSWER_BYTES, Math.max(this.#bytes.length * 2, this.#length + more)))
     next.set(this.#bytes.subarray(0, this.#length))
     this.#bytes = next
   }

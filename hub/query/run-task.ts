@@ -19,6 +19,7 @@ import {
 import { writeCardinality, writeExemplars, writeLabels, writeMetadata, writeSeries } from './discovery.ts'
 import { parserFeatures } from './features.ts'
 import { writeFederation } from './federation.ts'
+import { LimitedReader } from './limited-reader.ts'
 import { errorBody, writeResult } from './results.ts'
 import { paysToSplit } from './split-cost.ts'
 
@@ -34,7 +35,7 @@ export function runPart(
     const given = { task, reader, flags }
     switch (part.kind) {
       case 'whole':
-        if (part.threads > 1 && isExpression(task) && paysToSplit(queryOf(task, given)))
+        if (part.threads > 1 && isExpression(task) && paysToSplit({ ...queryOf(task, given), reader }))
           return { status: 200, contentType: JSON_TYPE, body: new Uint8Array(0), split: true }
         return answer(given)
       case 'shard': {
@@ -99,7 +100,7 @@ function queryOf(task: ExpressionTask, { reader, flags }: Given): Query {
         ? { startMs: task.startMs, endMs: task.endMs, stepMs: task.stepMs, instant: false }
         : { startMs: task.timeMs, endMs: task.timeMs, stepMs: 1, instant: true },
     options: engineOptions(task.settings, flags),
-    reader,
+    reader: new LimitedReader(reader, task.settings.maxSeries),
   }
 }
 

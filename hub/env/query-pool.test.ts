@@ -1,0 +1,112 @@
+/** The query service on real worker threads over a real head. */
+import assert from 'node:assert/strict'
+import { after, test } from 'node:test'
+import { systemClock } from '../../agent/env/mod.ts'
+import type { LogFields, Logger } from '../../protocol/env/mod.ts'
+import { ApiError, QueryService, type QueryTask, runPart, type WorkerAnswer } from '../query/mod.ts'
+import { INTERVAL_MS, seededHead } from '../query/testing/head.ts'
+import { openReader, releaseOwner } from '../tsdb/mod.ts'
+import { createQueryPool } from './query-pool.ts'
+
+const SETTINGS = {
+  lookbackMs: 300_000,
+  maxSamples: 50_000_000,
+  maxSeries: 1_000_000,
+  defaultSubqueryStepMs: 60_000,
+  features: [],
+  stats: false,
+}
+const SERIES = 1500
+const SAMPLES = 120
+const END = (SAMPLES - 1) * INTERVAL_MS
+
+const head = seededHead({ seed: 7, series: SERIES, samples: SAMPLES })
+const clock = systemClock
+const logged: [string, LogFields | undefined][] = []
+const log = { error: (message: string, fields?: LogFields) => void logged.push([message, fields]) } as Logger
+const pool = createQueryPool({ threads: 2, maxHeapMb: 64 })
+const service = new QueryService({
+  pool,
+  clock,
+  log,
+  share: () => head.share(),
+  releaseOwner: (owner) => void releaseOwner(head.share(), owner),
+  maxConcurrency: 20,
+})
+after(() => service.close())
+
+const range = (query: string, stepMs = INTERVAL_MS): QueryTask => ({
+  kind: 'range',
+  query,
+  startMs: 0,
+  endMs: END,
+  stepMs,
+  limit: 0,
+  settings: SETTINGS,
+})
+type Body = { readonly data: { readonly result: { metric: object; values: [number, string][] }[] } }
+const json = ({ body }: WorkerAnswer): Body => JSON.parse(new TextDecoder().decode(body)) as Body
+
+test('a heavy query runs on both workers and answers as one would', async () => {
+  const task = range('sum by (g) (rate(x_total[5m]))')
+  const split = json(await service.run(task, { timeoutMs: 20_000 }))
+  assert.equal(service.counters.split, 1)
+  const reader = openReader(head.share())
+  const whole = json(runPart({ task, part: { kind: 'whole', threads: 1 } }, reader, new Int32Array(1)))
+  reader.release()
+  assert.equal(split.data.result.length, 5)
+  for (const [i, { metric, values }] of split.data.result.entries()) {
+    assert.deepEqual(metric, whole.data.result[i]!.metric)
+    assert.ok(values.length > 100)
+    for (const [k, [time, value]] of values.entries()) {
+      const [otherTime, other] = whole.data.result[i]!.values[k]!
+      assert.equal(time, otherTime)
+      assert.ok(Math.abs(Number(value) - Number(other)) <= 1e-12 * Math.abs(Number(other)))
+    }
+  }
+})
+
+test('a client that hangs up stops its query within 250 ms', async () => {
+  const abort = new AbortController()
+  const heavy = service.run(range('sum(max_over_time(rate(x_total[5m])[25m:1s]))', 1000), {
+    timeoutMs: 60_000,
+    signal: abort.signal,
+  })
+  await clock.sleep(400)
+  const hungUpMs = clock.monotonic()
+  abort.abort()
+  const answer = await heavy
+  assert.equal(answer.error?.type, 'canceled')
+  const took = clock.monotonic() - hungUpMs
+  assert.ok(took < 250, `took ${took} ms`)
+})
+
+test('a query that takes too long ends with a timeout', async () => {
+  const answer = await service.run(range('sum(max_over_time(rate(x_total[5m])[25m:1s]))', 1000), { timeoutMs: 200 })
+  assert.deepEqual([answer.status, answer.error?.message], [503, 'query timed out in expression evaluation'])
+})
+
+test('a query that ends its worker is named; the others, and the head, go on', async () => {
+  const before = head.stats().activeReaders
+  // Labels live on the heap: a value of 60 kB for each of the series is more than the 64 MB of this pool's workers.
+  const deadly = `label_join(label_replace(x_total, "z", "${'a'.repeat(60_000)}", "", ""), "w", ",", "z", "i")`
+  await assert.rejects(
+    service.run(range(deadly), { timeoutMs: 30_000 }),
+    (error: unknown) => error instanceof ApiError && error.type === 'execution' && /memory/.test(error.message),
+  )
+  assert.equal(logged.length, 1)
+  assert.equal(logged[0]![1]!['query'], deadly.slice(0, 1000))
+  assert.equal(head.stats().activeReaders, before, 'its claim on the pages has ended')
+  const next = await service.run(range('count(y)'), { timeoutMs: 20_000 })
+  assert.equal(json(next).data.result[0]!.values.at(-1)![1] !== '0', true)
+})
+
+test('many clients at once are all answered', async () => {
+  const answers = await Promise.all(
+    Array.from({ length: 40 }, (_, i) =>
+      service.run(range(`sum(y{i="${i}"})`), { timeoutMs: 20_000, client: `c${i % 4}` }),
+    ),
+  )
+  for (const answer of answers) assert.equal(json(answer).data.result.length, 1)
+  assert.deepEqual([service.counters.active, service.counters.waiting], [0, 0])
+})

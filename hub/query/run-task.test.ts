@@ -1,0 +1,276 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import fc from 'fast-check'
+import { labelsFrom } from '../../protocol/labels/mod.ts'
+import { CounterResetHint } from '../../protocol/samples/mod.ts'
+import { createHead, type Head, openReader } from '../tsdb/mod.ts'
+import { FLAG_CANCELED, FLAG_TIMEOUT, type QuerySettings, type QueryTask, type WorkerAnswer } from './contract.ts'
+import { runPart } from './run-task.ts'
+import { INTERVAL_MS, seededHead } from './testing/head.ts'
+
+const SETTINGS: QuerySettings = {
+  lookbackMs: 300_000,
+  maxSamples: 50_000_000,
+  maxSeries: 1_000_000,
+  defaultSubqueryStepMs: 60_000,
+  features: [],
+  stats: false,
+}
+const MINUTE = 60_000
+
+type Part = Parameters<typeof runPart>[0]['part']
+
+function run(head: Head, task: QueryTask, part: Part = { kind: 'whole', threads: 1 }, flag = 0): WorkerAnswer {
+  const reader = openReader(head.share())
+  try {
+    return runPart({ task, part }, reader, Int32Array.of(flag, 0, 0))
+  } finally {
+    reader.release()
+  }
+}
+
+const instant = (query: string, timeMs: number, settings = SETTINGS): QueryTask => ({
+  kind: 'instant',
+  query,
+  timeMs,
+  limit: 0,
+  settings,
+})
+const range = (query: string, endMs: number, stepMs = MINUTE, settings = SETTINGS): QueryTask => ({
+  kind: 'range',
+  query,
+  startMs: 0,
+  endMs,
+  stepMs,
+  limit: 0,
+  settings,
+})
+const text = ({ body }: WorkerAnswer): string => new TextDecoder().decode(body)
+type Body = {
+  readonly data: { readonly result: { metric: object; value?: [number, string]; values?: [number, string][] }[] }
+  readonly warnings?: string[]
+  readonly infos?: string[]
+}
+const json = (answer: WorkerAnswer): Body => JSON.parse(text(answer)) as Body
+
+const SMALL = seededHead({ seed: 1, series: 20, samples: 60 })
+const END = 14 * MINUTE
+
+const FAILURES: readonly [name: string, task: QueryTask, status: number, body: string][] = [
+  [
+    'text that does not parse',
+    instant('sum(', 0),
+    400,
+    '{"status":"error","errorType":"bad_data","error":"invalid parameter \\"query\\": 1:5: parse error: unclosed left parenthesis"}',
+  ],
+  [
+    'a selector that does not parse',
+    { kind: 'series', matches: ['{'], startMs: 0, endMs: 1, limit: 0 },
+    400,
+    '{"status":"error","errorType":"bad_data","error":"invalid parameter \\"match[]\\": 1:2: parse error: unexpected end of input inside braces"}',
+  ],
+  [
+    'too many samples',
+    instant('x_total', END, { ...SETTINGS, maxSamples: 5 }),
+    422,
+    '{"status":"error","errorType":"execution","error":"query processing would load too many samples into memory in query execution"}',
+  ],
+  [
+    'too many series',
+    instant('count(x_total)', END, { ...SETTINGS, maxSeries: 19 }),
+    422,
+    '{"status":"error","errorType":"execution","error":"the query selects more than 19 series (--query.max-series); narrow its selectors"}',
+  ],
+  [
+    'a rule that gives no vector',
+    { kind: 'vector', query: 'x_total[5m]', timeMs: END, settings: SETTINGS },
+    400,
+    '{"status":"error","errorType":"bad_data","error":"rule result is not a vector or scalar"}',
+  ],
+]
+for (const [name, task, status, body] of FAILURES) {
+  test(`${name} is an error of the API`, () => {
+    const answer = run(SMALL, task)
+    assert.deepEqual([answer.status, text(answer)], [status, body])
+  })
+}
+
+test('nesting beyond any sense is refused, not survived by luck', () => {
+  const answer = run(SMALL, instant('('.repeat(100_000) + '1' + ')'.repeat(100_000), 0))
+  assert.deepEqual([answer.status, answer.error?.type], [400, 'bad_data'])
+  assert.match(answer.error!.message, /nested too deeply/)
+})
+
+test('the flag word ends a query at the next series', () => {
+  const canceled = run(SMALL, instant('rate(x_total[5m])', END), { kind: 'whole', threads: 1 }, FLAG_CANCELED)
+  assert.deepEqual([canceled.status, canceled.error?.type], [499, 'canceled'])
+  const late = run(SMALL, instant('rate(x_total[5m])', END), { kind: 'shard', index: 0, count: 2 }, FLAG_TIMEOUT)
+  assert.deepEqual([late.status, late.error?.message], [503, 'query timed out in expression evaluation'])
+})
+
+test('annotations carry their place in the text, counted in bytes', () => {
+  const body = json(run(SMALL, instant('# é\nquantile(2, rate(y[5m]))', END)))
+  assert.deepEqual(body.warnings, ['PromQL warning: quantile value should be between 0 and 1, got 2 (2:10)'])
+  assert.deepEqual(body.infos, [
+    'PromQL info: metric might not be a counter, name does not end in _total/_sum/_count/_bucket: "y" (2:18)',
+  ])
+})
+
+test('limit cuts the answer and says so', () => {
+  for (const task of [
+    { ...instant('x_total', END), limit: 3 },
+    { ...range('x_total', END), limit: 3 },
+    { ...instant('x_total[1m]', END), limit: 3 },
+  ] as QueryTask[]) {
+    const body = json(run(SMALL, task))
+    assert.equal(body.data.result.length, 3)
+    assert.deepEqual(body.warnings, ['results truncated due to limit'])
+  }
+  assert.equal(json(run(SMALL, { ...instant('x_total', END), limit: 20 } as QueryTask)).warnings, undefined)
+})
+
+const DISCOVERY: readonly [name: string, task: QueryTask, body: string][] = [
+  [
+    'label names',
+    { kind: 'labels', matches: [], startMs: 0, endMs: END, limit: 0 },
+    '{"status":"success","data":["__name__","g","i","job"]}',
+  ],
+  [
+    'label values of matching series, cut',
+    { kind: 'values', label: 'i', matches: ['y{g="g1"}', 'x_total{g="g1"}'], startMs: 0, endMs: END, limit: 2 },
+    '{"status":"success","data":["1","11"],"warnings":["results truncated due to limit"]}',
+  ],
+  [
+    'series once, though two selectors have them',
+    { kind: 'series', matches: ['y{i="3"}', '{i="3",g="g3"}'], startMs: 0, endMs: END, limit: 0 },
+    '{"status":"success","data":[{"__name__":"x_total","g":"g3","i":"3","job":"test"},{"__name__":"y","g":"g3","i":"3","job":"test"}]}',
+  ],
+  [
+    'no series after the last sample',
+    { kind: 'series', matches: ['y'], startMs: 10 * END, endMs: 11 * END, limit: 0 },
+    '{"status":"success","data":[]}',
+  ],
+]
+for (const [name, task, body] of DISCOVERY) test(`discovery: ${name}`, () => assert.equal(text(run(SMALL, task)), body))
+
+test('/federate writes the newest sample of each series, with external labels behind its own', () => {
+  const head = createHead({ maxBytes: 2 ** 28 })
+  const one = (labels: Record<string, string>, timeMs: number, value: number) =>
+    head.appendFloat(head.series(labelsFrom(labels)), timeMs, Float64Array.of(value), 0, 0)
+  one({ __name__: 'up', job: 'b', zone: 'own' }, 1000, 1)
+  one({ __name__: 'up', job: 'b', zone: 'own' }, 2000, 0.25)
+  one({ __name__: 'up', instance: 'h:1', job: 'a"\\' }, 1500, Number.NaN)
+  one({ __name__: 'älter', q: 'x' }, 1500, Number.POSITIVE_INFINITY)
+  one({ __name__: 'old', q: 'x' }, -10_000, 1)
+  one({ nameless: 'x' }, 1500, 1)
+  const histogram = head.series(labelsFrom({ __name__: 'h' }))
+  head.appendHistogram(
+    histogram,
+    1500,
+    {
+      isFloat: true,
+      isStale: false,
+      counterResetHint: CounterResetHint.unknown,
+      schema: 0,
+      zeroThreshold: 0,
+      zeroCount: 1,
+      count: 1,
+      sum: 0,
+      positiveSpans: [],
+      positiveBuckets: [],
+      negativeSpans: [],
+      negativeBuckets: [],
+      customValues: [],
+    },
+    0,
+  )
+  head.publish()
+  const answer = run(head, {
+    kind: 'federate',
+    matches: ['up', '{job!=""}', '{__name__=~".*",job=""}'],
+    timeMs: 2000,
+    lookbackMs: 5000,
+    externalLabels: ['site', 'ä', 'zone', 'ext'],
+  })
+  assert.equal(
+    text(answer),
+    [
+      '# TYPE up untyped',
+      'up{instance="h:1",job="a\\"\\\\",site="ä",zone="ext"} NaN 1500',
+      'up{job="b",zone="own",instance="",site="ä"} 0.25 2000',
+      '# TYPE "älter" untyped',
+      '{"älter",q="x",instance="",site="ä",zone="ext"} +Inf 1500',
+      '',
+    ].join('\n'),
+  )
+})
+
+test('a small query runs whole, a large one says that it is worth splitting', () => {
+  const two: Part = { kind: 'whole', threads: 2 }
+  assert.equal(run(SMALL, range('sum(rate(x_total[5m]))', END), two).split, undefined)
+  const large = seededHead({ seed: 3, series: 400, samples: 20 })
+  const heavy = range('sum by (g) (rate(x_total[5m]))', 500 * INTERVAL_MS, INTERVAL_MS)
+  assert.equal(run(large, heavy, two).split, true)
+  assert.equal(run(large, heavy).split, undefined, 'not on one thread')
+  assert.equal(
+    run(large, range('sum by (g) (rate(x_total{i="1"}[5m]))', 500 * INTERVAL_MS, INTERVAL_MS), two).split,
+    undefined,
+  )
+  assert.equal(run(large, range('x_total', 500 * INTERVAL_MS, INTERVAL_MS), two).split, undefined, 'nothing to cut')
+})
+
+const SPLIT = [
+  'sum by (g) (rate(x_total[2m]))',
+  'avg(y)',
+  'stddev by (g) (x_total)',
+  'max by (g) (deriv(x_total[5m])) - min by (g) (y)',
+  'topk(3, increase(x_total[3m]))',
+  'quantile by (g) (0.9, max_over_time(y[2m]))',
+  'rate(x_total[2m]) * on (g, i) avg_over_time(y[2m])',
+  'histogram_quantile(0.5, sum by (le, g) (rate(x_total[2m])))',
+  'sum(rate({__name__=~"x_total|y"}[2m]))',
+  'sum by (g) (rate(x_total[2m])) > 0.5 or count(y)',
+] as const
+
+for (const query of SPLIT) {
+  test(`the bytes of a split answer are those of the unsplit one: ${query}`, () => {
+    fc.assert(
+      fc.property(
+        fc.integer({ min: 1, max: 1e6 }),
+        fc.integer({ min: 1, max: 5 }),
+        fc.boolean(),
+        (seed, count, one) => {
+          const head = seededHead({ seed, series: 12, samples: 30 })
+          const task = one ? instant(query, 7 * MINUTE) : range(query, 7 * MINUTE)
+          const partials = Array.from({ length: count }, (_, index) => {
+            const { partial, error } = run(head, task, { kind: 'shard', index, count })
+            assert.equal(error, undefined)
+            return structuredClone(partial!)
+          })
+          const merged = run(head, task, { kind: 'merge', partials })
+          const whole = run(head, task)
+          assert.equal(merged.status, whole.status, text(merged))
+          assertClose(JSON.parse(text(merged)), JSON.parse(text(whole)))
+        },
+      ),
+      { numRuns: 10 },
+    )
+  })
+}
+
+/** Equal but for the last digits of values, which the order of additions decides. */
+function assertClose(actual: unknown, expected: unknown): void {
+  if (
+    typeof expected === 'string' &&
+    typeof actual === 'string' &&
+    expected !== '' &&
+    Number.isFinite(Number(expected))
+  ) {
+    const [a, b] = [Number(actual), Number(expected)]
+    assert.ok(Math.abs(a - b) <= 1e-12 * Math.max(1, Math.abs(b)), `${actual} is not ${expected}`)
+  } else if (typeof expected === 'object' && expected !== null) {
+    assert.ok(typeof actual === 'object' && actual !== null)
+    assert.deepEqual(Object.keys(actual), Object.keys(expected))
+    for (const [key, value] of Object.entries(expected)) assertClose((actual as Record<string, unknown>)[key], value)
+  } else assert.equal(actual, expected)
+}

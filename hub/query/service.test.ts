@@ -1,0 +1,280 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import type { LogFields, Logger } from '../../protocol/env/mod.ts'
+import type { PartialResult } from '../promql/engine/mod.ts'
+import { ApiError, type QueryTask, type WorkerAnswer, type WorkerTask } from './contract.ts'
+import { type QueryPool, QueryService } from './service.ts'
+import { ManualClock } from './testing/manual-clock.ts'
+
+const SETTINGS = {
+  lookbackMs: 300_000,
+  maxSamples: 1e6,
+  maxSeries: 1e6,
+  defaultSubqueryStepMs: 60_000,
+  features: [],
+  stats: false,
+}
+const instant = (query: string): QueryTask => ({ kind: 'instant', query, timeMs: 0, limit: 0, settings: SETTINGS })
+const ok = (text = ''): WorkerAnswer => ({
+  status: 200,
+  contentType: 'application/json',
+  body: new TextEncoder().encode(text),
+})
+const queryOf = ({ task }: WorkerTask): string => (task as { query: string }).query
+const flagOf = ({ flags }: WorkerTask): number => Atomics.load(new Int32Array(flags), 0)
+
+type Call = { readonly task: WorkerTask; finish(answer: WorkerAnswer): void; die(error: Error): void }
+
+/** A pool whose tasks end when the test says so. */
+class ManualPool implements QueryPool {
+  readonly threads: number
+  readonly calls: Call[] = []
+  constructor(threads: number) {
+    this.threads = threads
+  }
+  run(task: WorkerTask): Promise<WorkerAnswer> {
+    return new Promise((resolve, reject) => this.calls.push({ task, finish: resolve, die: reject }))
+  }
+  async close(): Promise<void> {}
+}
+
+function world(options: { threads?: number; maxConcurrency?: number } = {}) {
+  const clock = new ManualClock()
+  const pool = new ManualPool(options.threads ?? 1)
+  const logged: [string, LogFields | undefined][] = []
+  const released: number[] = []
+  const log = { error: (message: string, fields?: LogFields) => void logged.push([message, fields]) } as Logger
+  let shares = 0
+  const service = new QueryService({
+    pool,
+    clock,
+    log,
+    share: () => ({ control: new SharedArrayBuffer(4), pages: new Array(shares++) }),
+    releaseOwner: (owner) => released.push(owner),
+    maxConcurrency: options.maxConcurrency ?? 4,
+  })
+  return { clock, pool, service, logged, released }
+}
+
+/** Lets promises settle. */
+const settle = () => new Promise<void>((resolve) => setImmediate(resolve))
+
+const refusal = (type: string, message: RegExp) => (error: unknown) =>
+  error instanceof ApiError && error.type === type && message.test(error.message)
+
+test('an answer passes through, and the counters return to rest', async () => {
+  const { pool, service, clock } = world()
+  const answer = service.run(instant('up'), { timeoutMs: 1000 })
+  await settle()
+  assert.equal(service.counters.active, 1)
+  clock.advance(500)
+  pool.calls[0]!.finish(ok('{}'))
+  assert.equal(new TextDecoder().decode((await answer).body), '{}')
+  const { started, active, waiting, seconds } = service.counters
+  assert.deepEqual({ started, active, waiting, seconds }, { started: 1, active: 0, waiting: 0, seconds: 0.5 })
+  assert.equal(clock.timers, 0)
+})
+
+test('clients get the worker in turn, each in its own order', async () => {
+  const { pool, service } = world()
+  const order: string[] = []
+  const ask = (client: string, query: string) =>
+    service.run(instant(query), { timeoutMs: 1000, client }).then(() => order.push(query))
+  const all = [ask('a', 'a1'), ask('a', 'a2'), ask('a', 'a3'), ask('b', 'b1'), ask('c', 'c1'), ask('b', 'b2')]
+  for (let i = 0; i < all.length; i++) {
+    await settle()
+    assert.equal(pool.calls.length, i + 1, 'one at a time')
+    pool.calls[i]!.finish(ok())
+  }
+  await Promise.all(all)
+  assert.deepEqual(order, ['a1', 'a2', 'b1', 'c1', 'a3', 'b2'])
+})
+
+test('more than three times the concurrency is refused', async () => {
+  const { pool, service } = world({ maxConcurrency: 1 })
+  const taken = [1, 2, 3].map((i) => service.run(instant(`q${i}`), { timeoutMs: 1000 }))
+  await assert.rejects(
+    service.run(instant('q4'), { timeoutMs: 1000 }),
+    refusal('unavailable', /^too many queries are waiting \(limit 3, .*--query.max-concurrency=1\)/),
+  )
+  assert.equal(service.counters.rejected, 1)
+  for (let i = 0; i < 3; i++) {
+    await settle()
+    pool.calls[i]!.finish(ok())
+  }
+  await Promise.all(taken)
+  const again = service.run(instant('q5'), { timeoutMs: 1000 })
+  await settle()
+  pool.calls[3]!.finish(ok())
+  await again
+})
+
+test('a query can time out while it waits', async () => {
+  const { clock, pool, service } = world()
+  const first = service.run(instant('slow'), { timeoutMs: 10_000 })
+  const second = service.run(instant('late'), { timeoutMs: 1000 })
+  await settle()
+  assert.equal(service.counters.waiting, 1)
+  clock.advance(1000)
+  await assert.rejects(second, refusal('timeout', /^query timed out in query queue$/))
+  pool.calls[0]!.finish(ok())
+  await first
+  assert.equal(pool.calls.length, 1, 'the one that waited never ran')
+  assert.deepEqual([service.counters.timedOut, service.counters.waiting, service.counters.active], [1, 0, 0])
+})
+
+test('a query can be cancelled while it waits', async () => {
+  const { pool, service } = world()
+  const first = service.run(instant('slow'), { timeoutMs: 10_000 })
+  const abort = new AbortController()
+  const second = service.run(instant('gone'), { timeoutMs: 1000, signal: abort.signal })
+  await settle()
+  abort.abort()
+  await assert.rejects(second, refusal('canceled', /^query was canceled in query queue$/))
+  pool.calls[0]!.finish(ok())
+  await first
+  assert.deepEqual([service.counters.canceled, pool.calls.length], [1, 1])
+})
+
+test('a client that has gone already never gets a worker', async () => {
+  const { pool, service } = world()
+  await assert.rejects(
+    service.run(instant('x'), { timeoutMs: 1000, signal: AbortSignal.abort() }),
+    refusal('canceled', /in query queue/),
+  )
+  assert.equal(pool.calls.length, 0)
+})
+
+test('what runs is told by the flag word', async () => {
+  const { clock, pool, service } = world({ threads: 2 })
+  const abort = new AbortController()
+  const gone = service.run(instant('gone'), { timeoutMs: 1000, signal: abort.signal })
+  const late = service.run(instant('late'), { timeoutMs: 2000 })
+  await settle()
+  const [first, second] = pool.calls
+  assert.deepEqual([flagOf(first!.task), flagOf(second!.task)], [0, 0])
+  abort.abort()
+  assert.deepEqual([flagOf(first!.task), flagOf(second!.task)], [1, 0])
+  clock.advance(2000)
+  assert.deepEqual([flagOf(first!.task), flagOf(second!.task)], [1, 2], 'the first reason stays')
+  first!.finish({ ...ok(), status: 499, error: { type: 'canceled', message: '' } })
+  second!.finish({ ...ok(), status: 503, error: { type: 'timeout', message: '' } })
+  assert.equal((await gone).status, 499)
+  assert.equal((await late).status, 503)
+  assert.deepEqual([service.counters.canceled, service.counters.timedOut], [1, 1])
+})
+
+test('stale pages are asked for again, with a new share each time, but not for ever', async () => {
+  const { pool, service } = world()
+  const answer = service.run(instant('x'), { timeoutMs: 1000 })
+  for (let i = 0; i < 6; i++) {
+    await settle()
+    assert.equal(pool.calls[i]!.task.share.pages.length, i)
+    pool.calls[i]!.finish({ ...ok(), status: 500, isStale: true })
+  }
+  assert.equal((await answer).isStale, true)
+  assert.equal(pool.calls.length, 6)
+
+  const second = service.run(instant('x'), { timeoutMs: 1000 })
+  await settle()
+  pool.calls[6]!.finish({ ...ok(), isStale: true })
+  await settle()
+  pool.calls[7]!.finish(ok('now'))
+  assert.equal(new TextDecoder().decode((await second).body), 'now')
+})
+
+test('a worker that dies ends its query alone: named in the log, its claims released', async () => {
+  const { pool, service, logged, released } = world({ threads: 2 })
+  const bad = service.run(instant('count(death)'), { timeoutMs: 1000 })
+  const good = service.run(instant('up'), { timeoutMs: 1000 })
+  await settle()
+  const words = new Int32Array(pool.calls[0]!.task.flags)
+  Atomics.store(words, 1, 77)
+  pool.calls[0]!.die(new Error('Worker terminated due to reaching memory limit'))
+  pool.calls[1]!.finish(ok('fine'))
+  await assert.rejects(bad, refusal('execution', /^the query ended its worker thread: Worker terminated due to/))
+  assert.equal(new TextDecoder().decode((await good).body), 'fine')
+  assert.deepEqual(released, [77])
+  assert.equal(logged.length, 1)
+  assert.equal(logged[0]![1]!['query'], 'count(death)')
+  assert.deepEqual([service.counters.crashed, service.counters.active], [1, 0])
+})
+
+const partial = (level: number): PartialResult => ({ cuts: [], annotations: [], level }) as never
+
+test('a query that says so runs in parts on all workers, and one merges', async () => {
+  const { pool, service } = world({ threads: 3 })
+  const answer = service.run(instant('sum(x)'), { timeoutMs: 1000 })
+  await settle()
+  assert.deepEqual(pool.calls[0]!.task.part, { kind: 'whole', threads: 3 })
+  pool.calls[0]!.finish({ ...ok(), split: true })
+  await settle()
+  const shards = pool.calls.slice(1)
+  assert.deepEqual(
+    shards.map(({ task }) => [task.part, task.lane]),
+    [0, 1, 2].map((index) => [{ kind: 'shard', index, count: 3 }, index]),
+  )
+  for (const [i, shard] of [...shards].reverse().entries()) shard.finish({ ...ok(), partial: partial(2 - i) })
+  await settle()
+  assert.deepEqual(pool.calls[4]!.task.part, { kind: 'merge', partials: [0, 1, 2].map(partial) })
+  pool.calls[4]!.finish(ok('merged'))
+  assert.equal(new TextDecoder().decode((await answer).body), 'merged')
+  assert.equal(service.counters.split, 1)
+})
+
+test('with others at work a query has fewer workers to split over', async () => {
+  const { pool, service } = world({ threads: 2 })
+  const all = [service.run(instant('a'), { timeoutMs: 1000 }), service.run(instant('b'), { timeoutMs: 1000 })]
+  await settle()
+  // The second came after the first was asked.
+  assert.deepEqual(
+    pool.calls.map(({ task }) => (task.part.kind === 'whole' ? task.part.threads : 0)),
+    [2, 1],
+  )
+  pool.calls[0]!.finish({ ...ok(), split: true })
+  await settle()
+  assert.deepEqual(pool.calls[2]!.task.part, { kind: 'whole', threads: 1 })
+  pool.calls[1]!.finish(ok())
+  pool.calls[2]!.finish(ok())
+  await Promise.all(all)
+})
+
+test('the error of one shard is the answer, and parts of a cancelled query do not start', async () => {
+  const { pool, service } = world({ threads: 2 })
+  const abort = new AbortController()
+  const answer = service.run(instant('sum(x)'), { timeoutMs: 1000, signal: abort.signal })
+  await settle()
+  pool.calls[0]!.finish({ ...ok(), split: true })
+  await settle()
+  pool.calls[1]!.finish({ ...ok(), partial: partial(0) })
+  pool.calls[2]!.finish({ ...ok(), status: 422, error: { type: 'execution', message: 'too many' } })
+  assert.equal((await answer).status, 422)
+
+  const second = service.run(instant('sum(y)'), { timeoutMs: 1000, signal: abort.signal })
+  await settle()
+  abort.abort()
+  pool.calls[3]!.finish({ ...ok(), split: true })
+  await assert.rejects(second, refusal('canceled', /in expression evaluation$/))
+  assert.equal(pool.calls.length, 4)
+})
+
+test('closing refuses what waits', async () => {
+  const { pool, service } = world()
+  const first = service.run(instant('a'), { timeoutMs: 1000 })
+  const second = service.run(instant('b'), { timeoutMs: 1000 })
+  await settle()
+  await service.close()
+  await assert.rejects(second, refusal('unavailable', /the hub is stopping/))
+  pool.calls[0]!.finish(ok())
+  await first
+})
+
+test('what each task is called in the log when it is no expression', async () => {
+  const { pool, service, logged } = world()
+  const answer = service.run({ kind: 'cardinality', limit: 1 }, { timeoutMs: 1000 })
+  await settle()
+  assert.equal(queryOf(pool.calls[0]!.task), undefined)
+  pool.calls[0]!.die(new Error('gone'))
+  await assert.rejects(answer)
+  assert.deepEqual([logged[0]![1]!['kind'], logged[0]![1]!['query']], ['cardinality', 'cardinality'])
+})
