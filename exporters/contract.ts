@@ -1,10 +1,16 @@
 /** What an exporter is: something that turns a real system's present state into metric families. */
+import { parseDuration } from '../protocol/durations/mod.ts'
 import type { MetricFamily } from '../protocol/exposition/mod.ts'
 
 export interface Exporter {
   readonly name: string
   /** Never rejects for what a collector could not read: that is told by the exporter's own metrics. */
   collect(): Promise<readonly MetricFamily[]>
+  /**
+   * One target named by the caller, for exporters that upstream serves at `/scrape?target=` or `/probe?target=`.
+   * @throws FlagError for parameters that it cannot use
+   */
+  probe?(parameters: URLSearchParams): Promise<readonly MetricFamily[]>
   close(): Promise<void>
 }
 
@@ -33,4 +39,28 @@ export function booleanFlag(flags: Flags, name: string, fallback: boolean): bool
   if (value === 'true' || value === '') return true
   if (value === 'false') return false
   throw new FlagError(name, `must be true or false, got "${value}"`)
+}
+
+/** A duration as Go writes it (`5s`, `1m30s`, `500ms`), in milliseconds. */
+export function durationFlag(flags: Flags, name: string, fallbackMs: number): number {
+  const text = stringFlag(flags, name, '')
+  if (text === '') return fallbackMs
+  try {
+    return parseDuration(text)
+  } catch (error) {
+    throw new FlagError(name, (error as Error).message)
+  }
+}
+
+export function integerFlag(flags: Flags, name: string, fallback: number): number {
+  const text = stringFlag(flags, name, String(fallback))
+  if (!/^-?\d{1,15}$/.test(text)) throw new FlagError(name, `must be a whole number, got "${text}"`)
+  return Number(text)
+}
+
+/** @throws FlagError for the first one that is not in `known` (with or without `no-`) */
+export function refuseUnknownFlags(flags: Flags, known: readonly string[]): void {
+  for (const flag of Object.keys(flags))
+    if (!known.includes(flag) && !(flag.startsWith('no-') && known.includes(flag.slice(3))))
+      throw new FlagError(flag, `unknown; known are ${known.join(', ')}`)
 }

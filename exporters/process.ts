@@ -1,0 +1,60 @@
+/**
+ * Another process's own figures by its pid, under `<namespace>_process_*`, for exporters with a `*.pid-file` flag.
+ * Semantics: client_golang prometheus/process_collector_procfsenabled.go (Linux).
+ */
+import type { Disk } from '../protocol/env/mod.ts'
+import { counter, type FamilyType, gauge, type MetricFamily } from '../protocol/exposition/mod.ts'
+
+/** Linux's USER_HZ, the same on every architecture that runs us. */
+const TICKS_PER_SECOND = 100
+const PAGE_BYTES = 4096
+
+/** Empty where the pid file or the process cannot be read: a figure that is missing says so by its absence. */
+export function pidFileFamilies(disk: Disk, namespace: string, pidFile: string): MetricFamily[] {
+  let pid: string
+  let stat: string
+  try {
+    pid = disk.readText(pidFile).trim()
+    if (!/^\d+$/.test(pid)) return []
+    stat = disk.readText(`/proc/${pid}/stat`)
+  } catch {
+    return []
+  }
+  // The command in parentheses may hold spaces and parentheses itself; field 3 follows the last one.
+  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
+  const field = (number: number): number => Number(fields[number - 3])
+  const out: MetricFamily[] = []
+  const add = (type: FamilyType, name: string, help: string, value: number | null): void => {
+    if (value === null || Number.isNaN(value)) return
+    const make = type === 'counter' ? counter : gauge
+    out.push(make(`${namespace}_process_${name}`, help, [{ labels: [], value }]))
+  }
+  const cpu = (field(14) + field(15)) / TICKS_PER_SECOND
+  add('counter', 'cpu_seconds_total', 'Total user and system CPU time spent in seconds.', cpu)
+  add('gauge', 'virtual_memory_bytes', 'Virtual memory size in bytes.', field(23))
+  add('gauge', 'resident_memory_bytes', 'Resident memory size in bytes.', field(24) * PAGE_BYTES)
+  const bootSeconds = tryRead(() => Number(/^btime (\d+)/m.exec(disk.readText('/proc/stat'))?.[1] ?? NaN))
+  const start = bootSeconds === null ? null : bootSeconds + field(22) / TICKS_PER_SECOND
+  add('gauge', 'start_time_seconds', 'Start time of the process since unix epoch in seconds.', start)
+  const openFiles = tryRead(() => disk.readDirectory(`/proc/${pid}/fd`).length)
+  add('gauge', 'open_fds', 'Number of open file descriptors.', openFiles)
+  const limits = tryRead(() => disk.readText(`/proc/${pid}/limits`)) ?? ''
+  add('gauge', 'max_fds', 'Maximum number of open file descriptors.', limitOf(limits, 'Max open files'))
+  const addressSpace = limitOf(limits, 'Max address space')
+  add('gauge', 'virtual_memory_max_bytes', 'Maximum amount of virtual memory available in bytes.', addressSpace)
+  return out
+}
+
+/** The soft limit; unlimited is the largest unsigned number, as upstream prints it. */
+function limitOf(text: string, name: string): number | null {
+  const value = new RegExp(`^${name}\\s+(\\S+)`, 'm').exec(text)?.[1]
+  return value === undefined ? null : value === 'unlimited' ? 2 ** 64 : Number(value)
+}
+
+function tryRead<T>(read: () => T): T | null {
+  try {
+    return read()
+  } catch {
+    return null
+  }
+}
