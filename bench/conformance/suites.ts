@@ -5,6 +5,7 @@ import fs from 'node:fs'
 import os from 'node:os'
 import path from 'node:path'
 import { createLogger, nodeDisk, systemClock } from '../../agent/env/mod.ts'
+import { runMemcachedCases } from '../../exporters/memcached/conformance.ts'
 import { runNodeCases } from '../../exporters/node/conformance.ts'
 import { runParserCases } from '../../hub/promql/conformance/parser.ts'
 import { runPromqlConformance } from '../../hub/promql/engine/conformance.ts'
@@ -67,7 +68,16 @@ export const SUITES: Readonly<Record<string, Suite>> = {
     return [...good, ...failures.map(({ script, line, message }) => ({ name: `${script}:${line}`, error: message }))]
   },
   rules: async (paths) => paths.flatMap((given) => ruleCases(inside(given, 'cases.json'))),
+  'exporters/memcached': (paths) => folderCases(paths, runMemcachedCases),
   'exporters/node': async (paths) => (await Promise.all(paths.map((given) => nodeCases(given)))).flat(),
+}
+
+async function folderCases(
+  folders: readonly string[],
+  run: (readText: (name: string) => string) => Promise<CaseResult[]>,
+): Promise<CaseResult[]> {
+  const readers = folders.map((folder) => (name: string) => fs.readFileSync(path.join(folder, name), 'utf8'))
+  return (await Promise.all(readers.map(run))).flat()
 }
 
 function pagesOf(folder: string): string[] {
