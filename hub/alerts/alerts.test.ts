@@ -7,8 +7,9 @@ import path from 'node:path'
 import { test } from 'node:test'
 import { createLogger, createNet, nodeDisk, systemClock } from '../../agent/env/mod.ts'
 import { labelsFrom } from '../../protocol/labels/mod.ts'
-import { needsUpdate } from './dispatcher.ts'
+import { notificationReason } from './dispatcher.ts'
 import { Dispatcher, loadAlertmanagerConfig, matchRoutes } from './mod.ts'
+import type { NotificationReason } from './webhook.ts'
 
 type Body = {
   status: string
@@ -17,6 +18,7 @@ type Body = {
   version: string
   truncatedAlerts: number
   commonLabels: Record<string, string>
+  notification_reason: string
 }
 
 async function receiver(answers: number[]): Promise<{ url: string; bodies: Body[]; close: () => void }> {
@@ -119,27 +121,67 @@ const needs: readonly (readonly [
   name: string,
   last: { firing: string[]; resolved: string[] } | null,
   now: { firing: string[]; resolved: string[]; afterMs?: number },
-  want: boolean,
+  want: NotificationReason | null,
 ])[] = [
-  ['a first firing alert', null, { firing: ['a'], resolved: [] }, true],
-  ['only resolved and never told', null, { firing: [], resolved: ['a'] }, false],
-  ['the same again', { firing: ['a'], resolved: [] }, { firing: ['a'], resolved: [] }, false],
-  ['one more', { firing: ['a'], resolved: [] }, { firing: ['a', 'b'], resolved: [] }, true],
-  ['all resolved', { firing: ['a'], resolved: [] }, { firing: [], resolved: ['a'] }, true],
-  ['one resolved of two', { firing: ['a', 'b'], resolved: [] }, { firing: ['a'], resolved: ['b'] }, true],
+  ['a first firing alert', null, { firing: ['a'], resolved: [] }, 'first notification'],
+  ['only resolved and never told', null, { firing: [], resolved: ['a'] }, null],
+  ['the same again', { firing: ['a'], resolved: [] }, { firing: ['a'], resolved: [] }, null],
+  ['one more', { firing: ['a'], resolved: [] }, { firing: ['a', 'b'], resolved: [] }, 'new alerts added'],
+  [
+    'back after all were resolved',
+    { firing: [], resolved: ['a'] },
+    { firing: ['a'], resolved: [] },
+    'first notification',
+  ],
+  ['all resolved', { firing: ['a'], resolved: [] }, { firing: [], resolved: ['a'] }, 'all alerts resolved'],
+  ['came and went in between', { firing: [], resolved: ['a'] }, { firing: [], resolved: ['b'] }, null],
+  [
+    'one resolved of two',
+    { firing: ['a', 'b'], resolved: [] },
+    { firing: ['a'], resolved: ['b'] },
+    'some alerts resolved',
+  ],
   [
     'the same after the repeat interval',
     { firing: ['a'], resolved: [] },
     { firing: ['a'], resolved: [], afterMs: 2000 },
-    true,
+    'repeat interval elapsed',
   ],
 ]
 for (const [name, last, { firing, resolved, afterMs = 0 }, want] of needs) {
-  test(`needsUpdate(): ${name}`, () => {
+  test(`notificationReason(): ${name}`, () => {
     const sent = last ? { ...last, atMs: 0, expiresAtMs: 1e9 } : undefined
-    assert.equal(needsUpdate(sent, { firing, resolved, nowMs: afterMs, repeatMs: 1000, sendResolved: true }), want)
+    const need = { firing, resolved, nowMs: afterMs, repeatMs: 1000, sendResolved: true }
+    assert.equal(notificationReason(sent, need), want)
   })
 }
+
+test('without send_resolved, an alert that comes back is told again', async () => {
+  const dir = fs.mkdtempSync(path.join(os.tmpdir(), 'helio-alerts-'))
+  const hook = await receiver([])
+  const text = config(hook.url).replace("'}]", "', send_resolved: false}]")
+  const dispatcher = new Dispatcher(loadAlertmanagerConfig(text, 'am.yml'), makeEnv(dir))
+  try {
+    const later = Date.now() + 3600_000
+    for (const round of [1, 2]) {
+      dispatcher.receive([alertOf('a', later)])
+      await until(() => hook.bodies.length === round)
+      dispatcher.receive([alertOf('a', 2000)])
+      await until(() => dispatcher.alertCount === 0)
+    }
+    assert.deepEqual(
+      hook.bodies.map((body) => [body.status, body.notification_reason]),
+      [
+        ['firing', 'first notification'],
+        ['firing', 'first notification'],
+      ],
+    )
+  } finally {
+    dispatcher.stop()
+    hook.close()
+    fs.rmSync(dir, { recursive: true })
+  }
+})
 
 test('a bad file is refused with its place', () => {
   assert.throws(

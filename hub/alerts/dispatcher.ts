@@ -7,7 +7,15 @@ import type { Clock, Disk, Logger, Net, Timer } from '../../protocol/env/mod.ts'
 import { formatLabels, type Labels, labelsFrom } from '../../protocol/labels/mod.ts'
 import type { AlertmanagerConfig, Receiver, Route } from './config.ts'
 import { matchRoutes } from './route.ts'
-import { type Alert, fingerprint, groupLabelsOf, isResolved, sendWebhook, webhookBody } from './webhook.ts'
+import {
+  type Alert,
+  fingerprint,
+  groupLabelsOf,
+  isResolved,
+  type NotificationReason,
+  sendWebhook,
+  webhookBody,
+} from './webhook.ts'
 
 export type DispatcherEnv = {
   readonly clock: Clock
@@ -166,21 +174,30 @@ export class Dispatcher {
         const key = `${group.key}\0${receiver.name}\0webhook\0${index}`
         const firing = alerts.filter((alert) => !isResolved(alert, nowMs)).map(({ labels }) => fingerprint(labels))
         const resolved = alerts.filter((alert) => isResolved(alert, nowMs)).map(({ labels }) => fingerprint(labels))
-        if (
-          !needsUpdate(this.#sent.get(key), {
-            firing,
-            resolved,
-            nowMs,
-            repeatMs: group.route.repeatIntervalMs,
-            sendResolved: webhook.sendResolved,
-          })
-        )
-          return true
+        const reason = notificationReason(this.#sent.get(key), {
+          firing,
+          resolved,
+          nowMs,
+          repeatMs: group.route.repeatIntervalMs,
+          sendResolved: webhook.sendResolved,
+        })
+        if (reason === null) return true
+        const sent = {
+          firing,
+          resolved,
+          atMs: nowMs,
+          expiresAtMs: nowMs + Math.max(LOG_RETENTION_MS, 2 * group.route.repeatIntervalMs),
+        }
         const shown = webhook.sendResolved ? alerts : alerts.filter((alert) => !isResolved(alert, nowMs))
-        if (shown.length === 0) return true
+        if (shown.length === 0) {
+          // Nothing to tell, but the alerts are known to have ended: their return is news.
+          this.#remember(key, sent)
+          return true
+        }
         const body = webhookBody(
           {
             receiver: receiver.name,
+            reason,
             groupKey: group.key,
             groupLabels: group.labels,
             alerts: shown,
@@ -190,13 +207,7 @@ export class Dispatcher {
           webhook.maxAlerts,
         )
         const ok = await this.#sendWithRetry(group, receiver, webhook, body, nowMs)
-        if (ok)
-          this.#remember(key, {
-            firing,
-            resolved,
-            atMs: nowMs,
-            expiresAtMs: nowMs + Math.max(LOG_RETENTION_MS, 2 * group.route.repeatIntervalMs),
-          })
+        if (ok) this.#remember(key, sent)
         return ok
       }),
     )
@@ -280,15 +291,16 @@ type Need = {
   readonly sendResolved: boolean
 }
 
-/** Semantics: Alertmanager notify.go, DedupStage.needsUpdate. */
-export function needsUpdate(
+/** null: nothing that the receiver does not know. Semantics: Alertmanager notify.go, DedupStage.needsUpdate (v0.33). */
+export function notificationReason(
   last: Sent | undefined,
   { firing, resolved, nowMs, repeatMs, sendResolved }: Need,
-): boolean {
-  if (!last) return firing.length > 0
+): NotificationReason | null {
+  if (!last) return firing.length > 0 ? 'first notification' : null
   const within = (ids: readonly string[], known: readonly string[]): boolean => ids.every((id) => known.includes(id))
-  if (!within(firing, last.firing)) return true
-  if (firing.length === 0) return last.firing.length > 0
-  if (sendResolved && !within(resolved, last.resolved)) return true
-  return last.atMs + repeatMs < nowMs
+  if (!within(firing, last.firing)) return last.firing.length === 0 ? 'first notification' : 'new alerts added'
+  // Whatever send_resolved says, or the log would keep alerts that have ended.
+  if (firing.length === 0) return last.firing.length > 0 ? 'all alerts resolved' : null
+  if (sendResolved && !within(resolved, last.resolved)) return 'some alerts resolved'
+  return last.atMs + repeatMs < nowMs ? 'repeat interval elapsed' : null
 }

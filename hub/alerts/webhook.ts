@@ -12,8 +12,17 @@ export type Alert = {
   readonly generatorUrl: string
 }
 
+/** Why a group is notified about now. */
+export type NotificationReason =
+  | 'first notification'
+  | 'new alerts added'
+  | 'some alerts resolved'
+  | 'all alerts resolved'
+  | 'repeat interval elapsed'
+
 export type Notification = {
   readonly receiver: string
+  readonly reason: NotificationReason
   readonly groupKey: string
   readonly groupLabels: Labels
   readonly alerts: readonly Alert[]
@@ -46,6 +55,7 @@ export function webhookBody(notification: Notification, maxAlerts: number): stri
     version: '4',
     groupKey: notification.groupKey,
     truncatedAlerts: alerts.length - shown.length,
+    notification_reason: notification.reason,
   })
 }
 

@@ -79,7 +79,7 @@ function describeRule(
     keepFiringFor: rule.keepFiringForMs / 1000,
     labels: rule.labels,
     annotations: rule.annotations,
-    alerts: withAlerts ? shownAlerts([...alerting.active.values()]) : [],
+    alerts: withAlerts ? shownAlerts([...alerting.active.values()]) : null,
     type: 'alerting',
   }
 }
