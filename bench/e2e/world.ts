@@ -272,7 +272,7 @@ export class World {
     const server = new HttpProgram(
       {
         name,
-        file: needed('alertmanager'),
+        file: this.#alertmanagerBinary(),
         args: [
           `--config.file=${this.file(`${name}/alertmanager.yml`, config)}`,
           `--storage.path=${this.file(`${name}/data`)}`,
@@ -286,6 +286,23 @@ export class World {
     )
     this.#programs.push(server)
     return server.restart()
+  }
+
+  /**
+   * Debian's Alertmanager reads its templates under an absolute path that only exists where it is installed: a copy of
+   * the program gets a path of the same length, relative to where it runs.
+   */
+  #alertmanagerBinary(): string {
+    const copy = path.join(this.folder, 'alertmanager.bin')
+    if (fs.existsSync(copy)) return copy
+    const installed = '/usr/share/prometheus/alertmanager'
+    const here = 'share-of-alertmanager'.padEnd(installed.length, '-')
+    const original = needed('alertmanager')
+    fs.symlinkSync(path.join(original, '../../share/prometheus/alertmanager'), path.join(this.folder, here))
+    const program = fs.readFileSync(original)
+    for (let at = program.indexOf(installed); at >= 0; at = program.indexOf(installed, at + 1)) program.write(here, at)
+    fs.writeFileSync(copy, program, { mode: 0o755 })
+    return copy
   }
 
   /** Runs something to its end. */
