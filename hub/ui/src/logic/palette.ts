@@ -25,12 +25,14 @@ export function hashText(text: string): number {
   return (hash ^ (hash >>> 13)) >>> 0
 }
 
-/**
- * A slot per series, independent of their order. All eight full lines are given before any dash; past 32 series slots
- * repeat.
- */
+/** More lines than there are slots: dashes would tell nothing apart any more, and they are slow to draw. */
+export const MAX_SLOTS = PALETTES.light.length * DASHES.length
+
+/** A slot per series, independent of their order. All eight full lines are given before any dash. */
 export function assignSlots(series: readonly LabelSet[]): Slot[] {
   const colors = PALETTES.light.length
+  if (series.length > MAX_SLOTS)
+    return series.map((labels) => ({ color: hashText(seriesKey(labels)) % colors, dash: 0 }))
   const order = series
     .map((labels, index) => ({ index, key: seriesKey(labels) }))
     .map((item) => ({ ...item, hash: hashText(item.key) }))
@@ -38,7 +40,6 @@ export function assignSlots(series: readonly LabelSet[]): Slot[] {
   const slots: Slot[] = new Array(series.length)
   const taken = new Set<number>()
   for (const { index, hash } of order) {
-    if (taken.size === colors * DASHES.length) taken.clear()
     const dash = Math.floor(taken.size / colors)
     let color = hash % colors
     while (taken.has(dash * colors + color)) color = (color + 1) % colors

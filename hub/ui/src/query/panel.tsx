@@ -1,5 +1,5 @@
 /** One expression with its answer as a table or as a graph. */
-import { useId, useMemo, useState } from 'preact/hooks'
+import { useId, useMemo, useRef, useState } from 'preact/hooks'
 import type { PanelState, Tab } from '../state/url-state.ts'
 import { Expression } from './expression.tsx'
 import { GraphView } from './graph-view.tsx'
@@ -34,8 +34,12 @@ export function Panel({ index, panel, tick, onChange, onRemove }: Props) {
   const [cancel, setCancel] = useState<{ cancel(): void } | null>(null)
   const onRunning = useMemo(() => (stop: (() => void) | null) => setCancel(stop && { cancel: stop }), [])
   const View = panel.tab === 'graph' ? GraphView : TableView
+  // A graph under the pointer stands still: the refresh waits until it leaves.
+  const view = useRef<HTMLDivElement>(null)
+  const held = useRef(tick)
+  if (!view.current?.querySelector('.u-over:hover')) held.current = tick
   // A fixed end has one answer: only the reader asks for it again.
-  const asked = panel.endMs === null ? runs + tick : runs
+  const asked = panel.endMs === null ? runs + held.current : runs
 
   return (
     <section class="panel" aria-label={`Expression ${index + 1}`}>
@@ -84,7 +88,7 @@ export function Panel({ index, panel, tick, onChange, onRemove }: Props) {
         ))}
         {isDraft && panel.expr !== '' && <span class="hint">edited, not run: Enter runs</span>}
       </div>
-      <div class="view" role="tabpanel" id={`${id}-view`} aria-labelledby={`${id}-${panel.tab}`}>
+      <div ref={view} class="view" role="tabpanel" id={`${id}-view`} aria-labelledby={`${id}-${panel.tab}`}>
         <View panel={panel} tick={asked} onChange={onChange} onRunning={onRunning} />
       </div>
     </section>

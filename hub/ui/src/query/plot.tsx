@@ -9,14 +9,13 @@ import { type Aligned, type Grid, summarize } from '../logic/align.ts'
 import { axisValues, formatCount, formatSi, plural } from '../logic/format.ts'
 import { formatSeries, type LabelSet } from '../logic/labels.ts'
 import { linePath } from '../logic/line-path.ts'
-import { DASHES, PALETTES, type Slot } from '../logic/palette.ts'
+import { DASHES, MAX_SLOTS, PALETTES, type Slot } from '../logic/palette.ts'
 import { axisLabels, formatOffset, formatTime } from '../logic/time.ts'
 import { useSettings } from '../state/settings.ts'
 import { createTooltip, type TooltipItem } from './tooltip.ts'
 
 const HEIGHT = 320
 const MAX_TOOLTIP_ROWS = 8
-const LINE_WIDTH = 1.5
 
 type Props = {
   readonly aligned: Aligned
@@ -119,6 +118,7 @@ type Look = Pick<Props, 'slots' | 'yMin'> & { readonly theme: 'light' | 'dark'; 
 function createPlot(parent: HTMLElement, latest: { readonly current: Props }, look: Look): uPlot {
   const css = readStyle(parent)
   const colors = look.slots.map((slot) => PALETTES[look.theme][slot.color]!)
+  const isFew = look.slots.length <= MAX_SLOTS
   const axis = {
     stroke: css.color('--ink-2'),
     font: `11px ${css.sans}`,
@@ -128,10 +128,11 @@ function createPlot(parent: HTMLElement, latest: { readonly current: Props }, lo
   const options: uPlot.Options = {
     width: parent.clientWidth,
     height: HEIGHT,
-    padding: [8, 12, 0, 0],
+    padding: [8, 20, 0, 0],
     ...(look.zone === 'utc' && { tzDate: (seconds: number) => uPlot.tzDate(new Date(seconds * 1000), 'Etc/UTC') }),
     legend: { show: false },
-    focus: { alpha: look.slots.length > 1 ? 0.25 : 1 },
+    // Below 1 every move of the pointer to another line draws all of them again.
+    focus: { alpha: isFew ? 0.25 : 1 },
     scales: {
       x: {
         time: true,
@@ -147,7 +148,7 @@ function createPlot(parent: HTMLElement, latest: { readonly current: Props }, lo
       {},
       ...look.slots.map((slot, index) => ({
         stroke: colors[index]!,
-        width: LINE_WIDTH,
+        width: isFew ? 1.5 : 1,
         dash: [...DASHES[slot.dash]!],
         points: { show: false },
         paths: drawLine,
