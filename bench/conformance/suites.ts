@@ -5,6 +5,7 @@ import fs from 'node:fs'
 import os from 'node:os'
 import path from 'node:path'
 import { createLogger, nodeDisk, systemClock } from '../../agent/env/mod.ts'
+import { runHaproxyCases } from '../../exporters/haproxy/conformance.ts'
 import { runMemcachedCases } from '../../exporters/memcached/conformance.ts'
 import { runNodeCases } from '../../exporters/node/conformance.ts'
 import { runParserCases } from '../../hub/promql/conformance/parser.ts'
@@ -68,9 +69,16 @@ export const SUITES: Readonly<Record<string, Suite>> = {
     return [...good, ...failures.map(({ script, line, message }) => ({ name: `${script}:${line}`, error: message }))]
   },
   rules: async (paths) => paths.flatMap((given) => ruleCases(inside(given, 'cases.json'))),
+  'exporters/haproxy': (paths) => folderCases(paths, (readText) => runHaproxyCases(readText, exporterEnv())),
   'exporters/memcached': (paths) => folderCases(paths, runMemcachedCases),
   'exporters/node': async (paths) => (await Promise.all(paths.map((given) => nodeCases(given)))).flat(),
 }
+
+const exporterEnv = () => ({
+  disk: nodeDisk,
+  clock: systemClock,
+  log: createLogger({ level: 'error', format: 'logfmt', now: () => 0, write: () => {} }),
+})
 
 async function folderCases(
   folders: readonly string[],
@@ -142,13 +150,8 @@ async function nodeCases(folder: string): Promise<CaseResult[]> {
   const root = fs.mkdtempSync(path.join(os.tmpdir(), 'helio-conformance-node-'))
   try {
     execFileSync('tar', ['-xzf', path.join(folder, 'fixtures.tar.gz'), '-C', root])
-    const log = createLogger({ level: 'error', format: 'logfmt', now: () => 0, write: () => {} })
     const expected = fs.readFileSync(path.join(folder, 'e2e-output.txt'), 'utf8')
-    return await runNodeCases(readJson(path.join(folder, 'e2e.json')), expected, root, {
-      disk: nodeDisk,
-      clock: systemClock,
-      log,
-    })
+    return await runNodeCases(readJson(path.join(folder, 'e2e.json')), expected, root, exporterEnv())
   } finally {
     fs.rmSync(root, { recursive: true })
   }
