@@ -283,6 +283,22 @@ test('without delayed name removal functions drop the name at once', () => {
   )
 })
 
+test('what is absent is grouped by the labels of its selector', () => {
+  const result = run('count by (i) (abs(absent_over_time(y{i="none"}[1m])))', at(5 * MINUTE), reader())
+  assert.ok(result.type === 'vector')
+  assert.deepEqual(
+    result.series.map(({ labels }) => labels),
+    [['i', 'none']],
+  )
+})
+
+test('limitk() at an instant gives its series group by group', () => {
+  const result = run('limitk by (g) (2, y)', at(5 * MINUTE), reader())
+  assert.ok(result.type === 'vector')
+  const groups = result.series.map(({ labels }) => labels[labels.indexOf('g') + 1])
+  assert.deepEqual(groups, ['g0', 'g0', 'g1', 'g1', 'g2', 'g2'])
+})
+
 test('a range vector at an instant gives the samples themselves', () => {
   const result = run('y{i="0"}[2m]', at(5 * MINUTE), reader())
   assert.ok(result.type === 'raw-matrix')

@@ -73,6 +73,8 @@ export function isStored(expr: Expr): boolean {
     case 'unary':
       return isStored(expr.expr)
     case 'call':
+      // What is absent has the labels of its selector.
+      if (expr.func === 'absent_over_time') return false
       if (expr.func in RANGE_FUNCTIONS) return expr.args.some((arg) => unwrap(arg).kind === 'matrix-selector')
       return expr.func in FLOAT_FUNCTIONS && isStored(expr.args[0]!)
     default:

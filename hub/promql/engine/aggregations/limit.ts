@@ -24,6 +24,40 @@ export function limitsOf(param: Float64Array): number[] {
   })
 }
 
+/**
+ * What is chosen at an instant comes group by group, each in the order of a binary heap of values that is never popped:
+ * no order that means anything, but the one that upstream's users see.
+ */
+class EmissionHeap {
+  readonly #series: Series[] = []
+
+  get size(): number {
+    return this.#series.length
+  }
+
+  push(series: Series): void {
+    const heap = this.#series
+    heap.push(series)
+    for (let at = heap.length - 1; at > 0; ) {
+      const parent = (at - 1) >> 1
+      if (!isLess(heap[at]!, heap[parent]!)) return
+      const other = heap[parent]!
+      heap[parent] = heap[at]!
+      heap[at] = other
+      at = parent
+    }
+  }
+
+  emit(emit: Emit): void {
+    for (const series of this.#series) emit(series)
+  }
+}
+
+/** As vectorByValueHeap in Prometheus promql/engine.go; a histogram counts as 0. */
+function isLess(a: Series, b: Series): boolean {
+  return Number.isNaN(a.values[0]!) || a.values[0]! < b.values[0]!
+}
+
 export function streamLimitK(
   ctx: QueryContext,
   expr: AggregateExpr,
@@ -35,6 +69,15 @@ export function streamLimitK(
   const limits = limitsOf(param)
   const all = collectVector(ctx, expr.expr, frame)
   done()
+  if (frame.steps === 1) {
+    const heaps = new GroupTable(ctx, expr, () => new EmissionHeap())
+    for (const series of all) {
+      const heap = heaps.of(series)
+      if (series.present[0] !== NONE && heap.size < limits[0]!) heap.push(series)
+    }
+    for (const heap of heaps.values()) heap.emit(emit)
+    return
+  }
   const groups = new GroupTable(ctx, expr, () => ({ taken: new Float64Array(frame.steps) }))
   for (const series of all) {
     const { taken } = groups.of(series)
@@ -63,15 +106,20 @@ export function streamLimitRatio(
   if (min < -1) warnRatio(ctx, expr, min, -1)
   const all: Series[] = collectVector(ctx, expr.expr, frame)
   done()
+  const heaps = frame.steps === 1 ? new GroupTable(ctx, expr, () => new EmissionHeap()) : null
   for (const series of all) {
+    const heap = heaps?.of(series)
     const place = Number(hashLabels(ctx.labelsOf(series))) / 2 ** 64
     for (let i = 0; i < frame.steps; i++) {
       const ratio = ratios[i]!
       const chosen = ratio >= 0 ? place < ratio : place >= 1 + ratio
       if (!chosen || ratio === 0) series.present[i] = NONE
     }
-    if (anyPresent(series.present)) emit(series)
+    if (!anyPresent(series.present)) continue
+    if (heap === undefined) emit(series)
+    else heap.push(series)
   }
+  if (heaps !== null) for (const heap of heaps.values()) heap.emit(emit)
 }
 
 function warnRatio(ctx: QueryContext, expr: AggregateExpr, ratio: number, capped: number): void {
