@@ -139,6 +139,21 @@ describe('the page before a real Prometheus', { skip }, () => {
     assert.deepEqual(await watched.complaints(), [])
   })
 
+  test('types over coloured text, brackets around a selection too, without breaking the policy', async () => {
+    await page.goto(`${server.url}/query?g0.expr=${encodeURIComponent('rate(prometheus_http_requests_total[10s])')}`)
+    await page.locator('.cm-content').focus()
+    await page.keyboard.press('Control+A')
+    await page.keyboard.type('up')
+    assert.equal(await editorText(page), 'up')
+    await page.keyboard.press('Escape')
+    await page.keyboard.press('Control+A')
+    await page.keyboard.type('(')
+    assert.equal(await editorText(page), '(up)')
+    await page.keyboard.press('Control+Z')
+    assert.equal(await editorText(page), 'up')
+    assert.deepEqual(await watched.complaints(), [])
+  })
+
   test('underlines what is wrong in the editor without breaking the policy', async () => {
     await page.goto(`${server.url}/query`)
     await page.locator('.cm-content').focus()
