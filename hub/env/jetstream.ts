@@ -220,9 +220,10 @@ class DurableFeed implements StreamFeed {
   }
 
   async #ensureConsumer(manager: JetStreamManager): Promise<void> {
-    const { durable, subjects = STREAM_SUBJECTS, maxPending = 256, ackWaitMs = 30_000 } = this.#options
+    const { durable, subjects, maxPending = 256, ackWaitMs = 30_000 } = this.#options
     const wanted = {
-      filter_subjects: [...subjects],
+      // Without a filter where none is needed: servers before 2.10 know no list of them.
+      ...(subjects && { filter_subjects: [...subjects] }),
       max_ack_pending: maxPending,
       ack_wait: nanos(ackWaitMs),
     }
