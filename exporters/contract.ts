@@ -64,3 +64,10 @@ export function refuseUnknownFlags(flags: Flags, known: readonly string[]): void
     if (!known.includes(flag) && !(flag.startsWith('no-') && known.includes(flag.slice(3))))
       throw new FlagError(flag, `unknown; known are ${known.join(', ')}`)
 }
+
+/** A flag that may be given several times; none is an empty list. */
+export function listFlag(flags: Flags, name: string): readonly string[] {
+  const value = flags[name]
+  if (value === undefined) return []
+  return typeof value === 'string' ? [value] : value
+}

@@ -1,11 +1,13 @@
 /** What the collectors of the node exporter share: where the system's files are, how they are read, how a metric is made. */
-import type { Clock, Disk } from '../../protocol/env/mod.ts'
+import type { Clock, Disk, Logger } from '../../protocol/env/mod.ts'
 import type { FamilyType, Metric, MetricFamily } from '../../protocol/exposition/mod.ts'
+import { compileRegex } from '../../protocol/matchers/mod.ts'
 import type { Flags } from '../contract.ts'
 
 export type NodeContext = {
   readonly disk: Disk
   readonly clock: Clock
+  readonly log: Logger
   readonly flags: Flags
   readonly procfs: string
   readonly sysfs: string
@@ -19,6 +21,14 @@ export interface Collector {
   update(): readonly MetricFamily[] | Promise<readonly MetricFamily[]>
 }
 
+/** The system does not have what the collector reads: not a failure to shout about. */
+export class NoDataError extends Error {
+  constructor(message: string) {
+    super(message)
+    this.name = 'NoDataError'
+  }
+}
+
 export function family(type: FamilyType, name: string, help: string, metrics: readonly Metric[]): MetricFamily {
   return { name: `node_${name}`, help, type, metrics }
 }
@@ -28,22 +38,44 @@ export function single(type: FamilyType, name: string, help: string, value: numb
   return family(type, name, help, [{ labels: [], value }])
 }
 
-/** null when the file is absent or cannot be read (many files of sysfs answer EINVAL). */
-export function readOptional(disk: Disk, file: string): string | null {
-  try {
-    return disk.readText(file)
-  } catch {
-    return null
+/** Families that grow sample by sample while a collector walks its source; type and help are those given first. */
+export class FamilySet {
+  readonly #byName = new Map<string, { readonly type: FamilyType; readonly help: string; readonly metrics: Metric[] }>()
+
+  /** @param labels flat pairs, sorted by label name */
+  add(type: FamilyType, name: string, help: string, labels: readonly string[], value = 1): void {
+    let known = this.#byName.get(name)
+    if (!known) {
+      known = { type, help, metrics: [] }
+      this.#byName.set(name, known)
+    }
+    known.metrics.push({ labels, value })
+  }
+
+  gauge(name: string, help: string, labels: readonly string[], value = 1): void {
+    this.add('gauge', name, help, labels, value)
+  }
+
+  counter(name: string, help: string, labels: readonly string[], value: number): void {
+    this.add('counter', name, help, labels, value)
+  }
+
+  list(): MetricFamily[] {
+    return [...this.#byName].map(([name, { type, help, metrics }]) => family(type, name, help, metrics))
   }
 }
 
-/** `1,3-5,9` of the kernel's CPU lists. */
-export function parseCpuList(text: string): number[] {
-  const out: number[] = []
-  for (const part of text.trim().split(',')) {
-    if (part === '') continue
-    const [first, last = first] = part.split('-')
-    for (let cpu = Number(first); cpu <= Number(last); cpu++) out.push(cpu)
-  }
-  return out
+/** Upstream allows one of the two. */
+export function nameFilter(include: string, exclude: string): (name: string) => boolean {
+  const included = include === '' ? null : compileRegex(include)
+  const excluded = exclude === '' ? null : compileRegex(exclude)
+  return (name) => (included?.matcher(name).find() ?? true) && !(excluded?.matcher(name).find() ?? false)
+}
+
+/** Characters that a metric name may hold, lower case; what else there is becomes `_`. Semantics: node_exporter hwmon_linux.go, cleanMetricName. */
+export function cleanName(text: string): string {
+  return text
+    .toLowerCase()
+    .replace(/[^a-z0-9:_]/g, '_')
+    .replace(/^_+|_+$/g, '')
 }

@@ -2,7 +2,8 @@
 import type { Metric, MetricFamily } from '../../protocol/exposition/mod.ts'
 import { compileRegex } from '../../protocol/matchers/mod.ts'
 import { booleanFlag, stringFlag } from '../contract.ts'
-import { type Collector, family, type NodeContext, parseCpuList, readOptional } from './collector.ts'
+import { type Collector, family, type NodeContext } from './collector.ts'
+import { listDirectory, parseCpuList, readOptional } from './files.ts'
 
 /** Of /proc/stat, in its order; guest times are counted in user and nice as well. */
 const MODES = ['user', 'nice', 'system', 'idle', 'iowait', 'irq', 'softirq', 'steal'] as const
@@ -81,7 +82,7 @@ function throttles({ disk, sysfs }: NodeContext): MetricFamily[] {
   const base = `${sysfs}/devices/system/cpu`
   const packages = new Map<string, number>()
   const cores = new Map<string, Metric>()
-  for (const name of directory(disk, base)) {
+  for (const name of listDirectory(disk, base)) {
     if (!/^cpu\d+$/.test(name)) continue
     const read = (file: string): string | null => readOptional(disk, `${base}/${name}/${file}`)?.trim() ?? null
     const package_ = read('topology/physical_package_id')
@@ -105,14 +106,6 @@ function throttles({ disk, sysfs }: NodeContext): MetricFamily[] {
       [...packages].map(([name, value]) => ({ labels: ['package', name], value })),
     ),
   ]
-}
-
-function directory(disk: NodeContext['disk'], path: string): string[] {
-  try {
-    return disk.readDirectory(path)
-  } catch {
-    return []
-  }
 }
 
 function cpuInfo({ disk, procfs }: NodeContext, flagsInclude: string, bugsInclude: string): MetricFamily[] {

@@ -1,8 +1,8 @@
 /** Block device counters of /proc/diskstats, and what udev knows of the devices. */
-import type { FamilyType, Metric, MetricFamily } from '../../protocol/exposition/mod.ts'
+import type { FamilyType } from '../../protocol/exposition/mod.ts'
 import { stringFlag } from '../contract.ts'
-import { type Collector, family, type NodeContext, readOptional } from './collector.ts'
-import { deviceFilter } from './netdev.ts'
+import { type Collector, FamilySet, type NodeContext, nameFilter } from './collector.ts'
+import { readOptional } from './files.ts'
 
 const DEFAULT_EXCLUDE = '^(z?ram|loop|fd|(h|s|v|xv)d[a-z]|nvme\\d+n\\d+p)\\d+$'
 const SECTOR_BYTES = 512
@@ -42,14 +42,14 @@ const ATA: readonly (readonly [property: string, name: string, help: string])[] 
 
 export function diskstatsCollector(context: NodeContext): Collector {
   const { disk, procfs, flags } = context
-  const keep = deviceFilter(
+  const keep = nameFilter(
     stringFlag(flags, 'collector.diskstats.device-include', ''),
     stringFlag(flags, 'collector.diskstats.device-exclude', DEFAULT_EXCLUDE),
   )
   return {
     name: 'diskstats',
     update() {
-      const found = new Families()
+      const found = new FamilySet()
       for (const line of disk.readText(`${procfs}/diskstats`).split('\n')) {
         const [major, minor, device, ...values] = line.trim().split(/\s+/)
         if (!major || !minor || !device || !keep(device)) continue
@@ -66,7 +66,7 @@ export function diskstatsCollector(context: NodeContext): Collector {
 
 type Device = { readonly major: string; readonly minor: string; readonly device: string }
 
-function describe({ disk, sysfs, udevData }: NodeContext, found: Families, { major, minor, device }: Device): void {
+function describe({ disk, sysfs, udevData }: NodeContext, found: FamilySet, { major, minor, device }: Device): void {
   const udev = properties(readOptional(disk, `${udevData}/b${major}:${minor}`) ?? '')
   const get = (name: string): string => udev.get(name) ?? ''
   const rotational = readOptional(disk, `${sysfs}/block/${device}/queue/rotational`)?.trim() ?? '0'
@@ -101,18 +101,4 @@ function properties(text: string): Map<string, string> {
     if (line.startsWith('E:') && equals > 0) out.set(line.slice(2, equals), line.slice(equals + 1))
   }
   return out
-}
-
-class Families {
-  readonly #byName = new Map<string, { readonly type: FamilyType; readonly help: string; readonly metrics: Metric[] }>()
-
-  add(type: FamilyType, name: string, help: string, labels: readonly string[], value = 1): void {
-    const known = this.#byName.get(name) ?? { type, help, metrics: [] }
-    known.metrics.push({ labels, value })
-    this.#byName.set(name, known)
-  }
-
-  list(): MetricFamily[] {
-    return [...this.#byName].map(([name, { type, help, metrics }]) => family(type, name, help, metrics))
-  }
 }

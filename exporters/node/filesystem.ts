@@ -3,9 +3,9 @@
  * and a mount point whose call still hangs is not asked again.
  */
 import type { FamilyType, Metric } from '../../protocol/exposition/mod.ts'
-import { compileRegex } from '../../protocol/matchers/mod.ts'
 import { stringFlag } from '../contract.ts'
-import { type Collector, family, type NodeContext, readOptional } from './collector.ts'
+import { type Collector, family, type NodeContext, nameFilter } from './collector.ts'
+import { readOptional } from './files.ts'
 
 const DEFAULT_MOUNT_EXCLUDE = '^/(dev|proc|run/credentials/.+|sys|var/lib/docker/.+|var/lib/containers/storage/.+)($|/)'
 const DEFAULT_TYPE_EXCLUDE =
@@ -33,12 +33,12 @@ const VALUES: readonly (readonly [name: string, help: string])[] = [
 export function filesystemCollector(context: NodeContext): Collector {
   const { disk, clock, rootfs, flags } = context
   const include = stringFlag(flags, 'collector.filesystem.mount-points-include', '')
-  const mountWanted = filter(
+  const mountWanted = nameFilter(
     include,
     stringFlag(flags, 'collector.filesystem.mount-points-exclude', include === '' ? DEFAULT_MOUNT_EXCLUDE : ''),
   )
   const typeInclude = stringFlag(flags, 'collector.filesystem.fs-types-include', '')
-  const typeWanted = filter(
+  const typeWanted = nameFilter(
     typeInclude,
     stringFlag(flags, 'collector.filesystem.fs-types-exclude', typeInclude === '' ? DEFAULT_TYPE_EXCLUDE : ''),
   )
@@ -119,8 +119,11 @@ export function filesystemCollector(context: NodeContext): Collector {
 }
 
 /** Mounts of process 1, which sees the host's even from inside a unit with its own namespace. */
-export function readMounts({ disk, procfs, rootfs }: Pick<NodeContext, 'disk' | 'procfs' | 'rootfs'>): Mount[] {
-  const text = readOptional(disk, `${procfs}/1/mountinfo`) ?? disk.readText(`${procfs}/self/mountinfo`)
+export function readMounts(
+  { disk, procfs, rootfs }: Pick<NodeContext, 'disk' | 'procfs' | 'rootfs'>,
+  process: '1' | 'self' = '1',
+): Mount[] {
+  const text = readOptional(disk, `${procfs}/${process}/mountinfo`) ?? disk.readText(`${procfs}/self/mountinfo`)
   return text.split('\n').flatMap((line): Mount[] => {
     // Optional fields of any number end with a lone dash: `… - TYPE SOURCE SUPER_OPTIONS`.
     const [head, tail] = line.split(' - ')
@@ -158,10 +161,4 @@ function stripRoot(rootfs: string, path: string): string {
 
 function joinRoot(rootfs: string, path: string): string {
   return rootfs === '/' ? path : `${rootfs}${path}`
-}
-
-function filter(include: string, exclude: string): (text: string) => boolean {
-  const included = include === '' ? null : compileRegex(include)
-  const excluded = exclude === '' ? null : compileRegex(exclude)
-  return (text) => (included?.matcher(text).find() ?? true) && !(excluded?.matcher(text).find() ?? false)
 }

@@ -5,38 +5,10 @@
 import type { Clock, Disk, Logger } from '../../protocol/env/mod.ts'
 import type { Metric, MetricFamily } from '../../protocol/exposition/mod.ts'
 import { booleanFlag, type Exporter, FlagError, type Flags, stringFlag } from '../contract.ts'
-import { type Collector, family, type NodeContext, single } from './collector.ts'
-import { cpuCollector } from './cpu.ts'
-import { diskstatsCollector } from './diskstats.ts'
-import { filesystemCollector } from './filesystem.ts'
-import { loadavgCollector } from './loadavg.ts'
-import { meminfoCollector } from './meminfo.ts'
-import { netdevCollector } from './netdev.ts'
-import { netstatCollector } from './netstat.ts'
-import { osCollector } from './os.ts'
-import { NoDataError, pressureCollector } from './pressure.ts'
-import { statCollector } from './stat.ts'
-import { timeCollector } from './time.ts'
-import { unameCollector } from './uname.ts'
-import { vmstatCollector } from './vmstat.ts'
+import { type Collector, family, NoDataError, type NodeContext, single } from './collector.ts'
+import { COLLECTORS } from './collectors.ts'
 
 export { readMounts } from './filesystem.ts'
-
-const COLLECTORS: Readonly<Record<string, (context: NodeContext) => Collector>> = {
-  cpu: cpuCollector,
-  diskstats: diskstatsCollector,
-  filesystem: filesystemCollector,
-  loadavg: loadavgCollector,
-  meminfo: meminfoCollector,
-  netdev: netdevCollector,
-  netstat: netstatCollector,
-  os: osCollector,
-  pressure: pressureCollector,
-  stat: statCollector,
-  time: timeCollector,
-  uname: unameCollector,
-  vmstat: vmstatCollector,
-}
 
 export type NodeOptions = {
   readonly disk: Disk
@@ -52,6 +24,7 @@ export function createNodeExporter({ disk, clock, log, flags, version }: NodeOpt
   const context: NodeContext = {
     disk,
     clock,
+    log,
     flags,
     procfs: stringFlag(flags, 'path.procfs', '/proc'),
     sysfs: stringFlag(flags, 'path.sysfs', '/sys'),
@@ -60,8 +33,8 @@ export function createNodeExporter({ disk, clock, log, flags, version }: NodeOpt
   }
   const defaultOn = !booleanFlag(flags, 'collector.disable-defaults', false)
   const collectors = Object.keys(COLLECTORS)
-    .filter((name) => booleanFlag(flags, `collector.${name}`, defaultOn))
-    .map((name) => COLLECTORS[name]!(context))
+    .filter((name) => booleanFlag(flags, `collector.${name}`, defaultOn && COLLECTORS[name]!.on))
+    .map((name) => COLLECTORS[name]!.make(context))
   const complained = new Set<string>()
 
   async function run(
@@ -91,7 +64,7 @@ export function createNodeExporter({ disk, clock, log, flags, version }: NodeOpt
       const each = (value: (run: (typeof runs)[number]) => number): Metric[] =>
         runs.map((result, i) => ({ labels: ['collector', collectors[i]!.name], value: value(result) }))
       return [
-        ...runs.flatMap(({ families }) => families),
+        ...uniqueNames(runs.flatMap(({ families }) => families)),
         family(
           'gauge',
           'scrape_collector_duration_seconds',
@@ -119,13 +92,59 @@ export function createNodeExporter({ disk, clock, log, flags, version }: NodeOpt
   }
 }
 
-const PATHS = ['path.procfs', 'path.sysfs', 'path.rootfs', 'path.udev.data']
+/**
+ * A name once: samples of one family may come from two collectors, and a textfile may use any name. Of families with
+ * another type the first counts; so it does of samples with the same labels.
+ */
+function uniqueNames(families: readonly MetricFamily[]): MetricFamily[] {
+  const byName = new Map<string, MetricFamily>()
+  for (const family of families) {
+    const known = byName.get(family.name)
+    if (!known) byName.set(family.name, family)
+    else if (known.type === family.type && known.type !== 'histogram' && known.type !== 'summary') {
+      const taken = new Set(known.metrics.map(({ labels }) => labels.join('\0')))
+      const added = family.metrics.filter(({ labels }) => !taken.has(labels.join('\0')))
+      byName.set(family.name, { ...known, metrics: [...known.metrics, ...added] })
+    }
+  }
+  return [...byName.values()]
+}
+
+const OWN_FLAGS = ['path.procfs', 'path.sysfs', 'path.rootfs', 'path.udev.data', 'collector.disable-defaults']
+/** Upstream has them; this runtime cannot do what they ask for. */
+const REFUSED: Readonly<Record<string, string>> = {
+  'collector.netclass.netlink':
+    'needs netlink, which this runtime lacks; leave it off, sysfs tells the same properties',
+  'collector.netclass_rtnl.with-stats':
+    'needs netlink, which this runtime lacks; the netdev collector has the statistics',
+  'collector.netdev.address-info': 'needs the addresses of interfaces, which procfs does not tell; leave it off',
+  'collector.netdev.enable-detailed-metrics': 'needs netlink, which this runtime lacks; leave it off',
+  'collector.netdev.label-ifalias': 'is not supported; join with node_network_info{ifalias}',
+}
 
 function checkFlags(flags: Flags): void {
-  for (const flag of Object.keys(flags)) {
-    const name = /^(?:no-)?collector\.([a-z_]+)/.exec(flag)?.[1]
-    if (PATHS.includes(flag) || flag === 'collector.disable-defaults') continue
-    if (name === undefined || !COLLECTORS[name])
-      throw new FlagError(flag, `unknown; collectors are ${Object.keys(COLLECTORS).join(', ')}`)
+  for (const [flag, value] of Object.entries(flags)) {
+    const plain = flag.replace(/^no-/, '')
+    const refusal = REFUSED[plain]
+    if (refusal !== undefined && value !== 'false' && !flag.startsWith('no-')) throw new FlagError(flag, refusal)
+    if (
+      refusal !== undefined ||
+      OWN_FLAGS.includes(flag) ||
+      /^collector\.(?:ntp|perf|systemd|supervisord)\./.test(plain)
+    )
+      continue
+    const name = plain.replace(/^collector\./, '')
+    if (!plain.startsWith('collector.'))
+      throw new FlagError(flag, `unknown; flags begin with collector. or are ${OWN_FLAGS.join(', ')}`)
+    if (COLLECTORS[name]) continue
+    const owner = Object.values(COLLECTORS).find(({ flags: own }) => own?.includes(name))
+    if (owner) continue
+    const near = Object.entries(COLLECTORS).find(([collector]) => name.startsWith(`${collector}.`))
+    throw new FlagError(
+      flag,
+      near
+        ? `unknown; ${near[0]} takes ${near[1].flags?.map((own) => `collector.${own}`).join(', ') ?? 'no flags'}`
+        : `unknown; collectors are ${Object.keys(COLLECTORS).join(', ')}`,
+    )
   }
 }

@@ -1,11 +1,11 @@
 /** Traffic of each network device, in the columns of /proc/net/dev. */
 import type { Metric } from '../../protocol/exposition/mod.ts'
-import { compileRegex } from '../../protocol/matchers/mod.ts'
 import { stringFlag } from '../contract.ts'
-import { type Collector, family, type NodeContext, readOptional } from './collector.ts'
+import { type Collector, family, type NodeContext, nameFilter } from './collector.ts'
+import { readOptional } from './files.ts'
 
 export function netdevCollector({ disk, procfs, sysfs, flags }: NodeContext): Collector {
-  const keep = deviceFilter(
+  const keep = nameFilter(
     stringFlag(flags, 'collector.netdev.device-include', ''),
     stringFlag(flags, 'collector.netdev.device-exclude', ''),
   )
@@ -44,11 +44,4 @@ function names(direction: string, columns: string): string[] {
     .trim()
     .split(/\s+/)
     .map((column) => `${direction}_${column}`)
-}
-
-/** Upstream allows one of the two. */
-export function deviceFilter(include: string, exclude: string): (device: string) => boolean {
-  const included = include === '' ? null : compileRegex(include)
-  const excluded = exclude === '' ? null : compileRegex(exclude)
-  return (device) => (included?.matcher(device).find() ?? true) && !(excluded?.matcher(device).find() ?? false)
 }

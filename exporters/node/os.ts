@@ -1,7 +1,7 @@
 /** The distribution, from os-release. */
 import type { MetricFamily } from '../../protocol/exposition/mod.ts'
-import { type Collector, family, type NodeContext, readOptional, single } from './collector.ts'
-import { NoDataError } from './pressure.ts'
+import { type Collector, family, NoDataError, type NodeContext, single } from './collector.ts'
+import { readOptional } from './files.ts'
 
 const LABELS = [
   'build_id',

@@ -1,6 +1,7 @@
 /** Pressure stall information of /proc/pressure. */
 import type { MetricFamily } from '../../protocol/exposition/mod.ts'
-import { type Collector, type NodeContext, readOptional, single } from './collector.ts'
+import { type Collector, NoDataError, type NodeContext, single } from './collector.ts'
+import { readOptional } from './files.ts'
 
 const METRICS: readonly (readonly [resource: string, line: 'some' | 'full', name: string, help: string])[] = [
   [
@@ -56,13 +57,5 @@ export function pressureCollector({ disk, procfs }: NodeContext): Collector {
       if (out.length === 0) throw new NoDataError('pressure stall information is unavailable')
       return out
     },
-  }
-}
-
-/** The system does not have what the collector reads: not a failure to shout about. */
-export class NoDataError extends Error {
-  constructor(message: string) {
-    super(message)
-    this.name = 'NoDataError'
   }
 }

@@ -1,6 +1,7 @@
 /** The system clock, its zone, and the kernel's clock sources. */
 import type { Metric, MetricFamily } from '../../protocol/exposition/mod.ts'
-import { type Collector, family, type NodeContext, readOptional, single } from './collector.ts'
+import { type Collector, family, type NodeContext, single } from './collector.ts'
+import { readOptional } from './files.ts'
 
 export function timeCollector({ clock, disk, sysfs }: NodeContext): Collector {
   return {

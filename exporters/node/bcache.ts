@@ -1,0 +1,168 @@
+/** Caches of bcache: their devices, hits and write-back. */
+import type { FamilyType } from '../../protocol/exposition/mod.ts'
+import { booleanFlag } from '../contract.ts'
+import { type Collector, FamilySet, NoDataError, type NodeContext } from './collector.ts'
+import { lines, openDirectory, readNumber, readOptional, readTrimmed } from './files.ts'
+
+type Row = readonly [file: string, type: FamilyType, name: string, help: string]
+
+const CACHE_SET: readonly Row[] = [
+  ['average_key_size', 'gauge', 'average_key_size_sectors', 'Average data per key in the btree (sectors).'],
+  ['btree_cache_size', 'gauge', 'btree_cache_size_bytes', 'Amount of memory currently used by the btree cache.'],
+  [
+    'cache_available_percent',
+    'gauge',
+    'cache_available_percent',
+    'Percentage of cache device without dirty data, usable for writeback (may contain clean cached data).',
+  ],
+  ['congested', 'gauge', 'congested', 'Congestion.'],
+  [
+    'root_usage_percent',
+    'gauge',
+    'root_usage_percent',
+    'Percentage of the root btree node in use (tree depth increases if too high).',
+  ],
+  ['tree_depth', 'gauge', 'tree_depth', 'Depth of the btree.'],
+  [
+    'internal/active_journal_entries',
+    'gauge',
+    'active_journal_entries',
+    'Number of journal entries that are newer than the index.',
+  ],
+  ['internal/btree_nodes', 'gauge', 'btree_nodes', 'Total nodes in the btree.'],
+  [
+    'internal/cache_read_races',
+    'counter',
+    'cache_read_races_total',
+    'Counts instances where while data was being read from the cache, the bucket was reused and invalidated - i.e. where the pointer was stale after the read completed.',
+  ],
+]
+const BACKING_STATS: readonly Row[] = [
+  ['bypassed', 'counter', 'bypassed_bytes_total', 'Amount of IO (both reads and writes) that has bypassed the cache.'],
+  ['cache_hits', 'counter', 'cache_hits_total', 'Hits counted per individual IO as bcache sees them.'],
+  ['cache_misses', 'counter', 'cache_misses_total', 'Misses counted per individual IO as bcache sees them.'],
+  ['cache_bypass_hits', 'counter', 'cache_bypass_hits_total', 'Hits for IO intended to skip the cache.'],
+  ['cache_bypass_misses', 'counter', 'cache_bypass_misses_total', 'Misses for IO intended to skip the cache.'],
+  [
+    'cache_miss_collisions',
+    'counter',
+    'cache_miss_collisions_total',
+    'Instances where data insertion from cache miss raced with write (data already present).',
+  ],
+  ['cache_readaheads', 'counter', 'cache_readaheads_total', 'Count of times readahead occurred.'],
+]
+const CACHE_DEVICE: readonly Row[] = [
+  ['io_errors', 'gauge', 'io_errors', 'Number of errors that have occurred, decayed by io_error_halflife.'],
+  [
+    'metadata_written',
+    'counter',
+    'metadata_written_bytes_total',
+    'Sum of all non data writes (btree writes and all other metadata).',
+  ],
+  ['written', 'counter', 'written_bytes_total', 'Sum of all data that has been written to the cache.'],
+]
+/** Lines of `writeback_rate_debug`. */
+const WRITEBACK: readonly (readonly [key: string, name: string, help: string])[] = [
+  ['rate', 'writeback_rate', 'Current writeback rate for this backing device in bytes.'],
+  ['target', 'dirty_target_bytes', 'Current dirty data target threshold for this backing device in bytes.'],
+  [
+    'proportional',
+    'writeback_rate_proportional_term',
+    'Current result of proportional controller, part of writeback rate',
+  ],
+  ['integral', 'writeback_rate_integral_term', 'Current result of integral controller, part of writeback rate'],
+  ['change', 'writeback_change', 'Last writeback rate change step for this backing device.'],
+]
+const PRIORITY: readonly (readonly [key: string, name: string, help: string])[] = [
+  ['Unused', 'priority_stats_unused_percent', "The percentage of the cache that doesn't contain any data."],
+  ['Metadata', 'priority_stats_metadata_percent', "Bcache's metadata overhead."],
+]
+
+/** `priorityStats` is off by default upstream: the kernel walks and sorts all buckets to answer it. */
+export function bcacheCollector({ disk, sysfs, flags }: NodeContext): Collector {
+  const base = `${sysfs}/fs/bcache`
+  const withPriority = booleanFlag(flags, 'collector.bcache.priorityStats', false)
+  return {
+    name: 'bcache',
+    update() {
+      const sets = openDirectory(disk, base)
+      if (sets === null) throw new NoDataError('bcache is not loaded')
+      const out = new FamilySet()
+      for (const uuid of sets) {
+        const folder = `${base}/${uuid}`
+        if (!disk.stat(`${folder}/internal`)) continue
+        values(disk, out, folder, CACHE_SET, ['uuid', uuid])
+        // In nanoseconds, whatever the name of the file says.
+        const btreeRead = readNumber(disk, `${folder}/internal/btree_read_average_duration_us`)
+        if (btreeRead !== null) {
+          out.gauge(
+            'bcache_btree_read_average_duration_seconds',
+            'Average btree read duration.',
+            ['uuid', uuid],
+            btreeRead * 1e-9,
+          )
+        }
+        for (const name of openDirectory(disk, folder) ?? []) {
+          if (/^bdev\d+$/.test(name))
+            backingDevice(disk, out, `${folder}/${name}`, ['backing_device', name, 'uuid', uuid])
+          if (/^cache\d+$/.test(name)) {
+            const labels = ['cache_device', name, 'uuid', uuid]
+            values(disk, out, `${folder}/${name}`, CACHE_DEVICE, labels)
+            if (withPriority) priority(disk, out, `${folder}/${name}`, labels)
+          }
+        }
+      }
+      return out.list()
+    },
+  }
+}
+
+type Disk = NodeContext['disk']
+
+function values(disk: Disk, out: FamilySet, folder: string, rows: readonly Row[], labels: readonly string[]): void {
+  for (const [file, type, name, help] of rows) {
+    const value = parseSize(readTrimmed(disk, `${folder}/${file}`) ?? '')
+    if (value !== null) out.add(type, `bcache_${name}`, help, labels, value)
+  }
+}
+
+function backingDevice(disk: Disk, out: FamilySet, folder: string, labels: readonly string[]): void {
+  const dirty = parseSize(readTrimmed(disk, `${folder}/dirty_data`) ?? '')
+  const help = 'Amount of dirty data for this backing device in the cache.'
+  if (dirty !== null) out.gauge('bcache_dirty_data_bytes', help, labels, dirty)
+  values(disk, out, `${folder}/stats_total`, BACKING_STATS, labels)
+  const debug = colonPairs(readOptional(disk, `${folder}/writeback_rate_debug`) ?? '')
+  for (const [key, name, text] of WRITEBACK) {
+    const value = parseSize(debug.get(key)?.replace(/\/sec$/, '') ?? '')
+    if (value !== null) out.gauge(`bcache_${name}`, text, labels, value)
+  }
+}
+
+function priority(disk: Disk, out: FamilySet, folder: string, labels: readonly string[]): void {
+  const stats = colonPairs(readOptional(disk, `${folder}/priority_stats`) ?? '')
+  for (const [key, name, help] of PRIORITY) {
+    const value = Number.parseFloat(stats.get(key) ?? '')
+    if (!Number.isNaN(value)) out.gauge(`bcache_${name}`, help, labels, value)
+  }
+}
+
+function colonPairs(text: string): Map<string, string> {
+  return new Map(
+    lines(text).map((line) => {
+      const colon = line.indexOf(':')
+      return [line.slice(0, colon).trim(), line.slice(colon + 1).trim()] as const
+    }),
+  )
+}
+
+const UNITS = 'kMGTPEZY'
+
+/** `20.4G` of the kernel's bch_hprint: the digit after the point counts hundreds of the next smaller unit, not tenths. */
+function parseSize(text: string): number | null {
+  const match = /^(-?)(\d+)(?:\.(\d))?([kMGTPEZY]?)$/.exec(text)
+  if (!match) return null
+  const [, sign, whole, digit = '0', unit = ''] = match
+  const power = unit === '' ? 0 : UNITS.indexOf(unit) + 1
+  const value = Number(whole) * 1024 ** power + (power === 0 ? 0 : Number(digit) * 100 * 1024 ** (power - 1))
+  return sign === '-' ? -value : value
+}

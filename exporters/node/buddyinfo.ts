@@ -1,0 +1,26 @@
+/** Free blocks of the buddy allocator by node, zone and order. */
+import { type Collector, FamilySet, type NodeContext } from './collector.ts'
+import { lines, numberOf, words } from './files.ts'
+
+export function buddyinfoCollector({ disk, procfs }: NodeContext): Collector {
+  const file = `${procfs}/buddyinfo`
+  return {
+    name: 'buddyinfo',
+    update() {
+      const out = new FamilySet()
+      for (const line of lines(disk.readText(file))) {
+        const match = /^Node\s+(\d+),\s+zone\s+(\S+)\s+(.*)$/.exec(line)
+        if (!match) throw new Error(`Cannot read ${file}: unexpected line "${line}"`)
+        words(match[3]!).forEach((count, order) => {
+          out.gauge(
+            'buddyinfo_blocks',
+            'Count of free blocks according to size.',
+            ['node', match[1]!, 'size', String(order), 'zone', match[2]!],
+            numberOf(count, file),
+          )
+        })
+      }
+      return out.list()
+    },
+  }
+}

@@ -1,0 +1,56 @@
+/** Connection tracking of netfilter. */
+import type { MetricFamily } from '../../protocol/exposition/mod.ts'
+import { type Collector, NoDataError, type NodeContext, single } from './collector.ts'
+import { lines, readNumber, readOptional, words } from './files.ts'
+
+/** Columns of /proc/net/stat/nf_conntrack. */
+const STATISTICS: readonly (readonly [column: string, help: string])[] = [
+  ['found', 'Number of searched entries which were successful.'],
+  ['invalid', 'Number of packets seen which can not be tracked.'],
+  ['ignore', 'Number of packets seen which are already connected to a conntrack entry.'],
+  ['insert', 'Number of entries inserted into the list.'],
+  ['insert_failed', 'Number of entries for which list insertion was attempted but failed.'],
+  ['drop', 'Number of packets dropped due to conntrack failure.'],
+  ['early_drop', 'Number of dropped conntrack entries to make room for new ones, if maximum table size was reached.'],
+  ['search_restart', 'Number of conntrack table lookups which had to be restarted due to hashtable resizes.'],
+]
+
+export function conntrackCollector({ disk, procfs }: NodeContext): Collector {
+  return {
+    name: 'conntrack',
+    update() {
+      const entries = readNumber(disk, `${procfs}/sys/net/netfilter/nf_conntrack_count`)
+      const limit = readNumber(disk, `${procfs}/sys/net/netfilter/nf_conntrack_max`)
+      const stat = readOptional(disk, `${procfs}/net/stat/nf_conntrack`)
+      if (entries === null || limit === null || stat === null)
+        throw new NoDataError('connection tracking is unavailable: nf_conntrack is not loaded')
+      const out: MetricFamily[] = [
+        single(
+          'gauge',
+          'nf_conntrack_entries',
+          'Number of currently allocated flow entries for connection tracking.',
+          entries,
+        ),
+        single('gauge', 'nf_conntrack_entries_limit', 'Maximum size of connection tracking table.', limit),
+      ]
+      const totals = sumColumns(stat)
+      for (const [column, help] of STATISTICS)
+        out.push(single('gauge', `nf_conntrack_stat_${column}`, help, totals.get(column) ?? 0))
+      return out
+    },
+  }
+}
+
+/** One line a CPU, hexadecimal. */
+function sumColumns(text: string): Map<string, number> {
+  const [header = '', ...rows] = lines(text)
+  const columns = words(header)
+  const out = new Map<string, number>(columns.map((column) => [column, 0]))
+  for (const row of rows) {
+    words(row).forEach((value, i) => {
+      const column = columns[i]
+      if (column !== undefined) out.set(column, out.get(column)! + Number.parseInt(value, 16))
+    })
+  }
+  return out
+}

@@ -1,0 +1,124 @@
+/** Reading procfs and sysfs: files that may be absent, values that may not be numbers, tables and links. */
+import type { Disk } from '../../protocol/env/mod.ts'
+
+/** null when the file is absent or cannot be read (many files of sysfs answer EINVAL). */
+export function readOptional(disk: Disk, file: string): string | null {
+  try {
+    return disk.readText(file)
+  } catch {
+    return null
+  }
+}
+
+/** As readOptional, without white space around it. */
+export function readTrimmed(disk: Disk, file: string): string | null {
+  return readOptional(disk, file)?.trim() ?? null
+}
+
+/** null when the file is absent or holds no number; `0x10` is 16. */
+export function readNumber(disk: Disk, file: string): number | null {
+  return parseNumber(readOptional(disk, file) ?? '')
+}
+
+/** null when the text is no number. */
+export function parseNumber(text: string): number | null {
+  const value = Number(text)
+  return Number.isNaN(value) || text.trim() === '' ? null : value
+}
+
+/** @throws Error naming the file when the text is no number */
+export function numberOf(text: string | undefined, file: string): number {
+  const value = parseNumber(text ?? '')
+  if (value === null) throw new Error(`Cannot read ${file}: number expected, got "${text ?? ''}"`)
+  return value
+}
+
+/** Names in a directory, sorted; none when it is absent. */
+export function listDirectory(disk: Disk, path: string): string[] {
+  try {
+    return disk.readDirectory(path)
+  } catch {
+    return []
+  }
+}
+
+/** null when the directory is absent: to tell "no such class" from "no such device". */
+export function openDirectory(disk: Disk, path: string): string[] | null {
+  try {
+    return disk.readDirectory(path)
+  } catch {
+    return null
+  }
+}
+
+/** Lines of a text that are not empty. */
+export function lines(text: string): string[] {
+  return text.split('\n').filter((line) => line.trim() !== '')
+}
+
+export function words(text: string): string[] {
+  const trimmed = text.trim()
+  return trimmed === '' ? [] : trimmed.split(/\s+/)
+}
+
+/** `1,3-5,9` of the kernel's CPU lists. */
+export function parseCpuList(text: string): number[] {
+  const out: number[] = []
+  for (const part of text.trim().split(',')) {
+    if (part === '') continue
+    const [first, last = first] = part.split('-')
+    for (let cpu = Number(first); cpu <= Number(last); cpu++) out.push(cpu)
+  }
+  return out
+}
+
+const LINKS_MAX = 40
+
+/** The path without links; null when something on the way is absent or the links go round. */
+export function realPath(disk: Disk, path: string): string | null {
+  // A relative path stays relative.
+  let done = path.startsWith('/') ? '' : '.'
+  let rest = path.split('/')
+  for (let links = 0; rest.length > 0; ) {
+    const [part = '', ...after] = rest
+    rest = after
+    if (part === '' || part === '.') continue
+    if (part === '..') {
+      done = done.slice(0, Math.max(0, done.lastIndexOf('/')))
+      continue
+    }
+    const here = `${done}/${part}`
+    const stat = disk.stat(here, { followLinks: false })
+    if (!stat) return null
+    if (!stat.isSymbolicLink) {
+      done = here
+      continue
+    }
+    if (++links > LINKS_MAX) return null
+    const target = disk.readLink(here)
+    if (target.startsWith('/')) done = ''
+    rest = [...target.split('/'), ...rest]
+  }
+  return done === '' ? '/' : done.replace(/^\.\/(?=.)/, '')
+}
+
+export function baseName(path: string): string {
+  return path.slice(path.lastIndexOf('/') + 1)
+}
+
+const AT_PAGESZ = 6n
+const COMMON_PAGE_BYTES = 4096
+
+/** From the auxiliary vector (pairs of 64-bit words) that the kernel gave this process. */
+export function pageSizeBytes(disk: Disk, procfs: string): number {
+  let bytes: Uint8Array
+  try {
+    bytes = disk.readFile(`${procfs}/self/auxv`)
+  } catch {
+    return COMMON_PAGE_BYTES
+  }
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+  for (let at = 0; at + 16 <= bytes.length; at += 16)
+    if (view.getBigUint64(at, true) === AT_PAGESZ) return Number(view.getBigUint64(at + 8, true))
+  return COMMON_PAGE_BYTES
+}

@@ -1,0 +1,68 @@
+/** Properties of network interfaces from sysfs. */
+import type { FamilyType } from '../../protocol/exposition/mod.ts'
+import { compileRegex } from '../../protocol/matchers/mod.ts'
+import { booleanFlag, stringFlag } from '../contract.ts'
+import { type Collector, FamilySet, NoDataError, type NodeContext } from './collector.ts'
+import { openDirectory, parseNumber, readTrimmed } from './files.ts'
+
+const NUMBERS: readonly (readonly [file: string, name: string, type: FamilyType])[] = [
+  ['addr_assign_type', 'address_assign_type', 'gauge'],
+  ['carrier', 'carrier', 'gauge'],
+  ['carrier_changes', 'carrier_changes_total', 'counter'],
+  ['carrier_down_count', 'carrier_down_changes_total', 'counter'],
+  ['carrier_up_count', 'carrier_up_changes_total', 'counter'],
+  ['dev_id', 'device_id', 'gauge'],
+  ['dormant', 'dormant', 'gauge'],
+  ['flags', 'flags', 'gauge'],
+  ['ifindex', 'iface_id', 'gauge'],
+  ['iflink', 'iface_link', 'gauge'],
+  ['link_mode', 'iface_link_mode', 'gauge'],
+  ['mtu', 'mtu_bytes', 'gauge'],
+  ['name_assign_type', 'name_assign_type', 'gauge'],
+  ['netdev_group', 'net_dev_group', 'gauge'],
+  ['speed', 'speed_bytes', 'gauge'],
+  ['tx_queue_len', 'transmit_queue_length', 'gauge'],
+  ['type', 'protocol_type', 'gauge'],
+]
+const MEGABIT_BYTES = 1e6 / 8
+const IFF_UP = 1
+
+export function netclassCollector({ disk, sysfs, flags }: NodeContext): Collector {
+  const base = `${sysfs}/class/net`
+  const ignored = compileRegex(stringFlag(flags, 'collector.netclass.ignored-devices', '^$'))
+  const ignoreInvalidSpeed = booleanFlag(flags, 'collector.netclass.ignore-invalid-speed', false)
+  return {
+    name: 'netclass',
+    update() {
+      const names = openDirectory(disk, base)
+      if (names === null) throw new NoDataError('sysfs shows no network interfaces')
+      const out = new FamilySet()
+      for (const device of names) {
+        const folder = `${base}/${device}`
+        if (ignored.matcher(device).find() || !disk.stat(folder)?.isDirectory) continue
+        const read = (file: string): string | null => readTrimmed(disk, `${folder}/${file}`)
+        const operstate = read('operstate') ?? ''
+        const interfaceFlags = read('flags') ?? ''
+        out.gauge(
+          'network_up',
+          "Value is 1 if operstate is 'up', 0 otherwise.",
+          ['device', device],
+          operstate === 'up' ? 1 : 0,
+        )
+        out.gauge('network_info', 'Non-numeric data from /sys/class/net/<iface>, value is always 1.', [
+          ...['address', read('address') ?? '', 'adminstate', Number(interfaceFlags) & IFF_UP ? 'up' : 'down'],
+          ...['broadcast', read('broadcast') ?? '', 'device', device, 'duplex', read('duplex') ?? ''],
+          ...['ifalias', read('ifalias') ?? '', 'operstate', operstate],
+        ])
+        for (const [file, name, type] of NUMBERS) {
+          // Many answer EINVAL while the interface is down.
+          const value = parseNumber((file === 'flags' ? interfaceFlags : read(file)) ?? '')
+          if (value === null || (file === 'speed' && value < 0 && ignoreInvalidSpeed)) continue
+          const shown = file === 'speed' ? value * MEGABIT_BYTES : value
+          out.add(type, `network_${name}`, `Network device property: ${name}`, ['device', device], shown)
+        }
+      }
+      return out.list()
+    },
+  }
+}

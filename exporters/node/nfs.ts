@@ -1,0 +1,70 @@
+/** The NFS client. */
+import { type Collector, FamilySet, NoDataError, type NodeContext } from './collector.ts'
+import { lines, numberOf, readOptional, words } from './files.ts'
+import { NFS_V2, NFS_V3, NFS_V4_CLIENT } from './nfs-procedures.ts'
+
+export function nfsCollector({ disk, procfs }: NodeContext): Collector {
+  const file = `${procfs}/net/rpc/nfs`
+  return {
+    name: 'nfs',
+    update() {
+      const text = readOptional(disk, file)
+      if (text === null) throw new NoDataError('the NFS client is not loaded')
+      const rows = rpcRows(text)
+      const at = (row: string, i: number): number => numberOf(rows.get(row)?.[i] ?? '0', file)
+      const out = new FamilySet()
+      const packets = (protocol: string, value: number): void =>
+        out.counter(
+          'nfs_packets_total',
+          'Total NFSd network packets (sent+received) by protocol type.',
+          ['protocol', protocol],
+          value,
+        )
+      packets('udp', at('net', 1))
+      packets('tcp', at('net', 2))
+      out.counter('nfs_connections_total', 'Total number of NFSd TCP connections.', [], at('net', 3))
+      out.counter('nfs_rpcs_total', 'Total number of RPCs performed.', [], at('rpc', 0))
+      out.counter('nfs_rpc_retransmissions_total', 'Number of RPC transmissions performed.', [], at('rpc', 1))
+      out.counter(
+        'nfs_rpc_authentication_refreshes_total',
+        'Number of RPC authentication refreshes performed.',
+        [],
+        at('rpc', 2),
+      )
+      const help = 'Number of NFS procedures invoked.'
+      const versions = [
+        ['2', NFS_V2],
+        ['3', NFS_V3],
+        ['4', NFS_V4_CLIENT],
+      ] as const
+      for (const [proto, names] of versions)
+        requests(out, 'nfs_requests_total', help, proto, names, rows.get(`proc${proto}`)?.slice(1) ?? [])
+      return out.list()
+    },
+  }
+}
+
+/** Lines `KEY values…` of /proc/net/rpc. */
+export function rpcRows(text: string): Map<string, string[]> {
+  return new Map(
+    lines(text).map((line) => {
+      const [key = '', ...values] = words(line)
+      return [key, values] as const
+    }),
+  )
+}
+
+/** One sample a procedure; an older kernel counts fewer, a newer one more. */
+export function requests(
+  out: FamilySet,
+  family: string,
+  help: string,
+  proto: string,
+  names: readonly (string | null)[],
+  values: readonly string[],
+): void {
+  if (values.length === 0) return
+  names.forEach((method, i) => {
+    if (method !== null) out.counter(family, help, ['method', method, 'proto', proto], Number(values[i] ?? 0))
+  })
+}

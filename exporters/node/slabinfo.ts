@@ -1,0 +1,36 @@
+/** The kernel's slab caches; /proc/slabinfo is readable by root only. */
+import { stringFlag } from '../contract.ts'
+import { type Collector, FamilySet, type NodeContext, nameFilter } from './collector.ts'
+import { lines, numberOf, words } from './files.ts'
+
+/** In the order of the file, after the name. */
+const COLUMNS: readonly (readonly [name: string, help: string])[] = [
+  ['active_objects', 'The number of objects that are currently active (i.e., in use).'],
+  ['objects', 'The total number of allocated objects (i.e., objects that are both in use and not in use).'],
+  ['object_size_bytes', 'The size of objects in this slab, in bytes.'],
+  ['objects_per_slab', 'The number of objects stored in each slab.'],
+  ['pages_per_slab', 'The number of pages allocated for each slab.'],
+]
+
+export function slabinfoCollector({ disk, procfs, flags }: NodeContext): Collector {
+  const file = `${procfs}/slabinfo`
+  const wanted = nameFilter(
+    stringFlag(flags, 'collector.slabinfo.slabs-include', ''),
+    stringFlag(flags, 'collector.slabinfo.slabs-exclude', ''),
+  )
+  return {
+    name: 'slabinfo',
+    update() {
+      const out = new FamilySet()
+      for (const line of lines(disk.readText(file))) {
+        if (/^(?:#|slabinfo - version)/.test(line)) continue
+        const [slab = '', ...values] = words(line)
+        if (!wanted(slab)) continue
+        COLUMNS.forEach(([name, help], i) => {
+          out.gauge(`slabinfo_${name}`, help, ['slab', slab], numberOf(values[i], file))
+        })
+      }
+      return out.list()
+    },
+  }
+}

@@ -1,0 +1,23 @@
+/** Software interrupts by CPU and kind. */
+import { type Collector, FamilySet, type NodeContext } from './collector.ts'
+import { lines, numberOf, words } from './files.ts'
+
+export function softirqsCollector({ disk, procfs }: NodeContext): Collector {
+  const file = `${procfs}/softirqs`
+  return {
+    name: 'softirqs',
+    update() {
+      const [header = '', ...rows] = lines(disk.readText(file))
+      const cpus = words(header).map((name) => name.replace(/^CPU/, ''))
+      const out = new FamilySet()
+      for (const row of rows) {
+        const [type = '', ...values] = words(row)
+        cpus.forEach((cpu, i) => {
+          const labels = ['cpu', cpu, 'type', type.replace(/:$/, '')]
+          out.counter('softirqs_functions_total', 'Softirq counts per CPU.', labels, numberOf(values[i], file))
+        })
+      }
+      return out.list()
+    },
+  }
+}

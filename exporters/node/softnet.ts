@@ -1,0 +1,32 @@
+/** Packets that the kernel's receive path processed on each CPU. */
+import type { FamilyType } from '../../protocol/exposition/mod.ts'
+import { type Collector, FamilySet, type NodeContext } from './collector.ts'
+import { lines, words } from './files.ts'
+
+const COLUMNS: readonly (readonly [at: number, type: FamilyType, name: string, help: string])[] = [
+  [0, 'counter', 'processed_total', 'Number of processed packets'],
+  [1, 'counter', 'dropped_total', 'Number of dropped packets'],
+  [2, 'counter', 'times_squeezed_total', 'Number of times processing packets ran out of quota'],
+  [8, 'counter', 'cpu_collision_total', 'Number of collision occur while obtaining device lock while transmitting'],
+  [9, 'counter', 'received_rps_total', 'Number of times cpu woken up received_rps'],
+  [10, 'counter', 'flow_limit_count_total', 'Number of times flow limit has been reached'],
+  [11, 'gauge', 'backlog_len', 'Softnet backlog status'],
+]
+/** Since Linux 5.14 lines name their CPU; before, those that are off have no line. */
+const CPU = 12
+
+export function softnetCollector({ disk, procfs }: NodeContext): Collector {
+  return {
+    name: 'softnet',
+    update() {
+      const out = new FamilySet()
+      lines(disk.readText(`${procfs}/net/softnet_stat`)).forEach((line, i) => {
+        const values = words(line).map((value) => Number.parseInt(value, 16))
+        const labels = ['cpu', String(values[CPU] ?? i)]
+        // Columns that an old kernel lacks are zero, as upstream.
+        for (const [at, type, name, help] of COLUMNS) out.add(type, `softnet_${name}`, help, labels, values[at] ?? 0)
+      })
+      return out.list()
+    },
+  }
+}

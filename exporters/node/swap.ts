@@ -1,0 +1,23 @@
+/** Swap devices and files. */
+import { type Collector, FamilySet, type NodeContext } from './collector.ts'
+import { lines, numberOf, words } from './files.ts'
+
+const KIB = 1024
+
+export function swapCollector({ disk, procfs }: NodeContext): Collector {
+  const file = `${procfs}/swaps`
+  return {
+    name: 'swap',
+    update() {
+      const out = new FamilySet()
+      for (const line of lines(disk.readText(file)).slice(1)) {
+        const [device = '', type = '', size, used, priority] = words(line)
+        const labels = ['device', device, 'swap_type', type]
+        out.gauge('swap_size_bytes', 'Swap device size in bytes.', labels, numberOf(size, file) * KIB)
+        out.gauge('swap_used_bytes', 'Swap device used in bytes.', labels, numberOf(used, file) * KIB)
+        out.gauge('swap_priority', 'Swap device priority.', labels, numberOf(priority, file))
+      }
+      return out.list()
+    },
+  }
+}
