@@ -151,7 +151,7 @@ async function nodeCases(folder: string): Promise<CaseResult[]> {
   try {
     execFileSync('tar', ['-xzf', path.join(folder, 'fixtures.tar.gz'), '-C', root])
     const expected = fs.readFileSync(path.join(folder, 'e2e-output.txt'), 'utf8')
-    return await runNodeCases(readJson(path.join(folder, 'e2e.json')), expected, root, exporterEnv())
+    return await runNodeCases(readJson(path.join(folder, 'e2e.json')), expected, root, exporterEnv(), folder)
   } finally {
     fs.rmSync(root, { recursive: true })
   }

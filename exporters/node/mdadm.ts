@@ -2,8 +2,9 @@
 import { type Collector, FamilySet, NoDataError, type NodeContext } from './collector.ts'
 import { listDirectory, readNumber, readOptional, readTrimmed } from './files.ts'
 
-const STATES = ['active', 'inactive', 'recovering', 'resync', 'check', 'reshaping'] as const
-type State = (typeof STATES)[number]
+/** Upstream shows these; an array that is being reshaped is in none of them. */
+const STATES = ['active', 'inactive', 'recovering', 'resync', 'check'] as const
+type State = (typeof STATES)[number] | 'reshaping'
 
 /** Sizes in blocks of 1 KiB. */
 type MdArray = {

@@ -16,6 +16,9 @@ type Field = readonly [
 const PACKETS = 'Total NFSd network packets (sent+received) by protocol type.'
 const ERRORS = 'Total number of NFSd RPC errors by error type.'
 
+/** Upstream does not show the empty procedure of the server. */
+const withoutNull = (names: readonly string[]): (string | null)[] => [null, ...names.slice(1)]
+
 const FIELDS: readonly Field[] = [
   [
     'rc',
@@ -69,8 +72,8 @@ export function nfsdCollector({ disk, procfs }: NodeContext): Collector {
         out.add(type, `nfsd_${name}`, help, labels, numberOf(rows.get(row)?.[index] ?? '0', file))
       const help = 'Total number NFSd Requests by method and protocol.'
       const values = (row: string): string[] => rows.get(row)?.slice(1) ?? []
-      requests(out, 'nfsd_requests_total', help, '2', NFS_V2, values('proc2'))
-      requests(out, 'nfsd_requests_total', help, '3', NFS_V3, values('proc3'))
+      requests(out, 'nfsd_requests_total', help, '2', withoutNull(NFS_V2), values('proc2'))
+      requests(out, 'nfsd_requests_total', help, '3', withoutNull(NFS_V3), values('proc3'))
       requests(out, 'nfsd_requests_total', help, '4', NFS_V4_SERVER, values('proc4ops'))
       const getattr = rows.get('wdeleg_getattr')?.[0]
       if (getattr !== undefined) requests(out, 'nfsd_requests_total', help, '4', ['WdelegGetattr'], [getattr])

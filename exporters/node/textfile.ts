@@ -102,7 +102,7 @@ function merge(sources: readonly Source[], fail: (file: string, err: unknown) =>
     const seen = new Set<string>()
     const metrics = known.flatMap(({ file, family: { groups } }) =>
       [...groups.values()].flatMap((group) => {
-        const labels = names.flatMap((label) => [label, valueOf(group.labels, label)])
+        const labels = names.flatMap((label) => [label, labelOf(group.labels, label)])
         const key = labels.join('\0')
         if (seen.has(key)) {
           fail(file, new Error(`${name} has a sample that another file has with the same labels`))
@@ -120,7 +120,7 @@ function evens(labels: readonly string[]): string[] {
   return labels.filter((_, i) => i % 2 === 0)
 }
 
-function valueOf(labels: readonly string[], name: string): string {
+function labelOf(labels: readonly string[], name: string): string {
   for (let i = 0; i < labels.length; i += 2) if (labels[i] === name) return labels[i + 1]!
   return ''
 }

@@ -51,7 +51,8 @@ type Kstat = { readonly name: string; readonly type: string; readonly value: str
 function* kstats(text: string): Iterable<Kstat> {
   let started = false
   for (const line of lines(text)) {
-    const [name = '', type = '', value] = words(line)
+    // Names of data sets may hold spaces.
+    const [, name = '', type = '', value] = /^\s*(\S+)\s+(\S+)\s+(.*?)\s*$/.exec(line) ?? []
     if (started && value !== undefined) yield { name, type, value }
     if (name === 'name' && type === 'type') started = true
   }
