@@ -1,8 +1,8 @@
 /** Caches of bcache: their devices, hits and write-back. */
 import type { FamilyType } from '../../protocol/exposition/mod.ts'
 import { booleanFlag } from '../contract.ts'
-import { type Collector, FamilySet, NoDataError, type NodeContext } from './collector.ts'
-import { lines, openDirectory, readNumber, readOptional, readTrimmed } from './files.ts'
+import { type Collector, FamilySet, type NodeContext } from './collector.ts'
+import { lines, listDirectory, readNumber, readOptional, readTrimmed } from './files.ts'
 
 type Row = readonly [file: string, type: FamilyType, name: string, help: string]
 
@@ -85,8 +85,8 @@ export function bcacheCollector({ disk, sysfs, flags }: NodeContext): Collector 
   return {
     name: 'bcache',
     update() {
-      const sets = openDirectory(disk, base)
-      if (sets === null) throw new NoDataError('bcache is not loaded')
+      // Absent until the module is loaded: upstream has no caches then, and no failure.
+      const sets = listDirectory(disk, base)
       const out = new FamilySet()
       for (const uuid of sets) {
         const folder = `${base}/${uuid}`
@@ -102,7 +102,7 @@ export function bcacheCollector({ disk, sysfs, flags }: NodeContext): Collector 
             btreeRead * 1e-9,
           )
         }
-        for (const name of openDirectory(disk, folder) ?? []) {
+        for (const name of listDirectory(disk, folder)) {
           if (/^bdev\d+$/.test(name))
             backingDevice(disk, out, `${folder}/${name}`, ['backing_device', name, 'uuid', uuid])
           if (/^cache\d+$/.test(name)) {

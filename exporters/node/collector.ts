@@ -72,6 +72,20 @@ export function nameFilter(include: string, exclude: string): (name: string) => 
   return (name) => (included?.matcher(name).find() ?? true) && !(excluded?.matcher(name).find() ?? false)
 }
 
+/** Decides each name once: for the fields that a kernel has, whose number is fixed. Not for devices, which come and go. */
+export function fieldFilter(pattern: string): (name: string) => boolean {
+  const regex = compileRegex(pattern)
+  const decided = new Map<string, boolean>()
+  return (name) => {
+    let wanted = decided.get(name)
+    if (wanted === undefined) {
+      wanted = regex.matcher(name).find()
+      decided.set(name, wanted)
+    }
+    return wanted
+  }
+}
+
 /** Characters that a metric name may hold, lower case; what else there is becomes `_`. Semantics: node_exporter hwmon_linux.go, cleanMetricName. */
 export function cleanName(text: string): string {
   return text

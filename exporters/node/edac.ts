@@ -1,16 +1,14 @@
 /** Memory errors that the hardware detected and corrected. */
-import { type Collector, FamilySet, NoDataError, type NodeContext } from './collector.ts'
-import { listDirectory, openDirectory, readNumber, readTrimmed } from './files.ts'
+import { type Collector, FamilySet, type NodeContext } from './collector.ts'
+import { listDirectory, readNumber, readTrimmed } from './files.ts'
 
 export function edacCollector({ disk, sysfs }: NodeContext): Collector {
   const base = `${sysfs}/devices/system/edac/mc`
   return {
     name: 'edac',
     update() {
-      const controllers = openDirectory(disk, base)
-      if (controllers === null) throw new NoDataError('no memory controller reports errors')
       const out = new FamilySet()
-      for (const name of controllers) {
+      for (const name of listDirectory(disk, base)) {
         const controller = /^mc(\d+)$/.exec(name)?.[1]
         if (controller !== undefined) controllerErrors(disk, out, `${base}/${name}`, controller)
       }

@@ -1,7 +1,6 @@
 /** Protocol counters of /proc/net/netstat, snmp and snmp6. */
-import { compileRegex } from '../../protocol/matchers/mod.ts'
 import { stringFlag } from '../contract.ts'
-import { type Collector, type NodeContext, single } from './collector.ts'
+import { type Collector, fieldFilter, type NodeContext, single } from './collector.ts'
 import { readOptional } from './files.ts'
 
 const DEFAULT_FIELDS =
@@ -10,7 +9,7 @@ const DEFAULT_FIELDS =
 type Statistic = readonly [protocol: string, name: string, value: number]
 
 export function netstatCollector({ disk, procfs, flags }: NodeContext): Collector {
-  const wanted = compileRegex(stringFlag(flags, 'collector.netstat.fields', DEFAULT_FIELDS))
+  const wanted = fieldFilter(stringFlag(flags, 'collector.netstat.fields', DEFAULT_FIELDS))
   return {
     name: 'netstat',
     update() {
@@ -21,7 +20,7 @@ export function netstatCollector({ disk, procfs, flags }: NodeContext): Collecto
         ...snmp6(readOptional(disk, `${procfs}/net/snmp6`) ?? ''),
       ]
       return statistics
-        .filter(([protocol, name]) => wanted.matcher(`${protocol}_${name}`).find())
+        .filter(([protocol, name]) => wanted(`${protocol}_${name}`))
         .map(([protocol, name, value]) =>
           single('untyped', `netstat_${protocol}_${name}`, `Statistic ${protocol}${name}.`, value),
         )

@@ -1,12 +1,11 @@
 /** Chosen fields of /proc/vmstat. */
-import { compileRegex } from '../../protocol/matchers/mod.ts'
 import { stringFlag } from '../contract.ts'
-import { type Collector, type NodeContext, single } from './collector.ts'
+import { type Collector, fieldFilter, type NodeContext, single } from './collector.ts'
 
 const DEFAULT_FIELDS = '^(oom_kill|pgpg|pswp|pg.*fault).*'
 
 export function vmstatCollector({ disk, procfs, flags }: NodeContext): Collector {
-  const wanted = compileRegex(stringFlag(flags, 'collector.vmstat.fields', DEFAULT_FIELDS))
+  const wanted = fieldFilter(stringFlag(flags, 'collector.vmstat.fields', DEFAULT_FIELDS))
   return {
     name: 'vmstat',
     update() {
@@ -14,7 +13,7 @@ export function vmstatCollector({ disk, procfs, flags }: NodeContext): Collector
         .readText(`${procfs}/vmstat`)
         .split('\n')
         .map((line) => line.split(' '))
-        .filter(([name = '']) => name !== '' && wanted.matcher(name).find())
+        .filter(([name = '']) => name !== '' && wanted(name))
         .map(([name, value]) =>
           single('untyped', `vmstat_${name}`, `/proc/vmstat information field ${name}.`, Number(value)),
         )
