@@ -6,7 +6,7 @@ import { helpText, parseFlags, UsageError } from './cli/mod.ts'
 import { createEnv, type LogFormat } from './env/mod.ts'
 import { Agent } from './process/agent.ts'
 import { ExporterError } from './process/exporters.ts'
-import { AGENT_FLAGS } from './process/flags.ts'
+import { AGENT_FLAGS, checkFlags } from './process/flags.ts'
 import { VERSION } from './process/version.ts'
 
 const STOP_TIMEOUT_MS = 8000
@@ -18,6 +18,7 @@ async function main(argv: readonly string[]): Promise<void> {
   try {
     flags = parseFlags(AGENT_FLAGS, argv)
     if (flags.positional.length > 0 && !flags.wantsHelp) throw new UsageError(`unexpected ${flags.positional[0]}`)
+    if (!flags.wantsHelp && !flags.wantsVersion) checkFlags(flags)
   } catch (error) {
     if (!(error instanceof UsageError)) throw error
     process.stderr.write(`heliograph-agent: error: ${error.message}, try --help\n`)

@@ -54,6 +54,7 @@ function logfmtValue(value: unknown): string {
 }
 
 function errorText(error: Error): string {
-  const cause = error.cause instanceof Error ? `: ${errorText(error.cause)}` : ''
-  return `${error.message}${cause}`
+  const cause = error.cause instanceof Error ? errorText(error.cause) : ''
+  // Many errors say their cause already.
+  return cause === '' || error.message.includes(cause) ? error.message : `${error.message}: ${cause}`
 }

@@ -1,5 +1,6 @@
 /** The agent's command line. */
-import type { FlagDefinition } from '../cli/mod.ts'
+import { isAddress } from '../../protocol/config/mod.ts'
+import { type FlagDefinition, type ParsedFlags, UsageError } from '../cli/mod.ts'
 
 export const AGENT_FLAGS: readonly FlagDefinition[] = [
   { name: 'config.file', kind: 'string', default: '/etc/heliograph/agent.yml', help: 'Agent configuration file path.' },
@@ -34,3 +35,16 @@ export const AGENT_FLAGS: readonly FlagDefinition[] = [
     help: 'Output format of log messages. One of: [logfmt, json]',
   },
 ]
+
+/** Before anything starts. @throws UsageError naming the flag */
+export function checkFlags({ values }: ParsedFlags): void {
+  const choice = (name: string, allowed: readonly string[]): void => {
+    const text = values.get(name)![0]!
+    if (!allowed.includes(text))
+      throw new UsageError(`--${name}: must be one of ${allowed.join(', ')}, got ${JSON.stringify(text)}`)
+  }
+  const listen = values.get('web.listen-address')![0]!
+  if (!isAddress(listen)) throw new UsageError(`--web.listen-address: must be HOST:PORT, got ${JSON.stringify(listen)}`)
+  choice('log.level', ['debug', 'info', 'warn', 'error'])
+  choice('log.format', ['logfmt', 'json'])
+}
