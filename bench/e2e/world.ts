@@ -210,13 +210,19 @@ export class World {
 
   async startAgent(options: AgentOptions = {}): Promise<Agent> {
     const { hub } = options
-    // A token is good for one agent; the hub writes another one when it starts.
-    if (hub && this.#enrolled.has(hub)) {
-      await hub.stop()
-      await hub.restart()
-    }
+    if (hub && this.#enrolled.has(hub)) await this.#newToken(hub)
     if (hub) this.#enrolled.add(hub)
     return (await this.prepareAgent(options)).restart()
+  }
+
+  /** A token is good for one agent; for the next one, the operator asks the hub for another. */
+  async #newToken(hub: Hub): Promise<void> {
+    const { code, stdout, stderr } = await this.run(process.execPath, [
+      path.join(ROOT, 'hub/main.ts'),
+      ...['agents', 'token', `--storage.tsdb.path=${hub.dataFolder}`, `--web.listen-address=${hub.address}`],
+    ])
+    if (code !== 0) throw new Error(`no token for another agent: ${stderr}`)
+    fs.writeFileSync(hub.tokenFile, stdout)
   }
 
   /** A nats-server with JetStream; its store outlives a kill. */
