@@ -1,6 +1,6 @@
 /** What an exporter is: something that turns a real system's present state into metric families. */
-import { parseDuration } from '../protocol/durations/mod.ts'
 import type { MetricFamily } from '../protocol/exposition/mod.ts'
+import { parseGoDuration } from './durations.ts'
 
 export interface Exporter {
   readonly name: string
@@ -46,7 +46,7 @@ export function durationFlag(flags: Flags, name: string, fallbackMs: number): nu
   const text = stringFlag(flags, name, '')
   if (text === '') return fallbackMs
   try {
-    return parseDuration(text)
+    return parseGoDuration(text)
   } catch (error) {
     throw new FlagError(name, (error as Error).message)
   }

@@ -1,0 +1,283 @@
+import assert from 'node:assert/strict'
+import fs from 'node:fs'
+import os from 'node:os'
+import path from 'node:path'
+import { test } from 'node:test'
+import fc from 'fast-check'
+import { createLogger, nodeDisk, systemClock } from '../../agent/env/mod.ts'
+import type { Clock } from '../../protocol/env/mod.ts'
+import { formatExposition, parseExposition } from '../../protocol/exposition/mod.ts'
+import { FlagError, type Flags } from '../contract.ts'
+import { runStatsdCases } from './conformance.ts'
+import { GlobTree } from './glob.ts'
+import { createStatsdExporter, loadMappingConfig, type StatsdExporter } from './mod.ts'
+import { Registry } from './registry.ts'
+import { Summary } from './summary.ts'
+
+const kit = process.env['HELIO_CONFORMANCE'] ?? path.resolve(import.meta.dirname, '../../../shared/conformance')
+const folder = path.join(kit, 'exporters/statsd')
+const log = createLogger({ level: 'error', format: 'logfmt', now: () => 0, write: () => {} })
+const bytes = (text: string): Uint8Array => new TextEncoder().encode(text)
+
+/** An exporter whose monotonic time is `time.ms`, with these mappings. */
+function exporterWith({ mappings = '', flags = {} }: { mappings?: string; flags?: Flags }): {
+  exporter: StatsdExporter
+  time: { ms: number }
+  file: string
+} {
+  const time = { ms: 0 }
+  const clock: Clock = { ...systemClock, monotonic: () => time.ms }
+  const file = path.join(fs.mkdtempSync(path.join(os.tmpdir(), 'helio-statsd-')), 'mapping.yml')
+  fs.writeFileSync(file, mappings)
+  const all = { 'statsd.mapping-config': file, ...flags }
+  return { exporter: createStatsdExporter({ disk: nodeDisk, clock, log, flags: all }), time, file }
+}
+
+const pageOf = async (exporter: StatsdExporter): Promise<string> => formatExposition(await exporter.collect())
+
+test('the kit: lines, packets, mappings, exporter', { skip: !fs.existsSync(folder) && 'kit is absent' }, async () => {
+  const results = await runStatsdCases((name) => fs.readFileSync(path.join(folder, name), 'utf8'))
+  assert.ok(results.length > 400)
+  assert.deepEqual(
+    results.filter(({ error }) => error !== null),
+    [],
+  )
+})
+
+test('packets become metrics, and everything that arrived is counted', async () => {
+  const { exporter } = exporterWith({})
+  exporter.handlePacket(bytes('hits:1|c\nhits:2|c|@0.5\nroom.temp:20|g\nroom.temp:-3|g\nbad\n'), 'udp')
+  exporter.handlePacket(bytes('wait:250:750|ms|#path:/a\nwait:1|s'), 'unixgram')
+  const page = await pageOf(exporter)
+  for (const line of [
+    'hits 5',
+    'room_temp 17',
+    'wait{path="/a",quantile="0.5"} 0.25',
+    'wait_sum{path="/a"} 1',
+    'wait_count{path="/a"} 2',
+    'statsd_exporter_udp_packets_total 1',
+    'statsd_exporter_unixgram_packets_total 1',
+    'statsd_exporter_lines_total 8',
+    'statsd_exporter_samples_total 7',
+    'statsd_exporter_tags_total 2',
+    'statsd_exporter_events_total{type="counter"} 2',
+    'statsd_exporter_events_unmapped_total 6',
+    'statsd_exporter_sample_errors_total{reason="malformed_line"} 1',
+    'statsd_exporter_sample_errors_total{reason="illegal_event"} 1',
+    'statsd_exporter_metrics_total{type="summary"} 1',
+  ])
+    assert.ok(page.includes(`\n${line}\n`), `${line} in\n${page}`)
+})
+
+test('a sampled timer is as many observations without as many steps', async () => {
+  const { exporter } = exporterWith({})
+  const start = performance.now()
+  exporter.handlePacket(bytes('slow:2|h|@0.0000001'), 'udp')
+  assert.ok(performance.now() - start < 500)
+  const page = await pageOf(exporter)
+  assert.match(page, /\nslow_count 1e\+07\n/)
+  assert.match(page, /\nslow\{quantile="0.99"\} 2\n/)
+})
+
+test('a series goes when its time to live is over, and begins anew', async () => {
+  const { exporter, time } = exporterWith({
+    mappings: 'defaults: {ttl: 10s}\nmappings:\n- {match: "keep.*", name: "keep_$1", ttl: 1h}\n',
+  })
+  exporter.handlePacket(bytes('a:5|c\nkeep.b:1|c'), 'udp')
+  time.ms = 10_000
+  exporter.handlePacket(bytes('a:1|c'), 'udp')
+  assert.match(await pageOf(exporter), /\na 6\n/)
+  time.ms = 20_001
+  const page = await pageOf(exporter)
+  assert.doesNotMatch(page, /\na /)
+  assert.match(page, /\nkeep_b 1\n/)
+  exporter.handlePacket(bytes('a:1|g'), 'udp')
+  assert.match(await pageOf(exporter), /# TYPE a gauge\na 1\n/)
+})
+
+test('lines of a TCP stream are put together from its chunks; one without end closes it', async () => {
+  const { exporter } = exporterWith({})
+  const stream = exporter.openStream()
+  for (const part of ['hits:1|', 'c\r\nhi', 'ts:2|c\nhits:', '4|c']) assert.ok(stream.push(bytes(part)))
+  stream.end(null)
+  const flood = exporter.openStream()
+  assert.ok(flood.push(new Uint8Array(4096).fill(0x61)))
+  assert.equal(flood.push(new Uint8Array(1).fill(0x61)), false)
+  assert.equal(flood.push(bytes('\nhits:8|c\n')), false)
+  flood.end(new Error('ECONNRESET'))
+  const page = await pageOf(exporter)
+  assert.match(page, /\nhits 7\n/)
+  assert.match(page, /\nstatsd_exporter_tcp_connections_total 2\n/)
+  assert.match(page, /\nstatsd_exporter_tcp_too_long_lines_total 1\n/)
+  assert.match(page, /\nstatsd_exporter_tcp_connection_errors_total 1\n/)
+})
+
+test('reload takes new mappings, keeps the old ones of a bad file, and counts both', async () => {
+  const { exporter, file } = exporterWith({ mappings: 'mappings:\n- {match: "a.*", name: "one", labels: {x: "$1"}}\n' })
+  exporter.handlePacket(bytes('a.b:1|c'), 'udp')
+  fs.writeFileSync(file, 'mappings:\n- {match: "a.*", name: "two"}\n')
+  exporter.reload()
+  fs.writeFileSync(file, 'mappings:\n- {match: "a.*"}\n')
+  exporter.reload()
+  exporter.handlePacket(bytes('a.b:1|c'), 'udp')
+  const page = await pageOf(exporter)
+  assert.match(page, /\none\{x="b"\} 1\n/)
+  assert.match(page, /\ntwo 1\n/)
+  assert.match(page, /reloads_total\{outcome="failure"\} 1\n.*reloads_total\{outcome="success"\} 1\n/)
+})
+
+test('beyond max-series new names are counted and dropped, known ones go on', async () => {
+  const { exporter } = exporterWith({ flags: { 'heliograph.max-series': '2' } })
+  exporter.handlePacket(bytes('a:1|c\nb:1|c\nc:1|c\na:1|c'), 'udp')
+  const page = await pageOf(exporter)
+  assert.match(page, /\na 2\n/)
+  assert.doesNotMatch(page, /\nc 1\n/)
+  assert.match(page, /events_error_total\{reason="too_many_series"\} 1\n/)
+})
+
+for (const [name, mappings, message] of [
+  [
+    'a bad glob',
+    'mappings:\n- {match: "a!", name: b}',
+    /invalid match: "a!".* \(at .*mapping.yml:2:3, key mappings\[0\]\)/,
+  ],
+  ['an unknown key', 'mappings:\n- {match: a, name: b, lables: {}}', /field lables not found in type MetricMapping/],
+  ['a bad duration', 'defaults: {ttl: soon}', /invalid duration "soon"/],
+  ['buckets out of order', 'defaults: {histogram_options: {buckets: [2, 1]}}', /buckets must ascend, got 2 before 1/],
+  ['a bad regex', 'mappings:\n- {match: "(", match_type: regex, name: b}', /error parsing regexp/],
+] as const)
+  test(`a mapping file with ${name} is refused`, () => {
+    assert.throws(
+      () => exporterWith({ mappings }),
+      (e) => e instanceof FlagError && message.test(e.message),
+    )
+  })
+
+test('an old-style mapping file loads: timer_type, quantiles, buckets, timer as a metric type', () => {
+  const { mappings } = loadMappingConfig(
+    `defaults: {timer_type: histogram, buckets: [1, 2]}
+mappings:
+- {match: "a.*", name: a, timer_type: summary, quantiles: [{quantile: 0.5, error: 0.1}]}
+- {match: "b.*", name: b, match_metric_type: timer}`,
+    'old.yml',
+  )
+  assert.deepEqual(mappings[0]!.summary.quantiles, [{ quantile: 0.5, error: 0.1 }])
+  assert.equal(mappings[0]!.observerType, 'summary')
+  assert.deepEqual(mappings[1]!.buckets, [1, 2])
+  assert.equal(mappings[1]!.kind, 'observer')
+})
+
+test('the glob tree finds what trying every glob in order finds', () => {
+  const part = fc.constantFrom('a', 'b', '*')
+  const glob = fc.array(part, { minLength: 1, maxLength: 4 }).map((parts) => parts.join('.'))
+  const name = fc.array(fc.constantFrom('a', 'b', 'c'), { minLength: 1, maxLength: 4 })
+  fc.assert(
+    fc.property(fc.array(glob, { maxLength: 12 }), name, (globs, parts) => {
+      const tree = new GlobTree({ ordered: true })
+      globs.forEach((one, i) => {
+        tree.add(one, i)
+      })
+      const matches = (one: string): boolean => {
+        const pattern = one.split('.')
+        return pattern.length === parts.length && pattern.every((p, i) => p === '*' || p === parts[i])
+      }
+      const index = globs.findIndex(matches)
+      const captures = parts.filter((_, i) => globs[index]?.split('.')[i] === '*')
+      assert.deepEqual(tree.find(parts.join('.')), index < 0 ? null : { index, captures })
+    }),
+    { numRuns: 2000 },
+  )
+})
+
+test('no packet throws, and the page stays readable', () => {
+  const token = fc.constantFrom(
+    ':',
+    '|',
+    '#',
+    '@',
+    ',',
+    '[',
+    ']',
+    '=',
+    'c',
+    'g',
+    'ms',
+    'h',
+    '1',
+    '-2',
+    'NaN',
+    'le',
+    'é',
+    '\n',
+  )
+  fc.assert(
+    fc.asyncProperty(fc.array(token, { maxLength: 40 }), fc.uint8Array({ maxLength: 40 }), async (tokens, noise) => {
+      const exporter = plainExporter()
+      exporter.handlePacket(bytes(tokens.join('')), 'udp')
+      exporter.handlePacket(noise, 'udp')
+      parseExposition(bytes(await pageOf(exporter)), { format: 'text' })
+    }),
+    { numRuns: 300 },
+  )
+})
+
+const plainExporter = (): StatsdExporter => createStatsdExporter({ disk: nodeDisk, clock: systemClock, log, flags: {} })
+
+test('quantiles stay within their errors, and forget what is older than max_age', () => {
+  const quantiles = [
+    { quantile: 0.5, error: 0.05 },
+    { quantile: 0.9, error: 0.01 },
+    { quantile: 0.99, error: 0.001 },
+  ]
+  const summary = new Summary({ quantiles, maxAgeMs: 1000, ageBuckets: 5, bufCap: 100 }, 0)
+  const count = 20_000
+  // A permutation of 0…count-1.
+  for (let i = 0; i < count; i++) summary.observe((i * 7919) % count, 1, 100)
+  const values = summary.values(100)
+  quantiles.forEach(({ quantile, error }, i) => {
+    const rank = values[i * 2 + 1]! / count
+    assert.ok(Math.abs(rank - quantile) <= error, `${quantile}: ${rank}`)
+  })
+  summary.observe(-1, 1, 1150)
+  assert.deepEqual(
+    summary.values(1150).filter((_, i) => i % 2 === 1),
+    [-1, -1, -1],
+  )
+  assert.ok(summary.values(5000).every((value, i) => i % 2 === 0 || Number.isNaN(value)))
+  assert.equal(summary.count, count + 1)
+})
+
+test('labels are told apart whatever their order and their text', () => {
+  const registry = new Registry({ maxSeries: 100 })
+  const get = (pairs: [string, string][]) =>
+    registry.get(
+      {
+        name: 'm',
+        type: 'gauge',
+        help: '',
+        labels: new Map(pairs),
+        ttlMs: 0,
+        buckets: [],
+        summary: { quantiles: [], maxAgeMs: 0, ageBuckets: 0, bufCap: 0 },
+      },
+      0,
+    )
+  assert.equal(
+    get([
+      ['a', '1'],
+      ['b', '2'],
+    ]),
+    get([
+      ['b', '2'],
+      ['a', '1'],
+    ]),
+  )
+  assert.notEqual(
+    get([['a', '1,b=1:2']]),
+    get([
+      ['a', '1'],
+      ['b', '2'],
+    ]),
+  )
+  assert.equal(get([['__name__', 'x']]), 'conflict')
+})
