@@ -143,13 +143,14 @@ export class ScrapeLoop {
       return
     }
     if (latest > this.#dueMs) this.#missed(this.#dueMs, latest - intervalMs, 'suspended')
-    this.#begin(latest)
+    this.#begin(latest, nowMs)
   }
 
-  #begin(slotMs: number): void {
+  /** One reading of the clock decides slot and timestamp: two could put a late scrape at the next slot's time. */
+  #begin(slotMs: number, nowMs: number): void {
     this.#state = 'scraping'
     this.#dueMs = slotMs
-    this.#running = this.#scrape(slotMs).then(() => this.#afterScrape(slotMs))
+    this.#running = this.#scrape(slotMs, nowMs).then(() => this.#afterScrape(slotMs))
   }
 
   #afterScrape(slotMs: number): void {
@@ -169,14 +170,13 @@ export class ScrapeLoop {
     this.#state = 'waiting'
     this.#dueMs = latest
     this.#timer = clock.setTimer(0, () => {
-      if (this.#state === 'waiting') this.#begin(latest)
+      if (this.#state === 'waiting') this.#onTimer()
     })
   }
 
-  async #scrape(slotMs: number): Promise<void> {
+  async #scrape(slotMs: number, nowMs: number): Promise<void> {
     const { clock, counters, log } = this.#deps
     const { config } = this
-    const nowMs = clock.now()
     const startMono = clock.monotonic()
     if (this.#lastStartMono !== null) counters.intervalLength(config.intervalMs, startMono - this.#lastStartMono)
     this.#lastStartMono = startMono

@@ -315,6 +315,25 @@ test('a scrape that outlasts its slots reports them as missed', async () => {
   await world.manager.stop()
 })
 
+test('a scrape that is late by nearly an interval does not take the time of the next slot', async () => {
+  const world = new World()
+  world.answer('a:1', 'x 1\n')
+  await world.manager.apply([target('a:1')])
+  const { nextSlotMs } = world.manager.targets()[0]!
+  await world.clock.advance(nextSlotMs - world.clock.now() - 2)
+  world.clock.suspend(INTERVAL_MS)
+  // The timer finds the last milliseconds of its slot; whoever reads the clock next is in the slot after it.
+  world.clock.passAfterReads(3)
+  await world.clock.advance(INTERVAL_MS / 2)
+  assert.deepEqual(
+    world.sink.scrapes.map(({ slotMs, timestampMs }) => [slotMs, timestampMs]),
+    [
+      [nextSlotMs, nextSlotMs + INTERVAL_MS - 2],
+      [nextSlotMs + INTERVAL_MS, nextSlotMs + INTERVAL_MS],
+    ],
+  )
+})
+
 test('a suspended host reports the slots it slept through; a clock set back goes on at once', async () => {
   const world = new World()
   world.answer('a:1', 'x 1\n')

@@ -8,13 +8,21 @@ export class VirtualClock implements Clock {
   #wallOffsetMs: number
   #order = 0
   readonly #pending = new Set<Pending>()
+  #passAfterRead: number[] = []
 
   constructor(startMs: number) {
     this.#wallOffsetMs = startMs
   }
 
   now(): number {
-    return this.#monotonicMs + this.#wallOffsetMs
+    const now = this.#monotonicMs + this.#wallOffsetMs
+    this.#monotonicMs += this.#passAfterRead.shift() ?? 0
+    return now
+  }
+
+  /** A host with too much to do: so much time passes after each of the next readings of the wall clock. */
+  passAfterReads(...passMs: readonly number[]): void {
+    this.#passAfterRead = [...passMs]
   }
 
   monotonic(): number {
