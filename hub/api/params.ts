@@ -21,10 +21,19 @@ export class Params {
     return this.#sources.flatMap((source) => source.getAll(name))
   }
 
-  /** ms; `fallback` when absent or empty. */
+  /** ms; `fallback` when absent or empty. As upstream's parseTimeParam, whose errors name the parameter twice. */
   time(name: string, fallback: number): number {
     const text = this.get(name)
     if (text === '') return fallback
+    return (
+      parseTime(text) ??
+      invalid(name, `invalid time value for '${name}': cannot parse ${JSON.stringify(text)} to a valid timestamp`)
+    )
+  }
+
+  /** ms */
+  neededTime(name: string): number {
+    const text = this.get(name)
     return parseTime(text) ?? invalid(name, `cannot parse ${JSON.stringify(text)} to a valid timestamp`)
   }
 

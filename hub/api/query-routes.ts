@@ -5,7 +5,7 @@ import { prettyExpr } from '../promql/printer/mod.ts'
 import { ApiError, parserFeatures, type QuerySettings } from '../query/mod.ts'
 import { type Ctx, json, params, respond, type Vars } from './app.ts'
 import type { ApiDeps } from './deps.ts'
-import { invalid, type Params } from './params.ts'
+import { invalid, type Params, parseSpan } from './params.ts'
 
 const MAX_POINTS = 11_000
 const MAX_QUERY_BYTES = 1 << 20
@@ -28,10 +28,8 @@ export function queryRoutes(app: App, deps: ApiDeps): void {
     return respond(c, deps, task, p.duration('timeout', deps.queryTimeoutMs))
   })
   both('/api/v1/query_range', async (c, p) => {
-    const startMs = p.time('start', Number.NaN)
-    const endMs = p.time('end', Number.NaN)
-    if (Number.isNaN(startMs)) invalid('start', 'cannot parse "" to a valid timestamp')
-    if (Number.isNaN(endMs)) invalid('end', 'cannot parse "" to a valid timestamp')
+    const startMs = p.neededTime('start')
+    const endMs = p.neededTime('end')
     if (endMs < startMs) invalid('end', 'end timestamp must not be before start time')
     const stepMs = p.duration('step', Number.NaN)
     if (Number.isNaN(stepMs)) invalid('step', 'cannot parse "" to a valid duration')
@@ -120,7 +118,14 @@ function parsed(p: Params, deps: ApiDeps): ReturnType<typeof parseExpr> {
 
 function settings(p: Params, deps: ApiDeps): QuerySettings {
   const base = deps.settings()
-  const lookbackMs = p.duration('lookback_delta', 0)
+  const lookback = p.get('lookback_delta')
+  const lookbackMs = lookback === '' ? 0 : parseSpan(lookback)
+  if (lookbackMs === null) {
+    throw new ApiError(
+      'bad_data',
+      `error parsing lookback delta duration: cannot parse ${JSON.stringify(lookback)} to a valid duration`,
+    )
+  }
   return { ...base, lookbackMs: lookbackMs > 0 ? lookbackMs : base.lookbackMs, stats: p.get('stats') !== '' }
 }
 

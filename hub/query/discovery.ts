@@ -20,7 +20,9 @@ export function writeSeries(
 ): Uint8Array {
   const refs = new Set<number>()
   for (const matchers of selectors) for (const ref of reader.select(matchers, rangeOf(window))) refs.add(ref)
-  const sets: Labels[] = [...refs].map((ref) => reader.labels(ref)).sort(compareLabels)
+  const sets: Labels[] = [...refs].map((ref) => reader.labels(ref))
+  // One selector's series come as they are stored, those of several are merged.
+  if (selectors.length > 1) sets.sort(compareLabels)
   const truncated = window.limit > 0 && sets.length > window.limit
   const out = new JsonWriter().raw('{"status":"success","data":[')
   const shown = truncated ? sets.slice(0, window.limit) : sets

@@ -168,6 +168,10 @@ test('strings of any length and script survive', () => {
   }
 })
 
+test('what is no UTF-8 is replaced', () => {
+  assert.equal(text(new JsonWriter().string('a\udcffb').finish()), '"a�b"')
+})
+
 test('a custom-bucket histogram begins at -Inf, inclusively, and ends at +Inf', () => {
   const histogram: Histogram = {
     ...NO_BUCKETS,

@@ -45,7 +45,8 @@ export class JsonWriter {
   }
 
   string(text: string): this {
-    return this.raw(JSON.stringify(text))
+    // What was no UTF-8 came in as lone surrogates.
+    return this.raw(JSON.stringify(text.toWellFormed()))
   }
 
   /** `{"name":"value",…}` of a flat label array. */

@@ -163,9 +163,9 @@ function byteString(text: string): string {
 }
 
 export function writeTexts(out: JsonWriter, name: string, texts: readonly string[]): void {
-  if (texts.length > 0) out.raw(`,"${name}":${JSON.stringify(texts)}`)
+  if (texts.length > 0) out.raw(`,"${name}":${JSON.stringify(texts.map((text) => text.toWellFormed()))}`)
 }
 
 export function errorBody(type: string, message: string): Uint8Array {
-  return new TextEncoder().encode(JSON.stringify({ status: 'error', errorType: type, error: message }))
+  return new TextEncoder().encode(JSON.stringify({ status: 'error', errorType: type, error: message.toWellFormed() }))
 }

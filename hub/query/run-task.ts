@@ -1,10 +1,10 @@
 /** One task in a query worker, from the question to the bytes of the answer. */
 import { labelsFromSorted } from '../../protocol/labels/mod.ts'
-import { type Matcher, MatcherError } from '../../protocol/matchers/mod.ts'
+import { compileMatcher, type Matcher, MatcherError } from '../../protocol/matchers/mod.ts'
 import type { Expr } from '../promql/ast.ts'
 import { type EngineOptions, QueryError, type QueryResult } from '../promql/contract.ts'
 import { evaluate, evaluatePartial, mergePartials, type Query } from '../promql/engine/mod.ts'
-import { ParseError, parseExpr, parseMetricSelector } from '../promql/parser/mod.ts'
+import { ParseError, parseExpr, parseMetricSelector, typeOf } from '../promql/parser/mod.ts'
 import { type SeriesReader, StalePagesError } from '../tsdb/mod.ts'
 import {
   ApiError,
@@ -91,9 +91,20 @@ function expression(task: QueryTask): ExpressionTask {
   return task
 }
 
+/** As `ValueType`s are called in errors. */
+const TYPE_NAMES = { matrix: 'range vector', string: 'string', none: 'none' } as const
+
 function queryOf(task: ExpressionTask, { reader, flags }: Given): Query {
+  const expr = parse(task.query, task.settings)
+  const type = typeOf(expr)
+  if (task.kind === 'range' && type !== 'scalar' && type !== 'vector') {
+    throw new ApiError(
+      'bad_data',
+      `invalid parameter "query": invalid expression type "${TYPE_NAMES[type]}" for range query, must be Scalar or instant Vector`,
+    )
+  }
   return {
-    expr: parse(task.query, task.settings),
+    expr,
     text: task.query,
     range:
       task.kind === 'range'
@@ -121,11 +132,11 @@ function answer(given: Given): WorkerAnswer {
       return resultAnswer(task, query, evaluate(query))
     }
     case 'series':
-      return json(writeSeries(reader, selectors(task.matches), task))
+      return json(writeSeries(reader, narrowSelectors(task.matches), task))
     case 'labels':
-      return json(writeLabels(reader, selectors(task.matches), task, null))
+      return json(writeLabels(reader, narrowSelectors(task.matches), task, null))
     case 'values':
-      return json(writeLabels(reader, selectors(task.matches), task, task.label))
+      return json(writeLabels(reader, narrowSelectors(task.matches), task, task.label))
     case 'exemplars':
       return json(writeExemplars(reader, task))
     case 'metadata':
@@ -183,4 +194,12 @@ function vectorOf(result: QueryResult): NonNullable<WorkerAnswer['vector']> {
 
 function selectors(matches: readonly string[]): Matcher[][] {
   return matches.map((text) => named('match[]', () => [...parseMetricSelector(text)]))
+}
+
+/** Those of discovery may not ask for everything. Semantics: Prometheus web/api/v1/api.go, parseMatchersParam. */
+function narrowSelectors(matches: readonly string[]): Matcher[][] {
+  const all = selectors(matches)
+  if (all.some((matchers) => matchers.every((matcher) => compileMatcher(matcher)(''))))
+    throw new ApiError('bad_data', 'invalid parameter "match[]": match[] must contain at least one non-empty matcher')
+  return all
 }
