@@ -2,7 +2,7 @@
 import type { Clock, Disk, Logger } from '../../protocol/env/mod.ts'
 import type { FamilyType, Metric, MetricFamily } from '../../protocol/exposition/mod.ts'
 import { compileRegex } from '../../protocol/matchers/mod.ts'
-import type { Flags } from '../contract.ts'
+import { FlagError, type Flags, stringFlag } from '../contract.ts'
 
 export type NodeContext = {
   readonly disk: Disk
@@ -65,11 +65,24 @@ export class FamilySet {
   }
 }
 
-/** Upstream allows one of the two. */
+/** Names that match what is included, if anything is, and not what is excluded. */
 export function nameFilter(include: string, exclude: string): (name: string) => boolean {
   const included = include === '' ? null : compileRegex(include)
   const excluded = exclude === '' ? null : compileRegex(exclude)
   return (name) => (included?.matcher(name).find() ?? true) && !(excluded?.matcher(name).find() ?? false)
+}
+
+/**
+ * The filter of the flags `PREFIX-include` and `PREFIX-exclude`, of which one may be given.
+ * @param fallback excluded where neither is given
+ * @throws FlagError when both are
+ */
+export function includeOrExclude(flags: Flags, prefix: string, fallback = ''): (name: string) => boolean {
+  const include = stringFlag(flags, `${prefix}-include`, '')
+  const exclude = stringFlag(flags, `${prefix}-exclude`, include === '' ? fallback : '')
+  if (include !== '' && exclude !== '')
+    throw new FlagError(`${prefix}-exclude`, `excludes ${prefix}-include: give one of the two`)
+  return nameFilter(include, exclude)
 }
 
 /** Decides each name once: for the fields that a kernel has, whose number is fixed. Not for devices, which come and go. */

@@ -1,7 +1,6 @@
 /** Block device counters of /proc/diskstats, and what udev knows of the devices. */
 import type { FamilyType } from '../../protocol/exposition/mod.ts'
-import { stringFlag } from '../contract.ts'
-import { type Collector, FamilySet, type NodeContext, nameFilter } from './collector.ts'
+import { type Collector, FamilySet, includeOrExclude, type NodeContext } from './collector.ts'
 import { readOptional } from './files.ts'
 
 const DEFAULT_EXCLUDE = '^(z?ram|loop|fd|(h|s|v|xv)d[a-z]|nvme\\d+n\\d+p)\\d+$'
@@ -42,10 +41,7 @@ const ATA: readonly (readonly [property: string, name: string, help: string])[] 
 
 export function diskstatsCollector(context: NodeContext): Collector {
   const { disk, procfs, flags } = context
-  const keep = nameFilter(
-    stringFlag(flags, 'collector.diskstats.device-include', ''),
-    stringFlag(flags, 'collector.diskstats.device-exclude', DEFAULT_EXCLUDE),
-  )
+  const keep = includeOrExclude(flags, 'collector.diskstats.device', DEFAULT_EXCLUDE)
   return {
     name: 'diskstats',
     update() {

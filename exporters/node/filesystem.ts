@@ -2,15 +2,16 @@
  * Space and inodes of mounted file systems. A dead network mount can hang `statfs` for ever, so each call has a limit,
  * and a mount point whose call still hangs is not asked again.
  */
+import { parseDuration } from '../../protocol/durations/mod.ts'
 import type { FamilyType, Metric } from '../../protocol/exposition/mod.ts'
-import { stringFlag } from '../contract.ts'
-import { type Collector, family, type NodeContext, nameFilter } from './collector.ts'
+import { FlagError, type Flags, stringFlag } from '../contract.ts'
+import { type Collector, family, includeOrExclude, type NodeContext } from './collector.ts'
 import { readOptional } from './files.ts'
 
 const DEFAULT_MOUNT_EXCLUDE = '^/(dev|proc|run/credentials/.+|sys|var/lib/docker/.+|var/lib/containers/storage/.+)($|/)'
 const DEFAULT_TYPE_EXCLUDE =
   '^(autofs|binfmt_misc|bpf|cgroup2?|configfs|debugfs|devpts|devtmpfs|erofs|fusectl|hugetlbfs|iso9660|mqueue|nsfs|overlay|proc|procfs|pstore|rpc_pipefs|securityfs|selinuxfs|squashfs|sysfs|tracefs)$'
-const STATFS_TIMEOUT_MS = 5000
+const TIMEOUT_FLAG = 'collector.filesystem.mount-timeout'
 
 export type Mount = {
   readonly device: string
@@ -32,16 +33,9 @@ const VALUES: readonly (readonly [name: string, help: string])[] = [
 
 export function filesystemCollector(context: NodeContext): Collector {
   const { disk, clock, rootfs, flags } = context
-  const include = stringFlag(flags, 'collector.filesystem.mount-points-include', '')
-  const mountWanted = nameFilter(
-    include,
-    stringFlag(flags, 'collector.filesystem.mount-points-exclude', include === '' ? DEFAULT_MOUNT_EXCLUDE : ''),
-  )
-  const typeInclude = stringFlag(flags, 'collector.filesystem.fs-types-include', '')
-  const typeWanted = nameFilter(
-    typeInclude,
-    stringFlag(flags, 'collector.filesystem.fs-types-exclude', typeInclude === '' ? DEFAULT_TYPE_EXCLUDE : ''),
-  )
+  const mountWanted = includeOrExclude(flags, 'collector.filesystem.mount-points', DEFAULT_MOUNT_EXCLUDE)
+  const typeWanted = includeOrExclude(flags, 'collector.filesystem.fs-types', DEFAULT_TYPE_EXCLUDE)
+  const timeoutMs = timeoutFlag(flags)
   const stuck = new Set<string>()
 
   /** Values in the order of VALUES, or the name of the error. */
@@ -57,7 +51,7 @@ export function filesystemCollector(context: NodeContext): Collector {
       (error: { code?: string; message: string }) => error.code ?? error.message,
     )
     void call.then(() => stuck.delete(mountPoint))
-    const late = clock.sleep(STATFS_TIMEOUT_MS, timeout.signal).then(
+    const late = clock.sleep(timeoutMs, timeout.signal).then(
       () => 'mountpoint timeout',
       () => '',
     )
@@ -115,6 +109,15 @@ export function filesystemCollector(context: NodeContext): Collector {
         out('mount_info', 'Filesystem mount information.'),
       ]
     },
+  }
+}
+
+function timeoutFlag(flags: Flags): number {
+  const text = stringFlag(flags, TIMEOUT_FLAG, '5s')
+  try {
+    return parseDuration(text)
+  } catch (error) {
+    throw new FlagError(TIMEOUT_FLAG, `must be a duration like 5s, got "${text}": ${(error as Error).message}`)
   }
 }
 

@@ -19,7 +19,8 @@ export type NodeOptions = {
 }
 
 /** @throws FlagError for a flag it does not know or cannot use */
-export function createNodeExporter({ disk, clock, log, flags, version }: NodeOptions): Exporter {
+export function createNodeExporter({ disk, clock, log, flags: given, version }: NodeOptions): Exporter {
+  const flags = withoutOldNames(given, log)
   checkFlags(flags)
   const context: NodeContext = {
     disk,
@@ -121,8 +122,27 @@ const REFUSED: Readonly<Record<string, string>> = {
   'collector.netclass_rtnl.with-stats':
     'needs netlink, which this runtime lacks; the netdev collector has the statistics',
   'collector.netdev.address-info': 'needs the addresses of interfaces, which procfs does not tell; leave it off',
-  'collector.netdev.enable-detailed-metrics': 'needs netlink, which this runtime lacks; leave it off',
-  'collector.netdev.label-ifalias': 'is not supported; join with node_network_info{ifalias}',
+}
+
+/** Upstream takes them until 2.0. */
+const OLD_NAMES: Readonly<Record<string, string>> = {
+  'collector.diskstats.ignored-devices': 'collector.diskstats.device-exclude',
+  'collector.filesystem.ignored-fs-types': 'collector.filesystem.fs-types-exclude',
+  'collector.filesystem.ignored-mount-points': 'collector.filesystem.mount-points-exclude',
+}
+
+/** @throws FlagError when a flag is given by its old name and its new one */
+function withoutOldNames(flags: Flags, log: Logger): Flags {
+  const out: Record<string, string | readonly string[]> = {}
+  for (const [flag, value] of Object.entries(flags)) {
+    const name = OLD_NAMES[flag]
+    if (name !== undefined) {
+      if (flags[name] !== undefined) throw new FlagError(flag, `is the old name of ${name}: give that one only`)
+      log.warn('This flag has a new name', { flag, name })
+    }
+    out[name ?? flag] = value
+  }
+  return out
 }
 
 function checkFlags(flags: Flags): void {

@@ -82,6 +82,33 @@ for (const [flag, message] of refused) {
   })
 }
 
+for (const prefix of ['diskstats.device', 'netdev.device', 'filesystem.mount-points', 'filesystem.fs-types']) {
+  test(`${prefix}-include and -exclude together are refused`, () => {
+    const flags = { [`collector.${prefix}-include`]: 'a', [`collector.${prefix}-exclude`]: 'b' }
+    assert.throws(() => createNodeExporter({ ...env, flags, version: 't' }), /give one of the two/)
+  })
+}
+
+test('a device that is included counts although the default would exclude it', async () => {
+  const disk = {
+    ...nodeDisk,
+    readText: (file: string) =>
+      file.endsWith('/diskstats') ? '7 0 loop0 1 2 3 4 5 6 7 8 9 10 11' : nodeDisk.readText(file),
+  }
+  assert.doesNotMatch(await page({}, disk), /device="loop0"/)
+  assert.match(
+    await page({ 'collector.diskstats.device-include': '^loop' }, disk),
+    /reads_completed_total\{device="loop0"\} 1/,
+  )
+})
+
+test('the old name of a flag is taken', async () => {
+  const text = await page({ 'collector.filesystem.ignored-mount-points': '.' })
+  assert.doesNotMatch(text, /^node_filesystem_size_bytes/m)
+  const both = { 'collector.diskstats.ignored-devices': 'a', 'collector.diskstats.device-exclude': 'b' }
+  assert.throws(() => createNodeExporter({ ...env, flags: both, version: 't' }), FlagError)
+})
+
 test('a sysctl that would leave /proc/sys is refused', () => {
   const flags = { 'collector.sysctl': 'true', 'collector.sysctl.include': '../../etc/shadow' }
   assert.throws(() => createNodeExporter({ ...env, flags, version: 't' }), FlagError)
@@ -173,6 +200,16 @@ test('collectors that are off by default agree with the real node exporter on th
   ]
   const flags = Object.fromEntries(names.map((name) => [`collector.${name}`, 'true']))
   await compare({ ...COMMON, 'collector.disable-defaults': 'true', ...flags })
+})
+
+test('network devices in detail agree with the real node exporter on this host', { skip: skipReal }, async () => {
+  await compare({
+    ...COMMON,
+    'collector.disable-defaults': 'true',
+    'collector.netdev': 'true',
+    'collector.netdev.enable-detailed-metrics': 'true',
+    'collector.netdev.label-ifalias': 'true',
+  })
 })
 
 test('graphics cards of a made-up tree are those of the real node exporter', { skip: skipReal }, async () => {
