@@ -150,12 +150,7 @@ function checkFlags(flags: Flags): void {
     const plain = flag.replace(/^no-/, '')
     const refusal = REFUSED[plain]
     if (refusal !== undefined && value !== 'false' && !flag.startsWith('no-')) throw new FlagError(flag, refusal)
-    if (
-      refusal !== undefined ||
-      OWN_FLAGS.includes(flag) ||
-      /^collector\.(?:ntp|perf|systemd|supervisord)\./.test(plain)
-    )
-      continue
+    if (refusal !== undefined || OWN_FLAGS.includes(flag)) continue
     const name = plain.replace(/^collector\./, '')
     if (!plain.startsWith('collector.'))
       throw new FlagError(flag, `unknown; flags begin with collector. or are ${OWN_FLAGS.join(', ')}`)

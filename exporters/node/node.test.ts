@@ -69,6 +69,7 @@ test('a file system mounted ro with other options is read-only', async () => {
 const refused: readonly [flag: string, message: RegExp][] = [
   ['collector.oracle', /collectors are arp, bcache,.*zoneinfo/],
   ['collector.cpu.oracle', /cpu takes collector\.cpu\.guest, collector\.cpu\.info/],
+  ['collector.perf.oracle', /perf takes collector\.perf\.cpus/],
   ['collector.loadavg.oracle', /loadavg takes no flags/],
   ['web.listen-address', /path\.procfs/],
   ['collector.netclass.netlink', /netlink, which this runtime lacks/],
@@ -143,6 +144,7 @@ const badTextfiles: readonly [name: string, text: string][] = [
   ['a line that is cut off', 'complete 1\ncut 12'],
   ['a syntax error', 'fine 1\nnot a metric\n'],
   ['a repeated sample', 'twice 1\ntwice 2\n'],
+  ['more than 16 MiB', `complete 1\n${'# filler\n'.repeat(2 * 1024 * 1024)}`],
 ]
 for (const [name, text] of badTextfiles) {
   test(`a textfile with ${name} is left out whole`, async () => {

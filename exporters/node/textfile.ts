@@ -8,6 +8,8 @@ import { type Collector, family, type NodeContext, single } from './collector.ts
 import { listDirectory, openDirectory } from './files.ts'
 import { groupLines, parseTextFile, type TextFamily } from './textfile-parse.ts'
 
+const FILE_BYTES_MAX = 16 * 1024 * 1024
+
 type Source = { readonly file: string; readonly family: TextFamily }
 
 export function textfileCollector({ disk, flags, log }: NodeContext): Collector {
@@ -31,6 +33,9 @@ export function textfileCollector({ disk, flags, log }: NodeContext): Collector 
           if (!name.endsWith('.prom')) continue
           const file = `${directory}/${name}`
           try {
+            const stat = disk.stat(file)
+            if (stat && stat.sizeBytes > FILE_BYTES_MAX)
+              throw new Error(`${stat.sizeBytes} bytes, the limit is ${FILE_BYTES_MAX}: split the file`)
             for (const parsed of parseTextFile(disk.readFile(file))) sources.push({ file, family: parsed })
             // Last, so that a broken file does not look fresh.
             mtimes.push({ labels: ['file', file], value: (disk.stat(file)?.mtimeMs ?? 0) / 1000 })
