@@ -32,6 +32,8 @@ export type ApiDeps = {
   readonly groups: () => readonly Group[]
   readonly targets: () => readonly TargetStatus[]
   readonly droppedTargets: () => readonly DroppedTarget[]
+  /** Jobs of the configuration, with or without targets. */
+  readonly scrapePools: () => readonly string[]
   readonly externalLabels: () => Labels
   /** The configuration with secrets redacted. */
   readonly configText: () => string

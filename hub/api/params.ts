@@ -44,6 +44,14 @@ export class Params {
     return parseSpan(text) ?? invalid(name, `cannot parse ${JSON.stringify(text)} to a valid duration`)
   }
 
+  /** Of the older endpoints, which have their own words; null when absent. */
+  count(name: string, { least, problem }: { readonly least: number; readonly problem: string }): number | null {
+    const text = this.get(name)
+    if (text === '') return null
+    if (!/^[+-]?\d+$/.test(text) || Number(text) < least) throw new ApiError('bad_data', problem)
+    return Number(text)
+  }
+
   limit(name = 'limit'): number {
     const text = this.get(name)
     if (text === '') return 0

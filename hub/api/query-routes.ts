@@ -78,8 +78,9 @@ export function queryRoutes(app: App, deps: ApiDeps): void {
     return respond(c, deps, {
       kind: 'metadata',
       metric: p.get('metric'),
-      limit: p.limit(),
-      limitPerMetric: p.limit('limit_per_metric'),
+      limit: atMost(p.count('limit', { least: -Infinity, problem: 'limit must be a number' })),
+      limitPerMetric:
+        p.count('limit_per_metric', { least: -Infinity, problem: 'limit_per_metric must be a number' }) ?? 0,
     })
   })
   both('/api/v1/format_query', async (_, p) => json(prettyExpr(parsed(p, deps))))
@@ -99,6 +100,11 @@ export function queryRoutes(app: App, deps: ApiDeps): void {
       return new Response(((await response.json()) as { error: string }).error + '\n', { status: response.status })
     return response
   })
+}
+
+/** Of the older endpoints: below 0 is all, and 0 is none. */
+export function atMost(limit: number | null): number {
+  return limit === null || limit < 0 ? Number.POSITIVE_INFINITY : limit
 }
 
 function queryText(p: Params): string {

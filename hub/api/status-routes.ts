@@ -29,8 +29,8 @@ export function statusRoutes(app: Hono<Vars>, deps: ApiDeps): void {
     })
   })
   app.get('/api/v1/status/tsdb', async (c) => {
-    const limit = (await params(c)).limit()
-    return respond(c, deps, { kind: 'cardinality', limit: limit || 10 })
+    const limit = (await params(c)).count('limit', { least: 1, problem: 'limit must be a positive number' })
+    return respond(c, deps, { kind: 'cardinality', limit: limit ?? 10 })
   })
   app.get('/api/v1/status/walreplay', () => json({ min: 0, max: 0, current: 0, state: 'done' }))
   app.get('/api/v1/status/ingest', async () => json(await deps.ingest.status()))

@@ -230,6 +230,7 @@ export class Hub {
       groups: () => this.#rules?.groups ?? [],
       targets: () => this.#scrapes.targets(),
       droppedTargets: () => this.#dropped,
+      scrapePools: () => this.#loaded.prometheus.scrapeConfigs.map(({ jobName }) => jobName),
       externalLabels: () => this.#loaded.prometheus.global.externalLabels,
       configText: () => this.#loaded.prometheus.redacted,
       flags: settings.all,

@@ -103,7 +103,7 @@ export function writeMetadata(
   let count = 0
   for (const [name, entries] of reader.metadata()) {
     if (metric !== '' && name !== metric) continue
-    if (limit > 0 && count >= limit) break
+    if (count >= limit) break
     count++
     const shown = limitPerMetric > 0 ? entries.slice(0, limitPerMetric) : entries
     data[name] = shown.map(({ type, help, unit }) => ({ type, help, unit }))

@@ -132,11 +132,11 @@ function answer(given: Given): WorkerAnswer {
       return resultAnswer(task, query, evaluate(query))
     }
     case 'series':
-      return json(writeSeries(reader, narrowSelectors(task.matches), task))
+      return json(writeSeries(reader, narrowSelectors(task.matches, 'invalid parameter "match[]": '), task))
     case 'labels':
-      return json(writeLabels(reader, narrowSelectors(task.matches), task, null))
+      return json(writeLabels(reader, narrowSelectors(task.matches, ''), task, null))
     case 'values':
-      return json(writeLabels(reader, narrowSelectors(task.matches), task, task.label))
+      return json(writeLabels(reader, narrowSelectors(task.matches, ''), task, task.label))
     case 'exemplars':
       return json(writeExemplars(reader, task))
     case 'metadata':
@@ -196,10 +196,20 @@ function selectors(matches: readonly string[]): Matcher[][] {
   return matches.map((text) => named('match[]', () => [...parseMetricSelector(text)]))
 }
 
-/** Those of discovery may not ask for everything. Semantics: Prometheus web/api/v1/api.go, parseMatchersParam. */
-function narrowSelectors(matches: readonly string[]): Matcher[][] {
-  const all = selectors(matches)
+/**
+ * Those of discovery may not ask for everything; `prefix` of the errors, for upstream names the parameter in some only.
+ * Semantics: Prometheus web/api/v1/api.go, parseMatchersParam.
+ */
+function narrowSelectors(matches: readonly string[], prefix: string): Matcher[][] {
+  const all = matches.map((text) => {
+    try {
+      return [...parseMetricSelector(text)]
+    } catch (error) {
+      if (error instanceof ParseError) throw new ApiError('bad_data', prefix + error.message, { cause: error })
+      throw error
+    }
+  })
   if (all.some((matchers) => matchers.every((matcher) => compileMatcher(matcher)(''))))
-    throw new ApiError('bad_data', 'invalid parameter "match[]": match[] must contain at least one non-empty matcher')
+    throw new ApiError('bad_data', `${prefix}match[] must contain at least one non-empty matcher`)
   return all
 }
