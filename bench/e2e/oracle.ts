@@ -4,7 +4,7 @@
  */
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import type { RawSeries } from './bad-day/api.ts'
+import type { MatrixRow } from './client.ts'
 
 /** The value of `oracle_value{series="…"}` in scrape `n`: counters, gauges with all their bits, constants, noise. */
 export function oracleValue(n: number, series: number): number {
@@ -25,7 +25,7 @@ export type OracleScrape = { readonly n: number; readonly servedMs: number }
 export class OracleTarget {
   readonly address: string
   readonly seriesCount: number
-  readonly scrapes: OracleScrape[] = []
+  readonly scrapes: readonly OracleScrape[]
   readonly close: () => Promise<void>
 
   private constructor(address: string, seriesCount: number, scrapes: OracleScrape[], close: () => Promise<void>) {
@@ -71,8 +71,8 @@ export type Verdict = {
  * @param sentCount scrapes that the target has served
  */
 export function judge(
-  scrapes: readonly RawSeries[],
-  values: readonly RawSeries[],
+  scrapes: readonly MatrixRow[],
+  values: readonly MatrixRow[],
   { sentCount, seriesCount }: { readonly sentCount: number; readonly seriesCount: number },
 ): Verdict {
   const problems: string[] = []
@@ -97,7 +97,7 @@ export function judge(
 
 function judgeSeries(
   series: number,
-  samples: RawSeries['values'],
+  samples: MatrixRow['values'],
   stored: ReadonlyMap<number, number>,
   problems: string[],
 ): void {
