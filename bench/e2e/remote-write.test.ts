@@ -87,7 +87,6 @@ remote_write:
         'rate(a_total[5s])',
         'b',
         'sum by (job) (rate(process_cpu_seconds_total[10s]))',
-        'histogram_quantile(0.9, rate(prometheus_http_request_duration_seconds[10s]))',
         'prometheus_http_request_duration_seconds',
       ]) {
         const range = { start: end - 20, end, step: 0.5 }

@@ -114,8 +114,8 @@ test('the launcher collects this host, and promtool and /federate show it', {
       )
       const { code, stdout, stderr } = await world.run(PROMTOOL, ['check', 'metrics'], { input: text })
       assert.ok(code === 0 || code === 3, `exit code ${code}: ${stdout}${stderr}`)
-      // Opinions, not faults: federation omits HELP, and the node exporter's names follow the kernel's.
-      const opinion = /no help text$|names should be written in 'snake_case' not 'camelCase'$/
+      // Opinions, not faults: federation omits HELP, and the node exporter's names and units are the kernel's.
+      const opinion = /no help text$|should be written in 'snake_case' not 'camelCase'$|use base unit "\w+" instead of/
       const problems = `${stdout}${stderr}`.split('\n').filter((line) => line !== '' && !opinion.test(line))
       assert.deepEqual(problems, [])
     })
