@@ -1,4 +1,5 @@
 /** The TSDB's head: recent samples in shared memory, one writer, readers in any thread. */
+export { readBits, writeBits } from './bits.ts'
 export type { Cardinality, NamedCount } from './cardinality.ts'
 export {
   type Appender,
@@ -14,5 +15,6 @@ export {
 export { HeadFullError, SnapshotError, StalePagesError, TooManyReadersError } from './errors.ts'
 export { createHead, restoreHead } from './head.ts'
 export type { Head, HeadDrops, HeadOptions, HeadStats } from './head-contract.ts'
+export { decodeHistogram, HistogramEncoder } from './histogram-codec.ts'
 export { openReader, type ReaderOptions, releaseOwner } from './reader.ts'
-export { createSampleBuffer } from './sample-buffer.ts'
+export { createSampleBuffer, ensureCapacity } from './sample-buffer.ts'

@@ -31,6 +31,8 @@ export class MemoryDisk implements Disk {
   /** Throws the POSIX code that it returns, or does the step when it returns null. */
   fault: (point: FaultPoint, path: string) => string | null = () => null
   readonly #locks = new Set<string>()
+  /** Renames of directories that a loss of power may still undo. */
+  #renames: { readonly from: string; readonly to: string }[] = []
 
   open(path: string, mode: 'r' | 'r+' | 'a' | 'w' | 'wx'): DiskFile {
     this.#check('open', path)
@@ -63,6 +65,11 @@ export class MemoryDisk implements Disk {
 
   rename(from: string, to: string): void {
     this.#check('rename', from)
+    if (this.directories.has(from)) {
+      this.#move(from, to)
+      this.#renames.push({ from, to })
+      return
+    }
     const source = this.#parent(from)
     const target = this.#parent(to)
     target.directory.now.set(target.name, this.#inode(from))
@@ -91,8 +98,10 @@ export class MemoryDisk implements Disk {
     return names.sort()
   }
 
-  removeDirectory(path: string): void {
+  removeDirectory(path: string, options: { readonly recursive?: boolean } = {}): void {
     this.directories.delete(path)
+    if (!options.recursive) return
+    for (const other of [...this.directories.keys()]) if (other.startsWith(`${path}/`)) this.directories.delete(other)
   }
 
   stat(path: string): FileStat | null {
@@ -117,6 +126,7 @@ export class MemoryDisk implements Disk {
     const directory = this.directories.get(path)
     if (!directory) throw notFound(path)
     directory.durable = new Map(directory.now)
+    this.#renames = this.#renames.filter(({ to }) => to.slice(0, to.lastIndexOf('/')) !== path)
   }
 
   async statfs() {
@@ -174,7 +184,17 @@ export class MemoryDisk implements Disk {
       }
       next.directories.set(path, { now: entries, durable: new Map(entries) })
     }
+    for (const { from, to } of this.#renames.toReversed())
+      if (random() < 0.5 && next.directories.has(to) && !next.directories.has(from)) next.#move(to, from)
     return next
+  }
+
+  #move(from: string, to: string): void {
+    for (const [path, directory] of [...this.directories]) {
+      if (path !== from && !path.startsWith(`${from}/`)) continue
+      this.directories.delete(path)
+      this.directories.set(to + path.slice(from.length), directory)
+    }
   }
 
   #handle(path: string, inode: Inode): DiskFile {

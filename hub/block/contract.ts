@@ -1,0 +1,59 @@
+/** What blocks are to the rest of the hub: their description, and what reading and writing them needs. */
+import type { Compressor } from '../../protocol/batch/mod.ts'
+import type { Disk } from '../../protocol/env/mod.ts'
+import type { SeriesReader } from '../tsdb/mod.ts'
+import type { BlockDamagedError } from './errors.ts'
+
+/** `meta.json` of a block. */
+export type BlockMeta = {
+  readonly version: 1
+  /** Name of the block's directory: `<minTime>-<maxTime>-<sequence>`. */
+  readonly id: string
+  /** Samples with minTime <= t < maxTime, in ms. */
+  readonly minTime: number
+  readonly maxTime: number
+  /** Of two blocks that have a sample at the same time, the one of the higher sequence has the say. */
+  readonly sequence: number
+  /** 1 as cut from the head; a merged block is one above the highest of its sources. */
+  readonly level: number
+  /** Ids of the blocks that this one replaces, and of those that they had replaced. */
+  readonly sources: readonly string[]
+  readonly stats: BlockStats
+  /** CRC32C of the whole index file; the chunks carry theirs. */
+  readonly indexCrc: number
+  readonly indexBytes: number
+  readonly chunksBytes: number
+}
+
+export type BlockStats = {
+  readonly series: number
+  readonly samples: number
+  readonly histograms: number
+  readonly chunks: number
+  readonly labelPairs: number
+  readonly symbols: number
+}
+
+/** Times as in `BlockMeta`: minTime included, maxTime not. */
+export type BlockRange = { readonly minTime: number; readonly maxTime: number }
+
+export type BlockEnv = { readonly disk: Disk; readonly compressor: Compressor }
+
+export type BlockReader = SeriesReader & {
+  readonly meta: BlockMeta
+  /** Runs of chunks found damaged by this reader; their samples are not served. */
+  readonly damagedRuns: number
+  /** Of the label set itself, equal in every block and thread. */
+  labelHash(ref: number): number
+  /** Closes the file; `release()` does nothing, since a block is shared by the queries of a thread. */
+  close(): void
+}
+
+export type OnDamage = (error: BlockDamagedError) => void
+
+export const META_FILE = 'meta.json'
+export const INDEX_FILE = 'index'
+export const CHUNKS_FILE = 'chunks'
+/** Chunks do not cross multiples of this, so that series scraped together go on sharing times in longer blocks. */
+export const CHUNK_WINDOW_MS = 7_200_000
+export const CHUNK_SAMPLES_MAX = 1024
