@@ -42,13 +42,7 @@ export function serveNats(bus: NatsBus, env: StreamEnv): StreamFeed {
 /** True when the batch has its final answer: stored, or refused for good. */
 async function take(bus: Bus, message: BusMessage, { ingest, log }: StreamEnv): Promise<boolean> {
   const { subject } = message
-  let agent: string
-  try {
-    agent = parseBatchSubject(subject).agent
-  } catch (err) {
-    log.warn('A message on a batch subject that is none', { subject, err })
-    return true
-  }
+  const agent = agentOf(subject)
   let answer: Ack | null
   try {
     // The payload is borrowed, and ingest detaches what it is given.
@@ -57,9 +51,19 @@ async function take(bus: Bus, message: BusMessage, { ingest, log }: StreamEnv): 
     log.error('A batch could not be taken', { subject, err })
     return false
   }
+  // Ingest has counted and logged a subject that is none; there is nobody to answer, and nothing to wait for.
+  if (agent === null) return true
   if (answer === null) return false
   publish(bus, ackSubject(agent), encodeAck(answer), log)
   return answer.kind !== 'keyframe-wanted'
+}
+
+function agentOf(batchSubject: string): string | null {
+  try {
+    return parseBatchSubject(batchSubject).agent
+  } catch {
+    return null
+  }
 }
 
 function serveCursors(bus: Bus, { ingest, log }: StreamEnv): void {
