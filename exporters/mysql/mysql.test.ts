@@ -1,0 +1,285 @@
+import assert from 'node:assert/strict'
+import fs from 'node:fs'
+import os from 'node:os'
+import path from 'node:path'
+import { test } from 'node:test'
+import { createLogger, nodeDisk, systemClock } from '../../agent/env/mod.ts'
+import { formatExposition } from '../../protocol/exposition/mod.ts'
+import { FlagError, type Flags } from '../contract.ts'
+import { parseStatus, type Query, type QueryResult, SqlError, type SqlValue } from './collector.ts'
+import { COLLECTORS, DEFAULT_ON } from './collectors.ts'
+import { runMysqldCases, scrapeCollector } from './conformance.ts'
+import { createMysqlExporter, type MysqlTarget, parseMyCnf } from './mod.ts'
+
+const kit = process.env['HELIO_CONFORMANCE'] ?? path.resolve(import.meta.dirname, '../../../shared/conformance')
+const folder = path.join(kit, 'exporters/mysqld')
+const skip = !fs.existsSync(folder) && 'kit is absent'
+const readText = (name: string): string => fs.readFileSync(path.join(folder, name), 'utf8')
+
+test('the kit: every scraper case', { skip }, async () => {
+  const results = await runMysqldCases(readText)
+  assert.equal(results.length, 27)
+  assert.deepEqual(
+    results.filter(({ error }) => error !== null),
+    [],
+  )
+})
+
+/** Answers of a server that has everything: one row for each statement. */
+const EVERYTHING: readonly (readonly [sql: RegExp, rows: readonly (readonly SqlValue[])[], columns?: string])[] = [
+  [/SHOW GLOBAL VARIABLES WHERE/, [['userstat', 'ON']]],
+  [/SHOW GLOBAL STATUS/, [['Innodb_buffer_pool_pages_dirty', '1']]],
+  [/column_name FROM information_schema.columns WHERE/, [['STATUS']]],
+  [/FROM information_schema.innodb_metrics/, [['buffer_pool_pages_dirty', 'buffer', 'gauge', '', 1]]],
+  [/table_name = 'INNODB_SYS_TABLESPACES'/, [['INNODB_TABLESPACES']]],
+  [/ROCKSDB_PERF_CONTEXT/, rocksdbRows()],
+  [/user_statistics|client_statistics/, [Array(30).fill('1')], statisticsColumns()],
+  [/replication_group_member_stats/, [Array(13).fill('1')], memberStatsColumns()],
+  [/replication_group_members/, [['a', 'b']], 'CHANNEL_NAME,MEMBER_ID'],
+  [/FROM mysql.user/, [Array(40).fill('1')], 'max_questions,max_updates,max_connections,max_user_connections'],
+  [/SHOW SLAVE HOSTS/, [['1']], 'Server_id'],
+  [/performance_schema.table_io_waits_summary_by_index_usage/, [['s', 't', 'NONE', ...Array(8).fill('1')]]],
+]
+
+test('every metric that upstream names is made by some collector', { skip }, async () => {
+  const { metrics } = JSON.parse(readText('metrics.json')) as {
+    metrics: { name: string; help: string; labels: string[] | null; collector: string }[]
+  }
+  const query: Query = async (sql) => {
+    const answer = EVERYTHING.find(([pattern]) => pattern.test(sql))
+    return { columns: (answer?.[2] ?? '').split(','), rows: answer?.[1] ?? [Array(40).fill('1')] }
+  }
+  const made = new Map<string, { help: string; labels: string[] }>()
+  for (const name of COLLECTORS.keys()) {
+    const context = { query, server: { flavor: 'mysql', version: [8, 4, 0] }, flags: {} } as const
+    for (const sample of await scrapeCollector(name, context)) {
+      const labels = Object.keys(sample.labels).filter((label) => label !== 'quantile' && label !== 'le')
+      made.set(
+        sample.name.replace(/_(?:bucket|sum|count)$/, (suffix) => (/latency|response/.test(sample.name) ? '' : suffix)),
+        {
+          help: sample.help,
+          labels: labels.sort(),
+        },
+      )
+    }
+  }
+  const missing: string[] = []
+  for (const { name, help, labels, collector } of metrics) {
+    // Two states of one statement cannot both be in one answer.
+    if (collector === 'exporter' || /global_status|innodb_metrics/.test(collector)) continue
+    const got = made.get(name)
+    if (!got || got.help !== help || (labels && got.labels.join() !== [...labels].sort().join()))
+      missing.push(`${name}: ${JSON.stringify(got)}, want ${help} ${labels}`)
+  }
+  assert.deepEqual(missing, [])
+})
+
+for (const [text, value] of [
+  ['ON', 1],
+  ['Disabled', 0],
+  ['Connecting', 0],
+  ['non-Primary', 0],
+  ['12.5', 12.5],
+  ['1e3', 1000],
+  ['2026-01-02 03:04:05', 1767323045],
+  ['Jan 02 03:04:05 2026 GMT', 1767323045],
+  ['Jan  2 03:04:05 2026 GMT', 1767323045],
+  ['8.0.35-log', null],
+  ['0x10', null],
+  ['', null],
+  [null, null],
+] as const)
+  test(`parseStatus(${JSON.stringify(text)}) is ${value}`, () => assert.equal(parseStatus(text), value))
+
+test('an option file: sections inherit from [client], quotes and comments', () => {
+  const sections = parseMyCnf(
+    `[mysqld]\nport = x\n[client]\nuser = exporter\npassword = "a#b" # not part\nssl_ca=/ca.pem\n; note\n[client.eu]\nhost = db.eu\nport=3307 # eu\nssl-skip-verify = true\n`,
+    'my.cnf',
+  )
+  assert.deepEqual([...sections.keys()], ['client', 'client.eu'])
+  assert.equal(sections.get('client')!.password, 'a#b')
+  assert.deepEqual(sections.get('client.eu'), {
+    user: 'exporter',
+    password: 'a#b',
+    host: 'db.eu',
+    port: 3307,
+    socket: '',
+    sslCa: '/ca.pem',
+    sslCert: '',
+    sslKey: '',
+    sslSkipVerify: true,
+  })
+  assert.throws(
+    () => parseMyCnf('[client\n', 'my.cnf'),
+    /Cannot read my.cnf at line 1: "\[client" does not end with \]/,
+  )
+})
+
+type Answers = Readonly<Record<string, QueryResult | Error>>
+
+/** An exporter of a server with these answers, and the targets it connected to. */
+function exporterWith({
+  answers = {},
+  flags = {},
+  down = false,
+}: {
+  answers?: Answers
+  flags?: Flags
+  down?: boolean
+}) {
+  const targets: MysqlTarget[] = []
+  const lines: string[] = []
+  let open = 0
+  const exporter = createMysqlExporter({
+    disk: nodeDisk,
+    clock: systemClock,
+    log: createLogger({ level: 'error', format: 'logfmt', now: () => 0, write: (line) => lines.push(line) }),
+    flags,
+    password: 'secret',
+    async connect(target) {
+      targets.push(target)
+      if (down) throw new Error('connect ECONNREFUSED')
+      open++
+      return {
+        async query(sql) {
+          const answer = answers[sql]
+          if (answer === undefined) throw new SqlError(`unknown: ${sql}`, 1064)
+          if (answer instanceof Error) throw answer
+          return answer
+        },
+        async close() {
+          open--
+        },
+      }
+    },
+  })
+  return { exporter, targets, lines, open: () => open }
+}
+
+const VERSION: Answers = { 'SELECT @@version': { columns: ['v'], rows: [['10.11.6-MariaDB-0+deb12u1']] } }
+
+test('a scrape: default collectors, their success, session variables, the connection closed', async () => {
+  const { exporter, targets, lines, open } = exporterWith({
+    answers: {
+      ...VERSION,
+      'SHOW GLOBAL STATUS': { columns: [], rows: [['Uptime', '10']] },
+      'SHOW GLOBAL VARIABLES': { columns: [], rows: [['max_connections', '151']] },
+    },
+    flags: { 'mysqld.address': 'db:3307', 'mysqld.username': 'exporter', 'exporter.lock_wait_timeout': '5' },
+  })
+  const text = formatExposition(await exporter.collect())
+  for (const line of [
+    'mysql_up 1',
+    'mysql_global_status_uptime 10',
+    'mysql_global_variables_max_connections 151',
+    'mysql_version_info{innodb_version="",version="",version_comment=""} 1',
+    'mysql_exporter_collector_success{collector="collect.global_status"} 1',
+    'mysql_exporter_collector_success{collector="collect.slave_status"} 0',
+    'mysql_exporter_collector_success{collector="collect.info_schema.query_response_time"} 1',
+  ])
+    assert.ok(text.includes(`\n${line}\n`), `${line} in\n${text}`)
+  assert.match(text, /collector_duration_seconds\{collector="connection"\} \S+\n/)
+  assert.equal(text.match(/collector_success\{/g)!.length, DEFAULT_ON.size)
+  const { host, port, user, password, sessionVariables } = targets[0]!
+  assert.deepEqual([host, port, user, password], ['db', 3307, 'exporter', 'secret'])
+  assert.deepEqual(sessionVariables, { lock_wait_timeout: '5' })
+  await exporter.collect()
+  assert.equal(lines.length, 3, 'one line for each failing collector, not one for each scrape')
+  assert.equal(open(), 0)
+})
+
+test('a server that is down: mysql_up 0', async () => {
+  const { exporter, lines } = exporterWith({ down: true })
+  assert.equal(
+    formatExposition(await exporter.collect()),
+    '# HELP mysql_up Whether the MySQL server is up.\n# TYPE mysql_up gauge\nmysql_up 0\n',
+  )
+  assert.match(lines[0]!, /connect ECONNREFUSED/)
+})
+
+test('a probe: target, auth_module, collect[]', async () => {
+  const file = path.join(fs.mkdtempSync(path.join(os.tmpdir(), 'helio-mysql-')), 'my.cnf')
+  fs.writeFileSync(file, '[client]\nuser=a\npassword=b\n[client.eu]\nuser=c\n')
+  const answers = { ...VERSION, 'SHOW GLOBAL STATUS': { columns: [], rows: [] } }
+  const { exporter, targets } = exporterWith({ answers, flags: { 'config.my-cnf': file } })
+  const probe = (query: string) => exporter.probe!(new URLSearchParams(query))
+  const text = formatExposition(await probe('target=[::1]:3310&auth_module=client.eu&collect[]=global_status'))
+  assert.match(text, /collector_success\{collector="collect.global_status"\} 1\n/)
+  assert.equal(text.match(/collector_success\{/g)!.length, 1)
+  assert.deepEqual([targets[0]!.host, targets[0]!.port, targets[0]!.user], ['::1', 3310, 'c'])
+  await probe('target=unix:///run/mysqld.sock')
+  assert.equal(targets[1]!.socket, '/run/mysqld.sock')
+  await assert.rejects(probe(''), /Flag target: is required/)
+  await assert.rejects(probe('target=a&auth_module=x'), /auth_module: unknown: "x"; known are client, client.eu/)
+})
+
+test('collectors that the version does not have are left out', async () => {
+  const answers = { 'SELECT @@version': { columns: [], rows: [['5.1.73-log']] } }
+  const { exporter } = exporterWith({ answers })
+  const text = formatExposition(await exporter.collect())
+  assert.doesNotMatch(text, /innodb_cmp"/)
+  assert.match(text, /collect.global_status/)
+})
+
+for (const [flags, message] of [
+  [{ 'collect.global_state': 'true' }, /^Flag collect.global_state: unknown/],
+  [{ 'mysqld.address': 'a:b:c' }, /must be HOST:PORT/],
+  [{ 'config.my-cnf': '/nope' }, /^Flag config.my-cnf: /],
+] as const)
+  test(`flags ${JSON.stringify(flags)} are refused`, () => {
+    assert.throws(
+      () => exporterWith({ flags }),
+      (e) => e instanceof FlagError && message.test(e.message),
+    )
+  })
+
+test('response times become histograms, TOO LONG counts only', async () => {
+  const rows = [
+    ['      0.000001', 3, '   0.000002'],
+    ['      1.000000', 2, '   1.500000'],
+    ['TOO LONG', 1, 'TOO LONG'],
+  ]
+  const query: Query = async (sql) => {
+    if (sql.includes('@@query_response_time_stats')) return { columns: [], rows: [[1]] }
+    if (sql.endsWith('QUERY_RESPONSE_TIME')) return { columns: [], rows }
+    throw new SqlError('no such table', 1109)
+  }
+  const samples = await scrapeCollector('info_schema.query_response_time', {
+    query,
+    server: { flavor: 'mysql', version: [5, 7, 0] },
+    flags: {},
+  })
+  assert.deepEqual(
+    samples.map(({ name, labels, value }) => [
+      name.replace('mysql_info_schema_query_response_time_', ''),
+      labels['le'],
+      value,
+    ]),
+    [
+      ['seconds_bucket', '1e-06', 3],
+      ['seconds_bucket', '1', 5],
+      ['seconds_bucket', '+Inf', 6],
+      ['seconds_sum', undefined, 1.500002],
+      ['seconds_count', undefined, 6],
+    ],
+  )
+})
+
+function rocksdbRows(): SqlValue[][] {
+  return [
+    ...'USER_KEY_COMPARISON_COUNT BLOCK_CACHE_HIT_COUNT BLOCK_READ_COUNT BLOCK_READ_BYTE GET_READ_BYTES'.split(' '),
+    ...'MULTIGET_READ_BYTES ITER_READ_BYTES INTERNAL_KEY_SKIPPED_COUNT INTERNAL_DELETE_SKIPPED_COUNT'.split(' '),
+    ...'INTERNAL_RECENT_SKIPPED_COUNT INTERNAL_MERGE_COUNT GET_FROM_MEMTABLE_COUNT SEEK_ON_MEMTABLE_COUNT'.split(' '),
+    ...'NEXT_ON_MEMTABLE_COUNT PREV_ON_MEMTABLE_COUNT SEEK_CHILD_SEEK_COUNT BLOOM_MEMTABLE_HIT_COUNT'.split(' '),
+    ...'BLOOM_MEMTABLE_MISS_COUNT BLOOM_SST_HIT_COUNT BLOOM_SST_MISS_COUNT KEY_LOCK_WAIT_COUNT'.split(' '),
+    ...'IO_BYTES_WRITTEN IO_BYTES_READ NOT_ONE_OF_OURS'.split(' '),
+  ].map((stat) => ['s', 't', '', stat, 1])
+}
+
+function statisticsColumns(): string {
+  return 'USER,TOTAL_CONNECTIONS,CONCURRENT_CONNECTIONS,CONNECTED_TIME,BUSY_TIME,CPU_TIME,BYTES_RECEIVED,BYTES_SENT,BINLOG_BYTES_WRITTEN,ROWS_READ,ROWS_SENT,ROWS_DELETED,ROWS_INSERTED,ROWS_FETCHED,ROWS_UPDATED,TABLE_ROWS_READ,SELECT_COMMANDS,UPDATE_COMMANDS,OTHER_COMMANDS,COMMIT_TRANSACTIONS,ROLLBACK_TRANSACTIONS,DENIED_CONNECTIONS,LOST_CONNECTIONS,ACCESS_DENIED,EMPTY_QUERIES,TOTAL_SSL_CONNECTIONS,MAX_STATEMENT_TIME_EXCEEDED'
+}
+
+function memberStatsColumns(): string {
+  return 'CHANNEL_NAME,VIEW_ID,MEMBER_ID,COUNT_TRANSACTIONS_IN_QUEUE,COUNT_TRANSACTIONS_CHECKED,COUNT_CONFLICTS_DETECTED,COUNT_TRANSACTIONS_ROWS_VALIDATING,TRANSACTIONS_COMMITTED_ALL_MEMBERS,LAST_CONFLICT_FREE_TRANSACTION,COUNT_TRANSACTIONS_REMOTE_IN_APPLIER_QUEUE,COUNT_TRANSACTIONS_REMOTE_APPLIED,COUNT_TRANSACTIONS_LOCAL_PROPOSED,COUNT_TRANSACTIONS_LOCAL_ROLLBACK'
+}
