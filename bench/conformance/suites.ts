@@ -7,6 +7,7 @@ import path from 'node:path'
 import { createLogger, nodeDisk, systemClock } from '../../agent/env/mod.ts'
 import { runHaproxyCases } from '../../exporters/haproxy/conformance.ts'
 import { runMemcachedCases } from '../../exporters/memcached/conformance.ts'
+import { runMysqldCases } from '../../exporters/mysql/conformance.ts'
 import { runNodeCases } from '../../exporters/node/conformance.ts'
 import { runStatsdCases } from '../../exporters/statsd/conformance.ts'
 import { runParserCases } from '../../hub/promql/conformance/parser.ts'
@@ -72,6 +73,7 @@ export const SUITES: Readonly<Record<string, Suite>> = {
   rules: async (paths) => paths.flatMap((given) => ruleCases(inside(given, 'cases.json'))),
   'exporters/haproxy': (paths) => folderCases(paths, (readText) => runHaproxyCases(readText, exporterEnv())),
   'exporters/memcached': (paths) => folderCases(paths, runMemcachedCases),
+  'exporters/mysqld': (paths) => folderCases(paths, runMysqldCases),
   'exporters/statsd': (paths) => folderCases(paths, runStatsdCases),
   'exporters/node': async (paths) => (await Promise.all(paths.map((given) => nodeCases(given)))).flat(),
 }
