@@ -52,7 +52,7 @@ const EXPLANATIONS: readonly Explanation[] = [
   },
   {
     reason: '3.14 counts a comparison that keeps nothing as a match, when it checks that matching is one-to-one',
-    covers: ({ query }, ours, theirs) =>
+    covers: ({ query }, ours) =>
       /[<>=!]=?/.test(query) &&
       ours.error === 'multiple matches for labels: many-to-one matching must be explicit (group_left/group_right)',
   },

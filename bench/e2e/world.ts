@@ -124,7 +124,8 @@ export class World {
   /** The environment of everything that is started here: children of children are found by it. */
   env(more: Readonly<Record<string, string>> = {}): Record<string, string | undefined> {
     const { NODE_TEST_CONTEXT: _, NODE_OPTIONS: __, ...own } = process.env
-    return { ...own, [MARK]: this.#mark, UV_THREADPOOL_SIZE: '16', ...more }
+    const launcher = { UV_THREADPOOL_SIZE: '16', MALLOC_ARENA_MAX: '2', MALLOC_MMAP_THRESHOLD_: '1048576' }
+    return { ...own, [MARK]: this.#mark, ...launcher, ...more }
   }
 
   /** Called at the end, newest first, before the processes are stopped. */

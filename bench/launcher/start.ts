@@ -111,7 +111,8 @@ function start(name: string, entry: string, args: readonly string[]): Child {
   const child = spawn(process.execPath, [path.join(ROOT, entry), ...args], {
     stdio: ['ignore', 'inherit', 'inherit'],
     detached: true,
-    env: { ...process.env, UV_THREADPOOL_SIZE: process.env['UV_THREADPOOL_SIZE'] ?? '16' },
+    // As hub/bin.mjs and agent/bin.mjs set them.
+    env: { UV_THREADPOOL_SIZE: '16', MALLOC_ARENA_MAX: '2', MALLOC_MMAP_THRESHOLD_: '1048576', ...process.env },
   })
   const gone = new Promise<number>((resolve) => {
     child.on('exit', (code, signal) => {

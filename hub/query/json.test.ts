@@ -8,6 +8,7 @@ import type { SeriesReader } from '../tsdb/contract.ts'
 import { writeExemplars } from './discovery.ts'
 import { formatJsonFloat, formatTimestamp, JsonWriter } from './json.ts'
 import { writeResult } from './results.ts'
+import { stepTimes } from './step-times.ts'
 
 const KIT = process.env['HELIO_CONFORMANCE'] ?? path.resolve(import.meta.dirname, '../../../shared/conformance')
 const FILE = path.join(KIT, 'http-api/json-encoding.json')
@@ -71,7 +72,7 @@ const NO_BUCKETS: Histogram = {
 /** The results of these cases have samples with times of their own: raw matrices, and vectors of one each. */
 function encode(given: Case): string {
   const range = { startMs: 0, endMs: 0, stepMs: 1, instant: true }
-  const context = { range, text: '', limit: 0 }
+  const context = { range, text: '', limit: 0, poll: () => {} }
   switch (given.kind) {
     case 'point':
       return text(
@@ -166,6 +167,41 @@ test('strings of any length and script survive', () => {
   for (const given of ['', 'é'.repeat(100_000), 'a"b\\c\n\u0001', `${'x'.repeat(47)}€`, '\u{1f600}'.repeat(20_000)]) {
     assert.equal(JSON.parse(text(new JsonWriter().string(given).finish())), given)
   }
+})
+
+test('points of steps are written as single points are', () => {
+  const values = [0, -0, 1, 9, 10, 999_999_999, 1e9, 1.5, -7, 1e21, 5e-324, Number.NaN, Infinity, -Infinity, 123_456.75]
+  const startMs = 1_700_000_000_250
+  const times = stepTimes(startMs, 500, values.length)
+  const steps = new JsonWriter()
+  const points = new JsonWriter()
+  values.forEach((value, i) => {
+    steps.stepPoint(times, i, value, i === 0)
+    points.raw(i === 0 ? '' : ',').point(startMs + 500 * i, value)
+  })
+  assert.equal(text(steps.finish()), text(points.finish()))
+})
+
+test('times of steps outgrow their first buffer', () => {
+  const { bytes, starts } = stepTimes(-9_000_000_000_000_999, 1, 50)
+  assert.equal(text(bytes.subarray(starts[49], starts[50])), formatTimestamp(-9_000_000_000_000_950))
+})
+
+test('an answer that is being written can be ended', () => {
+  const one = { labels: labelsFrom({}), values: new Float64Array(1), present: Uint8Array.of(1), histograms: null }
+  const range = { startMs: 0, endMs: 0, stepMs: 1, instant: false }
+  let polls = 0
+  const poll = () => {
+    if (++polls === 3) throw new Error('enough')
+  }
+  assert.throws(
+    () =>
+      writeResult(
+        { type: 'matrix', series: [one, one, one, one], annotations: [] },
+        { range, text: '', limit: 0, poll },
+      ),
+    /^Error: enough$/,
+  )
 })
 
 test('what is no UTF-8 is replaced', () => {

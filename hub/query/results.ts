@@ -3,17 +3,22 @@
 import type { Annotation, QueryRange, QueryResult, ResultSeries } from '../promql/contract.ts'
 import { lineColumn } from '../promql/parser/mod.ts'
 import { JsonWriter } from './json.ts'
+import { type StepTimes, stepTimes } from './step-times.ts'
 
 /** Upstream shows at most ten of each. */
 const MAX_ANNOTATIONS = 10
+const SERIES_PER_POLL = 256
 
 export type ResultContext = {
   readonly range: QueryRange
-  readonly text: string /** Series; 0 = all. */
+  readonly text: string
+  /** Series; 0 = all. */
   readonly limit: number
+  /** Called now and then; throws to end the query. */
+  readonly poll: () => void
 }
 
-export function writeResult(result: QueryResult, { range, text, limit }: ResultContext): Uint8Array {
+export function writeResult(result: QueryResult, { range, text, limit, poll }: ResultContext): Uint8Array {
   const out = new JsonWriter()
   out.raw('{"status":"success","data":{"resultType":')
   let truncated = false
@@ -30,6 +35,7 @@ export function writeResult(result: QueryResult, { range, text, limit }: ResultC
       out.raw('"vector","result":[')
       const kept = truncated ? shown.slice(0, limit) : shown
       kept.forEach((series, i) => {
+        if (i % SERIES_PER_POLL === 0) poll()
         writeVectorSample(out, series, range.startMs, i)
       })
       out.raw(']')
@@ -39,8 +45,11 @@ export function writeResult(result: QueryResult, { range, text, limit }: ResultC
       truncated = limit > 0 && result.series.length > limit
       out.raw('"matrix","result":[')
       let written = 0
-      for (const series of truncated ? result.series.slice(0, limit) : result.series)
-        if (writeSteps(out, series, range, written)) written++
+      const times = stepTimes(range.startMs, range.stepMs, result.series[0]?.present.length ?? 0)
+      for (const series of truncated ? result.series.slice(0, limit) : result.series) {
+        poll()
+        if (writeSteps(out, series, range, times, written)) written++
+      }
       out.raw(']')
       break
     }
@@ -48,6 +57,7 @@ export function writeResult(result: QueryResult, { range, text, limit }: ResultC
       truncated = limit > 0 && result.series.length > limit
       out.raw('"matrix","result":[')
       ;(truncated ? result.series.slice(0, limit) : result.series).forEach((series, i) => {
+        poll()
         writeRaw(out, series, i)
       })
       out.raw(']')
@@ -82,6 +92,7 @@ function writeSteps(
   out: JsonWriter,
   { labels, values, present, histograms }: ResultSeries,
   { startMs, stepMs }: QueryRange,
+  times: StepTimes,
   index: number,
 ): boolean {
   let floats = 0
@@ -97,9 +108,8 @@ function writeSteps(
     let first = true
     for (let i = 0; i < present.length; i++) {
       if (present[i] !== 1) continue
-      if (!first) out.raw(',')
+      out.stepPoint(times, i, values[i]!, first)
       first = false
-      out.point(startMs + i * stepMs, values[i]!)
     }
     out.raw(']')
   }

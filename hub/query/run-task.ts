@@ -115,10 +115,23 @@ function queryOf(task: ExpressionTask, { reader, flags }: Given): Query {
   }
 }
 
-function resultAnswer(task: ExpressionTask, { range, text }: Query, result: QueryResult): WorkerAnswer {
+function resultAnswer(task: ExpressionTask, { range, text, options }: Query, result: QueryResult): WorkerAnswer {
   if (task.kind === 'vector')
     return { status: 200, contentType: JSON_TYPE, body: new Uint8Array(0), vector: vectorOf(result) }
-  return { status: 200, contentType: JSON_TYPE, body: writeResult(result, { range, text, limit: task.limit }) }
+  return {
+    status: 200,
+    contentType: JSON_TYPE,
+    body: writeResult(result, { range, text, limit: task.limit, poll: pollOf(options) }),
+  }
+}
+
+/** @throws QueryError as the engine does */
+function pollOf({ interrupted }: EngineOptions): () => void {
+  return () => {
+    const reason = interrupted()
+    if (reason === 'canceled') throw new QueryError('canceled', 'query was canceled in result encoding')
+    if (reason === 'timeout') throw new QueryError('timeout', 'query timed out in result encoding')
+  }
 }
 
 function answer(given: Given): WorkerAnswer {
