@@ -55,7 +55,7 @@ export function createHaproxyExporter({ net, disk, clock, log, flags }: HaproxyO
     // As upstream: an empty list excludes servers without any state.
     excludedServerStates: new Set(stringFlag(flags, 'haproxy.server-exclude-states', '').split(',')),
   }
-  const fetch = statisticsFetcher(uri, {
+  const readStatistics = statisticsFetcher(uri, {
     net,
     disk,
     clock,
@@ -69,7 +69,7 @@ export function createHaproxyExporter({ net, disk, clock, log, flags }: HaproxyO
   async function scrape(): Promise<MetricFamily[]> {
     scrapes++
     try {
-      const { csv, info } = await fetch()
+      const { csv, info } = await readStatistics()
       const { families, errors } = haproxyFamilies(csv, options)
       failures += errors.length
       if (errors.length > 0) complain("Can't read CSV", errors[0]!)
