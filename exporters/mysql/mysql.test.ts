@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import fs from 'node:fs'
 import os from 'node:os'
 import path from 'node:path'
-import { test } from 'node:test'
+import { after, test } from 'node:test'
 import { createLogger, nodeDisk, systemClock } from '../../agent/env/mod.ts'
 import { formatExposition } from '../../protocol/exposition/mod.ts'
 import { FlagError, type Flags } from '../contract.ts'
@@ -13,6 +13,8 @@ import { createMysqlExporter, type MysqlTarget, parseMyCnf } from './mod.ts'
 
 const kit = process.env['HELIO_CONFORMANCE'] ?? path.resolve(import.meta.dirname, '../../../shared/conformance')
 const folder = path.join(kit, 'exporters/mysqld')
+const temporary = fs.mkdtempSync(path.join(os.tmpdir(), 'helio-mysql-'))
+after(() => fs.rmSync(temporary, { recursive: true }))
 const skip = !fs.existsSync(folder) && 'kit is absent'
 const readText = (name: string): string => fs.readFileSync(path.join(folder, name), 'utf8')
 
@@ -198,7 +200,7 @@ test('a server that is down: mysql_up 0', async () => {
 })
 
 test('a probe: target, auth_module, collect[]', async () => {
-  const file = path.join(fs.mkdtempSync(path.join(os.tmpdir(), 'helio-mysql-')), 'my.cnf')
+  const file = path.join(temporary, 'my.cnf')
   fs.writeFileSync(file, '[client]\nuser=a\npassword=b\n[client.eu]\nuser=c\n')
   const answers = { ...VERSION, 'SHOW GLOBAL STATUS': { columns: [], rows: [] } }
   const { exporter, targets } = exporterWith({ answers, flags: { 'config.my-cnf': file } })
@@ -232,6 +234,26 @@ for (const [flags, message] of [
       (e) => e instanceof FlagError && message.test(e.message),
     )
   })
+
+test('statements of the named schemas are left out, beside those of the server itself', async () => {
+  let asked: { readonly sql: string; readonly parameters: readonly string[] } | null = null
+  const query: Query = async (sql, parameters = []) => {
+    asked = { sql, parameters }
+    return { columns: [], rows: [['shop', 'abc', 'SELECT ?', ...Array(12).fill('2000000000000')]] }
+  }
+  const samples = await scrapeCollector('perf_schema.eventsstatements', {
+    query,
+    server: { flavor: 'mariadb', version: [10, 11, 6] },
+    flags: { 'collect.perf_schema.eventsstatements.exclude_schemas': ['sys', 'tmp'] },
+  })
+  const { sql, parameters } = asked!
+  assert.deepEqual(parameters, ['mysql', 'performance_schema', 'information_schema', 'sys', 'tmp'])
+  assert.match(sql, /NOT IN \(\?, \?, \?, \?, \?\)/)
+  // MariaDB has neither CPU time nor quantiles.
+  assert.doesNotMatch(sql, /SUM_CPU_TIME|QUANTILE/)
+  assert.equal(samples.length, 12)
+  assert.equal(samples.find(({ name }) => name.endsWith('_seconds_total'))!.value, 2)
+})
 
 test('response times become histograms, TOO LONG counts only', async () => {
   const rows = [

@@ -5,7 +5,7 @@
  */
 import type { FamilyType } from '../../protocol/exposition/mod.ts'
 import { summaryLines } from '../../protocol/exposition/mod.ts'
-import { integerFlag, stringFlag } from '../contract.ts'
+import { integerFlag, listFlag, stringFlag } from '../contract.ts'
 import { type Collector, type ServerInfo, type SqlValue, sortPairs, toNumber, toText } from './collector.ts'
 import { emitTable, type TableColumn } from './tables.ts'
 
@@ -54,9 +54,12 @@ const eventsStatements: Collector = {
     const hasTimes = isAtLeast(server, [8, 0, 28])
     const metrics = hasTimes ? [...DIGEST_HEAD, ...DIGEST_TIMES, ...DIGEST_TAIL] : [...DIGEST_HEAD, ...DIGEST_TAIL]
     const columns = [...metrics.map(([column]) => column), ...(hasTimes ? QUANTILES.map(([column]) => column) : [])]
-    const excluded = stringFlag(flags, `${flag}.exclude_schemas`, 'mysql,performance_schema,information_schema')
-      .split(',')
-      .map((schema) => schema.trim())
+    const excluded = [
+      'mysql',
+      'performance_schema',
+      'information_schema',
+      ...listFlag(flags, `${flag}.exclude_schemas`),
+    ]
     const { rows } = await query(
       `SELECT ifnull(SCHEMA_NAME, 'NONE') as SCHEMA_NAME, DIGEST, LEFT(DIGEST_TEXT, ${integerFlag(flags, `${flag}.digest_text_limit`, 120)}) as DIGEST_TEXT, ${columns.join(', ')} FROM ( SELECT * FROM performance_schema.events_statements_summary_by_digest WHERE SCHEMA_NAME NOT IN (${excluded.map(() => '?').join(', ')}) AND LAST_SEEN > DATE_SUB(NOW(), INTERVAL ${integerFlag(flags, `${flag}.timelimit`, 86400)} SECOND) ORDER BY LAST_SEEN DESC )Q GROUP BY ${['SCHEMA_NAME', 'DIGEST', 'DIGEST_TEXT', ...columns].map((column) => `Q.${column}`).join(', ')} ORDER BY SUM_TIMER_WAIT DESC LIMIT ${integerFlag(flags, `${flag}.limit`, 250)}`,
       excluded,

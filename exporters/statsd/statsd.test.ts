@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import fs from 'node:fs'
 import os from 'node:os'
 import path from 'node:path'
-import { test } from 'node:test'
+import { after, test } from 'node:test'
 import fc from 'fast-check'
 import { createLogger, nodeDisk, systemClock } from '../../agent/env/mod.ts'
 import type { Clock } from '../../protocol/env/mod.ts'
@@ -17,6 +17,9 @@ import { Summary } from './summary.ts'
 const kit = process.env['HELIO_CONFORMANCE'] ?? path.resolve(import.meta.dirname, '../../../shared/conformance')
 const folder = path.join(kit, 'exporters/statsd')
 const log = createLogger({ level: 'error', format: 'logfmt', now: () => 0, write: () => {} })
+const temporary = fs.mkdtempSync(path.join(os.tmpdir(), 'helio-statsd-'))
+after(() => fs.rmSync(temporary, { recursive: true }))
+let files = 0
 const bytes = (text: string): Uint8Array => new TextEncoder().encode(text)
 
 /** An exporter whose monotonic time is `time.ms`, with these mappings. */
@@ -27,7 +30,7 @@ function exporterWith({ mappings = '', flags = {} }: { mappings?: string; flags?
 } {
   const time = { ms: 0 }
   const clock: Clock = { ...systemClock, monotonic: () => time.ms }
-  const file = path.join(fs.mkdtempSync(path.join(os.tmpdir(), 'helio-statsd-')), 'mapping.yml')
+  const file = path.join(temporary, `${++files}-mapping.yml`)
   fs.writeFileSync(file, mappings)
   const all = { 'statsd.mapping-config': file, ...flags }
   return { exporter: createStatsdExporter({ disk: nodeDisk, clock, log, flags: all }), time, file }
