@@ -8,6 +8,7 @@ import os from 'node:os'
 import path from 'node:path'
 import { after, test } from 'node:test'
 import { createLogger, createNet, nodeDisk, systemClock } from '../../agent/env/mod.ts'
+import { peer } from '../../bench/peers/peers.ts'
 import { formatExposition } from '../../protocol/exposition/mod.ts'
 import { FlagError, type Flags } from '../contract.ts'
 import { runHaproxyCases } from './conformance.ts'
@@ -117,9 +118,75 @@ test('credentials of the URI are sent as basic authentication, failures add up o
   }
 })
 
-test('a real HAProxy, over its socket and over HTTP', {
-  skip: !fs.existsSync(BINARY) && `${BINARY} is absent`,
-}, async () => {
+const absentBinary = !fs.existsSync(BINARY) && `${BINARY} is absent`
+
+test('a real HAProxy, over its socket and over HTTP', { skip: absentBinary }, () =>
+  withHaproxy(async ({ socket, port }) => {
+    const overSocket = exporterWith({ 'haproxy.scrape-uri': `unix:${socket}` })
+    const page = formatExposition(await overSocket.collect())
+    assert.match(page, /haproxy_up 1\n/)
+    assert.match(page, /haproxy_version_info\{release_date="\d{4}\/\d\d\/\d\d",version="\d[^"]*"\} 1\n/)
+    assert.match(page, /haproxy_process_idle_time_percent \d+\n/)
+    assert.match(page, /haproxy_exporter_csv_parse_failures_total 0\n/)
+    assert.match(page, /haproxy_server_up\{backend="things",server="unchecked"\} 1\n/)
+    const overHttp = exporterWith({ 'haproxy.scrape-uri': `http://127.0.0.1:${port}/stats;csv` })
+    const names = (text: string): string[] => text.match(/^# TYPE \S+/gm)!
+    const onlySocket = ['haproxy_process_idle_time_percent', 'haproxy_version_info']
+    assert.deepEqual(
+      names(formatExposition(await overHttp.collect())),
+      names(page).filter((line) => !onlySocket.some((name) => line.includes(name))),
+    )
+  }),
+)
+
+const upstream = peer('haproxy-exporter')
+const skipUpstream = absentBinary || (upstream.path === null && upstream.reason)
+
+test('the packaged haproxy_exporter says the same of the same HAProxy, line by line', { skip: skipUpstream }, () =>
+  withHaproxy(async ({ socket, folder: temporary }) => {
+    const uri = `unix:${socket}`
+    const port = await freePort()
+    const pidFile = path.join(temporary, 'pid')
+    const child = spawn(
+      upstream.path!,
+      [`--web.listen-address=127.0.0.1:${port}`, `--haproxy.scrape-uri=${uri}`, `--haproxy.pid-file=${pidFile}`],
+      { stdio: 'ignore' },
+    )
+    try {
+      let theirs = ''
+      for (let i = 0; i < 200 && theirs === ''; i++) {
+        await systemClock.sleep(25)
+        theirs = await fetch(`http://127.0.0.1:${port}/metrics`).then(
+          (response) => response.text(),
+          () => '',
+        )
+      }
+      const exporter = exporterWith({ 'haproxy.scrape-uri': uri, 'haproxy.pid-file': pidFile })
+      const ours = formatExposition(await exporter.collect())
+      // What the clock moves keeps its name and help.
+      const comparable = (text: string): string[] =>
+        text
+          .split('\n')
+          .filter(
+            (line) => /^(?:# (?:HELP|TYPE) )?haproxy_/.test(line) && !line.includes('haproxy_exporter_build_info'),
+          )
+          .map((line) =>
+            line.replace(/^(haproxy_(?:process_(?:cpu|idle|resident|open)|server_check_duration)\S*) .*/, '$1'),
+          )
+          // The newer client library also counts the bytes of the network namespace.
+          .filter((line) => !line.includes('haproxy_process_network_'))
+      assert.ok(comparable(theirs).length > 150)
+      assert.deepEqual(comparable(ours).sort(), comparable(theirs).sort())
+    } finally {
+      child.kill()
+      if (child.exitCode === null && child.signalCode === null) await once(child, 'exit')
+    }
+  }),
+)
+
+type Running = { readonly socket: string; readonly port: number; readonly folder: string }
+
+async function withHaproxy(check: (running: Running) => Promise<void>): Promise<void> {
   const temporary = fs.mkdtempSync(path.join(os.tmpdir(), 'helio-haproxy-'))
   const socket = path.join(temporary, 'admin.sock')
   const port = await freePort()
@@ -144,30 +211,16 @@ backend things
 `,
   )
   const child = spawn(BINARY, ['-db', '-f', config], { stdio: 'ignore' })
+  fs.writeFileSync(path.join(temporary, 'pid'), `${child.pid}\n`)
   try {
     for (let i = 0; i < 200 && !fs.existsSync(socket); i++) await systemClock.sleep(25)
-    const overSocket = exporterWith({ 'haproxy.scrape-uri': `unix:${socket}` })
-    const page = formatExposition(await overSocket.collect())
-    assert.match(page, /haproxy_up 1\n/)
-    assert.match(page, /haproxy_version_info\{release_date="\d{4}\/\d\d\/\d\d",version="\d[^"]*"\} 1\n/)
-    assert.match(page, /haproxy_process_idle_time_percent \d+\n/)
-    assert.match(page, /haproxy_exporter_csv_parse_failures_total 0\n/)
-    assert.match(page, /haproxy_server_up\{backend="things",server="unchecked"\} 1\n/)
-    assert.match(page, /haproxy_backend_current_server\{backend="things"\} \d\n/)
-    assert.match(page, /haproxy_frontend_http_responses_total\{code="2xx",frontend="stats"\} \d\n/)
-    const overHttp = exporterWith({ 'haproxy.scrape-uri': `http://127.0.0.1:${port}/stats;csv` })
-    const names = (text: string): string[] => text.match(/^# TYPE \S+/gm)!
-    const onlySocket = ['haproxy_process_idle_time_percent', 'haproxy_version_info']
-    assert.deepEqual(
-      names(formatExposition(await overHttp.collect())),
-      names(page).filter((line) => !onlySocket.some((name) => line.includes(name))),
-    )
+    await check({ socket, port, folder: temporary })
   } finally {
     child.kill()
     if (child.exitCode === null && child.signalCode === null) await once(child, 'exit')
     fs.rmSync(temporary, { recursive: true })
   }
-})
+}
 
 async function freePort(): Promise<number> {
   const server = createServer().listen(0, '127.0.0.1')
