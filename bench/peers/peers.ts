@@ -18,9 +18,7 @@ const PROGRAMS = {
   'nats-server': 'nats-server',
   'node-exporter': 'prometheus-node-exporter',
   'haproxy-exporter': 'prometheus-haproxy-exporter',
-  'memcached-exporter': 'prometheus-memcached-exporter',
   'mysqld-exporter': 'prometheus-mysqld-exporter',
-  'statsd-exporter': 'prometheus-statsd-exporter',
 } as const
 export type PeerName = keyof typeof PROGRAMS
 
@@ -34,9 +32,7 @@ const BINARY: Readonly<Record<PeerName, string>> = {
   'nats-server': 'usr/sbin/nats-server',
   'node-exporter': 'usr/bin/prometheus-node-exporter',
   'haproxy-exporter': 'usr/bin/prometheus-haproxy-exporter',
-  'memcached-exporter': 'usr/bin/prometheus-memcached-exporter',
   'mysqld-exporter': 'usr/bin/prometheus-mysqld-exporter',
-  'statsd-exporter': 'usr/bin/prometheus-statsd-exporter',
 }
 const LISTS_MAX_AGE_MS = 24 * 3600_000
 
