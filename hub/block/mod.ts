@@ -1,6 +1,17 @@
 /** Blocks: what the head held, on disk; immutable, checked on every read, behind the same reader as the head. */
+export { BlockSet } from './block-set.ts'
 export type { BlockEnv, BlockMeta, BlockRange, BlockReader, BlockStats, OnDamage } from './contract.ts'
 export { BlockDamagedError } from './errors.ts'
+export { mergeReaders } from './merge-readers.ts'
 export { type OpenBlockOptions, openBlock } from './open-block.ts'
+export {
+  BLOCK_MS,
+  type CompactionPlan,
+  planCompaction,
+  planCuts,
+  planRetention,
+  type RetentionLimits,
+} from './plan.ts'
 export { RunCache } from './run-cache.ts'
+export { type BlockShare, BlockStore, type BlockStoreCounters } from './store.ts'
 export { type NewBlock, writeBlock, writeBlockInSlices } from './write-block.ts'

@@ -1,0 +1,132 @@
+/** Head and blocks as one reader against one head that holds everything. */
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import fc from 'fast-check'
+import { labelsFrom, labelsKey } from '../../protocol/labels/mod.ts'
+import type { Matcher, MatchOp } from '../../protocol/matchers/mod.ts'
+import { createSampleBuffer, openReader, type SeriesReader, type Shard } from '../tsdb/mod.ts'
+import { mergeReaders, openBlock, writeBlock } from './mod.ts'
+import { ALL, anySeries, bitsOf, contents, fillHead, memoryEnv, sorted, type TestSeries } from './testing/samples.ts'
+
+const MAX_TIME = 3 * 7_200_000
+const PATH = '/data/blocks'
+
+/** Of each series a part: sample i goes to the part that `deal` names; the rest of the head's rules stay the same. */
+function parts(series: readonly TestSeries[], deal: readonly number[], count: number): TestSeries[][] {
+  // Of one time and series the head keeps the first: leave the others out before dealing.
+  const whole = series.map(({ labels, samples }) => {
+    const seen = new Set<number>()
+    return { labels, samples: samples.filter(({ time }) => !seen.has(time) && seen.add(time)) }
+  })
+  let next = 0
+  const owners = whole.map(({ samples }) => samples.map(() => deal[next++ % deal.length]! % count))
+  return Array.from({ length: count }, (_, part) =>
+    whole
+      .map(({ labels, samples }, s) => ({ labels, samples: samples.filter((_, i) => owners[s]![i] === part) }))
+      .filter(({ samples }) => samples.length > 0),
+  )
+}
+
+const matcher: fc.Arbitrary<Matcher> = fc.record({
+  name: fc.constantFrom('__name__', 'job', 'instance'),
+  op: fc.constantFrom<MatchOp>('=', '!=', '=~', '!~'),
+  value: fc.constantFrom('up', 'node', 'a', '', 'a|b', '.+'),
+})
+
+test('head and overlapping blocks together are the head that was never cut', () => {
+  fc.assert(
+    fc.property(
+      anySeries(MAX_TIME),
+      fc.array(fc.nat(2), { minLength: 1, maxLength: 20 }),
+      fc.tuple(fc.nat(MAX_TIME), fc.nat(MAX_TIME)),
+      fc.array(matcher, { maxLength: 2 }),
+      (series, deal, asked, matchers) => {
+        const all = openReader(fillHead(series.filter(({ samples }) => samples.length > 0)).share())
+        const env = memoryEnv()
+        const [recent, ...older] = parts(series, deal, 3)
+        const readers: SeriesReader[] = [openReader(fillHead(recent!).share())]
+        older.forEach((part, i) => {
+          const source = openReader(fillHead(part).share())
+          const block = { range: { minTime: 0, maxTime: 2 * MAX_TIME }, sequence: i, level: 1, sources: [] }
+          const meta = writeBlock(env, PATH, source, block)
+          if (meta) readers.push(openBlock(env, `${PATH}/${meta.id}`))
+          source.release()
+        })
+        const merged = mergeReaders(readers)
+        const range = { minTime: Math.min(...asked), maxTime: Math.max(...asked) }
+        assert.deepEqual(sorted(contents(merged, range)), sorted(contents(all, range)))
+        assert.deepEqual(sorted(contents(merged)), sorted(contents(all)))
+        const keys = (reader: SeriesReader, shard?: Shard) =>
+          [...reader.select(matchers, ALL, shard)].map((ref) => labelsKey(reader.labels(ref)))
+        assert.deepEqual(keys(merged).sort(), keys(all).sort())
+        const shards = [0, 1, 2].flatMap((index) => keys(merged, { index, count: 3 }))
+        assert.deepEqual(shards.sort(), keys(all).sort())
+        assert.deepEqual(merged.labelNames(matchers, ALL), all.labelNames(matchers, ALL))
+        assert.deepEqual(merged.labelValues('job', matchers, ALL), all.labelValues('job', matchers, ALL))
+        const ids = new Map<string, number>()
+        const refs = merged.select([], ALL)
+        assert.deepEqual(refs, refs.slice().sort())
+        for (const ref of refs) {
+          const labels = [...merged.labelIds(ref)]
+          assert.deepEqual(
+            labels.map((id) => merged.symbol(id)),
+            [...merged.labels(ref)],
+          )
+          for (const id of labels) {
+            // One text, one id, whichever reader it came from.
+            assert.equal(ids.get(merged.symbol(id)) ?? id, id)
+            assert.equal(merged.symbolId(merged.symbol(id)), id)
+            ids.set(merged.symbol(id), id)
+          }
+        }
+        merged.release()
+        all.release()
+      },
+    ),
+    { numRuns: 200 },
+  )
+})
+
+const labels = labelsFrom({ __name__: 'up' })
+const one = (time: number, value: number): TestSeries => ({
+  labels,
+  samples: [{ time, bits: bitsOf(value), start: 0, kind: 0 }],
+})
+
+test('of two samples at one time the reader that stands first has the say', () => {
+  const env = memoryEnv()
+  const heads = [one(5, 1), one(5, 2), one(5, 3)].map((series) => openReader(fillHead([series]).share()))
+  const blocks = heads.slice(1).map((reader, i) => {
+    const block = { range: { minTime: 0, maxTime: 10 }, sequence: 9 - i, level: 1, sources: [] }
+    return openBlock(env, `${PATH}/${writeBlock(env, PATH, reader, block)!.id}`)
+  })
+  const sampleOf = (readers: readonly SeriesReader[]): number => {
+    const out = createSampleBuffer()
+    const merged = mergeReaders(readers)
+    const refs = merged.select([], ALL)
+    assert.equal(refs.length, 1)
+    merged.read(refs[0]!, ALL, out)
+    assert.equal(out.count, 1)
+    return out.values[0]!
+  }
+  assert.equal(sampleOf([heads[0]!, ...blocks]), 1)
+  assert.equal(sampleOf(blocks), 2)
+  assert.equal(sampleOf(blocks.toReversed()), 3)
+})
+
+test('a label that the head learns during a query keeps the id that a block gave it', () => {
+  const env = memoryEnv()
+  const cut = openReader(fillHead([one(5, 1)]).share())
+  const meta = writeBlock(env, PATH, cut, { range: { minTime: 0, maxTime: 10 }, sequence: 1, level: 1, sources: [] })!
+  const head = fillHead([{ labels: labelsFrom({ a: 'b' }), samples: one(20, 1).samples }])
+  const merged = mergeReaders([openReader(head.share()), openBlock(env, `${PATH}/${meta.id}`)])
+  const before = merged.symbolId('up')
+  assert.ok(before >= 0)
+  fillHead([one(20, 2)], head)
+  const refs = merged.select([{ name: '__name__', op: '=', value: 'up' }], ALL)
+  assert.equal(refs.length, 1)
+  assert.deepEqual([...merged.labelIds(refs[0]!)], [merged.symbolId('__name__'), before])
+  const out = createSampleBuffer()
+  merged.read(refs[0]!, ALL, out)
+  assert.deepEqual([...out.times.subarray(0, out.count)], [5, 20])
+})

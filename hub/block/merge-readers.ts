@@ -1,0 +1,408 @@
+/**
+ * One reader over many: the first (the head) and others (blocks). Refs and symbol ids of the first stay what they are;
+ * series and symbols that only others have get numbers from EXTRA on. So a query whose range no block touches costs
+ * what it costs on the head alone.
+ *
+ * A series may be known by an EXTRA ref from a query of a time when the head did not have it, and by the head's ref
+ * from another: a ref never changes its meaning, and one `select` never gives two refs of one series. `read` must stay
+ * within the range of a `select` that gave the ref.
+ *
+ * Shards are by the hash of the labels as soon as the range touches a block, else the first reader's own; both depend
+ * on nothing but blocks and range, so all threads that were given the same blocks agree.
+ */
+import { compareStrings, type Labels } from '../../protocol/labels/mod.ts'
+import type { Matcher } from '../../protocol/matchers/mod.ts'
+import type { Exemplar, Metadata } from '../../protocol/samples/mod.ts'
+import { createSampleBuffer, type SampleBuffer, type SeriesReader, type Shard, type TimeRange } from '../tsdb/mod.ts'
+import { HASH_START, hashNext, hashText } from './label-hash.ts'
+import { appendSamples, clearSamples, mergeSamples } from './merge-samples.ts'
+
+const EXTRA = 2 ** 30
+
+/** @param readers of a time that two have, the one that stands first has the say; blocks do not change their range */
+export function mergeReaders(readers: readonly SeriesReader[]): SeriesReader {
+  if (readers.length === 0) throw new Error('BUG: nothing to merge')
+  return readers.length === 1 ? readers[0]! : new MergedReader(readers)
+}
+
+/** One of the readers after the first. */
+class Source {
+  readonly reader: SeriesReader
+  readonly minTime: number
+  readonly maxTime: number
+  /** Merged symbol ids by own, plus 1; 0 is not known yet. */
+  #symbols = new Uint32Array(0)
+  /** Merged refs by own, and the reverse. */
+  readonly merged = new Map<number, number>()
+  readonly own = new Map<number, number>()
+
+  constructor(reader: SeriesReader) {
+    this.reader = reader
+    const range = reader.timeRange()
+    this.minTime = range?.minTime ?? Number.POSITIVE_INFINITY
+    this.maxTime = range?.maxTime ?? Number.NEGATIVE_INFINITY
+  }
+
+  overlaps(range: TimeRange): boolean {
+    return this.minTime <= range.maxTime && this.maxTime >= range.minTime
+  }
+
+  /** Merged ids of the labels, into `out`; returns how many. */
+  labelIds(ref: number, out: { ids: Uint32Array }, intern: (text: string) => number): number {
+    const ids = this.reader.labelIds(ref)
+    if (out.ids.length < ids.length) out.ids = new Uint32Array(2 * ids.length)
+    for (let i = 0; i < ids.length; i++) {
+      const id = ids[i]!
+      if (id >= this.#symbols.length) {
+        const grown = new Uint32Array(Math.max(id + 1, this.#symbols.length * 2, 1024))
+        grown.set(this.#symbols)
+        this.#symbols = grown
+      }
+      let known = this.#symbols[id]!
+      if (known === 0) this.#symbols[id] = known = intern(this.reader.symbol(id)) + 1
+      out.ids[i] = known - 1
+    }
+    return ids.length
+  }
+}
+
+class MergedReader implements SeriesReader {
+  readonly #first: SeriesReader
+  /** In the order of time; then the weaker first. */
+  readonly #sources: readonly Source[]
+  readonly #hasher: LabelHasher
+  readonly #extraTexts: string[] = []
+  readonly #extraIds = new Map<string, number>()
+  /** By the first reader's symbol id: 1 is itself, 2 has an extra id because it came to the first during this query. */
+  #checked = new Uint8Array(0)
+  readonly #aliases = new Map<number, number>()
+  /** By extra series: hash chain, a source that has it. */
+  readonly #extraOf: { readonly source: Source; readonly ref: number }[] = []
+  readonly #extraByHash = new Map<number, number[]>()
+  readonly #ids = { ids: new Uint32Array(64) }
+  readonly #otherIds = { ids: new Uint32Array(64) }
+  readonly #cluster = createSampleBuffer(16)
+  readonly #part = createSampleBuffer(16)
+  readonly #scratch = createSampleBuffer(16)
+
+  constructor(readers: readonly SeriesReader[]) {
+    this.#first = readers[0]!
+    this.#hasher = new LabelHasher(this.#first)
+    this.#sources = readers
+      .slice(1)
+      .map((reader, rank) => ({ source: new Source(reader), rank }))
+      .sort((a, b) => a.source.minTime - b.source.minTime || b.rank - a.rank)
+      .map(({ source }) => source)
+    this.#ranks = new Map(this.#sources.map((source) => [source, readers.indexOf(source.reader)]))
+  }
+
+  /** Place in the list that was given: the smaller has the say. */
+  readonly #ranks: ReadonlyMap<Source, number>
+
+  select(matchers: readonly Matcher[], range: TimeRange, shard?: Shard): Uint32Array {
+    const sources = this.#sources.filter((source) => source.overlaps(range))
+    if (sources.length === 0) return this.#first.select(matchers, range, shard)
+    const firsts = this.#selectFirst(matchers, range, shard)
+    const more = new Set<number>()
+    for (const source of sources) {
+      for (const ref of source.reader.select(matchers, range)) {
+        const hash = this.#sourceHash(source, ref)
+        if (shard && shard.count > 1 && hash % shard.count !== shard.index) continue
+        const merged = this.#resolve(source, ref, hash, firsts)
+        if (merged >= EXTRA || !firsts.has(merged)) more.add(merged)
+      }
+    }
+    const out = new Uint32Array(firsts.refs.length + more.size)
+    out.set(firsts.refs)
+    let count = firsts.refs.length
+    for (const ref of more) out[count++] = ref
+    return more.size > 0 ? out.sort() : out
+  }
+
+  labels(ref: number): Labels {
+    if (ref < EXTRA) return this.#first.labels(ref)
+    const extra = this.#extraOf[ref - EXTRA]!
+    return extra.source.reader.labels(extra.ref)
+  }
+
+  labelIds(ref: number): Uint32Array {
+    if (ref < EXTRA) return this.#firstLabelIds(ref)
+    const { source, ref: own } = this.#extraOf[ref - EXTRA]!
+    const count = source.labelIds(own, this.#ids, this.#intern)
+    return this.#ids.ids.subarray(0, count)
+  }
+
+  symbol(id: number): string {
+    return id < EXTRA ? this.#first.symbol(id) : (this.#extraTexts[id - EXTRA] ?? '')
+  }
+
+  symbolId(text: string): number {
+    const extra = this.#extraIds.get(text)
+    if (extra !== undefined) return extra
+    const id = this.#first.symbolId(text)
+    if (id >= 0) return id
+    return this.#sources.some(({ reader }) => reader.symbolId(text) >= 0) ? this.#intern(text) : -1
+  }
+
+  read(ref: number, range: TimeRange, out: SampleBuffer): void {
+    let found = false
+    // Sources that overlap each other make a cluster; clusters follow one another.
+    const { length } = this.#sources
+    for (let i = 0; i < length; ) {
+      let end = i + 1
+      let maxTime = this.#sources[i]!.maxTime
+      while (end < length && this.#sources[end]!.minTime <= maxTime)
+        maxTime = Math.max(maxTime, this.#sources[end++]!.maxTime)
+      if (this.#sources[i]!.minTime <= range.maxTime && maxTime >= range.minTime)
+        found = this.#readCluster(ref, range, i, end, out, found)
+      i = end
+    }
+    if (ref >= EXTRA) {
+      if (!found) clearSamples(out)
+    } else if (!found) this.#first.read(ref, range, out)
+    else {
+      this.#first.read(ref, range, this.#part)
+      mergeSamples(out, this.#part, this.#scratch)
+    }
+  }
+
+  labelNames(matchers: readonly Matcher[], range: TimeRange): string[] {
+    return this.#union(range, (reader) => reader.labelNames(matchers, range))
+  }
+
+  labelValues(name: string, matchers: readonly Matcher[], range: TimeRange): string[] {
+    return this.#union(range, (reader) => reader.labelValues(name, matchers, range))
+  }
+
+  exemplars(ref: number, range: TimeRange): Exemplar[] {
+    return ref < EXTRA ? this.#first.exemplars(ref, range) : []
+  }
+
+  metadata(): ReadonlyMap<string, readonly Metadata[]> {
+    return this.#first.metadata()
+  }
+
+  /** Of the first reader: the live ones. */
+  get seriesCount(): number {
+    return this.#first.seriesCount
+  }
+
+  timeRange(): TimeRange | null {
+    const first = this.#first.timeRange()
+    let minTime = first?.minTime ?? Number.POSITIVE_INFINITY
+    let maxTime = first?.maxTime ?? Number.NEGATIVE_INFINITY
+    for (const source of this.#sources) {
+      minTime = Math.min(minTime, source.minTime)
+      maxTime = Math.max(maxTime, source.maxTime)
+    }
+    return minTime <= maxTime ? { minTime, maxTime } : null
+  }
+
+  release(): void {
+    this.#first.release()
+    for (const { reader } of this.#sources) reader.release()
+  }
+
+  #readCluster(ref: number, range: TimeRange, from: number, to: number, out: SampleBuffer, found: boolean): boolean {
+    const members: Source[] = []
+    for (let i = from; i < to; i++) {
+      const source = this.#sources[i]!
+      if (source.own.has(ref) && source.overlaps(range)) members.push(source)
+    }
+    if (members.length === 0) return found
+    // The strongest last.
+    if (members.length > 1) members.sort((a, b) => this.#ranks.get(b)! - this.#ranks.get(a)!)
+    const target = found ? this.#cluster : out
+    members[0]!.reader.read(members[0]!.own.get(ref)!, range, target)
+    for (let i = 1; i < members.length; i++) {
+      members[i]!.reader.read(members[i]!.own.get(ref)!, range, this.#part)
+      mergeSamples(target, this.#part, this.#scratch)
+    }
+    if (found) appendSamples(out, target)
+    return true
+  }
+
+  #selectFirst(matchers: readonly Matcher[], range: TimeRange, shard: Shard | undefined): HashedRefs {
+    const refs = this.#first.select(matchers, range)
+    const hashes = new Uint32Array(refs.length)
+    let count = 0
+    for (let i = 0; i < refs.length; i++) {
+      const hash = this.#hasher.hash(refs[i]!)
+      if (shard && shard.count > 1 && hash % shard.count !== shard.index) continue
+      refs[count] = refs[i]!
+      hashes[count++] = hash
+    }
+    return new HashedRefs(refs.subarray(0, count), hashes)
+  }
+
+  #sourceHash(source: Source, ref: number): number {
+    const { reader } = source
+    if (hasLabelHash(reader)) return reader.labelHash(ref)
+    let hash = HASH_START
+    for (const text of reader.labels(ref)) hash = hashNext(hash, hashText(text))
+    return hash
+  }
+
+  #resolve(source: Source, ref: number, hash: number, firsts: HashedRefs): number {
+    const known = source.merged.get(ref)
+    if (known !== undefined && (known < EXTRA || firsts.refs.length === 0)) return known
+    for (let i = firsts.find(hash); i >= 0; i = firsts.next(i, hash)) {
+      const candidate = firsts.refs[i]!
+      if (this.#isSame(this.#firstLabelIds(candidate), source, ref)) return this.#bind(source, ref, candidate)
+    }
+    if (known !== undefined) return known
+    let chain = this.#extraByHash.get(hash)
+    if (!chain) this.#extraByHash.set(hash, (chain = []))
+    for (const extra of chain) {
+      const other = this.#extraOf[extra - EXTRA]!
+      const count = other.source.labelIds(other.ref, this.#ids, this.#intern)
+      if (this.#isSame(this.#ids.ids.subarray(0, count), source, ref)) return this.#bind(source, ref, extra)
+    }
+    const extra = EXTRA + this.#extraOf.length
+    this.#extraOf.push({ source, ref })
+    chain.push(extra)
+    return this.#bind(source, ref, extra)
+  }
+
+  #bind(source: Source, ref: number, merged: number): number {
+    source.merged.set(ref, merged)
+    source.own.set(merged, ref)
+    return merged
+  }
+
+  #isSame(ids: Uint32Array, source: Source, ref: number): boolean {
+    const count = source.labelIds(ref, this.#otherIds, this.#intern)
+    if (count !== ids.length) return false
+    for (let i = 0; i < count; i++) if (ids[i] !== this.#otherIds.ids[i]) return false
+    return true
+  }
+
+  readonly #intern = (text: string): number => {
+    const known = this.#extraIds.get(text)
+    if (known !== undefined) return known
+    const id = this.#first.symbolId(text)
+    if (id >= 0) return id
+    const extra = EXTRA + this.#extraTexts.length
+    this.#extraTexts.push(text)
+    this.#extraIds.set(text, extra)
+    return extra
+  }
+
+  /** The first reader's own, but for texts that it learnt after they had been given an extra id. */
+  #firstLabelIds(ref: number): Uint32Array {
+    const ids = this.#first.labelIds(ref)
+    if (this.#extraTexts.length === 0) return ids
+    let isAliased = false
+    for (let i = 0; i < ids.length; i++) if (this.#check(ids[i]!) === 2) isAliased = true
+    return isAliased ? ids.map((id) => this.#aliases.get(id) ?? id) : ids
+  }
+
+  #check(id: number): number {
+    if (id >= this.#checked.length) {
+      const grown = new Uint8Array(Math.max(id + 1, this.#checked.length * 2, 1024))
+      grown.set(this.#checked)
+      this.#checked = grown
+    }
+    if (this.#checked[id] !== 0) return this.#checked[id]!
+    const extra = this.#extraIds.get(this.#first.symbol(id))
+    if (extra !== undefined) this.#aliases.set(id, extra)
+    return (this.#checked[id] = extra === undefined ? 1 : 2)
+  }
+
+  #union(range: TimeRange, ask: (reader: SeriesReader) => string[]): string[] {
+    const sources = this.#sources.filter((source) => source.overlaps(range))
+    const first = ask(this.#first)
+    if (sources.length === 0) return first
+    const all = new Set(first)
+    for (const { reader } of sources) for (const text of ask(reader)) all.add(text)
+    return [...all].sort(compareStrings)
+  }
+}
+
+/** Selected refs with a hash table over their labels. */
+class HashedRefs {
+  readonly refs: Uint32Array
+  readonly #hashes: Uint32Array
+  readonly #slots: Int32Array
+  readonly #chain: Int32Array
+
+  constructor(refs: Uint32Array, hashes: Uint32Array) {
+    this.refs = refs
+    this.#hashes = hashes
+    const size = 2 ** Math.ceil(Math.log2(refs.length + 2))
+    this.#slots = new Int32Array(size).fill(-1)
+    this.#chain = new Int32Array(refs.length)
+    for (let i = 0; i < refs.length; i++) {
+      const slot = hashes[i]! & (size - 1)
+      this.#chain[i] = this.#slots[slot]!
+      this.#slots[slot] = i
+    }
+  }
+
+  /** Position of a ref with the hash; -1 when there is none. */
+  find(hash: number): number {
+    return this.#match(this.#slots[hash & (this.#slots.length - 1)]!, hash)
+  }
+
+  next(position: number, hash: number): number {
+    return this.#match(this.#chain[position]!, hash)
+  }
+
+  /** The refs ascend. */
+  has(ref: number): boolean {
+    let low = 0
+    let high = this.refs.length
+    while (low < high) {
+      const middle = (low + high) >>> 1
+      if (this.refs[middle]! < ref) low = middle + 1
+      else high = middle
+    }
+    return this.refs[low] === ref
+  }
+
+  #match(position: number, hash: number): number {
+    let i = position
+    while (i >= 0 && this.#hashes[i] !== hash) i = this.#chain[i]!
+    return i
+  }
+}
+
+/** Hashes label sets of a reader, each of its symbols once. */
+class LabelHasher {
+  readonly #reader: SeriesReader
+  #hashes = new Uint32Array(0)
+  #known = new Uint8Array(0)
+
+  constructor(reader: SeriesReader) {
+    this.#reader = reader
+  }
+
+  hash(ref: number): number {
+    if (hasLabelHash(this.#reader)) return this.#reader.labelHash(ref)
+    let hash = HASH_START
+    const ids = this.#reader.labelIds(ref)
+    for (let i = 0; i < ids.length; i++) hash = hashNext(hash, this.#ofSymbol(ids[i]!))
+    return hash
+  }
+
+  #ofSymbol(id: number): number {
+    if (id >= this.#hashes.length) {
+      const size = Math.max(id + 1, this.#hashes.length * 2, 1024)
+      const hashes = new Uint32Array(size)
+      hashes.set(this.#hashes)
+      this.#hashes = hashes
+      const known = new Uint8Array(size)
+      known.set(this.#known)
+      this.#known = known
+    }
+    if (this.#known[id] === 0) {
+      this.#hashes[id] = hashText(this.#reader.symbol(id))
+      this.#known[id] = 1
+    }
+    return this.#hashes[id]!
+  }
+}
+
+function hasLabelHash(reader: SeriesReader): reader is SeriesReader & { labelHash(ref: number): number } {
+  return 'labelHash' in reader
+}
