@@ -145,6 +145,44 @@ test('sample_limit refuses the page as a whole but counts it', async () => {
   assert.equal(world.manager.counters.exceededSampleLimit, 1)
 })
 
+const refusedPages: readonly (readonly [what: string, body: string, rest: Parameters<typeof target>[1]])[] = [
+  ['over its sample limit', 'a 1\nb 2\nc 3\n', { limits: { samples: 2 } }],
+  ['over its sample limit after relabelling', 'a 1\nb 2\nc 3\n', { limits: { samples: 2 }, metricRelabel: (l) => l }],
+  ['with a label too many', 'a 1\nb{x="1"} 2\n', { limits: { labels: 3 } }],
+  ['that is malformed at its end', 'a 1\nb 2\nc{\n', {}],
+]
+for (const [what, body, rest] of refusedPages) {
+  test(`a page ${what} adds no series to the dictionary`, async () => {
+    const world = new World()
+    world.answer('a:1', body)
+    await world.manager.apply([target('a:1', rest)])
+    await world.nextScrape()
+    await world.nextScrape()
+    assert.notEqual(world.manager.targets()[0]!.lastError, '')
+    const defined = world.sink.definitions.map(({ labels }) => labelValue(labels, '__name__'))
+    assert.deepEqual(
+      defined.filter((name) => name !== 'up' && !name.startsWith('scrape_')),
+      [],
+    )
+    // Once the page is good, all of it is there.
+    world.answer('a:1', 'a 1\nb 2\n')
+    await world.nextScrape()
+    assert.deepEqual(world.lastRows, [`a${I} 1`, `b${I} 2`])
+    await world.manager.stop()
+  })
+}
+
+test('a page far beyond its sample limit costs no memory for its lines', async () => {
+  const world = new World()
+  world.answer('a:1', Array.from({ length: 50_000 }, (_, i) => `many{i="${i}"} 1\n`).join(''))
+  await world.manager.apply([target('a:1', { limits: { samples: 100 } })])
+  await world.nextScrape()
+  assert.equal(world.manager.targets()[0]!.lastError, 'sample limit exceeded')
+  assert.equal(world.sink.report(world.sink.scrapes[0], 'scrape_samples_scraped'), 50_000)
+  assert.ok(world.manager.targets()[0]!.series < 10, `${world.manager.targets()[0]!.series} series are kept`)
+  await world.manager.stop()
+})
+
 test('a label limit refuses the page', async () => {
   const world = new World()
   world.answer('a:1', 'a 1\nb{x="1"} 2\n')

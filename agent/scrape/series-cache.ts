@@ -22,6 +22,8 @@ import { DEFAULT_SAMPLE_LIMIT, type ScrapeTargetConfig } from './target.ts'
 /** Series of a slot: 0 or more, or one of these. */
 const PENDING = -1
 const DROPPED = -2
+/** `a 1` and a newline: a page with fewer bytes per sample that is allowed cannot exceed the limit. */
+const MIN_LINE_BYTES = 4
 /** Samples with a timestamp further ahead are refused, as upstream. */
 const MAX_AHEAD_MS = 600_000
 
@@ -47,6 +49,8 @@ export class SeriesCache {
 
   #slotSeries = new Int32Array(256).fill(PENDING)
   readonly #pending = new Map<number, NewSeries>()
+  /** Labels, or null for dropped, of slots that this page has brought; they become series if the page is good. */
+  readonly #fresh = new Map<number, Labels | null>()
   /** By series. `ids` hold for `#epoch`. */
   #labels: Labels[] = []
   #metadata: (Metadata | null)[] = []
@@ -104,9 +108,16 @@ export class SeriesCache {
   }
 
   /**
-   * Reads a page and resolves its lines; `write` then records them.
+   * Reads a page and resolves its lines; `write` then records them. A page that is refused adds nothing to the sink's
+   * dictionary, and one beyond its sample limit leaves nothing here either: both would grow with what a target invents.
    */
   readPage(page: Uint8Array, format: ExpositionFormat, config: ScrapeTargetConfig): PageOutcome {
+    const limit = sampleLimit(config)
+    // Before any line costs an object, where the count cannot depend on rules.
+    if (config.metricRelabel === null && !config.startTimestamps && page.length > MIN_LINE_BYTES * limit) {
+      const lines = sampleLineCount(page)
+      if (lines > limit) return this.#overLimit(lines, lines, 0)
+    }
     const { reader } = this
     let error = ''
     try {
@@ -121,8 +132,10 @@ export class SeriesCache {
       error = thrown.message
     }
     this.#takeNewSeries()
-    const resolved = this.#resolve(config)
+    const resolved = this.#resolve(config, limit)
     this.#counters.sampleDuplicate += reader.duplicates
+    if (resolved.error === '' && error === '') this.#defineFresh()
+    this.#fresh.clear()
     return resolved.error === '' ? { ...resolved, error } : resolved
   }
 
@@ -225,38 +238,59 @@ export class SeriesCache {
   }
 
   /** Relabels what is new, and counts. */
-  #resolve(config: ScrapeTargetConfig): PageOutcome {
-    const limit = config.limits.samples === 0 ? DEFAULT_SAMPLE_LIMIT : config.limits.samples
+  #resolve(config: ScrapeTargetConfig, limit: number): PageOutcome {
     const { count, slots, duplicates, scraped } = this.reader
     let kept = 0
     let added = 0
     for (let i = 0; i < count; i++) {
       const slot = slots[i]!
-      if (this.#slotSeries[slot]! === PENDING) {
+      const series = this.#slotSeries[slot]!
+      if (series >= 0) kept++
+      if (series !== PENDING) continue
+      let labels = this.#fresh.get(slot)
+      if (labels === undefined) {
         try {
-          this.#resolveSlot(slot, config)
+          labels = this.#freshLabels(slot, config)
         } catch (thrown) {
           if (!(thrown instanceof SampleLabelsError)) throw thrown
           if (thrown.code === 'label_limit') this.#counters.exceededLabelLimits++
           return { scraped: i + 1, kept, added, error: thrown.message }
         }
-        if (this.#slotSeries[slot]! >= 0 && kept < limit) added++
+        if (labels !== null && kept < limit) added++
       }
-      if (this.#slotSeries[slot]! >= 0) kept++
+      if (labels !== null) kept++
     }
-    if (kept > limit) {
-      this.#counters.exceededSampleLimit++
-      return { scraped, kept: kept + duplicates, added, error: 'sample limit exceeded' }
-    }
-    return { scraped, kept: kept + duplicates, added, error: '' }
+    if (kept <= limit) return { scraped, kept: kept + duplicates, added, error: '' }
+    this.#forgetLines()
+    return this.#overLimit(scraped, kept + duplicates, added)
   }
 
-  #resolveSlot(slot: number, config: ScrapeTargetConfig): void {
+  #overLimit(scraped: number, kept: number, added: number): PageOutcome {
+    this.#counters.exceededSampleLimit++
+    return { scraped, kept, added, error: 'sample limit exceeded' }
+  }
+
+  #freshLabels(slot: number, config: ScrapeTargetConfig): Labels | null {
     const line = this.#pending.get(slot)
     if (line === undefined) throw new Error(`BUG: slot ${slot} has no line`)
     const labels = sampleLabels(line.labels, config)
-    this.#pending.delete(slot)
-    this.#slotSeries[slot] = labels === null ? DROPPED : this.#seriesFor(labels, this.#metadataOf(line.family))
+    this.#fresh.set(slot, labels)
+    return labels
+  }
+
+  #defineFresh(): void {
+    for (const [slot, labels] of this.#fresh) {
+      const family = this.#pending.get(slot)!.family
+      this.#pending.delete(slot)
+      this.#slotSeries[slot] = labels === null ? DROPPED : this.#seriesFor(labels, this.#metadataOf(family))
+    }
+  }
+
+  /** The next page is read as if it were the first; series keep their ids. */
+  #forgetLines(): void {
+    this.reader = new PageReader()
+    this.#slotSeries = new Int32Array(256).fill(PENDING)
+    this.#pending.clear()
   }
 
   #metadataOf(family: string): Metadata | null {
@@ -318,9 +352,7 @@ export class SeriesCache {
   #reset(): void {
     const living = this.living()
     this.#epoch = this.#sink.epoch
-    this.reader = new PageReader()
-    this.#slotSeries = new Int32Array(256).fill(PENDING)
-    this.#pending.clear()
+    this.#forgetLines()
     this.#labels = []
     this.#metadata = []
     this.#byId.clear()
@@ -370,6 +402,23 @@ export class SeriesCache {
     this.#written = grow(this.#written, (n) => new Int32Array(n))
     this.#tracked = grow(this.#tracked, (n) => new Int32Array(n))
   }
+}
+
+const sampleLimit = ({ limits }: ScrapeTargetConfig): number =>
+  limits.samples === 0 ? DEFAULT_SAMPLE_LIMIT : limits.samples
+
+/** Lines that are neither empty nor comments. */
+function sampleLineCount(page: Uint8Array): number {
+  let lines = 0
+  for (let at = 0; at < page.length; ) {
+    while (page[at] === 0x20 || page[at] === 0x09) at++
+    const first = page[at]
+    const end = page.indexOf(0x0a, at)
+    if (first !== undefined && first !== 0x23 && first !== 0x0a && first !== 0x0d) lines++
+    if (end < 0) break
+    at = end + 1
+  }
+  return lines
 }
 
 export type PageColumns = {
