@@ -16,7 +16,7 @@ const STOP_WITHIN_MS = 250
 const TRIES = 3
 const ANSWER_WITHIN_MS = 15_000
 /** Of a machine whose cores are all taken: the attack takes them, and other tests may too. */
-const NOISE_MS = 150
+const NOISE_MS = 500
 /** Worker threads and their code stay; the data of queries does not. */
 const MAX_RSS_GROWTH_MB = 450
 
@@ -227,6 +227,8 @@ test('eight clients that hang up leave nothing behind, and writes go on meanwhil
   }
   const [usual, worst] = [percentile(atRest, 0.99), percentile(attacked, 0.99)]
   t.diagnostic(`acknowledgements, p99: ${usual.toFixed(1)} ms at rest, ${worst.toFixed(1)} ms under attack`)
+  const median = percentile(attacked, 0.5)
+  assert.ok(median <= 2 * usual, `median of acknowledgements ${median} ms, p99 at rest ${usual} ms`)
   assert.ok(worst <= 2 * usual + NOISE_MS, `p99 of acknowledgements ${worst} ms, at rest ${usual} ms`)
 
   await sleep(500)
