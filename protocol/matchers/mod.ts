@@ -1,11 +1,12 @@
 /**
  * Label matchers with RE2 semantics: fully anchored, linear time, `.` matches newlines off as in Go's default with
  * (?s) on since Prometheus v3 (FastRegexMatcher compiles `^(?s:…)$`). Literals, alternations of literals, prefixes
- * and `.*`/`.+` never reach the regular expression engine.
+ * and what is no more than a glob never reach the regular expression engine.
  * Semantics: Prometheus model/labels/matcher.go and regexp.go.
  */
 import { RE2JS } from 're2js'
 import { isLegacyLabelName, quote } from '../labels/mod.ts'
+import { globPredicate } from './glob.ts'
 
 export const MatchOp = { equal: '=', notEqual: '!=', regexp: '=~', notRegexp: '!~' } as const
 export type MatchOp = (typeof MatchOp)[keyof typeof MatchOp]
@@ -78,8 +79,11 @@ export function compileAnchored(pattern: string): Predicate {
     const min = suffix[1] === '+' ? tail.length + 1 : tail.length
     return (text) => text.length >= min && text.endsWith(tail)
   }
-  const regex = compileRegex(`^(?s:${pattern})$`, pattern)
-  return (text) => regex.matcher(text).find()
+  const engine = (): Predicate => {
+    const regex = compileRegex(`^(?s:${pattern})$`, pattern)
+    return (text) => regex.matcher(text).find()
+  }
+  return globPredicate(pattern, engine) ?? engine()
 }
 
 /** An RE2 regular expression as written; errors as Go's regexp says them. */
