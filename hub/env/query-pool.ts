@@ -6,6 +6,7 @@ import { type QueryPool, taskBuffers, type WorkerAnswer, type WorkerTask } from 
 /** Labels and syntax trees live on a worker's heap (samples do not): a query that wants more ends its worker alone. */
 const MAX_HEAP_MB = 2048
 
+/** For one head: its workers remember the memory that they were first given. */
 export function createQueryPool(options: { readonly threads?: number; readonly maxHeapMb?: number } = {}): QueryPool {
   const threads = options.threads ?? Math.max(1, os.availableParallelism())
   const pool = new Piscina<WorkerTask, WorkerAnswer>({

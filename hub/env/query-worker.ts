@@ -5,7 +5,7 @@ import vm from 'node:vm'
 import { threadId } from 'node:worker_threads'
 import { move, transferableSymbol, valueSymbol } from 'piscina'
 import { answerBuffers, errorAnswer, runPart, type WorkerAnswer, type WorkerTask } from '../query/mod.ts'
-import { openReader, StalePagesError } from '../tsdb/mod.ts'
+import { openReader, type ReaderShare, StalePagesError } from '../tsdb/mod.ts'
 
 /**
  * Workers wait for tasks without turning their event loop, so V8 never finds the idle time in which it would collect:
@@ -17,13 +17,13 @@ const COLLECT_AFTER_BYTES = 64 << 20
 let bytesAfterCollection = usedBytes()
 
 export function work(given: WorkerTask): WorkerAnswer {
-  const { share, lane } = given
+  const { lane } = given
   const flags = new Int32Array(given.flags)
   let answer: WorkerAnswer
   try {
     // Tells whose claims to end, should this thread die. Pairs with the load in QueryService.
     Atomics.store(flags, 1 + lane, threadId)
-    const reader = openReader(share, { owner: threadId })
+    const reader = openReader(asBefore(given.share), { owner: threadId })
     try {
       answer = runPart(given, reader, flags)
     } finally {
@@ -38,6 +38,22 @@ export function work(given: WorkerTask): WorkerAnswer {
   }
   // The body, or the columns, move to the main thread without a copy.
   return move({ [transferableSymbol]: answerBuffers(answer), [valueSymbol]: answer } as never) as never
+}
+
+/** The share as it came first. A pool serves one head for its life (`createQueryPool`). */
+let known: ReaderShare | null = null
+
+/**
+ * Each message brings new objects for the same shared memory. The reader keeps its views and its symbols by the object,
+ * so it must always be given the first.
+ */
+function asBefore(share: ReaderShare): ReaderShare {
+  if (known === null) known = share
+  else if (known.pages.length < share.pages.length) {
+    const { control, pages } = known
+    known = { ...share, control, pages: share.pages.map((page, i) => pages[i] ?? page) }
+  }
+  return known
 }
 
 /** Of this thread alone: its heap, and buffers outside of it. */

@@ -1,5 +1,5 @@
 /** What exists: series, label names and values, exemplars, metadata, cardinality. Semantics: Prometheus web/api/v1/api.go. */
-import { compareLabels, compareStrings, type Labels, METRIC_NAME } from '../../protocol/labels/mod.ts'
+import { compareLabels, compareStrings, type Labels, METRIC_NAME, sortStrings } from '../../protocol/labels/mod.ts'
 import type { Matcher } from '../../protocol/matchers/mod.ts'
 import { extractSelectors, parseExpr } from '../promql/parser/mod.ts'
 import type { SeriesReader, TimeRange } from '../tsdb/contract.ts'
@@ -43,7 +43,7 @@ export function writeLabels(
   const one = (matchers: readonly Matcher[]): string[] =>
     label === null ? reader.labelNames(matchers, rangeOf(window)) : reader.labelValues(label, matchers, rangeOf(window))
   const all =
-    selectors.length === 0 ? one([]) : [...new Set(selectors.flatMap((matchers) => one(matchers)))].sort(compareStrings)
+    selectors.length === 0 ? one([]) : sortStrings([...new Set(selectors.flatMap((matchers) => one(matchers)))])
   const truncated = window.limit > 0 && all.length > window.limit
   const out = new JsonWriter().raw('{"status":"success","data":[')
   const shown = truncated ? all.slice(0, window.limit) : all

@@ -5,10 +5,16 @@ import type { Exemplar, Metadata } from '../../protocol/samples/mod.ts'
 import { QueryError } from '../promql/contract.ts'
 import type { SampleBuffer, SeriesReader, SeriesRef, Shard, SymbolId, TimeRange } from '../tsdb/contract.ts'
 
+const EVER: TimeRange = { minTime: Number.NEGATIVE_INFINITY, maxTime: Number.POSITIVE_INFINITY }
+
+const keyOf = (matchers: readonly Matcher[]): string => JSON.stringify(matchers)
+
 export class LimitedReader implements SeriesReader {
   readonly #reader: SeriesReader
   readonly #maxSeries: number
   #selected = 0
+  /** What `countSeries` found by regular expressions, which cost more than all else of a small query. */
+  readonly #found = new Map<string, Uint32Array>()
 
   constructor(reader: SeriesReader, maxSeries: number) {
     this.#reader = reader
@@ -17,7 +23,7 @@ export class LimitedReader implements SeriesReader {
 
   /** @throws QueryError 'execution' */
   select(matchers: readonly Matcher[], range: TimeRange, shard?: Shard): Uint32Array {
-    const refs = this.#reader.select(matchers, range, shard)
+    const refs = (!shard && this.#found.get(keyOf(matchers))) || this.#reader.select(matchers, range, shard)
     this.#selected += refs.length
     if (this.#selected > this.#maxSeries) {
       throw new QueryError(
@@ -26,6 +32,14 @@ export class LimitedReader implements SeriesReader {
       )
     }
     return refs
+  }
+
+  /** Series of any time that match. */
+  countSeries(matchers: readonly Matcher[]): number {
+    const refs = this.#reader.select(matchers, EVER)
+    // More than a query would select: series that had ended before its range begins have no samples in it.
+    if (matchers.some(({ op }) => op === '=~' || op === '!~')) this.#found.set(keyOf(matchers), refs)
+    return refs.length
   }
 
   labels(ref: SeriesRef): Labels {

@@ -35,9 +35,13 @@ export function runPart(
     const given = { task, reader, flags }
     switch (part.kind) {
       case 'whole':
-        if (part.threads > 1 && isExpression(task) && paysToSplit({ ...queryOf(task, given), reader }))
-          return { status: 200, contentType: JSON_TYPE, body: new Uint8Array(0), split: true }
-        return answer(given)
+        if (isExpression(task)) {
+          const query = queryOf(task, given)
+          if (part.threads > 1 && paysToSplit(query))
+            return { status: 200, contentType: JSON_TYPE, body: new Uint8Array(0), split: true }
+          return resultAnswer(task, query, evaluate(query))
+        }
+        return answer(task, reader)
       case 'shard': {
         const query = queryOf(expression(task), given)
         const { index, count } = part
@@ -94,7 +98,7 @@ function expression(task: QueryTask): ExpressionTask {
 /** As `ValueType`s are called in errors. */
 const TYPE_NAMES = { matrix: 'range vector', string: 'string', none: 'none' } as const
 
-function queryOf(task: ExpressionTask, { reader, flags }: Given): Query {
+function queryOf(task: ExpressionTask, { reader, flags }: Given): Query & { readonly reader: LimitedReader } {
   const expr = parse(task.query, task.settings)
   const type = typeOf(expr)
   if (task.kind === 'range' && type !== 'scalar' && type !== 'vector') {
@@ -134,16 +138,9 @@ function pollOf({ interrupted }: EngineOptions): () => void {
   }
 }
 
-function answer(given: Given): WorkerAnswer {
-  const { task, reader } = given
+function answer(task: Exclude<QueryTask, ExpressionTask>, reader: SeriesReader): WorkerAnswer {
   const json = (body: Uint8Array): WorkerAnswer => ({ status: 200, contentType: JSON_TYPE, body })
   switch (task.kind) {
-    case 'instant':
-    case 'range':
-    case 'vector': {
-      const query = queryOf(task, given)
-      return resultAnswer(task, query, evaluate(query))
-    }
     case 'series':
       return json(writeSeries(reader, narrowSelectors(task.matches, 'invalid parameter "match[]": '), task))
     case 'labels':

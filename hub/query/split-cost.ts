@@ -1,5 +1,6 @@
 /** Whether a query is worth splitting over the workers: by the samples that its cuts would decode. */
 import { type Query, splitPlan } from '../promql/engine/mod.ts'
+import type { LimitedReader } from './limited-reader.ts'
 
 /**
  * About 10 ms of one worker. A split costs two more trips to the workers (0.3 ms each), selecting the series once more
@@ -9,9 +10,7 @@ const MIN_SAMPLES = 150_000
 /** Of stored samples; only to tell the size of a window. */
 const TYPICAL_INTERVAL_MS = 15_000
 
-const EVER = { minTime: Number.NEGATIVE_INFINITY, maxTime: Number.POSITIVE_INFINITY }
-
-export function paysToSplit({ expr, range, reader, options }: Query): boolean {
+export function paysToSplit({ expr, range, reader, options }: Query & { readonly reader: LimitedReader }): boolean {
   const steps = range.instant ? 1 : Math.floor((range.endMs - range.startMs) / range.stepMs) + 1
   const plan = splitPlan(expr, range)
   if (plan === null) return false
@@ -21,7 +20,7 @@ export function paysToSplit({ expr, range, reader, options }: Query): boolean {
     const perSeries = Math.max(spanMs / TYPICAL_INTERVAL_MS, steps)
     // Small stores need no look.
     if (samples + reader.seriesCount * perSeries < MIN_SAMPLES) continue
-    samples += reader.select(matchers, EVER).length * perSeries
+    samples += reader.countSeries(matchers) * perSeries
     if (samples >= MIN_SAMPLES) return true
   }
   return false

@@ -1,5 +1,5 @@
 /** The head's `SeriesReader`: a view of the shared pages for one query in one thread. */
-import { compareStrings, type Labels, labelsFromSorted } from '../../protocol/labels/mod.ts'
+import { type Labels, labelsFromSorted, sortStrings } from '../../protocol/labels/mod.ts'
 import type { Matcher } from '../../protocol/matchers/mod.ts'
 import type { Exemplar, Metadata } from '../../protocol/samples/mod.ts'
 import { chunkKind } from './chunk-reader.ts'
@@ -273,7 +273,7 @@ class HeadReader implements SeriesReader {
   }
 
   #texts(ids: ReadonlySet<SymbolId>): string[] {
-    return [...ids].map((id) => this.#view.symbols.text(id)).sort(compareStrings)
+    return sortStrings(Array.from(ids, (id) => this.#view.symbols.text(id)))
   }
 
   /** A live series whose first and last sample do not rule the range out. */

@@ -9,6 +9,13 @@ export type Labels = readonly string[] & { readonly [brand]: 'Labels' }
 export const METRIC_NAME = '__name__'
 export const EMPTY_LABELS: Labels = [] as unknown as Labels
 
+const SURROGATES = /[\ud800-\udfff]/
+
+/** Sorts in place, in the order of `compareStrings`; the runtime's own order, which is faster, differs by surrogates only. */
+export function sortStrings(texts: string[]): string[] {
+  return texts.some((text) => SURROGATES.test(text)) ? texts.sort(compareStrings) : texts.sort()
+}
+
 /** Byte order of the UTF-8 forms: what Go's string comparison gives. */
 export function compareStrings(a: string, b: string): number {
   if (a === b) return 0
