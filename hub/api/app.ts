@@ -126,6 +126,7 @@ export async function respond(
     timeoutMs: Math.min(timeoutMs, deps.queryTimeoutMs),
     signal: c.env.signal,
     client: c.env.remoteAddress,
+    origin: { httpRequest: { clientIP: c.env.remoteAddress, method: c.req.method, path: c.req.path } },
   })
   return new Response(body as Uint8Array<ArrayBuffer>, { status, headers: { 'content-type': contentType } })
 }

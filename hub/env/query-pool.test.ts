@@ -52,7 +52,12 @@ test('a heavy query runs on both workers and answers as one would', async () => 
   const split = json(await service.run(task, { timeoutMs: 20_000 }))
   assert.equal(service.counters.split, 1)
   const reader = openReader(head.share())
-  const whole = json(runPart({ task, part: { kind: 'whole', threads: 1 } }, reader, new Int32Array(1)))
+  const whole = json(
+    runPart(
+      { task, part: { kind: 'whole', threads: 1 }, queuedMs: 0, before: null },
+      { reader, flags: new Int32Array(1), now: clock.monotonic },
+    ),
+  )
   reader.release()
   assert.equal(split.data.result.length, 5)
   for (const [i, { metric, values }] of split.data.result.entries()) {

@@ -25,7 +25,7 @@ export function work(given: WorkerTask): WorkerAnswer {
     Atomics.store(flags, 1 + lane, threadId)
     const reader = openReader(asBefore(given.share), { owner: threadId })
     try {
-      answer = runPart(given, reader, flags)
+      answer = runPart(given, { reader, flags, now: () => performance.now() })
     } finally {
       reader.release()
     }

@@ -1,5 +1,6 @@
 /** The hub put together: bus, ingest, queries, rules, alerts, its own scrapes, HTTP. */
 
+import path from 'node:path'
 import { type DroppedTarget, discoverTargets } from '../../agent/discovery/mod.ts'
 import { runtimeVerifier } from '../../agent/env/ed25519.ts'
 import { connectNats, type NatsBus } from '../../agent/env/nats-bus.ts'
@@ -22,7 +23,7 @@ import { gzipBytes } from '../env/gzip.ts'
 import type { StreamFeed } from '../env/jetstream.ts'
 import { createQueryPool } from '../env/query-pool.ts'
 import { createIngest, type Ingest, type IngestOptions, type KnownAgent } from '../ingest/mod.ts'
-import { QueryService, type QuerySettings } from '../query/mod.ts'
+import { QueryLog, QueryService, type QuerySettings } from '../query/mod.ts'
 import { type ActiveAlert, RuleManager, type RuleSample, type VectorSample } from '../rules/mod.ts'
 import { openReader, releaseOwner } from '../tsdb/mod.ts'
 import { type LoadedConfig, loadAll } from './load.ts'
@@ -55,6 +56,7 @@ export class Hub {
   #registry!: AgentRegistry
   #ingest!: Ingest
   #query!: QueryService
+  #queryLog!: QueryLog
   #rules!: RuleManager
   #scrapes!: ScrapeManager
   #retention!: Retention
@@ -103,6 +105,7 @@ export class Hub {
     })
     this.#registry.onChange((record) => this.#agentChanged(record))
     this.#announceAgents()
+    this.#queryLog = new QueryLog({ disk, clock, log: log.with({ component: 'query' }) })
     this.#query = new QueryService({
       pool: createQueryPool(settings.queryThreads > 0 ? { threads: settings.queryThreads } : {}),
       clock,
@@ -110,6 +113,7 @@ export class Hub {
       share: () => this.#ingest.share(),
       releaseOwner: (owner) => void releaseOwner(this.#ingest.share(), owner),
       maxConcurrency: settings.maxConcurrency,
+      queryLog: this.#queryLog,
     })
     this.#retention = new Retention({
       ...this.#env,
@@ -173,6 +177,7 @@ export class Hub {
     await this.#nats?.close()
     await this.#http?.close(1000)
     await this.#query?.close()
+    this.#queryLog?.close()
     await this.#ingest?.close()
     this.#stats.close()
   }
@@ -302,6 +307,7 @@ export class Hub {
     const { clock, disk, log, net } = this.#env
     const { settings } = this.#options
     const { prometheus, groups, alertmanager } = this.#loaded
+    this.#openQueryLog(prometheus.global.queryLogFile)
     const { targets, dropped, problems } = discoverTargets(prometheus.scrapeConfigs, (path) => disk.readText(path))
     const upstream = alertmanagerTargets(prometheus)
     for (const problem of [...problems, ...upstream.problems]) log.warn('Configuration', { err: problem })
@@ -327,6 +333,16 @@ export class Hub {
     } else {
       this.#dispatcher?.stop()
       this.#dispatcher = null
+    }
+  }
+
+  /** A relative path stands beside the configuration. What cannot be opened is no reason to stop. */
+  #openQueryLog(file: string): void {
+    const beside = path.dirname(this.#options.settings.configFile)
+    try {
+      this.#queryLog.apply(file === '' ? '' : path.resolve(beside, file))
+    } catch (err) {
+      this.#env.log.error('Cannot open the query log; queries are not logged', { file, err })
     }
   }
 

@@ -21,6 +21,8 @@ export type EngineOptions = {
   readonly typeAndUnitLabels: boolean
   /** Polled at least once per chunk or series; true ends the query with QueryError 'canceled' or 'timeout'. */
   readonly interrupted: () => 'canceled' | 'timeout' | null
+  /** Told, at the end of an evaluation, the most samples that it held at once. */
+  readonly onPeak?: (samples: number) => void
 }
 
 /** Beside a result. `pos` is into the query text; the API prints ` (line:column)`. */

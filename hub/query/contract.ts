@@ -1,6 +1,7 @@
 /** What crosses between the API on the main thread and a query worker: plain data, and shared memory. */
 import type { PartialResult } from '../promql/engine/mod.ts'
 import type { ReaderShare } from '../tsdb/contract.ts'
+import type { QueryStats } from './stats.ts'
 
 /** Half-open questions leave the bounds as ±Infinity. Times in ms. */
 export type QueryTask =
@@ -80,7 +81,16 @@ export type WorkerTask = {
   readonly share: ReaderShare
   readonly flags: SharedArrayBuffer
   readonly lane: number
+  /** How long the query waited before its first part. */
+  readonly queuedMs: number
+  /** Of the query's earlier parts. */
+  readonly before: PartStats | null
 }
+
+/** What parts of a query cost: time on the clock, samples together. */
+export type PartStats = { readonly elapsedMs: number; readonly samplesRead: number; readonly samplesPeak: number }
+
+export const JSON_TYPE = 'application/json'
 
 export const FLAG_CANCELED = 1
 export const FLAG_TIMEOUT = 2
@@ -98,6 +108,8 @@ export type WorkerAnswer = {
   /** Ask again in parts. */
   readonly split?: boolean
   readonly partial?: PartialResult
+  /** Of an expression; with `partial`, of that shard alone. */
+  readonly stats?: QueryStats
 }
 
 /** `errorType` values of the HTTP API and their status codes. Semantics: Prometheus web/api/v1/api.go, respondError. */

@@ -72,7 +72,7 @@ const NO_BUCKETS: Histogram = {
 /** The results of these cases have samples with times of their own: raw matrices, and vectors of one each. */
 function encode(given: Case): string {
   const range = { startMs: 0, endMs: 0, stepMs: 1, instant: true }
-  const context = { range, text: '', limit: 0, poll: () => {} }
+  const context = { range, text: '', limit: 0, poll: () => {}, stats: null }
   switch (given.kind) {
     case 'point':
       return text(
@@ -198,7 +198,7 @@ test('an answer that is being written can be ended', () => {
     () =>
       writeResult(
         { type: 'matrix', series: [one, one, one, one], annotations: [] },
-        { range, text: '', limit: 0, poll },
+        { range, text: '', limit: 0, poll, stats: null },
       ),
     /^Error: enough$/,
   )

@@ -13,6 +13,7 @@ export class LimitedReader implements SeriesReader {
   readonly #reader: SeriesReader
   readonly #maxSeries: number
   #selected = 0
+  samplesRead = 0
   /** What `countSeries` found by regular expressions, which cost more than all else of a small query. */
   readonly #found = new Map<string, Uint32Array>()
 
@@ -60,6 +61,7 @@ export class LimitedReader implements SeriesReader {
 
   read(ref: SeriesRef, range: TimeRange, out: SampleBuffer): void {
     this.#reader.read(ref, range, out)
+    this.samplesRead += out.count
   }
 
   labelNames(matchers: readonly Matcher[], range: TimeRange): string[] {

@@ -11,6 +11,7 @@ export {
 } from './contract.ts'
 export { KNOWN_FEATURES, parserFeatures } from './features.ts'
 export { formatJsonFloat, formatTimestamp, JsonWriter } from './json.ts'
+export { QueryLog, type QueryOrigin } from './query-log.ts'
 export { errorBody } from './results.ts'
 export { errorAnswer, runPart } from './run-task.ts'
 export { type QueryCounters, type QueryPool, QueryService, type QueryServiceOptions } from './service.ts'

@@ -3,6 +3,7 @@
 import type { Annotation, QueryRange, QueryResult, ResultSeries } from '../promql/contract.ts'
 import { lineColumn } from '../promql/parser/mod.ts'
 import { JsonWriter } from './json.ts'
+import { type QueryStats, writeStats } from './stats.ts'
 import { type StepTimes, stepTimes } from './step-times.ts'
 
 /** Upstream shows at most ten of each. */
@@ -16,9 +17,11 @@ export type ResultContext = {
   readonly limit: number
   /** Called now and then; throws to end the query. */
   readonly poll: () => void
+  /** Null when nobody asked. */
+  readonly stats: QueryStats | null
 }
 
-export function writeResult(result: QueryResult, { range, text, limit, poll }: ResultContext): Uint8Array {
+export function writeResult(result: QueryResult, { range, text, limit, poll, stats }: ResultContext): Uint8Array {
   const out = new JsonWriter()
   out.raw('{"status":"success","data":{"resultType":')
   let truncated = false
@@ -62,6 +65,7 @@ export function writeResult(result: QueryResult, { range, text, limit, poll }: R
       })
       out.raw(']')
   }
+  if (stats !== null) writeStats(out, stats)
   out.raw('}')
   const byLevel = (level: Annotation['level']): string[] =>
     shownAnnotations(

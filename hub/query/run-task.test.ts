@@ -23,7 +23,11 @@ type Part = Parameters<typeof runPart>[0]['part']
 function run(head: Head, task: QueryTask, part: Part = { kind: 'whole', threads: 1 }, flag = 0): WorkerAnswer {
   const reader = openReader(head.share())
   try {
-    return runPart({ task, part }, reader, Int32Array.of(flag, 0, 0))
+    let ms = 0
+    return runPart(
+      { task, part, queuedMs: 250, before: null },
+      { reader, flags: Int32Array.of(flag, 0, 0), now: () => ms++ },
+    )
   } finally {
     reader.release()
   }
@@ -114,6 +118,19 @@ test('annotations carry their place in the text, counted in bytes', () => {
   assert.deepEqual(body.infos, [
     'PromQL info: metric might not be a counter, name does not end in _total/_sum/_count/_bucket: "y" (2:18)',
   ])
+})
+
+test('stats are told to those who ask', () => {
+  const asked = run(SMALL, instant('sum(rate(x_total[2m]))', END, { ...SETTINGS, stats: true }))
+  const { data } = JSON.parse(text(asked)) as { data: { stats: { timings: Record<string, number>; samples: object } } }
+  const { timings } = data.stats
+  assert.equal(timings['execQueueTime'], 0.25)
+  assert.ok(timings['evalTotalTime']! > 0 && timings['execTotalTime']! >= timings['evalTotalTime']!)
+  assert.deepEqual(Object.keys(data.stats.samples), ['totalQueryableSamples', 'peakSamples'])
+  // 20 series, eight samples in two minutes, less the gaps and the stale markers.
+  assert.ok(asked.stats!.samplesRead > 100 && asked.stats!.samplesRead <= 160, `${asked.stats!.samplesRead} samples`)
+  assert.ok(asked.stats!.samplesPeak > 0)
+  assert.ok(!text(run(SMALL, instant('up', END))).includes('stats'))
 })
 
 test('limit cuts the answer and says so', () => {

@@ -1,62 +1,20 @@
 /** One task in a query worker, from the question to the bytes of the answer. */
 import { labelsFromSorted } from '../../protocol/labels/mod.ts'
 import { compileMatcher, type Matcher, MatcherError } from '../../protocol/matchers/mod.ts'
-import type { Expr } from '../promql/ast.ts'
-import { type EngineOptions, QueryError, type QueryResult } from '../promql/contract.ts'
-import { evaluate, evaluatePartial, mergePartials, type Query } from '../promql/engine/mod.ts'
-import { ParseError, parseExpr, parseMetricSelector, typeOf } from '../promql/parser/mod.ts'
+import { QueryError } from '../promql/contract.ts'
+import { ParseError, parseMetricSelector } from '../promql/parser/mod.ts'
 import { type SeriesReader, StalePagesError } from '../tsdb/mod.ts'
-import {
-  ApiError,
-  ERROR_STATUS,
-  FLAG_CANCELED,
-  FLAG_TIMEOUT,
-  type QuerySettings,
-  type QueryTask,
-  type WorkerAnswer,
-  type WorkerTask,
-} from './contract.ts'
+import { ApiError, ERROR_STATUS, JSON_TYPE, type QueryTask, type WorkerAnswer } from './contract.ts'
 import { writeCardinality, writeExemplars, writeLabels, writeMetadata, writeSeries } from './discovery.ts'
-import { parserFeatures } from './features.ts'
 import { writeFederation } from './federation.ts'
-import { LimitedReader } from './limited-reader.ts'
-import { errorBody, writeResult } from './results.ts'
-import { paysToSplit } from './split-cost.ts'
-
-const JSON_TYPE = 'application/json'
+import { errorBody } from './results.ts'
+import { type ExpressionTask, isExpression, type PartContext, type PartTask, runExpression } from './run-expression.ts'
 
 /** Never throws but StalePagesError: what goes wrong is an answer too. */
-export function runPart(
-  { task, part }: Pick<WorkerTask, 'task' | 'part'>,
-  reader: SeriesReader,
-  flags: Int32Array,
-): WorkerAnswer {
+export function runPart(given: PartTask, context: PartContext): WorkerAnswer {
+  const { task } = given
   try {
-    const given = { task, reader, flags }
-    switch (part.kind) {
-      case 'whole':
-        if (isExpression(task)) {
-          const query = queryOf(task, given)
-          if (part.threads > 1 && paysToSplit(query))
-            return { status: 200, contentType: JSON_TYPE, body: new Uint8Array(0), split: true }
-          return resultAnswer(task, query, evaluate(query))
-        }
-        return answer(task, reader)
-      case 'shard': {
-        const query = queryOf(expression(task), given)
-        const { index, count } = part
-        return {
-          status: 200,
-          contentType: JSON_TYPE,
-          body: new Uint8Array(0),
-          partial: evaluatePartial({ ...query, shard: { index, count } }),
-        }
-      }
-      case 'merge': {
-        const query = queryOf(expression(task), given)
-        return resultAnswer(expression(task), query, mergePartials(query, part.partials) ?? evaluate(query))
-      }
-    }
+    return isExpression(task) ? runExpression(task, given, context) : answer(task, context.reader)
   } catch (error) {
     // Not an answer: the caller has to come again with the pages that were missing.
     if (error instanceof StalePagesError) throw error
@@ -85,59 +43,6 @@ function classify(error: unknown): NonNullable<WorkerAnswer['error']> {
   return { type: 'internal', message: error instanceof Error ? error.message : String(error) }
 }
 
-type Given = { readonly task: QueryTask; readonly reader: SeriesReader; readonly flags: Int32Array }
-type ExpressionTask = Extract<QueryTask, { settings: QuerySettings }>
-
-const isExpression = (task: QueryTask): task is ExpressionTask => 'settings' in task
-
-function expression(task: QueryTask): ExpressionTask {
-  if (!isExpression(task)) throw new Error(`BUG: a task of kind ${task.kind} is not split`)
-  return task
-}
-
-/** As `ValueType`s are called in errors. */
-const TYPE_NAMES = { matrix: 'range vector', string: 'string', none: 'none' } as const
-
-function queryOf(task: ExpressionTask, { reader, flags }: Given): Query & { readonly reader: LimitedReader } {
-  const expr = parse(task.query, task.settings)
-  const type = typeOf(expr)
-  if (task.kind === 'range' && type !== 'scalar' && type !== 'vector') {
-    throw new ApiError(
-      'bad_data',
-      `invalid parameter "query": invalid expression type "${TYPE_NAMES[type]}" for range query, must be Scalar or instant Vector`,
-    )
-  }
-  return {
-    expr,
-    text: task.query,
-    range:
-      task.kind === 'range'
-        ? { startMs: task.startMs, endMs: task.endMs, stepMs: task.stepMs, instant: false }
-        : { startMs: task.timeMs, endMs: task.timeMs, stepMs: 1, instant: true },
-    options: engineOptions(task.settings, flags),
-    reader: new LimitedReader(reader, task.settings.maxSeries),
-  }
-}
-
-function resultAnswer(task: ExpressionTask, { range, text, options }: Query, result: QueryResult): WorkerAnswer {
-  if (task.kind === 'vector')
-    return { status: 200, contentType: JSON_TYPE, body: new Uint8Array(0), vector: vectorOf(result) }
-  return {
-    status: 200,
-    contentType: JSON_TYPE,
-    body: writeResult(result, { range, text, limit: task.limit, poll: pollOf(options) }),
-  }
-}
-
-/** @throws QueryError as the engine does */
-function pollOf({ interrupted }: EngineOptions): () => void {
-  return () => {
-    const reason = interrupted()
-    if (reason === 'canceled') throw new QueryError('canceled', 'query was canceled in result encoding')
-    if (reason === 'timeout') throw new QueryError('timeout', 'query timed out in result encoding')
-  }
-}
-
 function answer(task: Exclude<QueryTask, ExpressionTask>, reader: SeriesReader): WorkerAnswer {
   const json = (body: Uint8Array): WorkerAnswer => ({ status: 200, contentType: JSON_TYPE, body })
   switch (task.kind) {
@@ -163,10 +68,6 @@ function answer(task: Exclude<QueryTask, ExpressionTask>, reader: SeriesReader):
   }
 }
 
-function parse(query: string, settings: QuerySettings): Expr {
-  return named('query', () => parseExpr(query, parserFeatures(settings.features)))
-}
-
 /** Complaints about a parameter name it, as upstream's invalidParamError does. */
 function named<T>(parameter: string, fn: () => T): T {
   try {
@@ -176,30 +77,6 @@ function named<T>(parameter: string, fn: () => T): T {
       throw new ApiError('bad_data', `invalid parameter "${parameter}": ${error.message}`, { cause: error })
     throw error
   }
-}
-
-function engineOptions(settings: QuerySettings, flags: Int32Array): EngineOptions {
-  return {
-    lookbackMs: settings.lookbackMs,
-    defaultSubqueryStepMs: settings.defaultSubqueryStepMs,
-    maxSamples: settings.maxSamples,
-    delayedNameRemoval: settings.features.includes('promql-delayed-name-removal'),
-    useStartTimestamps: settings.features.includes('use-start-timestamps'),
-    typeAndUnitLabels: settings.features.includes('type-and-unit-labels'),
-    interrupted: () => {
-      // Pairs with the main thread's Atomics.store in QueryService.
-      const flag = Atomics.load(flags, 0)
-      return flag === FLAG_CANCELED ? 'canceled' : flag === FLAG_TIMEOUT ? 'timeout' : null
-    },
-  }
-}
-
-function vectorOf(result: QueryResult): NonNullable<WorkerAnswer['vector']> {
-  if (result.type === 'scalar') return [{ labels: [], value: result.values[0]! }]
-  if (result.type !== 'vector') throw new ApiError('bad_data', 'rule result is not a vector or scalar')
-  return result.series.flatMap(({ labels, values, present }) =>
-    present[0] === 1 ? [{ labels: [...labels], value: values[0]! }] : [],
-  )
 }
 
 function selectors(matches: readonly string[]): Matcher[][] {

@@ -214,9 +214,11 @@ test('a query that says so runs in parts on all workers, and one merges', async 
     shards.map(({ task }) => [task.part, task.lane]),
     [0, 1, 2].map((index) => [{ kind: 'shard', index, count: 3 }, index]),
   )
-  for (const [i, shard] of [...shards].reverse().entries()) shard.finish({ ...ok(), partial: partial(2 - i) })
+  const stats = { preparationS: 0, evaluationS: 0, queueS: 0, samplesRead: 5, samplesPeak: 2 }
+  for (const [i, shard] of [...shards].reverse().entries()) shard.finish({ ...ok(), partial: partial(2 - i), stats })
   await settle()
   assert.deepEqual(pool.calls[4]!.task.part, { kind: 'merge', partials: [0, 1, 2].map(partial) })
+  assert.deepEqual(pool.calls[4]!.task.before, { elapsedMs: 0, samplesRead: 15, samplesPeak: 6 })
   pool.calls[4]!.finish(ok('merged'))
   assert.equal(new TextDecoder().decode((await answer).body), 'merged')
   assert.equal(service.counters.split, 1)

@@ -10,12 +10,14 @@ import {
   ApiError,
   FLAG_CANCELED,
   FLAG_TIMEOUT,
+  type PartStats,
   type QueryPart,
   type QueryTask,
   type WorkerAnswer,
   type WorkerTask,
 } from './contract.ts'
 import { FairQueue } from './fair-queue.ts'
+import type { QueryLog, QueryOrigin } from './query-log.ts'
 
 /** The worker pool; the production one is piscina (`hub/env/query-pool.ts`). */
 export interface QueryPool {
@@ -34,6 +36,7 @@ export type QueryServiceOptions = {
   readonly releaseOwner: (owner: number) => void
   /** So many queries may run or wait three times over; more are refused. */
   readonly maxConcurrency: number
+  readonly queryLog?: QueryLog
 }
 
 export type RunOptions = {
@@ -41,6 +44,8 @@ export type RunOptions = {
   readonly signal?: AbortSignal
   /** Clients get workers in turn. */
   readonly client?: string
+  /** For the query log. */
+  readonly origin?: QueryOrigin
 }
 
 export type QueryCounters = {
@@ -73,7 +78,9 @@ type Run = {
   share: ReaderShare
   /** Its jobs that wait for a worker. */
   readonly waiting: Set<Job>
+  readonly cameMs: number
   hasStarted: boolean
+  startedMs: number
 }
 
 export class QueryService {
@@ -102,8 +109,8 @@ export class QueryService {
   }
 
   /** @throws ApiError when the queue is full, the deadline passes or the client goes while it waits */
-  async run(task: QueryTask, { timeoutMs, signal, client = '' }: RunOptions): Promise<WorkerAnswer> {
-    const { clock, maxConcurrency, pool, share } = this.#options
+  async run(task: QueryTask, { timeoutMs, signal, client = '', origin }: RunOptions): Promise<WorkerAnswer> {
+    const { clock, maxConcurrency, pool, queryLog, share } = this.#options
     if (this.#queries >= 3 * maxConcurrency) {
       this.counters.rejected++
       throw new ApiError(
@@ -119,9 +126,10 @@ export class QueryService {
       words: new Int32Array(flags),
       share: share(),
       waiting: new Set(),
+      cameMs: clock.monotonic(),
       hasStarted: false,
+      startedMs: 0,
     }
-    const startedMs = clock.monotonic()
     const timer = clock.setTimer(timeoutMs, () => this.#stop(run, FLAG_TIMEOUT), { unref: true })
     const onAbort = (): void => this.#stop(run, FLAG_CANCELED)
     signal?.addEventListener('abort', onAbort, { once: true })
@@ -131,6 +139,7 @@ export class QueryService {
       if (signal?.aborted) throw inQueue(FLAG_CANCELED)
       const answer = await this.#answer(run)
       this.#count(answer.error?.type)
+      queryLog?.write(task, answer, origin ?? null)
       return answer
     } catch (error) {
       if (error instanceof ApiError) this.#count(error.type)
@@ -141,7 +150,7 @@ export class QueryService {
       this.#queries--
       if (run.hasStarted) this.counters.active--
       else this.counters.waiting--
-      this.counters.seconds += (clock.monotonic() - startedMs) / 1000
+      this.counters.seconds += (clock.monotonic() - run.cameMs) / 1000
     }
   }
 
@@ -176,7 +185,18 @@ export class QueryService {
     const failed = shards.find((shard) => shard.partial === undefined)
     if (failed !== undefined) return failed
     const partials = shards.map(({ partial }) => partial as PartialResult)
-    return this.#part(run, { kind: 'merge', partials }, 0)
+    return this.#part(run, { kind: 'merge', partials }, 0, this.#costOf(run, shards))
+  }
+
+  /** Shards hold their samples at the same time. */
+  #costOf({ startedMs }: Run, shards: readonly WorkerAnswer[]): PartStats {
+    let samplesRead = 0
+    let samplesPeak = 0
+    for (const { stats } of shards) {
+      samplesRead += stats?.samplesRead ?? 0
+      samplesPeak += stats?.samplesPeak ?? 0
+    }
+    return { elapsedMs: this.#options.clock.monotonic() - startedMs, samplesRead, samplesPeak }
   }
 
   /** A query's share of the workers. */
@@ -185,11 +205,12 @@ export class QueryService {
   }
 
   /** Waits for a worker, and runs the part on it. */
-  async #part(run: Run, part: QueryPart, lane: number): Promise<WorkerAnswer> {
+  async #part(run: Run, part: QueryPart, lane: number, before: PartStats | null = null): Promise<WorkerAnswer> {
     await this.#enter(run)
     try {
       const { task, share, flags } = run
-      return await this.#options.pool.run({ task, part, share, flags, lane })
+      const queuedMs = run.startedMs - run.cameMs
+      return await this.#options.pool.run({ task, part, share, flags, lane, queuedMs, before })
     } catch (error) {
       throw this.#crashed(run, lane, error)
     } finally {
@@ -225,6 +246,7 @@ export class QueryService {
     }
     if (run.hasStarted) return
     run.hasStarted = true
+    run.startedMs = this.#options.clock.monotonic()
     this.counters.started++
     this.counters.waiting--
     this.counters.active++

@@ -33,6 +33,8 @@ export class QueryContext {
   readonly #monotonicity = new Map<string, MonotonicityNote>()
   /** Samples that the evaluation holds now, counted as upstream counts them. */
   held = 0
+  /** The most that it has held. */
+  peak = 0
 
   constructor(fields: {
     reader: SeriesReader
@@ -94,6 +96,7 @@ export class QueryContext {
 
   hold(samples: number): void {
     this.held += samples
+    if (this.held > this.peak) this.peak = this.held
     if (this.held > this.options.maxSamples) tooManySamples()
   }
 

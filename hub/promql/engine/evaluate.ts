@@ -47,6 +47,12 @@ export function evaluate(query: Query): QueryResult {
 
 /** Evaluates a prepared expression; parts of it may be given in the context. */
 export function run(ctx: QueryContext, expr: Expr): QueryResult {
+  const result = resultOf(ctx, expr)
+  ctx.options.onPeak?.(ctx.peak)
+  return result
+}
+
+function resultOf(ctx: QueryContext, expr: Expr): QueryResult {
   const frame = frameOf(ctx.range)
   ctx.checkSteps(frame.steps)
   const inner = unwrap(expr)

@@ -61,6 +61,7 @@ export function evaluatePartial(query: Query & { readonly shard: Shard }): Parti
         ? packSeries(collectVector(ctx, cut, frame), frame.steps)
         : packGroups(accumulate(ctx, aggregate, frame), frame.steps)
     })
+    ctx.options.onPeak?.(ctx.peak)
     return { cuts, annotations: ctx.annotations() }
   })
 }

@@ -1,0 +1,172 @@
+/** An expression in a query worker: whole, one shard of it, or the merging of all; and what that cost. */
+
+import { type EngineOptions, QueryError, type QueryResult } from '../promql/contract.ts'
+import { evaluate, evaluatePartial, mergePartials, type Query } from '../promql/engine/mod.ts'
+import { ParseError, parseExpr, typeOf } from '../promql/parser/mod.ts'
+import type { SeriesReader } from '../tsdb/mod.ts'
+import {
+  ApiError,
+  FLAG_CANCELED,
+  FLAG_TIMEOUT,
+  JSON_TYPE,
+  type QuerySettings,
+  type QueryTask,
+  type WorkerAnswer,
+  type WorkerTask,
+} from './contract.ts'
+import { parserFeatures } from './features.ts'
+import { LimitedReader } from './limited-reader.ts'
+import { writeResult } from './results.ts'
+import { paysToSplit } from './split-cost.ts'
+import type { QueryStats } from './stats.ts'
+
+export type ExpressionTask = Extract<QueryTask, { settings: QuerySettings }>
+
+export const isExpression = (task: QueryTask): task is ExpressionTask => 'settings' in task
+
+/** As `ValueType`s are called in errors. */
+const TYPE_NAMES = { matrix: 'range vector', string: 'string', none: 'none' } as const
+const NO_BYTES = new Uint8Array(0)
+
+export type PartTask = Pick<WorkerTask, 'task' | 'part' | 'queuedMs' | 'before'>
+/** What a part of a task runs with; `now` is monotonic, in ms. */
+export type PartContext = { readonly reader: SeriesReader; readonly flags: Int32Array; readonly now: () => number }
+
+/** @throws QueryError, ApiError, StalePagesError */
+export function runExpression(task: ExpressionTask, given: PartTask, context: PartContext): WorkerAnswer {
+  const { part } = given
+  const meter = new Meter(given, context.now)
+  const query = meter.prepared(queryOf(task, context, meter))
+  switch (part.kind) {
+    case 'whole': {
+      if (part.threads > 1 && paysToSplit(query))
+        return { status: 200, contentType: JSON_TYPE, body: NO_BYTES, split: true, stats: meter.stats() }
+      return resultAnswer(task, query, evaluate(query), meter)
+    }
+    case 'shard': {
+      const { index, count } = part
+      const partial = evaluatePartial({ ...query, shard: { index, count } })
+      return { status: 200, contentType: JSON_TYPE, body: NO_BYTES, partial, stats: meter.stats() }
+    }
+    case 'merge':
+      return resultAnswer(task, query, mergePartials(query, part.partials) ?? evaluate(query), meter)
+  }
+}
+
+type LimitedQuery = Query & { readonly reader: LimitedReader }
+
+/** Adds up what this part costs and what those before it did. */
+class Meter {
+  peak = 0
+  readonly #given: PartTask
+  readonly #now: () => number
+  readonly #startedMs: number
+  #preparedMs = 0
+  #reader: LimitedReader | null = null
+
+  constructor(given: PartTask, now: () => number) {
+    this.#given = given
+    this.#now = now
+    this.#startedMs = now()
+  }
+
+  prepared(query: LimitedQuery): LimitedQuery {
+    this.#preparedMs = this.#now() - this.#startedMs
+    this.#reader = query.reader
+    return query
+  }
+
+  stats(): QueryStats {
+    const { before, queuedMs } = this.#given
+    return {
+      preparationS: this.#preparedMs / 1000,
+      evaluationS: ((before?.elapsedMs ?? 0) + this.#now() - this.#startedMs) / 1000,
+      queueS: queuedMs / 1000,
+      samplesRead: (before?.samplesRead ?? 0) + (this.#reader?.samplesRead ?? 0),
+      samplesPeak: Math.max(before?.samplesPeak ?? 0, this.peak),
+    }
+  }
+}
+
+function queryOf(task: ExpressionTask, { reader, flags }: PartContext, meter: Meter): LimitedQuery {
+  const { query, settings } = task
+  const expr = parse(query, settings)
+  const type = typeOf(expr)
+  if (task.kind === 'range' && type !== 'scalar' && type !== 'vector') {
+    throw new ApiError(
+      'bad_data',
+      `invalid parameter "query": invalid expression type "${TYPE_NAMES[type]}" for range query, must be Scalar or instant Vector`,
+    )
+  }
+  return {
+    expr,
+    text: query,
+    range:
+      task.kind === 'range'
+        ? { startMs: task.startMs, endMs: task.endMs, stepMs: task.stepMs, instant: false }
+        : { startMs: task.timeMs, endMs: task.timeMs, stepMs: 1, instant: true },
+    options: engineOptions(settings, flags, meter),
+    reader: new LimitedReader(reader, settings.maxSeries),
+  }
+}
+
+function parse(query: string, settings: QuerySettings): Query['expr'] {
+  try {
+    return parseExpr(query, parserFeatures(settings.features))
+  } catch (error) {
+    if (error instanceof ParseError)
+      throw new ApiError('bad_data', `invalid parameter "query": ${error.message}`, { cause: error })
+    throw error
+  }
+}
+
+function engineOptions(settings: QuerySettings, flags: Int32Array, meter: Meter): EngineOptions {
+  return {
+    lookbackMs: settings.lookbackMs,
+    defaultSubqueryStepMs: settings.defaultSubqueryStepMs,
+    maxSamples: settings.maxSamples,
+    delayedNameRemoval: settings.features.includes('promql-delayed-name-removal'),
+    useStartTimestamps: settings.features.includes('use-start-timestamps'),
+    typeAndUnitLabels: settings.features.includes('type-and-unit-labels'),
+    interrupted: () => {
+      // Pairs with the main thread's Atomics.store in QueryService.
+      const flag = Atomics.load(flags, 0)
+      return flag === FLAG_CANCELED ? 'canceled' : flag === FLAG_TIMEOUT ? 'timeout' : null
+    },
+    onPeak: (samples) => {
+      meter.peak = samples
+    },
+  }
+}
+
+function resultAnswer(task: ExpressionTask, query: Query, result: QueryResult, meter: Meter): WorkerAnswer {
+  const stats = meter.stats()
+  if (task.kind === 'vector')
+    return { status: 200, contentType: JSON_TYPE, body: NO_BYTES, vector: vectorOf(result), stats }
+  const { range, text, options } = query
+  const body = writeResult(result, {
+    range,
+    text,
+    limit: task.limit,
+    poll: pollOf(options),
+    stats: task.settings.stats ? stats : null,
+  })
+  return { status: 200, contentType: JSON_TYPE, body, stats }
+}
+
+/** @throws QueryError as the engine does */
+function pollOf({ interrupted }: EngineOptions): () => void {
+  return () => {
+    const reason = interrupted()
+    if (reason === 'canceled') throw new QueryError('canceled', 'query was canceled in result encoding')
+    if (reason === 'timeout') throw new QueryError('timeout', 'query timed out in result encoding')
+  }
+}
+
+function vectorOf(result: QueryResult): NonNullable<WorkerAnswer['vector']> {
+  if (result.type === 'scalar') return [{ labels: [], value: result.values[0]! }]
+  if (result.type !== 'vector') throw new ApiError('bad_data', 'rule result is not a vector or scalar')
+  return result.series.flatMap(({ labels, values, present }) =>
+    present[0] === 1 ? [{ labels: [...labels], value: values[0]! }] : [],
+  )
+}
