@@ -240,3 +240,14 @@ test('eight clients that hang up leave nothing behind, and writes go on meanwhil
   t.diagnostic(`memory: ${rssBefore.toFixed(0)} MB before, ${growth.toFixed(0)} MB more after`)
   assert.ok(growth <= MAX_RSS_GROWTH_MB, `${growth} MB more than before`)
 })
+
+test('a query that was running when the hub died is named at the next start', async () => {
+  const [, params] = HEAVY[1]!
+  const form = new URLSearchParams({ ...everySecond, ...params })
+  const client = fetch(`${hub.url}/api/v1/query_range?${form}`).catch(() => null)
+  await sleep(300)
+  await hub.kill()
+  await client
+  await hub.restart()
+  assert.match(hub.output, /These queries were running when the hub last ended.*quantile_over_time/)
+})

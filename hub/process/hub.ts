@@ -23,7 +23,7 @@ import { gzipBytes } from '../env/gzip.ts'
 import type { StreamFeed } from '../env/jetstream.ts'
 import { createQueryPool } from '../env/query-pool.ts'
 import { createIngest, type Ingest, type IngestOptions, type KnownAgent } from '../ingest/mod.ts'
-import { QueryLog, QueryService, type QuerySettings } from '../query/mod.ts'
+import { ActiveQueries, QueryLog, QueryService, type QuerySettings } from '../query/mod.ts'
 import { type ActiveAlert, RuleManager, type RuleSample, type VectorSample } from '../rules/mod.ts'
 import { openReader, releaseOwner } from '../tsdb/mod.ts'
 import { type LoadedConfig, loadAll } from './load.ts'
@@ -57,6 +57,7 @@ export class Hub {
   #ingest!: Ingest
   #query!: QueryService
   #queryLog!: QueryLog
+  #activeQueries!: ActiveQueries
   #rules!: RuleManager
   #scrapes!: ScrapeManager
   #retention!: Retention
@@ -106,6 +107,11 @@ export class Hub {
     this.#registry.onChange((record) => this.#agentChanged(record))
     this.#announceAgents()
     this.#queryLog = new QueryLog({ disk, clock, log: log.with({ component: 'query' }) })
+    this.#activeQueries = new ActiveQueries(`${settings.dataPath}/queries.active`, {
+      disk,
+      log: log.with({ component: 'query' }),
+      slots: 3 * settings.maxConcurrency,
+    })
     this.#query = new QueryService({
       pool: createQueryPool(settings.queryThreads > 0 ? { threads: settings.queryThreads } : {}),
       clock,
@@ -114,6 +120,7 @@ export class Hub {
       releaseOwner: (owner) => void releaseOwner(this.#ingest.share(), owner),
       maxConcurrency: settings.maxConcurrency,
       queryLog: this.#queryLog,
+      activeQueries: this.#activeQueries,
     })
     this.#retention = new Retention({
       ...this.#env,
@@ -178,6 +185,7 @@ export class Hub {
     await this.#http?.close(1000)
     await this.#query?.close()
     this.#queryLog?.close()
+    this.#activeQueries?.close()
     await this.#ingest?.close()
     this.#stats.close()
   }

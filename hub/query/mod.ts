@@ -1,4 +1,5 @@
 /** Queries: from the API's parameters to response bytes, in worker threads. */
+export { ActiveQueries } from './active-queries.ts'
 export {
   ApiError,
   ERROR_STATUS,

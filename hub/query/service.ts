@@ -6,6 +6,7 @@
 import type { Clock, Logger } from '../../protocol/env/mod.ts'
 import type { PartialResult } from '../promql/engine/mod.ts'
 import type { ReaderShare } from '../tsdb/contract.ts'
+import type { ActiveQueries } from './active-queries.ts'
 import {
   ApiError,
   FLAG_CANCELED,
@@ -37,6 +38,7 @@ export type QueryServiceOptions = {
   /** So many queries may run or wait three times over; more are refused. */
   readonly maxConcurrency: number
   readonly queryLog?: QueryLog
+  readonly activeQueries?: ActiveQueries
 }
 
 export type RunOptions = {
@@ -81,6 +83,7 @@ type Run = {
   readonly cameMs: number
   hasStarted: boolean
   startedMs: number
+  activeSlot: number
 }
 
 export class QueryService {
@@ -110,7 +113,7 @@ export class QueryService {
 
   /** @throws ApiError when the queue is full, the deadline passes or the client goes while it waits */
   async run(task: QueryTask, { timeoutMs, signal, client = '', origin }: RunOptions): Promise<WorkerAnswer> {
-    const { clock, maxConcurrency, pool, queryLog, share } = this.#options
+    const { activeQueries, clock, maxConcurrency, pool, queryLog, share } = this.#options
     if (this.#queries >= 3 * maxConcurrency) {
       this.counters.rejected++
       throw new ApiError(
@@ -129,6 +132,7 @@ export class QueryService {
       cameMs: clock.monotonic(),
       hasStarted: false,
       startedMs: 0,
+      activeSlot: -1,
     }
     const timer = clock.setTimer(timeoutMs, () => this.#stop(run, FLAG_TIMEOUT), { unref: true })
     const onAbort = (): void => this.#stop(run, FLAG_CANCELED)
@@ -148,6 +152,7 @@ export class QueryService {
       timer.cancel()
       signal?.removeEventListener('abort', onAbort)
       this.#queries--
+      activeQueries?.end(run.activeSlot)
       if (run.hasStarted) this.counters.active--
       else this.counters.waiting--
       this.counters.seconds += (clock.monotonic() - run.cameMs) / 1000
@@ -246,6 +251,8 @@ export class QueryService {
     }
     if (run.hasStarted) return
     run.hasStarted = true
+    const { task } = run
+    if ('query' in task) run.activeSlot = this.#options.activeQueries?.begin(task.query) ?? -1
     run.startedMs = this.#options.clock.monotonic()
     this.counters.started++
     this.counters.waiting--
