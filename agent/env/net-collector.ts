@@ -1,31 +1,161 @@
 /**
- * Bytes that arrive in pieces, gathered into one growing array: a peer that sends single bytes must not cost an
- * object for each.
+ * Bytes that arrive in pieces, gathered in pages: a peer that sends single bytes must not cost an object for each, and
+ * one that sends megabytes until it is cut off must not leave them to the garbage collector. So large bodies live in
+ * pages that are used again; up to `PAGE_BYTES` a body is one small array of its own.
+ *
+ * All bodies of a pool together stay within `maxPages`, or twice the largest limit among them: many
+ * hostile peers at once must cost no more than two. Who needs a page beyond that cuts the largest body, maybe its own.
  */
 export interface ByteCollector {
-  /** False when the limit would be passed; nothing is added then. */
+  /** False when the limit would be passed, or all is over; nothing is added then. */
   push(chunk: Uint8Array): boolean
-  /** A view of what was gathered. */
-  bytes(): Uint8Array
+  /** What was gathered, in memory of its own. Ends the collector. */
+  finish(): Uint8Array
+  /** Gives the pages back. Ends the collector; safe to call again. */
+  discard(): void
 }
 
-/** @param expectedBytes what the peer declared: believed up to 1 MiB, since it may lie. */
-export function createByteCollector(maxBytes: number, expectedBytes: number): ByteCollector {
-  let buffer: Uint8Array = new Uint8Array(Math.min(Math.max(expectedBytes, 0), 1024 * 1024))
-  let length = 0
-  return {
-    push: (chunk) => {
-      const needed = length + chunk.length
-      if (needed > maxBytes) return false
-      if (needed > buffer.length) {
-        const grown = new Uint8Array(Math.min(maxBytes, Math.max(needed, buffer.length * 2, 4096)))
-        grown.set(buffer.subarray(0, length))
-        buffer = grown
-      }
-      buffer.set(chunk, length)
-      length = needed
-      return true
-    },
-    bytes: () => buffer.subarray(0, length),
+const PAGE_BYTES = 256 * 1024
+/** Kept for the next large body: 4 MiB. */
+const MAX_FREE_PAGES = 16
+/** In use at once: 32 MiB, two bodies of the default limit. */
+const MAX_PAGES = 128
+
+export class PagePool {
+  readonly #free: Uint8Array[] = []
+  readonly #maxPages: number
+  readonly #large = new Set<PagedCollector>()
+  #usedCount = 0
+
+  constructor(maxPages = MAX_PAGES) {
+    this.#maxPages = maxPages
   }
+
+  get freeCount(): number {
+    return this.#free.length
+  }
+
+  /**
+   * @param expectedBytes what the peer declared: believed below a page, since it may lie
+   * @param onCut the body is over, for the sake of others: it was the largest when there was no page left
+   */
+  collector(maxBytes: number, expectedBytes: number, onCut: () => void): ByteCollector {
+    return new PagedCollector(this, maxBytes, expectedBytes, onCut)
+  }
+
+  /** Null when the asker itself was cut. */
+  take(asker: PagedCollector): Uint8Array | null {
+    this.#large.add(asker)
+    if (this.#usedCount >= this.#pageLimit()) {
+      let largest = asker
+      for (const each of this.#large) if (each.pageCount > largest.pageCount) largest = each
+      largest.cut()
+      if (largest === asker) return null
+    }
+    this.#usedCount++
+    return this.#free.pop() ?? new Uint8Array(PAGE_BYTES)
+  }
+
+  /** Who allows larger bodies than the default allows for two of them. */
+  #pageLimit(): number {
+    let largestBytes = 0
+    for (const { maxBytes } of this.#large) largestBytes = Math.max(largestBytes, maxBytes)
+    return Math.max(this.#maxPages, Math.ceil((2 * largestBytes) / PAGE_BYTES))
+  }
+
+  give(from: PagedCollector, pages: readonly Uint8Array[]): void {
+    this.#large.delete(from)
+    this.#usedCount -= pages.length
+    for (const page of pages) if (this.#free.length < MAX_FREE_PAGES) this.#free.push(page)
+  }
+}
+
+class PagedCollector implements ByteCollector {
+  readonly #pool: PagePool
+  readonly maxBytes: number
+  readonly #onCut: () => void
+  /** Of the pool: full ones, then the one being filled. Empty while the body fits into `#small`. */
+  #pages: Uint8Array[] = []
+  #small: Uint8Array
+  #length = 0
+  #isOver = false
+
+  constructor(pool: PagePool, maxBytes: number, expectedBytes: number, onCut: () => void) {
+    this.#pool = pool
+    this.maxBytes = maxBytes
+    this.#onCut = onCut
+    this.#small = new Uint8Array(Math.min(Math.max(expectedBytes, 0), PAGE_BYTES - 1, maxBytes))
+  }
+
+  get pageCount(): number {
+    return this.#pages.length
+  }
+
+  push(chunk: Uint8Array): boolean {
+    if (this.#isOver || this.#length + chunk.length > this.maxBytes) return false
+    if (this.#pages.length === 0 && this.#length + chunk.length < PAGE_BYTES) {
+      this.#pushSmall(chunk)
+      return true
+    }
+    if (this.#pages.length === 0 && !this.#addPage()) return false
+    for (let rest = chunk; rest.length > 0; ) {
+      const used = this.#length % PAGE_BYTES
+      // A full page, unless it is the first one and still empty.
+      if (used === 0 && this.#length === this.#pages.length * PAGE_BYTES && !this.#addPage()) return false
+      const part = rest.subarray(0, PAGE_BYTES - used)
+      this.#pages.at(-1)!.set(part, used)
+      this.#length += part.length
+      rest = rest.subarray(part.length)
+    }
+    return true
+  }
+
+  finish(): Uint8Array {
+    const out = this.#pages.length === 0 ? this.#small.subarray(0, this.#length) : joined(this.#pages, this.#length)
+    this.discard()
+    return out
+  }
+
+  discard(): void {
+    if (this.#isOver) return
+    this.#isOver = true
+    this.#pool.give(this, this.#pages)
+    this.#pages = []
+    this.#small = new Uint8Array(0)
+  }
+
+  cut(): void {
+    this.discard()
+    this.#onCut()
+  }
+
+  #pushSmall(chunk: Uint8Array): void {
+    const needed = this.#length + chunk.length
+    if (needed > this.#small.length) {
+      const grown = new Uint8Array(Math.min(PAGE_BYTES - 1, Math.max(needed, 2 * this.#small.length, 4096)))
+      grown.set(this.#small.subarray(0, this.#length))
+      this.#small = grown
+    }
+    this.#small.set(chunk, this.#length)
+    this.#length = needed
+  }
+
+  /** The first one takes over what is there. False when there is none for this body. */
+  #addPage(): boolean {
+    const page = this.#pool.take(this)
+    if (page === null) return false
+    if (this.#pages.length === 0) page.set(this.#small.subarray(0, this.#length))
+    this.#pages.push(page)
+    return true
+  }
+}
+
+function joined(pages: readonly Uint8Array[], length: number): Uint8Array {
+  const out = new Uint8Array(length)
+  let at = 0
+  for (const page of pages) {
+    out.set(page.subarray(0, length - at), at)
+    at += Math.min(page.length, length - at)
+  }
+  return out
 }

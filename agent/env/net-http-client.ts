@@ -7,7 +7,7 @@ import { Agent, type ClientRequest, request as httpRequest, type IncomingMessage
 import { request as httpsRequest, Agent as TlsAgent } from 'node:https'
 import { createGunzip } from 'node:zlib'
 import { type HttpRequest, type HttpResponse, NetError } from '../../protocol/env/mod.ts'
-import { createByteCollector } from './net-collector.ts'
+import { PagePool } from './net-collector.ts'
 import { describeSocketError, errorCode } from './net-errors.ts'
 import { clientTlsOptions } from './net-tls.ts'
 
@@ -17,7 +17,7 @@ const IDLE_CONNECTION_MS = 300_000
 
 export function createHttpClient(): { request: (request: HttpRequest) => Promise<HttpResponse>; close: () => void } {
   const agentOptions = { keepAlive: true, maxFreeSockets: 2, maxTotalSockets: Infinity, timeout: IDLE_CONNECTION_MS }
-  const agents: Agents = { http: new Agent(agentOptions), https: new TlsAgent(agentOptions) }
+  const agents: Agents = { http: new Agent(agentOptions), https: new TlsAgent(agentOptions), pages: new PagePool() }
   return {
     request: (request) => requestWithLimits(request, agents),
     close: () => {
@@ -27,7 +27,7 @@ export function createHttpClient(): { request: (request: HttpRequest) => Promise
   }
 }
 
-type Agents = { readonly http: Agent; readonly https: TlsAgent }
+type Agents = { readonly http: Agent; readonly https: TlsAgent; readonly pages: PagePool }
 
 /** What the exchange is about to send: changes from redirect to redirect. */
 type Hop = {
@@ -126,7 +126,7 @@ function exchange(
     signal.addEventListener('abort', onAbort)
     request.on('response', (response) => {
       sent.answered = true
-      readBody(hop.method, response, maxBodyBytes).then((body) => {
+      readBody(hop.method, response, maxBodyBytes, agents.pages).then((body) => {
         signal.removeEventListener('abort', onAbort)
         resolve({ status: response.statusCode ?? 0, headers: flatHeaders(response), body })
       }, fail)
@@ -151,7 +151,12 @@ function openRequest(hop: Hop, agents: Agents): ClientRequest {
 }
 
 /** The whole body, inflated when it is gzip, never more than `maxBodyBytes` of either form in memory. */
-function readBody(method: string, response: IncomingMessage, maxBodyBytes: number): Promise<Uint8Array> {
+function readBody(
+  method: string,
+  response: IncomingMessage,
+  maxBodyBytes: number,
+  pages: PagePool,
+): Promise<Uint8Array> {
   return new Promise((resolve, reject) => {
     const tooLarge = (): NetError =>
       new NetError('BODY_TOO_LARGE', `Body is larger than the limit of ${maxBodyBytes} bytes`)
@@ -159,17 +164,21 @@ function readBody(method: string, response: IncomingMessage, maxBodyBytes: numbe
     const gzip = encoding === 'gzip' || encoding === 'x-gzip'
     const declared = Number(response.headers['content-length'] ?? 0)
     if (!gzip && method !== 'HEAD' && declared > maxBodyBytes) return reject(tooLarge())
-    const collector = createByteCollector(maxBodyBytes, declared)
+    const collector = pages.collector(maxBodyBytes, gzip ? 0 : declared, () => {
+      response.destroy()
+      fail(new NetError('TOO_MANY_BYTES', 'Too many large bodies are being read at once, and this one was the largest'))
+    })
     const inflate = gzip ? createGunzip({ chunkSize: 64 * 1024 }) : undefined
     const fail = (error: NetError): void => {
       inflate?.destroy() // gives zlib's memory back at once
+      collector.discard()
       reject(error)
     }
     const body = inflate ?? response
     body.on('data', (chunk: Buffer) => {
       if (!collector.push(chunk)) fail(tooLarge())
     })
-    body.on('end', () => resolve(collector.bytes()))
+    body.on('end', () => resolve(collector.finish()))
     response.on('error', (error) => {
       const { code, text } = describeSocketError(error, MAX_HEADER_BYTES)
       fail(new NetError(code, code === 'UNEXPECTED_EOF' ? 'unexpected EOF' : text, { cause: error }))
@@ -185,7 +194,7 @@ function readBody(method: string, response: IncomingMessage, maxBodyBytes: numbe
     inflate.on('error', (error) => {
       // A 204 or an answer to HEAD may claim an encoding and carry nothing.
       if (response.complete && compressedBytes === 0) resolve(new Uint8Array(0))
-      else reject(new NetError('BAD_ENCODING', `gzip: ${error.message}`, { cause: error }))
+      else fail(new NetError('BAD_ENCODING', `gzip: ${error.message}`, { cause: error }))
     })
     response.pipe(inflate)
   })

@@ -84,7 +84,10 @@ export interface Net {
   request(request: HttpRequest): Promise<HttpResponse>
 }
 
-/** `code`: `TIMEOUT`, `BODY_TOO_LARGE`, `ABORTED`, `TOO_MANY_REDIRECTS`, or the system's (`ECONNREFUSED`, `EADDRINUSE`…). */
+/**
+ * `code`: `TIMEOUT`, `BODY_TOO_LARGE`, `TOO_MANY_BYTES` (all bodies together), `ABORTED`, `TOO_MANY_REDIRECTS`, or the
+ * system's (`ECONNREFUSED`, `EADDRINUSE`…).
+ */
 export class NetError extends Error {
   readonly code: string
   constructor(code: string, message: string, options?: ErrorOptions) {
