@@ -7,11 +7,21 @@
 import assert from 'node:assert/strict'
 import fs from 'node:fs'
 import { type TestContext, test } from 'node:test'
-import { Driver } from './bad-day/driver.ts'
-import { approveAgent, approvedSeed, type Gap, gapsOf, isLong, percentile, pickSeed, seeded } from './bad-day/kit.ts'
-import { judgeDriver, judgeSlots } from './bad-day/verdicts.ts'
-import { judge, OracleTarget } from './oracle.ts'
-import { type Agent, type HttpProgram, type Hub, lacks, samples, sleep, until, type World, withWorld } from './world.ts'
+import { Driver } from '../bad-day/driver.ts'
+import { approveAgent, approvedSeed, type Gap, gapsOf, isLong, percentile, pickSeed, seeded } from '../bad-day/kit.ts'
+import { judgeDriver, judgeSlots } from '../bad-day/verdicts.ts'
+import { judge, OracleTarget } from '../oracle.ts'
+import {
+  type Agent,
+  type HttpProgram,
+  type Hub,
+  lacks,
+  samples,
+  sleep,
+  until,
+  type World,
+  withWorld,
+} from '../world.ts'
 
 const FACTOR = isLong ? 10 : 1
 const WINDOW = '[3h]'
