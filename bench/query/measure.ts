@@ -17,7 +17,7 @@ export type Effort = { readonly minRuns: number; readonly budgetMs: number }
 
 /** Compilers, caches and idle workers have their time; all systems have the same. */
 const WARM_UP_RUNS = 3
-const WARM_UP_MS = 400
+const WARM_UP_MS = 1000
 
 export async function measure(
   system: System,
