@@ -9,8 +9,8 @@ import { createIngest, type Ingest } from './mod.ts'
 import { inProcessPool } from './testing/pool.ts'
 import { INTERVAL, NOW, World } from './testing/world.ts'
 
-async function start(world: World): Promise<Ingest> {
-  const pool = inProcessPool(() => ({ ...world.engineOptions(), clock: systemClock, groupCommitMs: 1 }))
+async function start(world: World, groupCommitMs = 1): Promise<Ingest> {
+  const pool = inProcessPool(() => ({ ...world.engineOptions(), clock: systemClock, groupCommitMs }))
   const env = { ...world.engineOptions(), pool, clock: systemClock } as unknown as Env
   const ingest = await createIngest(env, { directory: '/data', hub: 'hub-1', logLevel: 'info', logFormat: 'logfmt' })
   ingest.setAgents(world.agents)
@@ -55,6 +55,21 @@ test('many batches share a commit, and each gets its own acknowledgement once it
   const again = await start(world)
   assert.deepEqual(await again.cursor('web-1'), [{ epoch: NOW, sequences: [[0, 19]] }])
   await again.close()
+})
+
+test('a cursor tells only what is durable: an agent forgets what it names', async () => {
+  const world = new World(1)
+  const agent = world.agent('web-1')
+  const ingest = await start(world, 50)
+  const stored = ingest.submitBatch(agent.subject, agent.batch().bytes)
+  const told = await ingest.cursor('web-1')
+  assert.deepEqual(told, [{ epoch: NOW, sequences: [[0, 0]] }])
+  world.disk = world.disk.crash(() => 0)
+  const again = await start(world)
+  assert.deepEqual(await again.cursor('web-1'), told)
+  await again.close()
+  await stored
+  await ingest.close()
 })
 
 test('an embedded agent records through localSink(): no identity labels, stale bits kept, gaps in the ledger', async () => {

@@ -90,7 +90,8 @@ class Loop {
         engine.setAgents(message.agents)
         break
       case 'cursor':
-        this.#answerNow(message.id, engine.cursor(message.agent))
+        // The agent forgets what it is told of: nothing of that may still wait for the disk.
+        this.#answerLater(message.id, engine.cursor(message.agent))
         break
       case 'ledger':
         this.#answerNow(message.id, engine.ledger(message.agent, message.fromMs, message.toMs))
