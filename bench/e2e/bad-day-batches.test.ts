@@ -20,7 +20,7 @@ import {
 } from '../../protocol/subjects/mod.ts'
 import { approvedSeed, isLong, metricsOf, pickSeed, residentBytes, seeded } from './bad-day/kit.ts'
 import { RawAgent } from './bad-day/raw-agent.ts'
-import { type Hub, ROOT, samples, sleep, until, type World, withWorld } from './world.ts'
+import { type Hub, lacks, ROOT, samples, sleep, until, type World, withWorld } from './world.ts'
 
 const FUZZ_COUNT = isLong ? 10_000 : 1500
 const RSS_GROWTH_MAX_BYTES = 64 << 20
@@ -242,6 +242,41 @@ test('an unknown key is refused, and the log names the command that enrols it', 
     await stranger.deliver(stranger.seal())
     await assertStored(hub, stranger)
   }))
+
+test('on a real NATS, what can never be stored does not hold up the stream', { skip: lacks('nats-server') }, (t) =>
+  withWorld(async (world) => {
+    const nats = await world.startNats()
+    const hub = await world.prepareHub({ nats: nats.natsUrl, config: 'scrape_configs: []' })
+    const good = new RawAgent({ agent: 'good', seed: approvedSeed(hub, 'good'), busUrl: nats.natsUrl })
+    const lost = new RawAgent({ agent: 'lost', seed: approvedSeed(hub, 'lost'), busUrl: nats.natsUrl })
+    const stranger = new RawAgent({ agent: 'stranger', seed: generateSeed(systemRandom), busUrl: nats.natsUrl })
+    world.onClose(() => Promise.all([good, lost, stranger].map(({ bus }) => bus.close())).then(() => {}))
+    await hub.restart()
+    await Promise.all([good, lost, stranger].map((agent) => agent.connected()))
+    await good.deliver(good.seal())
+    // More of each than the feed has in hand at once.
+    const [keyframe, ...dependents] = Array.from({ length: 60 }, (_, i) => lost.seal(Date.now() - 60_000 + 1000 * i))
+    for (let i = 0; i < 300; i++) {
+      stranger.publish(stranger.seal().bytes)
+      stranger.publish(systemRandom.bytes(200))
+      lost.publish(dependents[i % dependents.length]!.bytes)
+    }
+    const startedMs = performance.now()
+    await good.deliver(good.seal())
+    t.diagnostic(
+      `900 hopeless messages before it, a good batch was stored in ${(performance.now() - startedMs).toFixed(0)} ms`,
+    )
+    // The agent that was asked for its keyframe brings it, and all that stands on it.
+    assert.ok(lost.acks.some(({ kind }) => kind === 'keyframe-wanted'))
+    for (const batch of [keyframe!, ...dependents]) await lost.deliver(batch)
+    const refused = await refusedBy(hub)
+    assert.deepEqual([refused.get('unknown_agent'), refused.get('bad_magic') ?? refused.get('bad_length')], [300, 300])
+    await sleep(1500)
+    assert.deepEqual(await refusedBy(hub), refused, 'none of them comes again')
+    await assertStored(hub, good)
+    await assertStored(hub, lost)
+  }),
+)
 
 test('an identity hears and says only what is its own on the bus', () =>
   onStage(async ({ hub, mallory, victim }) => {

@@ -52,9 +52,12 @@ export type BatchIntakeOptions = {
   readonly record: (type: number, parts: readonly Uint8Array[]) => void
 }
 
-/** `ack` null: no answer, so that the agent sends the batch again. */
+/**
+ * `ack` null: no answer, so that the agent keeps the batch and sends it again, be it for want of room (`no-room`) or
+ * because it may become acceptable one day (`unanswered`: an operator may yet enrol the agent).
+ */
 export type Outcome = {
-  readonly result: 'stored' | 'duplicate' | 'wanted' | 'refused' | 'unanswered'
+  readonly result: 'stored' | 'duplicate' | 'wanted' | 'refused' | 'unanswered' | 'no-room'
   readonly ack: Ack | null
 }
 
@@ -92,9 +95,9 @@ export class BatchIntake {
   }
 
   /** Counts an answer that was not given for want of room. */
-  unanswered(reason: BatchReason): Outcome {
+  noRoom(reason: BatchReason): Outcome {
     this.#count(reason)
-    return { result: 'unanswered', ack: null }
+    return { result: 'no-room', ack: null }
   }
 
   /** Applies a record of the log again. */

@@ -17,6 +17,9 @@ async function start(world: World, groupCommitMs = 1): Promise<Ingest> {
   return ingest
 }
 
+const kindOf = (answer: Awaited<ReturnType<Ingest['submitBatch']>>) =>
+  answer === null || answer === 'silent' ? answer : answer.kind
+
 const scrapeOf = (ids: number[], values: Float64Array, slotMs = NOW) => ({
   target: 'job/instance',
   slotMs,
@@ -55,6 +58,16 @@ test('many batches share a commit, and each gets its own acknowledgement once it
   const again = await start(world)
   assert.deepEqual(await again.cursor('web-1'), [{ epoch: NOW, sequences: [[0, 19]] }])
   await again.close()
+})
+
+test('a batch that no answer would help is told from one that finds no room', async () => {
+  const world = new World(1)
+  const agent = world.agent('web-1')
+  const ingest = await start(world)
+  assert.equal(await ingest.submitBatch(agent.subject, new Uint8Array(100)), 'silent')
+  ingest.setAgents([])
+  assert.equal(await ingest.submitBatch(agent.subject, agent.batch().bytes), 'silent')
+  await ingest.close()
 })
 
 test('a cursor tells only what is durable: an agent forgets what it names', async () => {
@@ -182,9 +195,9 @@ test('beyond the bytes in flight batches get no answer and writes 429, until the
   assert.ok(room)
   assert.equal(await ingest.submitBatch(agent.subject, agent.batch().bytes), null)
   assert.equal((await ingest.remoteWrite(new Uint8Array(1))).status, 429)
-  assert.equal(await big, null)
+  assert.equal(await big, 'silent')
   await room
-  assert.equal((await ingest.submitBatch(agent.subject, agent.batch().bytes))?.kind, 'keyframe-wanted')
+  assert.equal(kindOf(await ingest.submitBatch(agent.subject, agent.batch().bytes)), 'keyframe-wanted')
   assert.equal((await ingest.status()).overloaded, 2)
   await ingest.close()
 })

@@ -37,7 +37,7 @@ export interface Ingest {
   setAgents(agents: readonly KnownAgent[]): void
   /**
    * @param bytes handed over: a view of a whole ArrayBuffer is detached
-   * @returns the acknowledgement to publish, after it is durable; null = none, the agent will send again
+   * @returns the acknowledgement to publish, once the batch is durable; or what else to do, see `BatchAnswer`
    */
   submitBatch(subject: string, bytes: Uint8Array): Promise<BatchAnswer>
   /** Of an agent in this process; the arrays are handed over. False: dropped for want of room. */

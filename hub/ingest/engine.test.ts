@@ -371,7 +371,7 @@ test('a full disk stops acknowledgements before anything fails, and they resume 
   }
   assert.ok(engine.isFull && stored > 0)
   const { bytes } = agent.batch()
-  assert.deepEqual(engine.acceptBatch(agent.subject, bytes.slice()), { result: 'unanswered', ack: null })
+  assert.deepEqual(engine.acceptBatch(agent.subject, bytes.slice()), { result: 'no-room', ack: null })
   assert.equal(engine.acceptRemoteWrite(new Uint8Array(0)).status, 503)
   world.disk.capacityBytes = 10_000_000
   world.clock.advance(1000)

@@ -110,7 +110,7 @@ export class IngestEngine {
 
   /** The acknowledgement counts after the next successful `commit`. */
   acceptBatch(subject: string, bytes: Uint8Array): Outcome {
-    if (this.isFull) return this.#batches.unanswered('disk_full')
+    if (this.isFull) return this.#batches.noRoom('disk_full')
     return this.#batches.accept(subject, bytes, this.#options.clock.now())
   }
 

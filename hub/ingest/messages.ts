@@ -44,7 +44,8 @@ export interface IngestPort {
   onMessage(fn: (message: ToIngest) => void): void
 }
 
-export type BatchAnswer = Ack | null
+/** What to publish; `silent`: nothing, and the batch need not come again; null: nothing, and it must. */
+export type BatchAnswer = Ack | 'silent' | null
 
 export function sentError(error: unknown): SentError {
   if (!(error instanceof Error)) return { code: 'INTERNAL', message: String(error) }

@@ -4,8 +4,9 @@
  */
 import type { Clock, Timer } from '../../protocol/env/mod.ts'
 import type { ReaderShare } from '../tsdb/contract.ts'
+import type { Outcome } from './batches.ts'
 import { type EngineOptions, IngestEngine } from './engine.ts'
-import { type FromIngest, type IngestPort, sentError, type ToIngest } from './messages.ts'
+import { type BatchAnswer, type FromIngest, type IngestPort, sentError, type ToIngest } from './messages.ts'
 
 /** How long to wait before a group that found no room is tried again. */
 const RETRY_MS = 250
@@ -75,7 +76,7 @@ class Loop {
     const engine = this.#engine
     switch (message.kind) {
       case 'batch':
-        this.#answerLater(message.id, engine.acceptBatch(message.subject, message.bytes).ack)
+        this.#answerLater(message.id, batchAnswer(engine.acceptBatch(message.subject, message.bytes)))
         break
       case 'local':
         this.#answerLater(message.id, engine.acceptLocal(message.record))
@@ -186,3 +187,5 @@ class Loop {
     this.#reject(error)
   }
 }
+
+const batchAnswer = ({ result, ack }: Outcome): BatchAnswer => ack ?? (result === 'no-room' ? null : 'silent')

@@ -2,7 +2,6 @@
 
 import type { NatsBus } from '../../agent/env/nats-bus.ts'
 import { encodeAck, encodeCursor } from '../../protocol/batch/mod.ts'
-import type { Ack } from '../../protocol/batch/types.ts'
 import type { Bus, BusMessage, Logger } from '../../protocol/env/mod.ts'
 import {
   ackSubject,
@@ -12,7 +11,7 @@ import {
   streamPattern,
 } from '../../protocol/subjects/mod.ts'
 import { type StreamFeed, startStreamFeed } from '../env/jetstream.ts'
-import type { Ingest } from '../ingest/mod.ts'
+import type { BatchAnswer, Ingest } from '../ingest/mod.ts'
 
 const NAK_DELAY_MS = 1000
 
@@ -39,11 +38,14 @@ export function serveNats(bus: NatsBus, env: StreamEnv): StreamFeed {
   })
 }
 
-/** True when the batch has its final answer: stored, or refused for good. */
+/**
+ * False when the message should come again: nothing else than want of room does that. Whoever waits for a keyframe or for
+ * an operator is not held here: such messages would fill the feed's window until nothing else came through, the
+ * keyframe not either. Their agents have the batches, and send them again.
+ */
 async function take(bus: Bus, message: BusMessage, { ingest, log }: StreamEnv): Promise<boolean> {
   const { subject } = message
-  const agent = agentOf(subject)
-  let answer: Ack | null
+  let answer: BatchAnswer
   try {
     // The payload is borrowed, and ingest detaches what it is given.
     answer = await ingest.submitBatch(subject, message.payload.slice())
@@ -51,11 +53,11 @@ async function take(bus: Bus, message: BusMessage, { ingest, log }: StreamEnv): 
     log.error('A batch could not be taken', { subject, err })
     return false
   }
-  // Ingest has counted and logged a subject that is none; there is nobody to answer, and nothing to wait for.
-  if (agent === null) return true
   if (answer === null) return false
-  publish(bus, ackSubject(agent), encodeAck(answer), log)
-  return answer.kind !== 'keyframe-wanted'
+  // Ingest has counted and logged a subject that is none; there is nobody to answer.
+  const agent = agentOf(subject)
+  if (answer !== 'silent' && agent !== null) publish(bus, ackSubject(agent), encodeAck(answer), log)
+  return true
 }
 
 function agentOf(batchSubject: string): string | null {

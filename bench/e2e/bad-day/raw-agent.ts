@@ -9,6 +9,8 @@ import { labelsFrom } from '../../../protocol/labels/mod.ts'
 import { ackSubject, samplesSubject } from '../../../protocol/subjects/mod.ts'
 import { until } from '../world.ts'
 
+const RESEND_MS = 1000
+
 export class RawAgent {
   readonly agent: string
   readonly signer: Signer
@@ -58,18 +60,22 @@ export class RawAgent {
     this.bus.publish(subject, bytes.slice())
   }
 
-  /** Sends a good batch and waits until the hub has stored it. */
+  /** Sends a good batch, once a second, until the hub has stored it. */
   async deliver(batch: SealedBatch): Promise<void> {
     const { epoch, sequence } = batch.header
-    this.publish(batch.bytes)
-    await until(`batch ${sequence} of ${this.agent} is stored`, () =>
-      this.acks.some(
+    let sentMs = Number.NEGATIVE_INFINITY
+    await until(`batch ${sequence} of ${this.agent} is stored`, () => {
+      if (performance.now() - sentMs > RESEND_MS) {
+        this.publish(batch.bytes)
+        sentMs = performance.now()
+      }
+      return this.acks.some(
         (ack) =>
           ack.kind === 'stored' &&
           ack.epoch === epoch &&
           ack.sequences.some(([first, last]) => first <= sequence && sequence <= last),
-      ),
-    )
+      )
+    })
   }
 
   connected(): Promise<unknown> {
