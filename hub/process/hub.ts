@@ -10,7 +10,7 @@ import { ScrapeManager } from '../../agent/scrape/mod.ts'
 import type { Exporter } from '../../exporters/contract.ts'
 import { createNodejsExporter } from '../../exporters/nodejs/mod.ts'
 import { parseAddress } from '../../protocol/config/mod.ts'
-import type { Env, Listener, Timer } from '../../protocol/env/mod.ts'
+import { DiskError, type Env, type Listener, type Timer } from '../../protocol/env/mod.ts'
 import { type MetricFamily, writeExposition } from '../../protocol/exposition/mod.ts'
 import { decodePublicKey } from '../../protocol/identity/mod.ts'
 import { type Labels, labelsFrom, labelsFromSorted } from '../../protocol/labels/mod.ts'
@@ -42,6 +42,8 @@ export type HubOptions = {
 }
 
 const RULE_QUERY_TIMEOUT_MS = 60_000
+const WRITE_RETRY_MS = 10_000
+const FULL: ReadonlySet<string> = new Set(['ENOSPC', 'EDQUOT'])
 
 export class Hub {
   readonly #env: Env
@@ -67,7 +69,7 @@ export class Hub {
   #feed: StreamFeed | null = null
   #http!: Listener
   #ready = false
-  readonly #timers: Timer[] = []
+  readonly #retries = new Map<string, Timer>()
 
   /** Loads the configuration; starts nothing. @throws ConfigError, DiskError */
   constructor(env: Env, options: HubOptions) {
@@ -139,7 +141,7 @@ export class Hub {
     await this.#serve()
     this.#startRules()
     await this.#apply()
-    this.#offerToken()
+    this.#writeWhenRoom('a one-time enrolment token', () => this.#offerToken())
     this.#retention.start()
     this.#ready = true
     log.info('Hub is ready', {
@@ -174,7 +176,7 @@ export class Hub {
 
   async stop(): Promise<void> {
     this.#ready = false
-    for (const timer of this.#timers) timer.cancel()
+    for (const timer of this.#retries.values()) timer.cancel()
     this.#retention?.stop()
     await this.#scrapes?.stop()
     await this.#rules?.stop()
@@ -441,8 +443,29 @@ export class Hub {
   #adminToken(): string {
     const { disk, random } = this.#env
     const token = Array.from(random.bytes(32), (byte) => byte.toString(16).padStart(2, '0')).join('')
-    disk.writeFileAtomic(`${this.#options.settings.dataPath}/admin.token`, `${token}\n`, { mode: 0o600 })
+    this.#writeWhenRoom('the admin token', () => {
+      disk.writeFileAtomic(`${this.#options.settings.dataPath}/admin.token`, `${token}\n`, { mode: 0o600 })
+    })
     return token
+  }
+
+  /** A hub starts, and answers, on a full disk: what it wants to have there is written once there is room. */
+  #writeWhenRoom(what: string, write: () => void): void {
+    const { clock, log } = this.#env
+    try {
+      write()
+    } catch (err) {
+      if (!(err instanceof DiskError && FULL.has(err.code))) throw err
+      log.warn('No room to write yet; it is tried again', { what, retryMs: WRITE_RETRY_MS })
+      const again = (): void => {
+        try {
+          this.#writeWhenRoom(what, write)
+        } catch (error) {
+          log.error('Cannot write', { what, err: error })
+        }
+      }
+      this.#retries.set(what, clock.setTimer(WRITE_RETRY_MS, again, { unref: true }))
+    }
   }
 
   async #metrics(): Promise<Uint8Array> {

@@ -9,7 +9,7 @@ import type { Group } from '../rules/mod.ts'
 const one = (value: number) => [{ labels: [], value }]
 
 export function ingestFamilies(
-  { counters: c, refused, agents, wal, isFull, availableBytes }: IngestStatus,
+  { counters: c, refused, agents, wal, isFull, availableBytes, replay }: IngestStatus,
   series: number,
 ): MetricFamily[] {
   const reasons = Object.entries(refused).map(([reason, value]) => ({ labels: ['reason', reason], value }))
@@ -78,6 +78,16 @@ export function ingestFamilies(
       'heliograph_ingest_disk_available_bytes',
       'Disk space that is left for the data directory.',
       one(availableBytes),
+    ),
+    gauge(
+      'heliograph_wal_damaged_ranges',
+      'Damaged parts of the log that the start of this process found, put aside and stepped over.',
+      one(replay.damages.length),
+    ),
+    gauge(
+      'heliograph_wal_lost_records',
+      'Sound records of the log that the start of this process could not apply, mostly for want of a damaged one.',
+      one(c.replayLost),
     ),
     counter('heliograph_wal_records_total', 'Records written to the log.', one(wal.records)),
     counter('heliograph_wal_commits_total', 'Group commits of the log.', one(wal.commits)),

@@ -34,7 +34,9 @@ export class ActiveQueries {
     if (slot < 0) return slot
     this.#slot.fill(0)
     this.#encoder.encodeInto(query, this.#slot)
-    return this.#write(slot) ? slot : -1
+    if (this.#write(slot)) return slot
+    this.#free.push(slot)
+    return -1
   }
 
   end(slot: number): void {
