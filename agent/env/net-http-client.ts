@@ -7,6 +7,7 @@ import { Agent, type ClientRequest, request as httpRequest, type IncomingMessage
 import { request as httpsRequest, Agent as TlsAgent } from 'node:https'
 import { createGunzip } from 'node:zlib'
 import { type HttpRequest, type HttpResponse, NetError } from '../../protocol/env/mod.ts'
+import { BufferGarbage } from './buffer-garbage.ts'
 import { PagePool } from './net-collector.ts'
 import { describeSocketError, errorCode } from './net-errors.ts'
 import { clientTlsOptions } from './net-tls.ts'
@@ -17,7 +18,12 @@ const IDLE_CONNECTION_MS = 300_000
 
 export function createHttpClient(): { request: (request: HttpRequest) => Promise<HttpResponse>; close: () => void } {
   const agentOptions = { keepAlive: true, maxFreeSockets: 2, maxTotalSockets: Infinity, timeout: IDLE_CONNECTION_MS }
-  const agents: Agents = { http: new Agent(agentOptions), https: new TlsAgent(agentOptions), pages: new PagePool() }
+  const agents: Agents = {
+    http: new Agent(agentOptions),
+    https: new TlsAgent(agentOptions),
+    pages: new PagePool(),
+    garbage: new BufferGarbage(),
+  }
   return {
     request: (request) => requestWithLimits(request, agents),
     close: () => {
@@ -27,7 +33,12 @@ export function createHttpClient(): { request: (request: HttpRequest) => Promise
   }
 }
 
-type Agents = { readonly http: Agent; readonly https: TlsAgent; readonly pages: PagePool }
+type Agents = {
+  readonly http: Agent
+  readonly https: TlsAgent
+  readonly pages: PagePool
+  readonly garbage: BufferGarbage
+}
 
 /** What the exchange is about to send: changes from redirect to redirect. */
 type Hop = {
@@ -126,7 +137,7 @@ function exchange(
     signal.addEventListener('abort', onAbort)
     request.on('response', (response) => {
       sent.answered = true
-      readBody(hop.method, response, maxBodyBytes, agents.pages).then((body) => {
+      readBody(hop.method, response, maxBodyBytes, agents).then((body) => {
         signal.removeEventListener('abort', onAbort)
         resolve({ status: response.statusCode ?? 0, headers: flatHeaders(response), body })
       }, fail)
@@ -155,7 +166,7 @@ function readBody(
   method: string,
   response: IncomingMessage,
   maxBodyBytes: number,
-  pages: PagePool,
+  { pages, garbage }: Agents,
 ): Promise<Uint8Array> {
   return new Promise((resolve, reject) => {
     const tooLarge = (): NetError =>
@@ -176,6 +187,7 @@ function readBody(
     }
     const body = inflate ?? response
     body.on('data', (chunk: Buffer) => {
+      garbage.add(chunk.length)
       if (!collector.push(chunk)) fail(tooLarge())
     })
     body.on('end', () => resolve(collector.finish()))

@@ -65,6 +65,14 @@ exporters:
 `
 
 type Child = { readonly name: string; readonly process: ChildProcess; readonly gone: Promise<number> }
+/** As hub/bin.mjs and agent/bin.mjs set them, and for the reasons that are given there. */
+const HUB_ENV = { UV_THREADPOOL_SIZE: '16', MALLOC_ARENA_MAX: '2', MALLOC_MMAP_THRESHOLD_: '1048576' }
+const AGENT_ENV = {
+  UV_THREADPOOL_SIZE: '16',
+  MALLOC_ARENA_MAX: '2',
+  MALLOC_MMAP_THRESHOLD_: '65536',
+  MALLOC_TRIM_THRESHOLD_: '131072',
+}
 const children: Child[] = []
 let stopping = false
 
@@ -73,7 +81,7 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal
 writeOnce(files.hubConfig, hubConfig)
 writeOnce(files.agentConfig, agentConfig)
 
-const hub = start('hub', 'hub/main.ts', [
+const hub = start('hub', 'hub/main.ts', HUB_ENV, [
   `--config.file=${files.hubConfig}`,
   `--storage.tsdb.path=${files.hubData}`,
   `--web.listen-address=${HUB}`,
@@ -81,7 +89,7 @@ const hub = start('hub', 'hub/main.ts', [
   '--web.enable-remote-write-receiver',
 ])
 if (await ready(hub, `http://${HUB}/-/ready`)) {
-  const agent = start('agent', 'agent/main.ts', [
+  const agent = start('agent', 'agent/main.ts', AGENT_ENV, [
     `--config.file=${files.agentConfig}`,
     `--web.listen-address=${AGENT}`,
     '--web.enable-lifecycle',
@@ -106,13 +114,12 @@ function writeOnce(file: string, text: string): void {
   if (!fs.existsSync(file)) fs.writeFileSync(file, text)
 }
 
-function start(name: string, entry: string, args: readonly string[]): Child {
+function start(name: string, entry: string, env: Readonly<Record<string, string>>, args: readonly string[]): Child {
   // A group of its own: Ctrl-C reaches the children once, through stop(), and in order.
   const child = spawn(process.execPath, [path.join(ROOT, entry), ...args], {
     stdio: ['ignore', 'inherit', 'inherit'],
     detached: true,
-    // As hub/bin.mjs and agent/bin.mjs set them.
-    env: { UV_THREADPOOL_SIZE: '16', MALLOC_ARENA_MAX: '2', MALLOC_MMAP_THRESHOLD_: '1048576', ...process.env },
+    env: { ...env, ...process.env },
   })
   const gone = new Promise<number>((resolve) => {
     child.on('exit', (code, signal) => {
