@@ -291,3 +291,10 @@ function assertClose(actual: unknown, expected: unknown): void {
     for (const [key, value] of Object.entries(expected)) assertClose((actual as Record<string, unknown>)[key], value)
   } else assert.equal(actual, expected)
 }
+
+test('an error does not send a megabyte of query back', () => {
+  const { status, body } = run(SMALL, instant('1'.repeat(1 << 20), MINUTE))
+  assert.equal(status, 400)
+  assert.ok(body.length < 2000, `${body.length} bytes`)
+  assert.match(new TextDecoder().decode(body), /more characters/)
+})

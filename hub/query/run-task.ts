@@ -10,6 +10,8 @@ import { writeFederation } from './federation.ts'
 import { errorBody } from './results.ts'
 import { type ExpressionTask, isExpression, type PartContext, type PartTask, runExpression } from './run-expression.ts'
 
+const MAX_MESSAGE_CHARS = 1500
+
 /** Never throws but StalePagesError: what goes wrong is an answer too. */
 export function runPart(given: PartTask, context: PartContext): WorkerAnswer {
   const { task } = given
@@ -23,7 +25,10 @@ export function runPart(given: PartTask, context: PartContext): WorkerAnswer {
 }
 
 export function errorAnswer(error: unknown): WorkerAnswer {
-  const { type, message } = classify(error)
+  const { type, message: whole } = classify(error)
+  // Some quote what they refuse, and that may be a megabyte.
+  const more = whole.length - MAX_MESSAGE_CHARS
+  const message = more > 0 ? `${whole.slice(0, MAX_MESSAGE_CHARS)}… (${more} more characters)` : whole
   return {
     status: ERROR_STATUS[type],
     contentType: JSON_TYPE,
