@@ -57,6 +57,7 @@ async function main(argv: readonly string[]): Promise<void> {
       storagePath: value('storage.path'),
       lifecycleEnabled: value('web.enable-lifecycle') === 'true',
       version: VERSION,
+      environment: process.env,
       onStop: (exitCode) => void stop(exitCode),
     })
     const started = agent

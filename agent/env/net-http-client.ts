@@ -40,6 +40,8 @@ type Agents = {
   readonly garbage: BufferGarbage
 }
 
+type BodyRules = Pick<HttpRequest, 'maxBodyBytes' | 'onChunk'>
+
 /** What the exchange is about to send: changes from redirect to redirect. */
 type Hop = {
   readonly url: URL
@@ -47,6 +49,7 @@ type Hop = {
   readonly headers: Readonly<Record<string, string>>
   readonly body: Uint8Array | undefined
   readonly tls: HttpRequest['tls']
+  readonly unixSocket: string | undefined
 }
 
 async function requestWithLimits(request: HttpRequest, agents: Agents): Promise<HttpResponse> {
@@ -76,7 +79,7 @@ async function followRedirects(
   const maxRedirects = request.maxRedirects ?? 0
   let hop = first
   for (let followed = 0; ; followed++) {
-    const response = await exchangeOnce(hop, request.maxBodyBytes, signal, agents)
+    const response = await exchangeOnce(hop, request, signal, agents)
     const location = response.headers['location']
     if (maxRedirects === 0 || location === undefined || !REDIRECTS.has(response.status)) return response
     if (followed === maxRedirects)
@@ -86,16 +89,11 @@ async function followRedirects(
 }
 
 /** A kept connection may die just as it is used again: what may be repeated is tried once more on a new one. */
-async function exchangeOnce(
-  hop: Hop,
-  maxBodyBytes: number,
-  signal: AbortSignal,
-  agents: Agents,
-): Promise<HttpResponse> {
+async function exchangeOnce(hop: Hop, limits: BodyRules, signal: AbortSignal, agents: Agents): Promise<HttpResponse> {
   for (let attempt = 0; ; attempt++) {
     const sent: { request?: ClientRequest; answered?: boolean } = {}
     try {
-      return await exchange(hop, maxBodyBytes, signal, agents, sent)
+      return await exchange(hop, limits, signal, agents, sent)
     } catch (error) {
       const stale = sent.request?.reusedSocket === true && sent.answered !== true && !signal.aborted
       if (!stale || attempt > 0 || !IDEMPOTENT.has(hop.method)) throw error
@@ -105,7 +103,7 @@ async function exchangeOnce(
 
 function exchange(
   hop: Hop,
-  maxBodyBytes: number,
+  limits: BodyRules,
   signal: AbortSignal,
   agents: Agents,
   sent: { request?: ClientRequest; answered?: boolean },
@@ -137,7 +135,7 @@ function exchange(
     signal.addEventListener('abort', onAbort)
     request.on('response', (response) => {
       sent.answered = true
-      readBody(hop.method, response, maxBodyBytes, agents).then((body) => {
+      readBody(hop.method, response, limits, agents).then((body) => {
         signal.removeEventListener('abort', onAbort)
         resolve({ status: response.statusCode ?? 0, headers: flatHeaders(response), body })
       }, fail)
@@ -157,6 +155,7 @@ function openRequest(hop: Hop, agents: Agents): ClientRequest {
     headers: hop.body === undefined ? headers : { ...headers, 'content-length': String(hop.body.length) },
     maxHeaderSize: MAX_HEADER_BYTES,
   }
+  if (hop.unixSocket !== undefined) return httpRequest({ ...common, socketPath: hop.unixSocket, agent: agents.http })
   if (url.protocol === 'http:') return httpRequest({ ...common, agent: agents.http })
   return httpsRequest({ ...common, agent: agents.https, ...clientTlsOptions(hop.tls) })
 }
@@ -165,7 +164,7 @@ function openRequest(hop: Hop, agents: Agents): ClientRequest {
 function readBody(
   method: string,
   response: IncomingMessage,
-  maxBodyBytes: number,
+  { maxBodyBytes, onChunk }: BodyRules,
   { pages, garbage }: Agents,
 ): Promise<Uint8Array> {
   return new Promise((resolve, reject) => {
@@ -188,7 +187,14 @@ function readBody(
     const body = inflate ?? response
     body.on('data', (chunk: Buffer) => {
       garbage.add(chunk.length)
-      if (!collector.push(chunk)) fail(tooLarge())
+      if (onChunk !== undefined && response.statusCode === 200) {
+        try {
+          onChunk(chunk)
+        } catch (error) {
+          response.destroy()
+          fail(new NetError('REFUSED_BODY', (error as Error).message, { cause: error }))
+        }
+      } else if (!collector.push(chunk)) fail(tooLarge())
     })
     body.on('end', () => resolve(collector.finish()))
     response.on('error', (error) => {
@@ -230,7 +236,7 @@ function firstHop(request: HttpRequest): Hop {
   const headers: Record<string, string> = { 'accept-encoding': 'gzip' }
   for (const [name, value] of Object.entries(request.headers ?? {})) headers[name.toLowerCase()] = value
   if (url.username !== '' && headers['authorization'] === undefined) headers['authorization'] = basicAuth(url)
-  return { url, method: request.method, headers, body: request.body, tls: request.tls }
+  return { url, method: request.method, headers, body: request.body, tls: request.tls, unixSocket: request.unixSocket }
 }
 
 function basicAuth(url: URL): string {
@@ -255,7 +261,15 @@ function nextHop(hop: Hop, status: number, location: string): Hop {
   }
   delete headers['host']
   const method = keepsBody || hop.method === 'HEAD' ? hop.method : 'GET'
-  return { url, method, headers, body: keepsBody ? hop.body : undefined, tls: trusted ? hop.tls : withoutKey(hop.tls) }
+  return {
+    url,
+    method,
+    headers,
+    body: keepsBody ? hop.body : undefined,
+    tls: trusted ? hop.tls : withoutKey(hop.tls),
+    // A daemon on a socket of this host may send us on within itself, never to another server.
+    unixSocket: hop.unixSocket,
+  }
 }
 
 /** The same host and port, or the same host moving from plain HTTP to TLS on the default ports. Never back. */

@@ -9,6 +9,7 @@ import {
   NetError,
   type TlsOptions,
 } from '../../protocol/env/mod.ts'
+import { createResolver } from './net-dns.ts'
 import { describeSocketError, errnoText, errorCode, errorMessage, formatAddress } from './net-errors.ts'
 import { createHttpClient } from './net-http-client.ts'
 import { bind, closeServer, DEFAULT_HTTP_LIMITS, type HttpServerLimits, serveHttp } from './net-http-server.ts'
@@ -16,6 +17,8 @@ import { tcpByteSocket } from './net-sockets.ts'
 import { clientTlsOptions } from './net-tls.ts'
 
 export type NetOptions = {
+  /** Name servers, `host` or `host:port`; the system's when absent. */
+  readonly dnsServers?: readonly string[]
   /** Limits of HTTP servers; the defaults suit production. */
   readonly httpLimits?: Partial<HttpServerLimits>
   /** Hears what an HTTP handler threw (its client gets a 500). */
@@ -35,6 +38,7 @@ export function createNet(options: NetOptions = {}): Net & { close(): void } {
     connectUnix,
     serveHttp: (serve) => serveHttp(serve, limits, options.onHandlerError ?? (() => {})),
     request: client.request,
+    resolveDns: createResolver(options.dnsServers ?? []),
     close: client.close,
   }
 }

@@ -1,10 +1,10 @@
 /** The agent put together: identity, ring, scrapes, uplink, local HTTP. */
 import type { Exporter } from '../../exporters/contract.ts'
-import { type AgentConfig, loadAgentConfig, parseAddress } from '../../protocol/config/mod.ts'
+import { type AgentConfig, directoryOf, loadAgentConfig, parseAddress } from '../../protocol/config/mod.ts'
 import type { Env, Listener, RingStore } from '../../protocol/env/mod.ts'
 import type { MetricFamily } from '../../protocol/exposition/mod.ts'
 import { inboxPrefix } from '../../protocol/identity/mod.ts'
-import { discoverTargets } from '../discovery/mod.ts'
+import { type Discovered, DiscoveryManager } from '../discovery/mod.ts'
 import { connectNats, type NatsBus } from '../env/nats-bus.ts'
 import { sqliteRingStore } from '../env/ring-store.ts'
 import { createRuntimeStats } from '../env/runtime-stats.ts'
@@ -24,6 +24,8 @@ export type AgentOptions = {
   readonly storagePath: string
   readonly lifecycleEnabled: boolean
   readonly version: string
+  /** Variables of the process. */
+  readonly environment: Readonly<Record<string, string | undefined>>
   /** The disk can no longer be trusted, or somebody asked over HTTP: stop the process with this code. */
   readonly onStop: (exitCode: number) => void
 }
@@ -61,6 +63,8 @@ export class Agent {
   #ring: RingStore | null = null
   #recorder: Recorder | null = null
   #manager: ScrapeManager | null = null
+  #discovery: DiscoveryManager | null = null
+  #discovered: Discovered = { targets: [], dropped: [], problems: [] }
   #bus: NatsBus | null = null
   #uplink: Uplink | null = null
   #listener: Listener | null = null
@@ -91,6 +95,7 @@ export class Agent {
         exporters: () => this.#exporters,
         own: () => this.#ownFamilies(),
         targets: () => this.#manager?.targets() ?? [],
+        droppedTargets: () => this.#discovered.dropped,
         isReady: () => this.#ready,
         lifecycleEnabled: this.#options.lifecycleEnabled,
         reload: () => this.reload(),
@@ -124,7 +129,17 @@ export class Agent {
       userAgent: `Heliograph/${this.#options.version}`,
       initialSeries: (target) => recorder.previousSeries(target).map(({ labels }) => labels),
     })
-    await this.#applyTargets()
+    this.#discovery = new DiscoveryManager({
+      clock,
+      net,
+      disk: this.#env.disk,
+      log,
+      userAgent: `Heliograph/${this.#options.version}`,
+      directory: directoryOf(this.#options.configFile),
+      environment: this.#options.environment,
+      onTargets: (discovered) => this.#applyTargets(discovered),
+    })
+    await this.#discovery.apply(config.scrapeConfigs)
     this.#ready = true
     void this.#connect(ring, recorder, random).catch((err) => {
       if (!this.#stopping.signal.aborted) log.error('The uplink could not be started', { err })
@@ -143,7 +158,7 @@ export class Agent {
       this.#env.log.warn('Changes of agent, hub, nats and storage take effect at the next start')
     this.#config = next
     this.#exporters = exporters
-    await this.#applyTargets()
+    await this.#discovery!.apply(next.scrapeConfigs)
     this.#env.log.info('Configuration reloaded', { file: this.#options.configFile })
   }
 
@@ -151,6 +166,7 @@ export class Agent {
   async stop(): Promise<void> {
     this.#stopping.abort()
     this.#ready = false
+    this.#discovery?.stop()
     await this.#manager?.stop()
     await this.#recorder?.flush()
     await this.#drain()
@@ -178,14 +194,13 @@ export class Agent {
     return loadAgentConfig(this.#env.disk.readText(configFile), { file: configFile })
   }
 
-  async #applyTargets(): Promise<void> {
-    const { disk, log } = this.#env
-    const { targets, problems } = discoverTargets(this.#config.scrapeConfigs, (path) => disk.readText(path))
-    for (const problem of problems) log.warn('Target is not scraped', { err: problem })
+  async #applyTargets(discovered: Discovered): Promise<void> {
+    this.#discovered = discovered
+    for (const problem of discovered.problems) this.#env.log.warn('Target is not scraped', { err: problem })
     const { port } = this.#listener!.address
     const instance = `${hostName(this.#env)}:${port}`
     const own = exporterTargets(this.#config, this.#exporters, () => this.#ownFamilies(), instance)
-    await this.#manager!.apply([...own, ...targets])
+    await this.#manager!.apply([...own, ...discovered.targets])
   }
 
   async #connect(ring: RingStore, recorder: Recorder, random: Env['random']): Promise<void> {
@@ -244,6 +259,7 @@ export class Agent {
       out.push(...ringFamilies(await this.#ring.stats(), this.#recorder.stats(), this.#env.clock.now()))
     if (this.#uplink) out.push(...uplinkFamilies(this.#uplink.stats()))
     if (this.#manager) out.push(...this.#manager.families())
+    if (this.#discovery) out.push(...this.#discovery.families())
     out.push({
       name: 'heliograph_build_info',
       help: "A metric with a constant '1' value labeled by version and program.",

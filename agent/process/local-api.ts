@@ -3,6 +3,7 @@ import type { Exporter } from '../../exporters/contract.ts'
 import type { HttpHandler } from '../../protocol/env/mod.ts'
 import { type MetricFamily, TEXT_CONTENT_TYPE, writeExposition } from '../../protocol/exposition/mod.ts'
 import { labelsToObject } from '../../protocol/labels/mod.ts'
+import type { DroppedTarget } from '../discovery/mod.ts'
 import type { TargetStatus } from '../scrape/mod.ts'
 
 export type LocalApiDeps = {
@@ -10,6 +11,7 @@ export type LocalApiDeps = {
   /** The agent's own counters. */
   readonly own: () => Promise<readonly MetricFamily[]>
   readonly targets: () => readonly TargetStatus[]
+  readonly droppedTargets: () => readonly DroppedTarget[]
   readonly isReady: () => boolean
   readonly lifecycleEnabled: boolean
   readonly reload: () => Promise<void>
@@ -70,7 +72,12 @@ function targets(deps: LocalApiDeps): Response {
     lastScrape: target.lastScrapeMs === null ? null : new Date(target.lastScrapeMs).toISOString(),
     lastScrapeDuration: target.lastScrapeDurationMs / 1000,
   }))
-  return json({ status: 'success', data: { activeTargets, droppedTargets: [] } })
+  const droppedTargets = deps.droppedTargets().map(({ job, discoveredLabels, rule }) => ({
+    scrapePool: job,
+    discoveredLabels: labelsToObject(discoveredLabels),
+    droppedBy: rule,
+  }))
+  return json({ status: 'success', data: { activeTargets, droppedTargets } })
 }
 
 async function reload(deps: LocalApiDeps): Promise<Response> {

@@ -40,7 +40,7 @@ export function httpFetcher(net: Net, userAgent: string): PageFetcher {
         const response = await net.request({
           method: 'GET',
           url: targetUrl(source),
-          headers: requestHeaders(config, source, userAgent),
+          headers: await requestHeaders(config, source, userAgent),
           timeoutMs: config.timeoutMs,
           maxBodyBytes: largestBody(config),
           maxRedirects: source.followRedirects ? 10 : 0,
@@ -62,13 +62,17 @@ export function httpFetcher(net: Net, userAgent: string): PageFetcher {
   }
 }
 
-function requestHeaders(config: ScrapeTargetConfig, source: HttpSource, userAgent: string): Record<string, string> {
+async function requestHeaders(
+  config: ScrapeTargetConfig,
+  source: HttpSource,
+  userAgent: string,
+): Promise<Record<string, string>> {
   return {
     Accept: acceptHeader(config.protocols, config.escaping),
     'Accept-Encoding': source.enableCompression ? 'gzip' : 'identity',
     'User-Agent': userAgent,
     'X-Prometheus-Scrape-Timeout-Seconds': String(config.timeoutMs / 1000),
-    ...(typeof source.headers === 'function' ? source.headers() : source.headers),
+    ...(typeof source.headers === 'function' ? await source.headers() : source.headers),
   }
 }
 

@@ -16,7 +16,9 @@ export type HttpSource = {
   readonly path: string
   readonly params: Readonly<Record<string, readonly string[]>>
   /** Authorization and the like; a function is asked before every scrape (credentials read from files). */
-  readonly headers: Readonly<Record<string, string>> | (() => Readonly<Record<string, string>>)
+  readonly headers:
+    | Readonly<Record<string, string>>
+    | (() => Readonly<Record<string, string>> | Promise<Readonly<Record<string, string>>>)
   readonly tls: NonNullable<HttpRequest['tls']> | null
   readonly followRedirects: boolean
   readonly enableCompression: boolean

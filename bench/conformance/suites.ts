@@ -4,6 +4,7 @@ import { execFileSync } from 'node:child_process'
 import fs from 'node:fs'
 import os from 'node:os'
 import path from 'node:path'
+import { runDiscoveryCases } from '../../agent/discovery/conformance.ts'
 import { createLogger, nodeDisk, systemClock } from '../../agent/env/mod.ts'
 import { runHaproxyCases } from '../../exporters/haproxy/conformance.ts'
 import { runMemcachedCases } from '../../exporters/memcached/conformance.ts'
@@ -69,6 +70,14 @@ export const SUITES: Readonly<Record<string, Suite>> = {
     const { passed, failures } = await runPromqlConformance(scripts, headStore)
     const good = Array.from({ length: passed }, (_, i) => ({ name: `passed ${i}`, error: null }))
     return [...good, ...failures.map(({ script, line, message }) => ({ name: `${script}:${line}`, error: message }))]
+  },
+  discovery: async (paths) => {
+    const results = paths.map((given) => {
+      const file = inside(given, 'cases.json')
+      const readText = (name: string): string => fs.readFileSync(path.join(path.dirname(file), name), 'utf8')
+      return runDiscoveryCases(readJson(file), { ...exporterEnv(), readText })
+    })
+    return (await Promise.all(results)).flat()
   },
   rules: async (paths) => paths.flatMap((given) => ruleCases(inside(given, 'cases.json'))),
   'exporters/haproxy': (paths) => folderCases(paths, (readText) => runHaproxyCases(readText, exporterEnv())),

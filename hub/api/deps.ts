@@ -7,7 +7,12 @@ import type { Ingest } from '../ingest/mod.ts'
 import type { QueryService, QuerySettings } from '../query/mod.ts'
 import type { Group } from '../rules/mod.ts'
 
-export type DroppedTarget = { readonly job: string; readonly discoveredLabels: Labels }
+export type DroppedTarget = {
+  readonly job: string
+  readonly discoveredLabels: Labels
+  /** The rule that dropped it. */
+  readonly rule: string
+}
 
 export type BuildInfo = {
   readonly version: string

@@ -33,9 +33,10 @@ export function targetRoutes(app: Hono<Vars>, deps: ApiDeps): void {
         scrapeInterval: formatDuration(target.intervalMs),
         scrapeTimeout: formatDuration(target.timeoutMs),
       })),
-      droppedTargets: dropped.map(({ job, discoveredLabels }) => ({
+      droppedTargets: dropped.map(({ job, discoveredLabels, rule }) => ({
         discoveredLabels: labelsToObject(discoveredLabels),
         scrapePool: job,
+        droppedBy: rule,
       })),
       droppedTargetCounts: state === 'active' ? null : counts,
     })

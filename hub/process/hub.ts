@@ -1,7 +1,7 @@
 /** The hub put together: bus, ingest, queries, rules, alerts, its own scrapes, HTTP. */
 
 import path from 'node:path'
-import { type DroppedTarget, discoverTargets } from '../../agent/discovery/mod.ts'
+import { type Discovered, DiscoveryManager } from '../../agent/discovery/mod.ts'
 import { runtimeVerifier } from '../../agent/env/ed25519.ts'
 import { connectNats, type NatsBus } from '../../agent/env/nats-bus.ts'
 import { createRuntimeStats } from '../../agent/env/runtime-stats.ts'
@@ -9,7 +9,7 @@ import { runtimeSha256 } from '../../agent/env/sha256.ts'
 import { ScrapeManager } from '../../agent/scrape/mod.ts'
 import type { Exporter } from '../../exporters/contract.ts'
 import { createNodejsExporter } from '../../exporters/nodejs/mod.ts'
-import { parseAddress } from '../../protocol/config/mod.ts'
+import { directoryOf, parseAddress } from '../../protocol/config/mod.ts'
 import { DiskError, type Env, type Listener, type Timer } from '../../protocol/env/mod.ts'
 import { type MetricFamily, writeExposition } from '../../protocol/exposition/mod.ts'
 import { decodePublicKey } from '../../protocol/identity/mod.ts'
@@ -54,7 +54,8 @@ export class Hub {
   readonly #upstream: UpstreamNotifier
   #loaded: LoadedConfig
   #lastReload: { ok: boolean; atMs: number }
-  #dropped: readonly DroppedTarget[] = []
+  #discovery: DiscoveryManager | null = null
+  #dropped: Discovered['dropped'] = []
   #registry!: AgentRegistry
   #ingest!: Ingest
   #query!: QueryService
@@ -178,6 +179,7 @@ export class Hub {
     this.#ready = false
     for (const timer of this.#retries.values()) timer.cancel()
     this.#retention?.stop()
+    this.#discovery?.stop()
     await this.#scrapes?.stop()
     await this.#rules?.stop()
     this.#dispatcher?.stop()
@@ -318,12 +320,24 @@ export class Hub {
     const { settings } = this.#options
     const { prometheus, groups, alertmanager } = this.#loaded
     this.#openQueryLog(prometheus.global.queryLogFile)
-    const { targets, dropped, problems } = discoverTargets(prometheus.scrapeConfigs, (path) => disk.readText(path))
     const upstream = alertmanagerTargets(prometheus)
-    for (const problem of [...problems, ...upstream.problems]) log.warn('Configuration', { err: problem })
-    this.#dropped = dropped
+    for (const problem of upstream.problems) log.warn('Configuration', { err: problem })
     this.#upstream.apply(upstream.targets)
-    await this.#scrapes.apply(targets)
+    this.#discovery ??= new DiscoveryManager({
+      clock,
+      net,
+      disk,
+      log,
+      userAgent: `Heliograph/${this.#options.build.version}`,
+      directory: directoryOf(settings.configFile),
+      environment: this.#options.environment,
+      onTargets: ({ targets, dropped, problems }) => {
+        for (const problem of problems) log.warn('Configuration', { err: problem })
+        this.#dropped = dropped
+        return this.#scrapes.apply(targets)
+      },
+    })
+    await this.#discovery.apply(prometheus.scrapeConfigs)
     const { global } = prometheus
     this.#rules.apply(
       groups,
@@ -479,6 +493,7 @@ export class Hub {
       ...queryFamilies(this.#query.counters, settings.maxConcurrency),
       ...ruleFamilies(this.#rules.groups),
       ...this.#scrapes.families(),
+      ...(this.#discovery?.families() ?? []),
       ...(this.#bus ? busFamilies(this.#bus.stats) : []),
       ...(this.#dispatcher ? alertFamilies(this.#dispatcher.counters, this.#dispatcher.alertCount) : []),
       {

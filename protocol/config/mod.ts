@@ -1,9 +1,16 @@
 /** Configuration files: decoding with positions, `prometheus.yml`, `agent.yml`. */
 export { AGENT_EXPORTERS, type AgentConfig, type ExporterConfig, loadAgentConfig } from './agent.ts'
 export * from './decode.ts'
-export { type DiscoveryConfig, duration, labelRecord, type OtherDiscovery, type StaticConfig } from './discovery.ts'
+export {
+  type DiscoveryConfig,
+  duration,
+  EMPTY_HTTP,
+  labelRecord,
+  type OtherDiscovery,
+  type StaticConfig,
+} from './discovery.ts'
 export { type HubConfig, isAddress, type NatsConfig, parseAddress } from './heliograph.ts'
-export { finishHttp, HTTP_FIELDS, type HttpClientConfig, type TlsConfig } from './http-client.ts'
+export { finishHttp, HTTP_FIELDS, type HttpClientConfig, type Oauth2Config, type TlsConfig } from './http-client.ts'
 export {
   directoryOf,
   expandGlob,

@@ -12,6 +12,8 @@ export { DiskError } from './disk.ts'
 export type { LogFields, Logger, LogLevel } from './logger.ts'
 export type {
   ByteSocket,
+  DnsRecord,
+  DnsType,
   HttpHandler,
   HttpInfo,
   HttpRequest,

@@ -60,6 +60,13 @@ export type HttpRequest = {
   /** 0: redirects are answers. Credentials are not sent to another host. Default 0. */
   readonly maxRedirects?: number
   readonly tls?: TlsOptions
+  /** Connect to this socket of the file system; the URL then names only the host header and the path. */
+  readonly unixSocket?: string
+  /**
+   * Takes the pieces of a 200's body as they arrive; the answer's `body` is then empty. What it throws ends the
+   * exchange.
+   */
+  readonly onChunk?: (chunk: Uint8Array) => void
   readonly signal?: AbortSignal
 }
 
@@ -71,6 +78,15 @@ export type HttpResponse = {
   readonly body: Uint8Array
 }
 
+export type DnsType = 'A' | 'AAAA' | 'SRV' | 'MX' | 'NS'
+export type DnsRecord = {
+  readonly type: DnsType
+  /** An address for A and AAAA, else the name that the record points to. */
+  readonly host: string
+  /** Of SRV; 0 else. */
+  readonly port: number
+}
+
 export interface Net {
   listenTcp(address: ListenAddress, onSocket: (socket: ByteSocket) => void): Promise<Listener>
   serveHttp(options: ServeHttpOptions): Promise<Listener>
@@ -80,6 +96,8 @@ export interface Net {
   ): Promise<ByteSocket>
   /** A stream socket of this host's file system, as daemons offer for administration. */
   connectUnix(path: string, options: { readonly timeoutMs: number }): Promise<ByteSocket>
+  /** Records of a name; none when the name does not exist or has none of the type. Throws `NetError` otherwise. */
+  resolveDns(name: string, type: DnsType, options: { readonly timeoutMs: number }): Promise<readonly DnsRecord[]>
   /** One HTTP exchange with every limit on; throws `NetError`. */
   request(request: HttpRequest): Promise<HttpResponse>
 }

@@ -55,6 +55,9 @@ export class FakeNet implements Net {
   connectTcp(): never {
     throw new Error('not in this test')
   }
+  resolveDns(): never {
+    throw new Error('not in this test')
+  }
   connectUnix(): never {
     throw new Error('not in this test')
   }

@@ -1,0 +1,207 @@
+/**
+ * From `scrape_configs` to targets: the addresses that discovery gives, their labels relabelled.
+ * Semantics: Prometheus scrape/target.go, PopulateLabels (v3.14).
+ */
+
+import type { HttpClientConfig, OtherDiscovery, ScrapeConfig, StaticConfig } from '../../protocol/config/mod.ts'
+import { formatDuration, parseDuration } from '../../protocol/durations/mod.ts'
+import { type Labels, labelsFrom, labelsToObject, labelValue } from '../../protocol/labels/mod.ts'
+import { type CompiledRelabel, compileRelabel, type RelabelConfig, relabel } from '../../protocol/relabel/mod.ts'
+import { type HttpSource, httpSource, type ScrapeTargetConfig, withTargetDefaults } from '../scrape/mod.ts'
+import type { TargetGroup, TargetLabels } from './group.ts'
+import { type AccessDeps, credentialHeaders, type ReadText, tlsOptions, tokensOf } from './http-access.ts'
+
+export type DroppedTarget = {
+  readonly job: string
+  readonly discoveredLabels: Labels
+  /** The rule that dropped it, as in the file; '' where the configuration's limit did. */
+  readonly rule: string
+}
+
+export type Discovered = {
+  readonly targets: readonly ScrapeTargetConfig[]
+  readonly dropped: readonly DroppedTarget[]
+  /** Sections that nothing here acts upon yet, and targets that cannot be used: for the log. */
+  readonly problems: readonly string[]
+}
+
+/** Dropped targets kept for the targets page when the configuration sets no limit. */
+const KEEP_DROPPED = 1000
+
+/** What a section has found so far; a text: why nothing here acts upon it. */
+export type GroupsOf = (section: OtherDiscovery) => readonly TargetGroup[] | string
+
+export function discoverTargets(configs: readonly ScrapeConfig[], deps: AccessDeps, groupsOf: GroupsOf): Discovered {
+  const targets: ScrapeTargetConfig[] = []
+  const dropped: DroppedTarget[] = []
+  const problems: string[] = []
+  for (const config of configs) {
+    const job = `job ${JSON.stringify(config.jobName)}`
+    const rules = config.relabel.map((rule) => compileRelabel(rule, config.nameValidation))
+    const shared = sharedSettings(config, deps, problems)
+    for (const section of config.discovery) {
+      const groups =
+        section.kind === 'static' ? staticGroups(section as StaticConfig) : groupsOf(section as OtherDiscovery)
+      if (typeof groups === 'string') {
+        problems.push(`${job}: ${groups}`)
+        continue
+      }
+      for (const group of groups) {
+        for (const own of group.targets) {
+          const discovered = discoveredLabels(config, { ...group.labels, ...own })
+          const outcome = populate(config, discovered, rules)
+          if (outcome === null) {
+            if (dropped.length < (config.keepDroppedTargets || KEEP_DROPPED))
+              dropped.push({
+                job: config.jobName,
+                discoveredLabels: discovered,
+                rule: droppingRule(config, rules, discovered),
+              })
+          } else if (typeof outcome === 'string')
+            problems.push(`${job}, target ${JSON.stringify(own['__address__'] ?? group.source)}: ${outcome}`)
+          else
+            targets.push(
+              withTargetDefaults({
+                ...shared,
+                ...outcome,
+                source: { ...shared.source, ...outcome.source },
+                discoveredLabels: discovered,
+              }),
+            )
+        }
+      }
+    }
+  }
+  return { targets, dropped, problems }
+}
+
+const staticGroups = ({ targets, labels }: StaticConfig): TargetGroup[] => [
+  { source: 'static', targets: targets.map((address) => ({ __address__: address })), labels },
+]
+
+/** Own labels win over the job's settings. Semantics: Prometheus scrape/target.go, PopulateDiscoveredLabels. */
+function discoveredLabels(config: ScrapeConfig, own: TargetLabels): Labels {
+  const params = Object.entries(config.params).flatMap(([name, values]) =>
+    values[0] === undefined ? [] : [[`__param_${name}`, values[0]] as const],
+  )
+  return labelsFrom({
+    job: config.jobName,
+    __scrape_interval__: formatDuration(config.scrapeIntervalMs),
+    __scrape_timeout__: formatDuration(config.scrapeTimeoutMs),
+    __metrics_path__: config.metricsPath,
+    __scheme__: config.scheme,
+    ...Object.fromEntries(params),
+    ...Object.fromEntries(Object.entries(own).filter(([, value]) => value !== '')),
+  })
+}
+
+type Populated = Pick<ScrapeTargetConfig, 'labels' | 'intervalMs' | 'timeoutMs'> & {
+  readonly source: Pick<HttpSource, 'scheme' | 'address' | 'path' | 'params'>
+}
+
+/** null: a rule dropped it. A text: why it cannot be scraped. */
+function populate(
+  config: ScrapeConfig,
+  discovered: Labels,
+  rules: readonly CompiledRelabel[],
+): Populated | string | null {
+  const result = relabel(rules, discovered)
+  if (result === null) return null
+  const address = labelValue(result, '__address__')
+  if (address === '') return 'no address'
+  if (/[/\s]/.test(address)) return `${JSON.stringify(address)} is not a valid hostname`
+  const scheme = labelValue(result, '__scheme__')
+  if (scheme !== 'http' && scheme !== 'https') return `invalid scheme: ${JSON.stringify(scheme)}`
+  let intervalMs: number
+  let timeoutMs: number
+  try {
+    intervalMs = parseDuration(labelValue(result, '__scrape_interval__'))
+    timeoutMs = parseDuration(labelValue(result, '__scrape_timeout__'))
+  } catch (error) {
+    return `error parsing scrape interval or timeout: ${(error as Error).message}`
+  }
+  if (intervalMs === 0) return 'scrape interval cannot be 0'
+  if (timeoutMs === 0) return 'scrape timeout cannot be 0'
+  if (timeoutMs > intervalMs)
+    return `scrape timeout cannot be greater than scrape interval ("${formatDuration(timeoutMs)}" > "${formatDuration(intervalMs)}")`
+  const shown: Record<string, string> = {}
+  const params: Record<string, readonly string[]> = { ...config.params }
+  for (const [name, value] of Object.entries(labelsToObject(result))) {
+    if (name.startsWith('__param_'))
+      params[name.slice('__param_'.length)] = [value, ...(config.params[name.slice('__param_'.length)] ?? []).slice(1)]
+    if (!name.startsWith('__')) shown[name] = value
+  }
+  shown['instance'] ??= address
+  return {
+    labels: labelsFrom(shown),
+    intervalMs,
+    timeoutMs,
+    source: { scheme, address, path: labelValue(result, '__metrics_path__') || '/metrics', params },
+  }
+}
+
+function sharedSettings(config: ScrapeConfig, deps: AccessDeps, problems: string[]) {
+  const metricRules = config.metricRelabel.map((rule) => compileRelabel(rule, config.nameValidation))
+  return {
+    job: config.jobName,
+    honorLabels: config.honorLabels,
+    honorTimestamps: config.honorTimestamps,
+    trackTimestampsStaleness: config.trackTimestampsStaleness,
+    limits: {
+      bodyBytes: config.bodySizeLimitBytes,
+      samples: config.sampleLimit,
+      labels: config.labelLimit,
+      labelNameLength: config.labelNameLengthLimit,
+      labelValueLength: config.labelValueLengthLimit,
+      targets: config.targetLimit,
+    },
+    metricRelabel: metricRules.length === 0 ? null : (labels: Labels) => relabel(metricRules, labels),
+    metricRelabelId: JSON.stringify(config.metricRelabel),
+    protocols: config.protocols,
+    fallbackProtocol: config.fallbackProtocol === '' ? null : config.fallbackProtocol,
+    nameValidation: config.nameValidation,
+    escaping: config.escaping,
+    extraScrapeMetrics: config.extraScrapeMetrics,
+    source: httpSource({
+      address: '',
+      headers: scrapeHeaders(config.http, deps),
+      tls: scrapeTls(config, deps.readText, problems),
+      followRedirects: config.http.followRedirects,
+      enableCompression: config.enableCompression,
+    }),
+  }
+}
+
+/** The first rule with which the target is gone, in the words of the file. */
+function droppingRule(config: ScrapeConfig, rules: readonly CompiledRelabel[], discovered: Labels): string {
+  for (let count = 1; count <= rules.length; count++) {
+    if (relabel(rules.slice(0, count), discovered) === null)
+      return `relabel_configs[${count - 1}]: ${describeRule(config.relabel[count - 1]!)}`
+  }
+  return ''
+}
+
+function describeRule({ action, sourceLabels, regex, targetLabel }: RelabelConfig): string {
+  return [
+    `action: ${action}`,
+    ...(sourceLabels.length > 0 ? [`source_labels: [${sourceLabels.join(', ')}]`] : []),
+    ...(regex ? [`regex: ${regex}`] : []),
+    ...(targetLabel ? [`target_label: ${targetLabel}`] : []),
+  ].join(', ')
+}
+
+function scrapeHeaders(http: HttpClientConfig, deps: AccessDeps): HttpSource['headers'] {
+  const credentials = credentialHeaders(http, deps.readText)
+  const tokens = http.oauth2 ? tokensOf(http.oauth2, deps) : null
+  if (tokens) return async () => ({ ...credentials?.(), authorization: await tokens.header() })
+  return credentials ?? {}
+}
+
+function scrapeTls(config: ScrapeConfig, readText: ReadText, problems: string[]): HttpSource['tls'] {
+  try {
+    return tlsOptions(config.http.tls, readText)
+  } catch (error) {
+    problems.push(`job ${JSON.stringify(config.jobName)}: ${(error as Error).message}`)
+    return null
+  }
+}
