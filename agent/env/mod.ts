@@ -2,6 +2,7 @@
 import type { Env, LogLevel } from '../../protocol/env/mod.ts'
 import { systemClock } from './clock.ts'
 import { nodeDisk } from './disk.ts'
+import { systemKernel } from './kernel.ts'
 import { createLogger, type LogFormat } from './logger.ts'
 import { createNet } from './net.ts'
 import { threadPool } from './pool.ts'
@@ -9,6 +10,7 @@ import { systemRandom } from './random.ts'
 
 export { systemClock } from './clock.ts'
 export { nodeDisk } from './disk.ts'
+export { systemKernel } from './kernel.ts'
 export { createLogger, type LogFormat, type LoggerOptions } from './logger.ts'
 export { createNet } from './net.ts'
 export { threadPool } from './pool.ts'
@@ -22,5 +24,6 @@ export function createEnv(options: { readonly logLevel: LogLevel; readonly logFo
     net: createNet(),
     pool: threadPool,
     log: createLogger({ level: options.logLevel, format: options.logFormat, now: systemClock.now }),
+    kernel: systemKernel,
   }
 }

@@ -29,6 +29,8 @@ function createExporter(env: Env, { name, flags }: ExporterConfig, stats: Runtim
         disk: env.disk,
         clock: env.clock,
         log: env.log.with({ exporter: name }),
+        kernel: env.kernel,
+        net: env.net,
         flags,
         version,
       })

@@ -1,5 +1,5 @@
 /** What the collectors of the node exporter share: where the system's files are, how they are read, how a metric is made. */
-import type { Clock, Disk, Logger } from '../../protocol/env/mod.ts'
+import type { Clock, Disk, Kernel, Logger, Net } from '../../protocol/env/mod.ts'
 import type { FamilyType, Metric, MetricFamily } from '../../protocol/exposition/mod.ts'
 import { compileRegex } from '../../protocol/matchers/mod.ts'
 import { FlagError, type Flags, stringFlag } from '../contract.ts'
@@ -8,6 +8,10 @@ export type NodeContext = {
   readonly disk: Disk
   readonly clock: Clock
   readonly log: Logger
+  /** Absent where the runtime cannot call the system. */
+  readonly kernel?: Kernel | undefined
+  /** Absent where only files are read. */
+  readonly net?: Net | undefined
   readonly flags: Flags
   readonly procfs: string
   readonly sysfs: string
@@ -19,6 +23,8 @@ export type NodeContext = {
 export interface Collector {
   readonly name: string
   update(): readonly MetricFamily[] | Promise<readonly MetricFamily[]>
+  /** Gives back what it holds between scrapes. */
+  close?(): void
 }
 
 /** The system does not have what the collector reads: not a failure to shout about. */
@@ -27,6 +33,26 @@ export class NoDataError extends Error {
     super(message)
     this.name = 'NoDataError'
   }
+}
+
+/** A collector needs what this process was not given: not the system's fault, and not "no data". */
+export class UnavailableError extends Error {
+  constructor(message: string) {
+    super(message)
+    this.name = 'UnavailableError'
+  }
+}
+
+/** @throws UnavailableError where there is none */
+export function kernelOf({ kernel }: NodeContext): Kernel {
+  if (kernel) return kernel
+  throw new UnavailableError('System calls are not available to this process; turn the collector off')
+}
+
+/** @throws UnavailableError where there is none */
+export function netOf({ net }: NodeContext): Net {
+  if (net) return net
+  throw new UnavailableError('Sockets are not available to this process; turn the collector off')
 }
 
 export function family(type: FamilyType, name: string, help: string, metrics: readonly Metric[]): MetricFamily {

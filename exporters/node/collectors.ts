@@ -19,6 +19,7 @@ import { drbdCollector } from './drbd.ts'
 import { drmCollector } from './drm.ts'
 import { edacCollector } from './edac.ts'
 import { entropyCollector } from './entropy.ts'
+import { ethtoolCollector } from './ethtool.ts'
 import { fibrechannelCollector } from './fibrechannel.ts'
 import { filefdCollector } from './filefd.ts'
 import { filesystemCollector } from './filesystem.ts'
@@ -37,12 +38,14 @@ import { mountstatsCollector } from './mountstats.ts'
 import { netclassCollector } from './netclass.ts'
 import { netdevCollector } from './netdev.ts'
 import { netstatCollector } from './netstat.ts'
+import { networkRouteCollector } from './network-route.ts'
 import { nfsCollector } from './nfs.ts'
 import { nfsdCollector } from './nfsd.ts'
 import { nvmeCollector } from './nvme.ts'
 import { nvmesubsystemCollector } from './nvmesubsystem.ts'
 import { osCollector } from './os.ts'
 import { pcideviceCollector } from './pcidevice.ts'
+import { perfCollector } from './perf.ts'
 import { powersupplyclassCollector } from './powersupplyclass.ts'
 import { pressureCollector } from './pressure.ts'
 import { processesCollector } from './processes.ts'
@@ -63,6 +66,7 @@ import { tcpstatCollector } from './tcpstat.ts'
 import { textfileCollector } from './textfile.ts'
 import { thermalZoneCollector } from './thermal-zone.ts'
 import { timeCollector } from './time.ts'
+import { timexCollector } from './timex.ts'
 import { udpQueuesCollector } from './udp-queues.ts'
 import { unameCollector } from './uname.ts'
 import { unavailableCollector } from './unavailable.ts'
@@ -81,7 +85,7 @@ type Entry = {
   readonly flags?: readonly string[]
 }
 
-/** Upstream's `defaultEnabled`, but for `timex`, whose system call the runtime lacks. */
+/** On by default as upstream's `defaultEnabled`. */
 export const COLLECTORS: Readonly<Record<string, Entry>> = {
   arp: { make: arpCollector, on: true, flags: ['arp.device-include', 'arp.device-exclude', 'arp.netlink'] },
   bcache: { make: bcacheCollector, on: true, flags: ['bcache.priorityStats'] },
@@ -106,7 +110,7 @@ export const COLLECTORS: Readonly<Record<string, Entry>> = {
   edac: { make: edacCollector, on: true },
   entropy: { make: entropyCollector, on: true },
   ethtool: {
-    make: unavailableCollector('ethtool'),
+    make: ethtoolCollector,
     on: false,
     flags: ['ethtool.device-include', 'ethtool.device-exclude', 'ethtool.metrics-include'],
   },
@@ -145,7 +149,16 @@ export const COLLECTORS: Readonly<Record<string, Entry>> = {
   meminfo: { make: meminfoCollector, on: true },
   meminfo_numa: { make: meminfoNumaCollector, on: false },
   mountstats: { make: mountstatsCollector, on: false },
-  netclass: { make: netclassCollector, on: true, flags: ['netclass.ignored-devices', 'netclass.ignore-invalid-speed'] },
+  netclass: {
+    make: netclassCollector,
+    on: true,
+    flags: [
+      'netclass.ignored-devices',
+      'netclass.ignore-invalid-speed',
+      'netclass.netlink',
+      'netclass_rtnl.with-stats',
+    ],
+  },
   netdev: {
     make: netdevCollector,
     on: true,
@@ -153,12 +166,13 @@ export const COLLECTORS: Readonly<Record<string, Entry>> = {
       'netdev.device-include',
       'netdev.device-exclude',
       'netdev.netlink',
+      'netdev.address-info',
       'netdev.enable-detailed-metrics',
       'netdev.label-ifalias',
     ],
   },
   netstat: { make: netstatCollector, on: true, flags: ['netstat.fields'] },
-  network_route: { make: unavailableCollector('network_route'), on: false },
+  network_route: { make: networkRouteCollector, on: false },
   nfs: { make: nfsCollector, on: true },
   nfsd: { make: nfsdCollector, on: true },
   ntp: {
@@ -179,7 +193,7 @@ export const COLLECTORS: Readonly<Record<string, Entry>> = {
   os: { make: osCollector, on: true },
   pcidevice: { make: pcideviceCollector, on: false, flags: ['pcidevice.idsfile', 'pcidevice.names'] },
   perf: {
-    make: unavailableCollector('perf'),
+    make: perfCollector,
     on: false,
     flags: [
       'perf.cpus',
@@ -225,7 +239,7 @@ export const COLLECTORS: Readonly<Record<string, Entry>> = {
   textfile: { make: textfileCollector, on: true, flags: ['textfile.directory'] },
   thermal_zone: { make: thermalZoneCollector, on: true },
   time: { make: timeCollector, on: true },
-  timex: { make: unavailableCollector('timex'), on: false },
+  timex: { make: timexCollector, on: true },
   udp_queues: { make: udpQueuesCollector, on: true },
   uname: { make: unameCollector, on: true },
   vmstat: { make: vmstatCollector, on: true, flags: ['vmstat.fields'] },

@@ -2,7 +2,7 @@
  * The node exporter: this host's metrics under the names, labels and helps of Prometheus's node_exporter, from files
  * of procfs, sysfs and udev. Semantics: node_exporter collector/*_linux.go (v1.12).
  */
-import type { Clock, Disk, Logger } from '../../protocol/env/mod.ts'
+import type { Clock, Disk, Kernel, Logger, Net } from '../../protocol/env/mod.ts'
 import type { Metric, MetricFamily } from '../../protocol/exposition/mod.ts'
 import { booleanFlag, type Exporter, FlagError, type Flags, stringFlag } from '../contract.ts'
 import { type Collector, family, NoDataError, type NodeContext, single } from './collector.ts'
@@ -14,18 +14,25 @@ export type NodeOptions = {
   readonly disk: Disk
   readonly clock: Clock
   readonly log: Logger
+  /** Without it the collectors that need system calls fail, each saying so. */
+  readonly kernel?: Kernel | undefined
+  /** As `kernel`, for those that ask a local daemon. */
+  readonly net?: Net | undefined
   readonly flags: Flags
   readonly version: string
 }
 
 /** @throws FlagError for a flag it does not know or cannot use */
-export function createNodeExporter({ disk, clock, log, flags: given, version }: NodeOptions): Exporter {
+export function createNodeExporter(options: NodeOptions): Exporter {
+  const { disk, clock, log, kernel, net, flags: given, version } = options
   const flags = withoutOldNames(given, log)
   checkFlags(flags)
   const context: NodeContext = {
     disk,
     clock,
     log,
+    kernel,
+    net,
     flags,
     procfs: stringFlag(flags, 'path.procfs', '/proc'),
     sysfs: stringFlag(flags, 'path.sysfs', '/sys'),
@@ -92,7 +99,9 @@ export function createNodeExporter({ disk, clock, log, flags: given, version }: 
         },
       ]
     },
-    close: async () => {},
+    close: async () => {
+      for (const collector of collectors) collector.close?.()
+    },
   }
 }
 
@@ -115,15 +124,6 @@ function uniqueNames(families: readonly MetricFamily[]): MetricFamily[] {
 }
 
 const OWN_FLAGS = ['path.procfs', 'path.sysfs', 'path.rootfs', 'path.udev.data', 'collector.disable-defaults']
-/** Upstream has them; this runtime cannot do what they ask for. */
-const REFUSED: Readonly<Record<string, string>> = {
-  'collector.netclass.netlink':
-    'needs netlink, which this runtime lacks; leave it off, sysfs tells the same properties',
-  'collector.netclass_rtnl.with-stats':
-    'needs netlink, which this runtime lacks; the netdev collector has the statistics',
-  'collector.netdev.address-info': 'needs the addresses of interfaces, which procfs does not tell; leave it off',
-}
-
 /** Upstream takes them until 2.0. */
 const OLD_NAMES: Readonly<Record<string, string>> = {
   'collector.diskstats.ignored-devices': 'collector.diskstats.device-exclude',
@@ -146,11 +146,9 @@ function withoutOldNames(flags: Flags, log: Logger): Flags {
 }
 
 function checkFlags(flags: Flags): void {
-  for (const [flag, value] of Object.entries(flags)) {
+  for (const flag of Object.keys(flags)) {
     const plain = flag.replace(/^no-/, '')
-    const refusal = REFUSED[plain]
-    if (refusal !== undefined && value !== 'false' && !flag.startsWith('no-')) throw new FlagError(flag, refusal)
-    if (refusal !== undefined || OWN_FLAGS.includes(flag)) continue
+    if (OWN_FLAGS.includes(flag)) continue
     const name = plain.replace(/^collector\./, '')
     if (!plain.startsWith('collector.'))
       throw new FlagError(flag, `unknown; flags begin with collector. or are ${OWN_FLAGS.join(', ')}`)

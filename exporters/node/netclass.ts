@@ -1,9 +1,10 @@
-/** Properties of network interfaces from sysfs. */
+/** Properties of network interfaces from sysfs, or over netlink where that is asked for. */
 import type { FamilyType } from '../../protocol/exposition/mod.ts'
 import { compileRegex } from '../../protocol/matchers/mod.ts'
 import { booleanFlag, stringFlag } from '../contract.ts'
-import { type Collector, FamilySet, NoDataError, type NodeContext } from './collector.ts'
-import { openDirectory, parseNumber, readTrimmed } from './files.ts'
+import { type Collector, FamilySet, kernelOf, NoDataError, type NodeContext } from './collector.ts'
+import { openDirectory, parseNumber, readNumber, readTrimmed } from './files.ts'
+import { addLinkProperties } from './netclass-rtnl.ts'
 
 const NUMBERS: readonly (readonly [file: string, name: string, type: FamilyType])[] = [
   ['addr_assign_type', 'address_assign_type', 'gauge'],
@@ -27,13 +28,27 @@ const NUMBERS: readonly (readonly [file: string, name: string, type: FamilyType]
 const MEGABIT_BYTES = 1e6 / 8
 const IFF_UP = 1
 
-export function netclassCollector({ disk, sysfs, flags }: NodeContext): Collector {
+export function netclassCollector(context: NodeContext): Collector {
+  const { disk, sysfs, flags } = context
   const base = `${sysfs}/class/net`
   const ignored = compileRegex(stringFlag(flags, 'collector.netclass.ignored-devices', '^$'))
   const ignoreInvalidSpeed = booleanFlag(flags, 'collector.netclass.ignore-invalid-speed', false)
+  const overNetlink = booleanFlag(flags, 'collector.netclass.netlink', false)
+  const withStatistics = booleanFlag(flags, 'collector.netclass_rtnl.with-stats', false)
   return {
     name: 'netclass',
     update() {
+      if (overNetlink) {
+        const out = new FamilySet()
+        addLinkProperties(
+          out,
+          kernelOf(context),
+          (device) => ignored.matcher(device).find(),
+          withStatistics,
+          (device, file) => readNumber(disk, `${base}/${device}/${file}`),
+        )
+        return out.list()
+      }
       const names = openDirectory(disk, base)
       if (names === null) throw new NoDataError('sysfs shows no network interfaces')
       const out = new FamilySet()

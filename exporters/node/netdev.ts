@@ -3,13 +3,16 @@
  * sysfs has of it. Both are what the kernel also tells over netlink.
  */
 import { booleanFlag } from '../contract.ts'
-import { type Collector, FamilySet, includeOrExclude, type NodeContext } from './collector.ts'
+import { type Collector, FamilySet, includeOrExclude, kernelOf, type NodeContext } from './collector.ts'
 import { listDirectory, readNumber, readTrimmed } from './files.ts'
+import { addAddresses } from './net-address.ts'
 
-export function netdevCollector({ disk, procfs, sysfs, flags }: NodeContext): Collector {
+export function netdevCollector(context: NodeContext): Collector {
+  const { disk, procfs, sysfs, flags } = context
   const keep = includeOrExclude(flags, 'collector.netdev.device')
   const detailed = booleanFlag(flags, 'collector.netdev.enable-detailed-metrics', false)
   const withAlias = booleanFlag(flags, 'collector.netdev.label-ifalias', false)
+  const withAddresses = booleanFlag(flags, 'collector.netdev.address-info', false)
   const folder = (device: string): string => `${sysfs}/class/net/${device}`
   const labelsOf = (device: string): string[] =>
     withAlias ? ['device', device, 'ifalias', readTrimmed(disk, `${folder(device)}/ifalias`) ?? ''] : ['device', device]
@@ -36,6 +39,7 @@ export function netdevCollector({ disk, procfs, sysfs, flags }: NodeContext): Co
         const noHandler = readNumber(disk, `${folder(device)}/statistics/rx_nohandler`)
         if (noHandler !== null) put('receive_nohandler', noHandler)
       }
+      if (withAddresses) addAddresses(out, kernelOf(context), keep)
       return out.list()
     },
   }

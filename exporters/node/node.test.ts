@@ -49,12 +49,12 @@ test("on the fixtures every line is upstream's, and every unit case passes", { s
   )
 })
 
-test("defaults are upstream's, but for timex", { skip: absent }, () => {
+test("defaults are upstream's", { skip: absent }, () => {
   const { defaultEnabled } = JSON.parse(fs.readFileSync(path.join(folder, 'e2e.json'), 'utf8')) as {
     defaultEnabled: Record<string, boolean>
   }
   const differing = Object.entries(defaultEnabled).filter(([name, on]) => COLLECTORS[name]?.on !== on)
-  assert.deepEqual(differing, [['timex', true]])
+  assert.deepEqual(differing, [])
 })
 
 test('a file system mounted ro with other options is read-only', async () => {
@@ -72,7 +72,6 @@ const refused: readonly [flag: string, message: RegExp][] = [
   ['collector.perf.oracle', /perf takes collector\.perf\.cpus/],
   ['collector.loadavg.oracle', /loadavg takes no flags/],
   ['web.listen-address', /path\.procfs/],
-  ['collector.netclass.netlink', /netlink, which this runtime lacks/],
 ]
 for (const [flag, message] of refused) {
   test(`the flag ${flag} is refused with what would do`, () => {

@@ -1,18 +1,27 @@
 /**
- * Wireless interfaces and stations. The kernel tells them over netlink (nl80211) only, which the runtime lacks: without
- * the recorded answers of `collector.wifi.fixtures` the collector has no data.
+ * Wireless interfaces and stations, as the kernel tells them over netlink (nl80211), or as upstream's library recorded
+ * them. Semantics: node_exporter collector/wifi_linux.go.
  */
+import type { Disk } from '../../protocol/env/mod.ts'
 import type { FamilyType } from '../../protocol/exposition/mod.ts'
 import { stringFlag } from '../contract.ts'
-import { type Collector, FamilySet, NoDataError, type NodeContext } from './collector.ts'
+import { type Collector, FamilySet, kernelOf, NoDataError, type NodeContext } from './collector.ts'
 import { readOptional } from './files.ts'
+import { macAddress } from './netlink.ts'
+import { listWirelessInterfaces, STATION_FIELDS, type Station, type WirelessInterface } from './nl80211.ts'
 
 /** Durations are recorded in nanoseconds. */
 const NS = 1e9
 const MEGAHERTZ = 1e6
 const STATUS: readonly string[] = ['client', 'client', 'ad-hoc']
 
-const STATION: readonly (readonly [field: string, type: FamilyType, name: string, help: string, divisor: number])[] = [
+const STATION: readonly (readonly [
+  field: (typeof STATION_FIELDS)[number],
+  type: FamilyType,
+  name: string,
+  help: string,
+  divisor: number,
+])[] = [
   [
     'connected',
     'counter',
@@ -75,43 +84,28 @@ const STATION: readonly (readonly [field: string, type: FamilyType, name: string
   ['beaconloss', 'counter', 'beacon_loss_total', 'The total number of times a station has detected a beacon loss.', 1],
 ]
 
-type Recorded = Readonly<Record<string, unknown>>
-
-export function wifiCollector({ disk, flags }: NodeContext): Collector {
+export function wifiCollector(context: NodeContext): Collector {
+  const { disk, flags } = context
   const fixtures = stringFlag(flags, 'collector.wifi.fixtures', '').replace(/\/$/, '')
-
-  function recorded(file: string): unknown {
-    const text = readOptional(disk, `${fixtures}/${file}`)
-    return text === null ? null : JSON.parse(text)
-  }
-
   return {
     name: 'wifi',
     update() {
-      if (fixtures === '') throw new NoDataError('wireless interfaces need netlink, which this runtime lacks')
+      const interfaces = fixtures === '' ? listWirelessInterfaces(kernelOf(context)) : recorded(disk, fixtures)
+      if (interfaces === null) throw new NoDataError('the kernel has no wireless subsystem')
       const out = new FamilySet()
-      for (const entry of recorded('interfaces.json') as Recorded[]) {
-        const device = entry['name']
-        // Some virtual interfaces have no name.
-        if (typeof device !== 'string' || device === '') continue
-        out.gauge(
-          'wifi_interface_frequency_hertz',
-          'The current frequency a WiFi interface is operating at, in hertz.',
-          ['device', device],
-          Number(entry['frequency']) * MEGAHERTZ,
-        )
-        const bss = recorded(`${device}/bss.json`) as Recorded | null
+      for (const { name: device, frequency, bss, stations } of interfaces) {
+        const help = 'The current frequency a WiFi interface is operating at, in hertz.'
+        out.gauge('wifi_interface_frequency_hertz', help, ['device', device], frequency * MEGAHERTZ)
         if (bss) {
           const help = 'Labeled WiFi interface station information as provided by the operating system.'
           out.gauge('wifi_station_info', help, [
-            ...['bssid', macAddress(bss['bssid']), 'device', device],
-            ...['mode', STATUS[Number(bss['status'])] ?? 'unknown', 'ssid', String(bss['ssid'])],
+            ...['bssid', bss.bssid, 'device', device, 'mode', STATUS[bss.status] ?? 'unknown', 'ssid', bss.ssid],
           ])
         }
-        for (const station of (recorded(`${device}/stationinfo.json`) as Recorded[] | null) ?? []) {
-          const labels = ['device', device, 'mac_address', macAddress(station['hardwareaddr'])]
+        for (const station of stations) {
+          const labels = ['device', device, 'mac_address', station.mac]
           for (const [field, type, name, help, divisor] of STATION)
-            out.add(type, `wifi_station_${name}`, help, labels, Number(station[field] ?? 0) / divisor)
+            out.add(type, `wifi_station_${name}`, help, labels, station.values[field] / divisor)
         }
       }
       return out.list()
@@ -119,8 +113,36 @@ export function wifiCollector({ disk, flags }: NodeContext): Collector {
   }
 }
 
-/** Recorded in base64. */
-function macAddress(base64: unknown): string {
-  const bytes = [...atob(String(base64))]
-  return bytes.map((byte) => byte.charCodeAt(0).toString(16).padStart(2, '0')).join(':')
+type Recorded = Readonly<Record<string, unknown>>
+
+function recorded(disk: Disk, fixtures: string): WirelessInterface[] {
+  const read = (file: string): unknown => {
+    const text = readOptional(disk, `${fixtures}/${file}`)
+    return text === null ? null : JSON.parse(text)
+  }
+  return (read('interfaces.json') as Recorded[]).flatMap((entry): WirelessInterface[] => {
+    const name = entry['name']
+    // Some virtual interfaces have no name.
+    if (typeof name !== 'string' || name === '') return []
+    const bss = read(`${name}/bss.json`) as Recorded | null
+    const stations = (read(`${name}/stationinfo.json`) as Recorded[] | null) ?? []
+    return [
+      {
+        name,
+        frequency: Number(entry['frequency']),
+        bss: bss && {
+          bssid: fromBase64(bss['bssid']),
+          status: Number(bss['status']),
+          ssid: String(bss['ssid']),
+        },
+        stations: stations.map((station): Station => {
+          const values = STATION_FIELDS.map((field) => [field, Number(station[field] ?? 0)])
+          return { mac: fromBase64(station['hardwareaddr']), values: Object.fromEntries(values) }
+        }),
+      },
+    ]
+  })
 }
+
+const fromBase64 = (text: unknown): string =>
+  macAddress(Uint8Array.from(atob(String(text)), (char) => char.charCodeAt(0)))

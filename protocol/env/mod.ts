@@ -9,6 +9,8 @@ export { BusError } from './bus.ts'
 export type { Clock, Timer } from './clock.ts'
 export type { Disk, DiskFile, DiskLock, FileStat, FileSystemStat, OpenMode } from './disk.ts'
 export { DiskError } from './disk.ts'
+export type { Kernel, PerfEvent } from './kernel.ts'
+export { KernelError } from './kernel.ts'
 export type { LogFields, Logger, LogLevel } from './logger.ts'
 export type {
   ByteSocket,
@@ -47,6 +49,7 @@ export { RingStoreError } from './ring-store.ts'
 
 import type { Clock } from './clock.ts'
 import type { Disk } from './disk.ts'
+import type { Kernel } from './kernel.ts'
 import type { Logger } from './logger.ts'
 import type { Net } from './net.ts'
 import type { Pool } from './pool.ts'
@@ -60,4 +63,6 @@ export type Env = {
   readonly net: Net
   readonly pool: Pool
   readonly log: Logger
+  /** Absent where there is no such kernel, as in a simulation. */
+  readonly kernel?: Kernel
 }
