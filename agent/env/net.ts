@@ -15,6 +15,7 @@ import { createHttpClient } from './net-http-client.ts'
 import { bind, closeServer, DEFAULT_HTTP_LIMITS, type HttpServerLimits, serveHttp } from './net-http-server.ts'
 import { tcpByteSocket } from './net-sockets.ts'
 import { clientTlsOptions } from './net-tls.ts'
+import { askUdp } from './net-udp.ts'
 
 export type NetOptions = {
   /** Name servers, `host` or `host:port`; the system's when absent. */
@@ -36,6 +37,7 @@ export function createNet(options: NetOptions = {}): Net & { close(): void } {
     listenTcp,
     connectTcp,
     connectUnix,
+    askUdp,
     serveHttp: (serve) => serveHttp(serve, limits, options.onHandlerError ?? (() => {})),
     request: client.request,
     resolveDns: createResolver(options.dnsServers ?? []),

@@ -31,6 +31,8 @@ function createExporter(env: Env, { name, flags }: ExporterConfig, stats: Runtim
         log: env.log.with({ exporter: name }),
         kernel: env.kernel,
         net: env.net,
+        random: env.random,
+        systemBusAddress: process.env['DBUS_SYSTEM_BUS_ADDRESS'],
         flags,
         version,
       })

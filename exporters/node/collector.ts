@@ -1,5 +1,5 @@
 /** What the collectors of the node exporter share: where the system's files are, how they are read, how a metric is made. */
-import type { Clock, Disk, Kernel, Logger, Net } from '../../protocol/env/mod.ts'
+import type { Clock, Disk, Kernel, Logger, Net, Random } from '../../protocol/env/mod.ts'
 import type { FamilyType, Metric, MetricFamily } from '../../protocol/exposition/mod.ts'
 import { compileRegex } from '../../protocol/matchers/mod.ts'
 import { FlagError, type Flags, stringFlag } from '../contract.ts'
@@ -12,6 +12,10 @@ export type NodeContext = {
   readonly kernel?: Kernel | undefined
   /** Absent where only files are read. */
   readonly net?: Net | undefined
+  /** Absent in tests that need none. */
+  readonly random?: Random | undefined
+  /** The socket of the system's D-Bus. */
+  readonly systemBus: string
   readonly flags: Flags
   readonly procfs: string
   readonly sysfs: string

@@ -31,6 +31,7 @@ import { kernelHungCollector } from './kernel-hung.ts'
 import { ksmdCollector } from './ksmd.ts'
 import { lnstatCollector } from './lnstat.ts'
 import { loadavgCollector } from './loadavg.ts'
+import { logindCollector } from './logind.ts'
 import { mdadmCollector } from './mdadm.ts'
 import { meminfoCollector } from './meminfo.ts'
 import { meminfoNumaCollector } from './meminfo-numa.ts'
@@ -41,6 +42,7 @@ import { netstatCollector } from './netstat.ts'
 import { networkRouteCollector } from './network-route.ts'
 import { nfsCollector } from './nfs.ts'
 import { nfsdCollector } from './nfsd.ts'
+import { ntpCollector } from './ntp.ts'
 import { nvmeCollector } from './nvme.ts'
 import { nvmesubsystemCollector } from './nvmesubsystem.ts'
 import { osCollector } from './os.ts'
@@ -59,8 +61,10 @@ import { sockstatCollector } from './sockstat.ts'
 import { softirqsCollector } from './softirqs.ts'
 import { softnetCollector } from './softnet.ts'
 import { statCollector } from './stat.ts'
+import { supervisordCollector } from './supervisord.ts'
 import { swapCollector } from './swap.ts'
 import { sysctlCollector } from './sysctl.ts'
+import { systemdCollector } from './systemd.ts'
 import { tapestatsCollector } from './tapestats.ts'
 import { tcpstatCollector } from './tcpstat.ts'
 import { textfileCollector } from './textfile.ts'
@@ -69,7 +73,6 @@ import { timeCollector } from './time.ts'
 import { timexCollector } from './timex.ts'
 import { udpQueuesCollector } from './udp-queues.ts'
 import { unameCollector } from './uname.ts'
-import { unavailableCollector } from './unavailable.ts'
 import { vmstatCollector } from './vmstat.ts'
 import { watchdogCollector } from './watchdog.ts'
 import { wifiCollector } from './wifi.ts'
@@ -144,7 +147,7 @@ export const COLLECTORS: Readonly<Record<string, Entry>> = {
   ksmd: { make: ksmdCollector, on: false },
   lnstat: { make: lnstatCollector, on: false },
   loadavg: { make: loadavgCollector, on: true },
-  logind: { make: unavailableCollector('logind'), on: false },
+  logind: { make: logindCollector, on: false },
   mdadm: { make: mdadmCollector, on: true },
   meminfo: { make: meminfoCollector, on: true },
   meminfo_numa: { make: meminfoNumaCollector, on: false },
@@ -176,7 +179,7 @@ export const COLLECTORS: Readonly<Record<string, Entry>> = {
   nfs: { make: nfsCollector, on: true },
   nfsd: { make: nfsdCollector, on: true },
   ntp: {
-    make: unavailableCollector('ntp'),
+    make: ntpCollector,
     on: false,
     flags: [
       'ntp.server',
@@ -219,11 +222,11 @@ export const COLLECTORS: Readonly<Record<string, Entry>> = {
   softirqs: { make: softirqsCollector, on: false },
   softnet: { make: softnetCollector, on: true },
   stat: { make: statCollector, on: true, flags: ['stat.softirq'] },
-  supervisord: { make: unavailableCollector('supervisord'), on: false, flags: ['supervisord.url'] },
+  supervisord: { make: supervisordCollector, on: false, flags: ['supervisord.url'] },
   swap: { make: swapCollector, on: false },
   sysctl: { make: sysctlCollector, on: false, flags: ['sysctl.include', 'sysctl.include-info'] },
   systemd: {
-    make: unavailableCollector('systemd'),
+    make: systemdCollector,
     on: false,
     flags: [
       'systemd.unit-include',

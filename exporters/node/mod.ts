@@ -2,11 +2,12 @@
  * The node exporter: this host's metrics under the names, labels and helps of Prometheus's node_exporter, from files
  * of procfs, sysfs and udev. Semantics: node_exporter collector/*_linux.go (v1.12).
  */
-import type { Clock, Disk, Kernel, Logger, Net } from '../../protocol/env/mod.ts'
+import type { Clock, Disk, Kernel, Logger, Net, Random } from '../../protocol/env/mod.ts'
 import type { Metric, MetricFamily } from '../../protocol/exposition/mod.ts'
 import { booleanFlag, type Exporter, FlagError, type Flags, stringFlag } from '../contract.ts'
 import { type Collector, family, NoDataError, type NodeContext, single } from './collector.ts'
 import { COLLECTORS } from './collectors.ts'
+import { socketOfAddress } from './dbus.ts'
 
 export { readMounts } from './filesystem.ts'
 
@@ -18,9 +19,14 @@ export type NodeOptions = {
   readonly kernel?: Kernel | undefined
   /** As `kernel`, for those that ask a local daemon. */
   readonly net?: Net | undefined
+  readonly random?: Random | undefined
+  /** DBUS_SYSTEM_BUS_ADDRESS, where it is set. */
+  readonly systemBusAddress?: string | undefined
   readonly flags: Flags
   readonly version: string
 }
+
+const SYSTEM_BUS = '/var/run/dbus/system_bus_socket'
 
 /** @throws FlagError for a flag it does not know or cannot use */
 export function createNodeExporter(options: NodeOptions): Exporter {
@@ -33,6 +39,8 @@ export function createNodeExporter(options: NodeOptions): Exporter {
     log,
     kernel,
     net,
+    random: options.random,
+    systemBus: socketOfAddress(options.systemBusAddress ?? '') ?? SYSTEM_BUS,
     flags,
     procfs: stringFlag(flags, 'path.procfs', '/proc'),
     sysfs: stringFlag(flags, 'path.sysfs', '/sys'),

@@ -98,6 +98,12 @@ export interface Net {
   connectUnix(path: string, options: { readonly timeoutMs: number }): Promise<ByteSocket>
   /** Records of a name; none when the name does not exist or has none of the type. Throws `NetError` otherwise. */
   resolveDns(name: string, type: DnsType, options: { readonly timeoutMs: number }): Promise<readonly DnsRecord[]>
+  /** One datagram and the first answer to it. Absent where there are no datagrams. */
+  askUdp?(
+    address: ListenAddress,
+    question: Uint8Array,
+    options: { readonly timeoutMs: number; readonly ttl?: number },
+  ): Promise<Uint8Array>
   /** One HTTP exchange with every limit on; throws `NetError`. */
   request(request: HttpRequest): Promise<HttpResponse>
 }
