@@ -3,6 +3,7 @@ import { type Context, Hono } from 'hono'
 import { ApiError, ERROR_STATUS, errorBody, type QueryTask } from '../query/mod.ts'
 import { agentRoutes } from './agents.ts'
 import type { ApiDeps } from './deps.ts'
+import { otlpRoute } from './otlp-route.ts'
 import { servePage } from './page.ts'
 import { Params } from './params.ts'
 import { queryRoutes } from './query-routes.ts'
@@ -41,6 +42,7 @@ export function createApp(deps: ApiDeps): Handler {
   statusRoutes(root, deps)
   agentRoutes(root, deps)
   writeRoute(root, deps)
+  otlpRoute(root, deps)
   servePage(root, deps)
   const allowed = methodsByPath(app)
   app.notFound((c) => {

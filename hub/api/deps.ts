@@ -1,7 +1,9 @@
 /** What the API needs of the hub: everything is handed down by main.ts. */
+
 import type { TargetStatus } from '../../agent/scrape/mod.ts'
 import type { Clock, Disk, Logger } from '../../protocol/env/mod.ts'
 import type { Labels } from '../../protocol/labels/mod.ts'
+import type { OtlpSettings } from '../../protocol/otlp/mod.ts'
 import type { AgentRegistry } from '../agents/mod.ts'
 import type { Ingest } from '../ingest/mod.ts'
 import type { QueryService, QuerySettings } from '../query/mod.ts'
@@ -49,6 +51,8 @@ export type ApiDeps = {
   readonly lastReload: () => { readonly ok: boolean; readonly atMs: number }
   readonly alertmanagers: () => readonly string[]
   readonly remoteWriteEnabled: boolean
+  readonly otlpEnabled: boolean
+  readonly otlpSettings: () => Partial<OtlpSettings>
   readonly lifecycleEnabled: boolean
   readonly reload: () => Promise<void>
   readonly quit: () => void

@@ -4,7 +4,6 @@ import { runtimeVerifier } from '../../agent/env/ed25519.ts'
 import { createLogger, nodeDisk, systemClock, systemRandom } from '../../agent/env/mod.ts'
 import { runtimeSha256 } from '../../agent/env/sha256.ts'
 import { runtimeZstd } from '../../agent/env/zstd.ts'
-import { snappyDecompress, WriteRequestDecoder } from '../../protocol/remote-write/mod.ts'
 import {
   createBatchCodec,
   DEFAULT_CHECKPOINT_BYTES,
@@ -19,6 +18,7 @@ import {
 } from '../ingest/mod.ts'
 import { createHead, type HeadOptions, restoreHead } from '../tsdb/mod.ts'
 import { DEFAULT_SEGMENT_BYTES } from '../wal/mod.ts'
+import { createWriteDecoder } from './write-decoder.ts'
 
 /** What `createIngest` sends along, as the loop wants it. */
 export function ingestWorkerOptions(data: IngestWorkerData): IngestWorkerOptions {
@@ -26,7 +26,6 @@ export function ingestWorkerOptions(data: IngestWorkerData): IngestWorkerOptions
   const { maxSeries, maxFutureMs, maxSeriesPerAgent } = data.limits ?? {}
   const headOptions: HeadOptions = maxSeries === undefined ? {} : { maxSeries }
   const log = createLogger({ level: data.logLevel, format: data.logFormat, now: systemClock.now })
-  const decoder = new WriteRequestDecoder()
   return {
     clock: systemClock,
     random: systemRandom,
@@ -40,7 +39,7 @@ export function ingestWorkerOptions(data: IngestWorkerData): IngestWorkerOptions
       create: () => createHead(headOptions),
       restore: (pieces) => restoreHead(pieces, headOptions),
     },
-    decodeWrite: (body) => decoder.decode(snappyDecompress(body)),
+    decodeWrite: createWriteDecoder(),
     limits: {
       maxFutureMs: maxFutureMs ?? DEFAULT_MAX_FUTURE_MS,
       maxSeriesPerAgent: maxSeriesPerAgent ?? DEFAULT_MAX_SERIES_PER_AGENT,

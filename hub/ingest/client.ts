@@ -2,13 +2,15 @@
 import type { Cursor } from '../../protocol/batch/mod.ts'
 import type { SampleSink, Scrape, SeriesDefinition } from '../../protocol/batch/types.ts'
 import type { Env, WorkerHandle } from '../../protocol/env/mod.ts'
+import type { WriteKind } from '../../protocol/remote-write/mod.ts'
 import type { ReaderShare } from '../tsdb/contract.ts'
 import { DirectoryLockedError, FatalDiskError, type ReplayReport } from '../wal/mod.ts'
 import type { KnownAgent } from './batches.ts'
 import type { Gap } from './ledger.ts'
 import type { BatchAnswer, FromIngest, SentError, ToIngest } from './messages.ts'
 import type { LocalRecord, RuleResults } from './records.ts'
-import type { WriteAnswer } from './remote-write.ts'
+import { REMOTE_WRITE_1 } from './records.ts'
+import { refused, type WriteAnswer } from './remote-write.ts'
 import { DirectSink } from './sink.ts'
 import type { IngestStatus } from './status.ts'
 import type { IngestWorkerData } from './worker-data.ts'
@@ -49,8 +51,8 @@ export interface Ingest {
   localSink(source: string): SampleSink
   /** Undefined while batches are taken; else resolves when they are again (the bus holds its PubAcks back on it). */
   whenRoom(): Promise<void> | undefined
-  /** @param body as received: snappy of a WriteRequest */
-  remoteWrite(body: Uint8Array): Promise<WriteAnswer>
+  /** @param body as received */
+  remoteWrite(body: Uint8Array, kind?: WriteKind): Promise<WriteAnswer>
   /** False on a full disk. */
   appendRuleResults(results: RuleResults): Promise<boolean>
   share(): ReaderShare
@@ -154,11 +156,11 @@ class ThreadIngest implements Ingest {
     return new Promise((resolve) => void this.#onRoom.push(resolve))
   }
 
-  remoteWrite(body: Uint8Array): Promise<WriteAnswer> {
+  remoteWrite(body: Uint8Array, write: WriteKind = REMOTE_WRITE_1): Promise<WriteAnswer> {
     if (this.#isOverloaded())
-      return Promise.resolve({ status: 429, message: 'too many writes are waiting to be stored; try again later' })
+      return Promise.resolve(refused(429, 'too many writes are waiting to be stored; try again later'))
     const owned = whole(body)
-    return this.#ask((id) => ({ kind: 'remote-write', id, body: owned }), owned.length, [owned.buffer])
+    return this.#ask((id) => ({ kind: 'remote-write', id, write, body: owned }), owned.length, [owned.buffer])
   }
 
   appendRuleResults(results: RuleResults): Promise<boolean> {

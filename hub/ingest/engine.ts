@@ -5,6 +5,7 @@
 import type { Compressor, Cursor } from '../../protocol/batch/mod.ts'
 import type { Clock, Disk, Logger, Random } from '../../protocol/env/mod.ts'
 import type { Labels } from '../../protocol/labels/mod.ts'
+import type { WriteKind } from '../../protocol/remote-write/mod.ts'
 import type { ReaderShare, SeriesRef } from '../tsdb/contract.ts'
 import { DiskFullError, DiskReserve, openWal, type ReplayReport, type Wal } from '../wal/mod.ts'
 import type { AgentSave } from './agent-state.ts'
@@ -22,12 +23,14 @@ import {
   fromCbor,
   type LocalRecord,
   RECEIVED_PREFIX_BYTES,
+  REMOTE_WRITE_1,
   RecordType,
   type RuleResults,
-  receivedPrefix,
+  readWrite,
   toCbor,
+  writePrefix,
 } from './records.ts'
-import { RemoteWriteIntake, type WriteAnswer, type WriteDecoder } from './remote-write.ts'
+import { RemoteWriteIntake, refused, type WriteAnswer, type WriteDecoder } from './remote-write.ts'
 import { type AgentStatusOfIngest, describeAgents, type IngestStatus } from './status.ts'
 
 /** Frees the memory of a group that grows faster than it can be synced. */
@@ -138,11 +141,11 @@ export class IngestEngine {
     return true
   }
 
-  /** @param body snappy, as received */
-  acceptRemoteWrite(body: Uint8Array): WriteAnswer {
-    if (this.isFull) return { status: 503, message: 'disk is almost full: nothing is accepted until space is freed' }
-    const { answer, isStored } = this.#remote.accept(body)
-    if (isStored) this.#wal.append(RecordType.remoteWrite, [receivedPrefix(this.#options.clock.now()), body])
+  /** @param body as received */
+  acceptRemoteWrite(body: Uint8Array, kind: WriteKind = REMOTE_WRITE_1): WriteAnswer {
+    if (this.isFull) return refused(503, 'disk is almost full: nothing is accepted until space is freed')
+    const { answer, isStored } = this.#remote.accept(body, kind)
+    if (isStored) this.#wal.append(RecordType.write, [writePrefix(this.#options.clock.now(), kind), body])
     return answer
   }
 
@@ -280,8 +283,13 @@ export class IngestEngine {
         this.#batches.replay(payload)
         break
       case RecordType.remoteWrite:
-        this.#remote.accept(payload.slice(RECEIVED_PREFIX_BYTES))
+        this.#remote.accept(payload.slice(RECEIVED_PREFIX_BYTES), REMOTE_WRITE_1)
         break
+      case RecordType.write: {
+        const { kind, body } = readWrite(payload)
+        this.#remote.accept(body, kind)
+        break
+      }
       case RecordType.identity: {
         const { agent, labels } = fromCbor<{ agent: string; labels: Labels }>(payload)
         this.#batches.replayIdentity(agent, labels)

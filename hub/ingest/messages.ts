@@ -1,5 +1,6 @@
 /** What the main thread and the ingest thread say to each other: plain data, bytes transferred where they can be. */
 import type { Ack } from '../../protocol/batch/types.ts'
+import type { WriteKind } from '../../protocol/remote-write/mod.ts'
 import type { ReaderShare } from '../tsdb/contract.ts'
 import type { ReplayReport } from '../wal/mod.ts'
 import type { KnownAgent } from './batches.ts'
@@ -9,7 +10,7 @@ export type ToIngest =
   | { readonly kind: 'batch'; readonly id: number; readonly subject: string; readonly bytes: Uint8Array }
   | { readonly kind: 'local'; readonly id: number; readonly record: LocalRecord }
   | { readonly kind: 'rules'; readonly id: number; readonly results: RuleResults }
-  | { readonly kind: 'remote-write'; readonly id: number; readonly body: Uint8Array }
+  | { readonly kind: 'remote-write'; readonly id: number; readonly write: WriteKind; readonly body: Uint8Array }
   | { readonly kind: 'agents'; readonly agents: readonly KnownAgent[] }
   | { readonly kind: 'cursor'; readonly id: number; readonly agent: string }
   | {

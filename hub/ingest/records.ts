@@ -3,7 +3,8 @@
  * the code that ran when they came; what the hub's own agent and rules say is CBOR, compressed.
  *
  *     batch         [ received f64 ][ cap u32 ][ batch bytes ]       with its (agent, epoch, sequence) in its header
- *     remoteWrite   [ received f64 ][ snappy body ]
+ *     remoteWrite   [ received f64 ][ snappy body ]                  remote write 1.0
+ *     write         [ received f64 ][ format u8 ][ encoding u8 ][ n u16 ][ n of JSON settings ][ body ]   all other ways in
  *     identity      CBOR { agent, labels }                           before the first batch that it applies to
  *     local, rules  zstd of CBOR
  *     agent, source, head   in checkpoints only: cursors and ledger of one agent; a local source; a piece of the head
@@ -11,6 +12,7 @@
 import { Encoder } from 'cbor-x'
 import type { MissedSlots, Scrape, SeriesDefinition } from '../../protocol/batch/types.ts'
 import type { Labels } from '../../protocol/labels/mod.ts'
+import { WRITE_ENCODINGS, WRITE_FORMATS, type WriteKind } from '../../protocol/remote-write/mod.ts'
 import type { Exemplar, Histogram } from '../../protocol/samples/mod.ts'
 
 export const RecordType = {
@@ -19,6 +21,7 @@ export const RecordType = {
   identity: 3,
   local: 4,
   rules: 5,
+  write: 6,
   agent: 16,
   head: 17,
   source: 18,
@@ -39,6 +42,33 @@ export function receivedPrefix(receivedMs: number): Uint8Array {
   new DataView(prefix.buffer).setFloat64(0, receivedMs, true)
   return prefix
 }
+
+export const REMOTE_WRITE_1: WriteKind = { format: 'rw1', encoding: 'snappy' }
+
+export function writePrefix(receivedMs: number, { format, encoding, settings }: WriteKind): Uint8Array {
+  const json = settings ? new TextEncoder().encode(JSON.stringify(settings)) : new Uint8Array(0)
+  const prefix = new Uint8Array(WRITE_PREFIX_BYTES + json.length)
+  prefix.set(receivedPrefix(receivedMs))
+  prefix[8] = WRITE_FORMATS.indexOf(format)
+  prefix[9] = WRITE_ENCODINGS.indexOf(encoding)
+  new DataView(prefix.buffer).setUint16(10, json.length, true)
+  prefix.set(json, WRITE_PREFIX_BYTES)
+  return prefix
+}
+
+/** @throws Error for a kind that a later version wrote */
+export function readWrite(payload: Uint8Array): { readonly kind: WriteKind; readonly body: Uint8Array } {
+  const format = WRITE_FORMATS[payload[8]!]
+  const encoding = WRITE_ENCODINGS[payload[9]!]
+  if (format === undefined || encoding === undefined)
+    throw new Error(`unknown format ${payload[8]} or encoding ${payload[9]} of a write`)
+  const end = WRITE_PREFIX_BYTES + new DataView(payload.buffer, payload.byteOffset).getUint16(10, true)
+  const json = new TextDecoder().decode(payload.subarray(WRITE_PREFIX_BYTES, end))
+  const settings = json === '' ? {} : { settings: JSON.parse(json) as NonNullable<WriteKind['settings']> }
+  return { kind: { format, encoding, ...settings }, body: payload.slice(end) }
+}
+
+const WRITE_PREFIX_BYTES = 12
 
 export function batchPrefix(receivedMs: number, seriesCap: number): Uint8Array {
   const prefix = new Uint8Array(12)

@@ -85,7 +85,7 @@ class Loop {
         this.#answerLater(message.id, engine.acceptRules(message.results))
         break
       case 'remote-write':
-        this.#answerLater(message.id, engine.acceptRemoteWrite(message.body))
+        this.#answerLater(message.id, engine.acceptRemoteWrite(message.body, message.write))
         break
       case 'agents':
         engine.setAgents(message.agents)

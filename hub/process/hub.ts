@@ -257,6 +257,8 @@ export class Hub {
       lastReload: () => this.#lastReload,
       alertmanagers: () => this.#upstream.urls,
       remoteWriteEnabled: settings.remoteWriteEnabled,
+      otlpEnabled: settings.otlpEnabled,
+      otlpSettings: () => this.#loaded.prometheus.otlp,
       lifecycleEnabled: settings.lifecycleEnabled,
       reload: () => this.reload(),
       quit: () => this.#options.onStop(0),

@@ -15,6 +15,7 @@ export type HubSettings = {
   readonly routePrefix: string
   readonly maxConnections: number
   readonly lifecycleEnabled: boolean
+  readonly otlpEnabled: boolean
   readonly remoteWriteEnabled: boolean
   readonly dataPath: string
   readonly retentionTimeMs: number | null
@@ -78,6 +79,7 @@ export function hubSettings({ values }: ParsedFlags): HubSettings {
     routePrefix: prefix === '/' ? '' : `/${prefix.replace(/^\/+|\/+$/g, '')}`.replace(/^\/$/, ''),
     maxConnections: count('web.max-connections'),
     lifecycleEnabled: get('web.enable-lifecycle') === 'true',
+    otlpEnabled: get('web.enable-otlp-receiver') === 'true',
     remoteWriteEnabled: get('web.enable-remote-write-receiver') === 'true',
     dataPath: get('storage.tsdb.path').replace(/\/+$/, '') || '/',
     retentionTimeMs: optional('storage.tsdb.retention.time', parseDuration),

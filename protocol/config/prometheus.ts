@@ -1,6 +1,7 @@
 /** `prometheus.yml` as Prometheus 3.14 reads it, and our key `heliograph:`. Semantics: Prometheus config/config.go. */
 import type { Labels } from '../labels/mod.ts'
 import { labelsFrom } from '../labels/mod.ts'
+import type { OtlpSettings } from '../otlp/mod.ts'
 import type { NameValidationScheme } from '../relabel/mod.ts'
 import {
   ConfigError,
@@ -49,6 +50,8 @@ export type PrometheusConfig = {
   readonly alerting: AlertingConfig
   readonly remoteWrite: readonly RemoteWriteConfig[]
   readonly storage: StorageConfig
+  /** What the `otlp` section sets. */
+  readonly otlp: Partial<OtlpSettings>
   readonly hub: HubConfig
   /** With secrets shown as `<secret>`. */
   readonly redacted: string
@@ -157,6 +160,7 @@ export function loadPrometheusConfig(text: string, options: LoadOptions): Promet
     alerting: raw.alerting ?? { relabel: [], alertmanagers: [] },
     remoteWrite: raw.remote_write ?? [],
     storage: raw.storage ?? { outOfOrderTimeWindowMs: 0, retentionTimeMs: null, retentionSizeBytes: null },
+    otlp: raw.otlp ?? {},
     hub: raw.heliograph ?? HUB_DEFAULTS,
     redacted: redactedYaml(source as Source),
   }

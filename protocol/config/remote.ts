@@ -1,5 +1,7 @@
 /** `remote_write`, `remote_read`, `alerting`, `tracing`, `otlp`, `storage`. Semantics: Prometheus config/config.go. */
+
 import { parseDuration } from '../durations/mod.ts'
+import type { OtlpSettings } from '../otlp/mod.ts'
 import type { RelabelConfig } from '../relabel/mod.ts'
 import {
   boolean,
@@ -265,7 +267,16 @@ export const otlp = object(
         seen.add(name)
       }
     }
-    return raw
+    const set = {
+      translationStrategy: raw.translation_strategy,
+      promoteResourceAttributes: promoted.map((name) => name.trim()),
+      promoteAllResourceAttributes: raw.promote_all_resource_attributes,
+      ignoreResourceAttributes: ignored.map((name) => name.trim()),
+      promoteScopeMetadata: raw.promote_scope_metadata,
+      keepIdentifyingResourceAttributes: raw.keep_identifying_resource_attributes,
+      convertHistogramsToNhcb: raw.convert_histograms_to_nhcb,
+    }
+    return Object.fromEntries(Object.entries(set).filter(([, value]) => value !== undefined)) as Partial<OtlpSettings>
   },
 )
 

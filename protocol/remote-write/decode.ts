@@ -6,8 +6,8 @@
  * Semantics: Prometheus prompb/types.proto, prompb/codec.go and storage/remote/write_handler.go (v3): labels are sorted
  * here; a series without a name, with an invalid or a repeated label is left out and counted, it is not an error.
  */
-import type { Exemplar, Histogram, Metadata } from '../samples/mod.ts'
-import { RemoteWriteError } from './errors.ts'
+import type { FamilyMetadata, SeriesExemplar, SeriesHistogram, WriteColumns } from './columns.ts'
+import { checkLimit } from './errors.ts'
 import { Label, Request, Sample, Series } from './fields.ts'
 import { ProtoReader } from './proto-reader.ts'
 import { readExemplar, readMetadata } from './read-extras.ts'
@@ -17,10 +17,6 @@ import { StringCache } from './string-cache.ts'
 
 export type WriteLimits = { readonly maxSeries: number; readonly maxSamples: number }
 export const DEFAULT_WRITE_LIMITS: WriteLimits = { maxSeries: 1_000_000, maxSamples: 5_000_000 }
-
-export type SeriesHistogram = { readonly series: number; readonly timestampMs: number; readonly histogram: Histogram }
-export type SeriesExemplar = { readonly series: number; readonly exemplar: Exemplar }
-export type FamilyMetadata = { readonly family: string; readonly metadata: Metadata }
 
 /** Keep one per receiver: it remembers label strings. */
 export class WriteRequestDecoder {
@@ -37,8 +33,8 @@ export class WriteRequestDecoder {
    */
   decode(bytes: Uint8Array): WriteRequest {
     const counts = count(bytes)
-    check(counts.series, this.limits.maxSeries, 'series', 'maxSeries')
-    check(counts.samples, this.limits.maxSamples, 'samples', 'maxSamples')
+    checkLimit(counts.series, this.limits.maxSeries, 'series', 'maxSeries')
+    checkLimit(counts.samples, this.limits.maxSamples, 'samples', 'maxSamples')
     const request = new WriteRequest(bytes, counts, this.strings)
     fill(bytes, request, this.strings)
     return request
@@ -52,13 +48,15 @@ export const decodeWriteRequest = (bytes: Uint8Array, limits?: WriteLimits): Wri
 type Counts = { readonly series: number; readonly samples: number }
 
 /** Series s has the samples `[sampleStart[s], sampleStart[s + 1])`. */
-export class WriteRequest {
+export class WriteRequest implements WriteColumns {
   readonly seriesCount: number
   readonly sampleStart: Uint32Array
   /** Milliseconds. */
   readonly timestamps: Float64Array
   /** Bits as sent, stale markers included. */
   readonly values: Float64Array
+  readonly startTimes = null
+  readonly isStrict = false
   readonly histograms: SeriesHistogram[] = []
   readonly exemplars: SeriesExemplar[] = []
   readonly metadata: FamilyMetadata[] = []
@@ -222,12 +220,4 @@ class SeriesFiller {
     }
     reader.end = outerEnd
   }
-}
-
-function check(found: number, limit: number, what: string, setting: string): void {
-  if (found > limit)
-    throw new RemoteWriteError(
-      'too-large',
-      `Cannot accept a remote write of ${found} ${what}: at most ${limit} are allowed (${setting})`,
-    )
 }

@@ -1,7 +1,7 @@
 /** Remote write 1.0 the other way: for uplinks to other systems, benches and tests. */
 import type { Labels } from '../labels/mod.ts'
 import type { Exemplar, Histogram, Span } from '../samples/mod.ts'
-import type { FamilyMetadata } from './decode.ts'
+import type { FamilyMetadata } from './columns.ts'
 import { ExemplarTag, Label, MetadataTag, Request, Sample, Series, SpanTag, HistogramTag as Tag } from './fields.ts'
 import { ProtoWriter } from './proto-writer.ts'
 import { METRIC_TYPES } from './read-extras.ts'

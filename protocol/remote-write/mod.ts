@@ -1,15 +1,25 @@
-/** Remote write 1.0: snappy blocks, and the protobuf message into columns and back. */
+/** Remote write 1.0 and 2.0: snappy blocks, and the protobuf messages into columns and back. */
 export {
-  DEFAULT_WRITE_LIMITS,
-  decodeWriteRequest,
   type FamilyMetadata,
   type SeriesExemplar,
   type SeriesHistogram,
+  WRITE_ENCODINGS,
+  WRITE_FORMATS,
+  type WriteColumns,
+  type WriteEncoding,
+  type WriteFormat,
+  type WriteKind,
+} from './columns.ts'
+export {
+  DEFAULT_WRITE_LIMITS,
+  decodeWriteRequest,
   type WriteLimits,
   type WriteRequest,
   WriteRequestDecoder,
 } from './decode.ts'
+export { WriteRequest2Decoder } from './decode2.ts'
 export { encodeWriteRequest, type WriteSeries } from './encode.ts'
 export { RemoteWriteError } from './errors.ts'
+export { ProtoReader, WireType } from './proto-reader.ts'
 export type { LabelsResult } from './read-labels.ts'
 export { DEFAULT_MAX_INFLATED_BYTES, snappyCompress, snappyDecompress } from './snappy.ts'

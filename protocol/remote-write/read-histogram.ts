@@ -6,7 +6,12 @@ import { type CounterResetHint, type Histogram, type Span, STALE_HIGH, STALE_LOW
 import { SpanTag, HistogramTag as Tag } from './fields.ts'
 import type { ProtoReader } from './proto-reader.ts'
 
-export type HistogramSample = { readonly timestampMs: number; readonly histogram: Histogram }
+export type HistogramSample = {
+  readonly timestampMs: number
+  readonly histogram: Histogram
+  /** Milliseconds, 0 unknown. */
+  readonly startMs: number
+}
 
 /** Reads to the reader's `end`. */
 export function readHistogram(reader: ProtoReader): HistogramSample {
@@ -14,6 +19,7 @@ export function readHistogram(reader: ProtoReader): HistogramSample {
   let isStale = false
   let counterResetHint = 0
   let timestampMs = 0
+  let startMs = 0
   let [count, zeroCount, sum, schema, zeroThreshold] = [0, 0, 0, 0, 0]
   const positiveSpans: Span[] = []
   const negativeSpans: Span[] = []
@@ -79,6 +85,9 @@ export function readHistogram(reader: ProtoReader): HistogramSample {
       case Tag.timestamp:
         timestampMs = reader.int64()
         break
+      case Tag.start:
+        startMs = reader.int64()
+        break
       default:
         reader.skip(tag)
     }
@@ -98,7 +107,7 @@ export function readHistogram(reader: ProtoReader): HistogramSample {
     negativeBuckets: isFloat ? counts.negative : sums(deltas.negative),
     customValues,
   }
-  return { timestampMs, histogram }
+  return { timestampMs, histogram, startMs }
 }
 
 function isStaleBits(reader: ProtoReader, at: number): boolean {

@@ -6,9 +6,9 @@ import { BatchEncoder, type SealedBatch } from '../../../protocol/batch/mod.ts'
 import type { Random } from '../../../protocol/env/mod.ts'
 import { decodePublicKey, generateSeed, publicKeyOfSeed } from '../../../protocol/identity/mod.ts'
 import { type Labels, labelsFrom } from '../../../protocol/labels/mod.ts'
-import { snappyDecompress, WriteRequestDecoder } from '../../../protocol/remote-write/mod.ts'
 import { setStaleAt } from '../../../protocol/samples/mod.ts'
 import { samplesSubject } from '../../../protocol/subjects/mod.ts'
+import { createWriteDecoder } from '../../env/write-decoder.ts'
 import { MemoryDisk, manualClock, memoryLogger, seededRandom } from '../../wal/testing/mod.ts'
 import { createBatchCodec, type EngineOptions, IngestEngine, type KnownAgent, type WriteDecoder } from '../mod.ts'
 import { MemoryHeads } from './memory-head.ts'
@@ -16,8 +16,7 @@ import { MemoryHeads } from './memory-head.ts'
 export const NOW = 1_767_225_600_000
 export const INTERVAL = 15_000
 
-const decoder = new WriteRequestDecoder()
-export const decodeWrite: WriteDecoder = (body) => decoder.decode(snappyDecompress(body))
+export const decodeWrite: WriteDecoder = createWriteDecoder()
 
 export class World {
   readonly random: Random

@@ -1,0 +1,23 @@
+/** How OTLP becomes series. Semantics: Prometheus config.OTLPConfig (v3.14). */
+import type { NameStrategy } from './names.ts'
+
+export type OtlpSettings = {
+  readonly translationStrategy: NameStrategy
+  readonly promoteResourceAttributes: readonly string[]
+  readonly promoteAllResourceAttributes: boolean
+  /** With `promoteAllResourceAttributes`: all but these. */
+  readonly ignoreResourceAttributes: readonly string[]
+  readonly promoteScopeMetadata: boolean
+  readonly keepIdentifyingResourceAttributes: boolean
+  readonly convertHistogramsToNhcb: boolean
+}
+
+export const OTLP_DEFAULTS: OtlpSettings = {
+  translationStrategy: 'UnderscoreEscapingWithSuffixes',
+  promoteResourceAttributes: [],
+  promoteAllResourceAttributes: false,
+  ignoreResourceAttributes: [],
+  promoteScopeMetadata: false,
+  keepIdentifyingResourceAttributes: false,
+  convertHistogramsToNhcb: false,
+}

@@ -1,0 +1,43 @@
+/** What every way in decodes to: series with their samples in columns, and how a body says what it is. */
+import type { Exemplar, Histogram, Metadata } from '../samples/mod.ts'
+import type { LabelsResult } from './read-labels.ts'
+
+/** Messages that writers send: remote write 1.0 and 2.0, and OTLP metrics in protobuf or JSON. */
+export const WRITE_FORMATS = ['rw1', 'rw2', 'otlp', 'otlp-json'] as const
+export type WriteFormat = (typeof WRITE_FORMATS)[number]
+export const WRITE_ENCODINGS = ['snappy', 'zstd', 'gzip', 'identity'] as const
+export type WriteEncoding = (typeof WRITE_ENCODINGS)[number]
+export type WriteKind = {
+  readonly format: WriteFormat
+  readonly encoding: WriteEncoding
+  /** How OTLP becomes series, where it differs from the defaults: it is logged with the body. */
+  readonly settings?: Readonly<Record<string, unknown>>
+}
+
+export type SeriesHistogram = {
+  readonly series: number
+  readonly timestampMs: number
+  readonly histogram: Histogram
+  /** Milliseconds, 0 unknown. */
+  readonly startMs: number
+}
+export type SeriesExemplar = { readonly series: number; readonly exemplar: Exemplar }
+export type FamilyMetadata = { readonly family: string; readonly metadata: Metadata }
+
+/** Series s has the samples `[sampleStart[s], sampleStart[s + 1])`. */
+export interface WriteColumns {
+  readonly seriesCount: number
+  readonly sampleStart: Uint32Array
+  /** Milliseconds. */
+  readonly timestamps: Float64Array
+  /** Bits as sent, stale markers included. */
+  readonly values: Float64Array
+  /** Milliseconds, 0 unknown; null when no sample has one. */
+  readonly startTimes: Float64Array | null
+  readonly histograms: readonly SeriesHistogram[]
+  readonly exemplars: readonly SeriesExemplar[]
+  readonly metadata: readonly FamilyMetadata[]
+  /** Whether a series that is refused makes the answer an error (2.0), or is only counted (1.0). */
+  readonly isStrict: boolean
+  labels(series: number): LabelsResult
+}

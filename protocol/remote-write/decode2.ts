@@ -1,0 +1,283 @@
+/**
+ * Remote write 2.0: `io.prometheus.write.v2.Request` into columns. Strings stand once in a table of symbols; series
+ * refer to them by number. Two passes, one that counts before anything is reserved, one that fills.
+ * Semantics: Prometheus Remote-Write 2.0 specification (2.0-rc.4); storage/remote/write_handler.go, writeV2 (v3.14).
+ */
+import { formatLabels, labelValue, METRIC_NAME } from '../labels/mod.ts'
+import type { Exemplar, Metadata, MetricType } from '../samples/mod.ts'
+import type { FamilyMetadata, SeriesExemplar, SeriesHistogram, WriteColumns } from './columns.ts'
+import { DEFAULT_WRITE_LIMITS, type WriteLimits } from './decode.ts'
+import { checkLimit } from './errors.ts'
+import { Exemplar2, Metadata2, Request2, Sample2, Series2 } from './fields.ts'
+import { ProtoReader } from './proto-reader.ts'
+import { readHistogram } from './read-histogram.ts'
+import { checkLabels, type LabelsResult } from './read-labels.ts'
+import { StringCache } from './string-cache.ts'
+
+/** By the numbers of Metadata.MetricType. */
+const TYPES: readonly MetricType[] = [
+  'unknown',
+  'counter',
+  'gauge',
+  'histogram',
+  'gaugehistogram',
+  'summary',
+  'info',
+  'stateset',
+]
+const MAX_SYMBOLS = 2_000_000
+
+/** Keep one per receiver: it remembers label strings. */
+export class WriteRequest2Decoder {
+  readonly #strings = new StringCache()
+  readonly #limits: WriteLimits
+
+  constructor(limits: WriteLimits = DEFAULT_WRITE_LIMITS) {
+    this.#limits = limits
+  }
+
+  /**
+   * @param bytes the inflated body; borrowed by the result
+   * @throws RemoteWriteError bad-protobuf, too-large
+   */
+  decode(bytes: Uint8Array): WriteColumns {
+    const counts = count(bytes)
+    checkLimit(counts.series, this.#limits.maxSeries, 'series', 'maxSeries')
+    checkLimit(counts.samples, this.#limits.maxSamples, 'samples', 'maxSamples')
+    checkLimit(counts.symbols, MAX_SYMBOLS, 'symbols', 'maxSymbols')
+    return new Request(bytes, counts, this.#strings)
+  }
+}
+
+type Counts = { readonly symbols: number; readonly series: number; readonly samples: number }
+
+function count(bytes: Uint8Array): Counts {
+  const reader = new ProtoReader(bytes)
+  let [symbols, series, samples] = [0, 0, 0]
+  while (reader.at < bytes.length) {
+    const tag = reader.tag()
+    if (tag === Request2.symbol) symbols++
+    if (tag !== Request2.series) {
+      reader.skip(tag)
+      continue
+    }
+    reader.end = reader.lengthEnd()
+    series++
+    while (reader.at < reader.end) {
+      const inner = reader.tag()
+      if (inner === Series2.sample) samples++
+      reader.skip(inner)
+    }
+    reader.end = bytes.length
+  }
+  return { symbols, series, samples }
+}
+
+class Request implements WriteColumns {
+  readonly seriesCount: number
+  readonly sampleStart: Uint32Array
+  readonly timestamps: Float64Array
+  readonly values: Float64Array
+  startTimes: Float64Array | null = null
+  readonly histograms: SeriesHistogram[] = []
+  readonly exemplars: SeriesExemplar[] = []
+  readonly metadata: FamilyMetadata[] = []
+  readonly isStrict = true
+  readonly #bytes: Uint8Array
+  readonly #strings: StringCache
+  readonly #symbolStart: Uint32Array
+  readonly #symbolEnd: Uint32Array
+  /** By series: where its label references stand, all of them together. */
+  readonly #refs: Uint32Array[] = []
+  readonly #problems: (string | null)[] = []
+  #symbols = 0
+  #sample = 0
+
+  constructor(bytes: Uint8Array, counts: Counts, strings: StringCache) {
+    this.#bytes = bytes
+    this.#strings = strings
+    this.seriesCount = counts.series
+    this.sampleStart = new Uint32Array(counts.series + 1)
+    this.timestamps = new Float64Array(counts.samples)
+    this.values = new Float64Array(counts.samples)
+    this.#symbolStart = new Uint32Array(counts.symbols)
+    this.#symbolEnd = new Uint32Array(counts.symbols)
+    const reader = new ProtoReader(bytes)
+    this.#readSymbols(reader)
+    reader.at = 0
+    let series = 0
+    while (reader.at < bytes.length) {
+      const tag = reader.tag()
+      if (tag !== Request2.series) {
+        reader.skip(tag)
+        continue
+      }
+      reader.end = reader.lengthEnd()
+      this.#readSeries(reader, series++)
+      reader.end = bytes.length
+    }
+  }
+
+  labels(series: number): LabelsResult {
+    const refs = this.#refs[series]!
+    if (refs.length % 2 !== 0)
+      return {
+        labels: null,
+        problem: `parsing labels for series ${list(refs)}: invalid labelRefs length ${refs.length}`,
+      }
+    const pairs: (string | null)[] = []
+    for (const ref of refs) {
+      if (ref >= this.#symbols) {
+        const why = `labelRefs ${ref} (name) = ${ref} outside of symbols table (size ${this.#symbols})`
+        return { labels: null, problem: `parsing labels for series ${list(refs)}: ${why}` }
+      }
+      pairs.push(this.#symbol(ref))
+    }
+    const result = checkLabels(pairs)
+    const problem = this.#problems[series] ?? null
+    if (result.labels === null || problem === null) return result
+    return { labels: null, problem: `${problem} for series ${formatLabels(result.labels)}` }
+  }
+
+  #readSymbols(reader: ProtoReader): void {
+    while (reader.at < reader.end) {
+      const tag = reader.tag()
+      if (tag !== Request2.symbol) {
+        reader.skip(tag)
+        continue
+      }
+      const end = reader.lengthEnd()
+      this.#symbolStart[this.#symbols] = reader.at
+      this.#symbolEnd[this.#symbols++] = end
+      reader.at = end
+    }
+  }
+
+  #symbol(ref: number): string | null {
+    return ref < this.#symbols ? this.#strings.text(this.#bytes, this.#symbolStart[ref]!, this.#symbolEnd[ref]!) : null
+  }
+
+  /** Reads to the reader's `end`. */
+  #readSeries(reader: ProtoReader, series: number): void {
+    const end = reader.end
+    const firstSample = this.#sample
+    const firstHistogram = this.histograms.length
+    const refs: number[] = []
+    const exemplars: Exemplar[] = []
+    let metadata: Metadata | null = null
+    let createdMs = 0
+    while (reader.at < end) {
+      const tag = reader.tag()
+      if (tag === Series2.labelRefs || tag === Series2.labelRef) readRefs(reader, tag === Series2.labelRefs, refs)
+      else if (tag === Series2.sample) this.#readSample(reader)
+      else if (tag === Series2.created) createdMs = reader.int64()
+      else if (tag === Series2.histogram || tag === Series2.exemplar || tag === Series2.metadata) {
+        reader.end = reader.lengthEnd()
+        if (tag === Series2.histogram) this.histograms.push({ series, ...readHistogram(reader) })
+        else if (tag === Series2.exemplar) {
+          const exemplar = this.#readExemplar(reader)
+          if (exemplar !== null) exemplars.push(exemplar)
+        } else metadata = this.#readMetadata(reader)
+        reader.end = end
+      } else reader.skip(tag)
+    }
+    this.#refs.push(Uint32Array.from(refs))
+    this.sampleStart[series + 1] = this.#sample
+    for (const exemplar of exemplars) this.exemplars.push({ series, exemplar })
+    if (createdMs !== 0) this.#setCreated(createdMs, firstSample, firstHistogram)
+    const [samples, histograms] = [this.#sample - firstSample, this.histograms.length - firstHistogram]
+    if (samples > 0 && histograms > 0)
+      this.#problems[series] = 'TimeSeries must contain only one of samples or histograms'
+    else if (samples + histograms === 0)
+      this.#problems[series] = 'TimeSeries must contain at least one sample or histogram'
+    if (metadata !== null) this.#keepMetadata(series, metadata)
+  }
+
+  /** Senders of the first drafts say it once a series. */
+  #setCreated(createdMs: number, firstSample: number, firstHistogram: number): void {
+    if (this.#sample > firstSample) {
+      this.startTimes ??= new Float64Array(this.timestamps.length)
+      for (let i = firstSample; i < this.#sample; i++) this.startTimes[i] ||= createdMs
+    }
+    for (let i = firstHistogram; i < this.histograms.length; i++) {
+      const sample = this.histograms[i]!
+      if (sample.startMs === 0) this.histograms[i] = { ...sample, startMs: createdMs }
+    }
+  }
+
+  #readSample(reader: ProtoReader): void {
+    const end = reader.lengthEnd()
+    const sample = this.#sample++
+    const bytes = new Uint8Array(this.values.buffer, 8 * sample, 8)
+    while (reader.at < end) {
+      const tag = reader.tag()
+      if (tag === Sample2.value) {
+        const at = reader.fixed64()
+        for (let i = 0; i < 8; i++) bytes[i] = reader.bytes[at + i]!
+      } else if (tag === Sample2.timestamp) this.timestamps[sample] = reader.int64()
+      else if (tag === Sample2.start) {
+        this.startTimes ??= new Float64Array(this.timestamps.length)
+        this.startTimes[sample] = reader.int64()
+      } else reader.skip(tag)
+    }
+    if (reader.at !== end) reader.fail('a sample reaches past its end')
+  }
+
+  #readExemplar(reader: ProtoReader): Exemplar | null {
+    const refs: number[] = []
+    let value = 0
+    let timestampMs = 0
+    while (reader.at < reader.end) {
+      const tag = reader.tag()
+      if (tag === Exemplar2.labelRefs || tag === Exemplar2.labelRef) readRefs(reader, tag === Exemplar2.labelRefs, refs)
+      else if (tag === Exemplar2.value) value = reader.double()
+      else if (tag === Exemplar2.timestamp) timestampMs = reader.int64()
+      else reader.skip(tag)
+    }
+    const labels = refs.map((ref) => this.#symbol(ref))
+    if (labels.length % 2 !== 0 || labels.includes(null)) return null
+    return { labels: labels as string[], value, timestampMs: timestampMs === 0 ? null : timestampMs }
+  }
+
+  #readMetadata(reader: ProtoReader): Metadata {
+    let [type, help, unit] = [0, 0, 0]
+    while (reader.at < reader.end) {
+      const tag = reader.tag()
+      if (tag === Metadata2.type) type = reader.uint64()
+      else if (tag === Metadata2.help) help = reader.uint64()
+      else if (tag === Metadata2.unit) unit = reader.uint64()
+      else reader.skip(tag)
+    }
+    return { type: TYPES[type] ?? 'unknown', help: this.#symbol(help) ?? '', unit: this.#symbol(unit) ?? '' }
+  }
+
+  /** Metadata comes with each series, and is kept by family. */
+  #keepMetadata(series: number, metadata: Metadata): void {
+    if (metadata.type === 'unknown' && metadata.help === '' && metadata.unit === '') return
+    const { labels } = this.labels(series)
+    if (labels === null) return
+    const family = familyOf(labelValue(labels, METRIC_NAME), metadata.type)
+    // The series of one family stand together.
+    if (this.metadata.at(-1)?.family !== family) this.metadata.push({ family, metadata })
+  }
+}
+
+const PARTS: Readonly<Partial<Record<MetricType, RegExp>>> = {
+  histogram: /_(?:bucket|count|sum)$/,
+  gaugehistogram: /_(?:bucket|gcount|gsum|count|sum)$/,
+  summary: /_(?:count|sum)$/,
+}
+
+const familyOf = (name: string, type: MetricType): string => (PARTS[type] ? name.replace(PARTS[type], '') : name)
+
+function readRefs(reader: ProtoReader, isPacked: boolean, out: number[]): void {
+  if (!isPacked) {
+    out.push(reader.uint64())
+    return
+  }
+  const end = reader.lengthEnd()
+  while (reader.at < end) out.push(reader.uint64())
+  if (reader.at !== end) reader.fail('a list reaches past its end')
+}
+
+const list = (refs: Uint32Array): string => `[${refs.join(' ')}]`
