@@ -25,13 +25,15 @@ const RATE_DATA_S = 75
 
 type Launched = Server & { readonly launcher: Program; readonly dataFolder: string }
 
-async function launch(world: World, name: string): Promise<Launched> {
+const DIRECTLY = { file: process.execPath, args: [path.join(ROOT, 'bench/launcher/start.ts')] }
+const BY_NPM = { file: 'npm', args: ['--prefix', ROOT, 'start'] }
+
+async function launch(world: World, name: string, command = DIRECTLY): Promise<Launched> {
   const [hub, agent, bus] = [await freePort(), await freePort(), await freePort()]
   const dataFolder = path.join(world.folder, name)
   const launcher = world.program({
     name,
-    file: process.execPath,
-    args: [path.join(ROOT, 'bench/launcher/start.ts')],
+    ...command,
     env: {
       HELIO_DATA: dataFolder,
       HELIO_HUB_ADDRESS: `127.0.0.1:${hub}`,
@@ -54,6 +56,10 @@ function answersQueries(server: Launched): Promise<true> {
   })
 }
 
+function commandExists(name: string): boolean {
+  return (process.env['PATH'] ?? '').split(':').some((folder) => fs.existsSync(path.join(folder, name)))
+}
+
 /** Pids of the hub or the agent of one launcher. */
 function childOf({ launcher }: Launched, entry: 'hub' | 'agent'): number {
   const children = fs.readFileSync(`/proc/${launcher.pid}/task/${launcher.pid}/children`, 'utf8').trim().split(' ')
@@ -67,7 +73,9 @@ function childOf({ launcher }: Launched, entry: 'hub' | 'agent'): number {
 async function stopsWith(world: World, { launcher }: Launched, signal: 'SIGINT' | 'SIGTERM'): Promise<void> {
   const started = performance.now()
   launcher.signal(signal)
-  const exit = await launcher.exited
+  // An orphan would hold the output open for ever.
+  const exit = await Promise.race([launcher.exited, sleep(STOP_LIMIT_MS).then(() => null)])
+  assert.ok(exit, `stopping took more than ${STOP_LIMIT_MS} ms; left: ${world.survivors()}`)
   const tookMs = performance.now() - started
   assert.ok(tookMs < STOP_LIMIT_MS, `stopping took ${Math.round(tookMs)} ms`)
   assert.deepEqual(exit, { code: 0, signal: null }, launcher.tail())
@@ -159,6 +167,15 @@ test('Ctrl-C stops everything, and a second start goes on with the same data', a
     assert.equal(fs.readFileSync(path.join(first.dataFolder, 'hub/prometheus.yml'), 'utf8'), config)
     first.launcher.signal('SIGINT')
     assert.deepEqual(await first.launcher.exited, { code: 0, signal: null })
+  })
+})
+
+// npm passes a signal on to the shell it started, and a shell that waits for its command dies alone.
+test('SIGTERM to npm alone stops everything', { skip: !commandExists('npm') && 'npm is not installed' }, async () => {
+  await withWorld(async (world) => {
+    const server = await launch(world, 'by-npm', BY_NPM)
+    await answersQueries(server)
+    await stopsWith(world, server, 'SIGTERM')
   })
 })
 

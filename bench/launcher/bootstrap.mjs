@@ -5,25 +5,26 @@
 import { spawn, spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import fs from 'node:fs'
+import os from 'node:os'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 
 export const ROOT = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '../..')
 /** The pinned Node 26: a file of the platform package, linked by npm. */
 export const NODE = path.join(ROOT, 'node_modules/.bin/node')
+const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP']
 const STAMP = path.join(ROOT, 'node_modules/.heliograph-installed')
 
 /** Installs what package-lock.json names, unless just that is installed already. */
-export function ensureInstalled() {
+export async function ensureInstalled() {
   const lock = fs.readFileSync(path.join(ROOT, 'package-lock.json'))
   const wanted = createHash('sha256').update(lock).digest('hex')
   const have = fs.existsSync(STAMP) ? fs.readFileSync(STAMP, 'utf8') : ''
   if (have !== wanted || !fs.existsSync(NODE)) {
     console.error('heliograph: installing dependencies (npm ci)')
     const args = ['ci', '--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error']
-    const result = spawnSync('npm', args, { cwd: ROOT, stdio: ['ignore', 'inherit', 'inherit'], env: npmEnvironment() })
-    if (result.error) fail(`npm could not be started: ${result.error.message}`)
-    if (result.status !== 0) fail(`npm ci failed with status ${result.status}`)
+    const status = await runStep('npm', args, { env: npmEnvironment() })
+    if (status !== 0) fail(`npm ci failed with status ${status}`)
     fs.writeFileSync(STAMP, wanted)
   }
   const version = spawnSync(NODE, ['--version'], { encoding: 'utf8' })
@@ -36,7 +37,7 @@ export function ensureInstalled() {
 }
 
 /** Builds hub/ui into hub/ui/dist, unless it is newer than all of its sources. */
-export function ensureUiBuilt() {
+export async function ensureUiBuilt() {
   const source = path.join(ROOT, 'hub/ui')
   const config = path.join(source, 'vite.config.ts')
   if (!fs.existsSync(config)) return
@@ -45,11 +46,35 @@ export function ensureUiBuilt() {
   if (builtAt > newest(source)) return
   console.error('heliograph: building the page (vite build)')
   const vite = path.join(ROOT, 'node_modules/vite/bin/vite.js')
-  const result = spawnSync(NODE, [vite, 'build', '--config', config, '--logLevel', 'warn', source], {
-    cwd: ROOT,
-    stdio: ['ignore', 'inherit', 'inherit'],
+  const status = await runStep(NODE, [vite, 'build', '--config', config, '--logLevel', 'warn', source])
+  if (status !== 0) fail(`vite build failed with status ${status}`)
+}
+
+/**
+ * Runs one program of the preparation to its end. A signal that reaches us meanwhile is passed on, and ends us once it
+ * has ended that program: SIGTERM for npm alone must leave no orphan that goes on installing.
+ * @returns its exit status
+ */
+export function runStep(file, args, options = {}) {
+  return new Promise((resolve) => {
+    const stdio = options.stdio ?? ['ignore', 'inherit', 'inherit']
+    const child = spawn(file, args, { cwd: ROOT, stdio, env: options.env ?? process.env })
+    let received = null
+    const handlers = {}
+    for (const signal of SIGNALS) {
+      handlers[signal] = () => {
+        received = signal
+        child.kill(signal)
+      }
+      process.on(signal, handlers[signal])
+    }
+    child.on('error', (error) => fail(`${file} could not be started: ${error.message}`))
+    child.on('close', (code, endedBy) => {
+      for (const signal of SIGNALS) process.off(signal, handlers[signal])
+      if (received !== null) process.exit(128 + os.constants.signals[received])
+      resolve(code ?? 128 + os.constants.signals[endedBy])
+    })
   })
-  if (result.status !== 0) fail(`vite build failed with status ${result.status}`)
 }
 
 function newest(dir) {
@@ -69,7 +94,7 @@ export function runPinned(entry, args, options = {}) {
     stdio: 'inherit',
     env: { ...process.env, ...options.env },
   })
-  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal))
+  for (const signal of SIGNALS) process.on(signal, () => child.kill(signal))
   child.on('exit', (code, signal) => process.exit(code ?? (signal === 'SIGINT' ? 130 : 143)))
   child.on('error', (error) => fail(error.message))
 }

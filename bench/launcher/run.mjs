@@ -3,5 +3,5 @@ import { ensureInstalled, fail, ROOT, runPinned } from './bootstrap.mjs'
 
 const [entry, ...args] = process.argv.slice(2)
 if (!entry) fail('usage: run.mjs ENTRY.ts [ARGS…]')
-ensureInstalled()
+await ensureInstalled()
 runPinned(entry, args, { cwd: process.env.INIT_CWD ?? ROOT })

@@ -3,22 +3,22 @@
  * ends with `N passed, N failed`. Arguments are test files or folders to run instead of all.
  */
 import { spawnSync } from 'node:child_process'
-import { ensureInstalled, ensureUiBuilt, NODE, ROOT, runPinned } from './bootstrap.mjs'
+import { ensureInstalled, ensureUiBuilt, NODE, ROOT, runPinned, runStep } from './bootstrap.mjs'
 
 const DEBIAN = ['prometheus', 'chromium', 'memcached', 'haproxy', 'ca-certificates']
 const PROGRAMS = { prometheus: 'promtool', chromium: 'chromium', memcached: 'memcached', haproxy: 'haproxy' }
 
-ensureInstalled()
-ensureDebianPackages()
-ensureUiBuilt()
-step('type check', [`${ROOT}/node_modules/typescript/bin/tsc`, '-p', ROOT])
-step('lint', [`${ROOT}/node_modules/@biomejs/biome/bin/biome`, 'check', '--diagnostic-level=error', ROOT])
+await ensureInstalled()
+await ensureDebianPackages()
+await ensureUiBuilt()
+await step('type check', [`${ROOT}/node_modules/typescript/bin/tsc`, '-p', ROOT])
+await step('type check of the page', [`${ROOT}/node_modules/typescript/bin/tsc`, '-p', `${ROOT}/hub/ui`])
+await step('lint', [`${ROOT}/node_modules/@biomejs/biome/bin/biome`, 'check', '--diagnostic-level=error', ROOT])
 runPinned('bench/launcher/test.ts', process.argv.slice(2), { cwd: ROOT })
 
-function step(name, args) {
+async function step(name, args) {
   console.error(`heliograph: ${name}`)
-  const result = spawnSync(NODE, args, { cwd: ROOT, stdio: ['ignore', 'inherit', 'inherit'] })
-  if (result.status !== 0) {
+  if ((await runStep(NODE, args)) !== 0) {
     console.log(`${name} failed`)
     console.log('0 passed, 1 failed')
     process.exit(1)
@@ -26,7 +26,7 @@ function step(name, args) {
 }
 
 /** Best effort: tests whose program is missing skip with that reason. */
-function ensureDebianPackages() {
+async function ensureDebianPackages() {
   const missing = DEBIAN.filter((name) => PROGRAMS[name] && !onPath(PROGRAMS[name]))
   if (missing.length === 0) return
   if (process.getuid?.() !== 0 || !onPath('apt-get')) {
@@ -38,9 +38,8 @@ function ensureDebianPackages() {
   console.error(`heliograph: installing Debian packages: ${missing.join(' ')}`)
   const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' }
   const options = { stdio: ['ignore', 'ignore', 'inherit'], env }
-  spawnSync('apt-get', ['update', '-qq'], options)
-  const result = spawnSync('apt-get', ['install', '-y', '-qq', '--no-install-recommends', ...missing], options)
-  if (result.status !== 0)
+  await runStep('apt-get', ['update', '-qq'], options)
+  if ((await runStep('apt-get', ['install', '-y', '-qq', '--no-install-recommends', ...missing], options)) !== 0)
     console.error('heliograph: apt-get install failed; the tests that need these packages will skip')
 }
 
