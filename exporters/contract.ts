@@ -4,8 +4,12 @@ import { parseGoDuration } from './durations.ts'
 
 export interface Exporter {
   readonly name: string
-  /** Never rejects for what a collector could not read: that is told by the exporter's own metrics. */
-  collect(): Promise<readonly MetricFamily[]>
+  /**
+   * Never rejects for what a collector could not read: that is told by the exporter's own metrics.
+   * @param parameters of the URL, for exporters that choose by them (`collect[]`, `exclude[]`); others ignore them
+   * @throws ParameterError for those that it cannot use
+   */
+  collect(parameters?: URLSearchParams): Promise<readonly MetricFamily[]>
   /**
    * One target named by the caller, for exporters that upstream serves at `/scrape?target=` or `/probe?target=`.
    * @throws FlagError for parameters that it cannot use
@@ -23,6 +27,14 @@ export class FlagError extends Error {
     super(`Flag ${flag}: ${problem}`)
     this.name = 'FlagError'
     this.flag = flag
+  }
+}
+
+/** What a URL asks for cannot be given; the message is the answer, in upstream's words. */
+export class ParameterError extends Error {
+  constructor(message: string) {
+    super(message)
+    this.name = 'ParameterError'
   }
 }
 

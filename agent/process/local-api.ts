@@ -1,5 +1,5 @@
 /** The agent's own HTTP: metrics of everything and of one exporter, health, lifecycle. */
-import type { Exporter } from '../../exporters/contract.ts'
+import { type Exporter, ParameterError } from '../../exporters/contract.ts'
 import type { HttpHandler } from '../../protocol/env/mod.ts'
 import { type MetricFamily, TEXT_CONTENT_TYPE, writeExposition } from '../../protocol/exposition/mod.ts'
 import { labelsToObject } from '../../protocol/labels/mod.ts'
@@ -21,7 +21,7 @@ export type LocalApiDeps = {
 
 export function localApi(deps: LocalApiDeps): HttpHandler {
   return async (request) => {
-    const { pathname } = new URL(request.url)
+    const { pathname, searchParams } = new URL(request.url)
     const isRead = request.method === 'GET' || request.method === 'HEAD'
     const isWrite = request.method === 'POST' || request.method === 'PUT'
     if (pathname === '/-/healthy' && isRead) return text('Heliograph agent is Healthy.\n')
@@ -38,12 +38,22 @@ export function localApi(deps: LocalApiDeps): HttpHandler {
       const name = pathname.slice('/metrics/'.length)
       if (name === 'agent') return metrics(await deps.own())
       const exporter = deps.exporters().find((each) => each.name === name)
-      return exporter ? metrics(await exporter.collect()) : text(`no exporter "${name}" is enabled\n`, 404)
+      return exporter ? chosen(exporter, searchParams) : text(`no exporter "${name}" is enabled\n`, 404)
     }
     if (pathname === '/api/v1/targets') return targets(deps)
     if (pathname === '/version') return json({ version: deps.version })
     if (pathname === '/') return text(landing(deps))
     return text('404 page not found\n', 404)
+  }
+}
+
+/** One exporter's page, of what the parameters choose. */
+async function chosen(exporter: Exporter, parameters: URLSearchParams): Promise<Response> {
+  try {
+    return metrics(await exporter.collect(parameters))
+  } catch (error) {
+    if (error instanceof ParameterError) return text(`${error.message}\n`, 400)
+    throw error
   }
 }
 

@@ -42,6 +42,30 @@ test('every collector tells what the real node exporter tells', { skip: missing 
   }),
 )
 
+test('collect[] and exclude[] choose as with the real node exporter', { skip: missing }, () =>
+  withWorld(async (world) => {
+    const agent = await world.startAgent({ exporters: '{ node: {} }', scrapeInterval: '1h' })
+    const port = await freePort()
+    const args = [`--web.listen-address=127.0.0.1:${port}`, '--web.disable-exporter-metrics']
+    world.program({ name: 'node-exporter', file: program(), args }).spawn()
+    await until('the node exporter answers', async () => (await fetch(`http://127.0.0.1:${port}/`)).ok)
+    for (const query of [
+      'collect[]=time&collect[]=loadavg',
+      'collect[]=oracle',
+      'collect[]=perf',
+      'collect[]=cpu&exclude[]=cpu',
+    ]) {
+      const [ours, theirs] = await Promise.all(
+        [`${agent.url}/metrics/node`, `http://127.0.0.1:${port}/metrics`].map((url) => fetch(`${url}?${query}`)),
+      )
+      assert.equal(ours!.status, theirs!.status, query)
+      const [mine, upstream] = [await ours!.text(), await theirs!.text()]
+      if (ours!.ok) compare(parse(mine), parse(upstream))
+      else assert.equal(mine.trim(), upstream.trim())
+    }
+  }),
+)
+
 test('interfaces over netlink are those of the real node exporter', { skip: missing }, () =>
   withWorld(async (world) => {
     const on = ['netclass', 'netclass.netlink', 'netclass_rtnl.with-stats']

@@ -4,7 +4,7 @@
  */
 import type { Clock, Disk, Kernel, Logger, Net, Random } from '../../protocol/env/mod.ts'
 import type { Metric, MetricFamily } from '../../protocol/exposition/mod.ts'
-import { booleanFlag, type Exporter, FlagError, type Flags, stringFlag } from '../contract.ts'
+import { booleanFlag, type Exporter, FlagError, type Flags, ParameterError, stringFlag } from '../contract.ts'
 import { type Collector, family, NoDataError, type NodeContext, single } from './collector.ts'
 import { COLLECTORS } from './collectors.ts'
 import { socketOfAddress } from './dbus.ts'
@@ -78,10 +78,11 @@ export function createNodeExporter(options: NodeOptions): Exporter {
 
   return {
     name: 'node',
-    async collect() {
-      const runs = await Promise.all(collectors.map(run))
+    async collect(parameters) {
+      const asked = parameters ? chooseCollectors(collectors, parameters) : collectors
+      const runs = await Promise.all(asked.map(run))
       const each = (value: (run: (typeof runs)[number]) => number): Metric[] =>
-        runs.map((result, i) => ({ labels: ['collector', collectors[i]!.name], value: value(result) }))
+        runs.map((result, i) => ({ labels: ['collector', asked[i]!.name], value: value(result) }))
       return [
         ...uniqueNames(runs.flatMap(({ families }) => families)),
         family(
@@ -111,6 +112,26 @@ export function createNodeExporter(options: NodeOptions): Exporter {
       for (const collector of collectors) collector.close?.()
     },
   }
+}
+
+/**
+ * Those of `collect[]`, or all but those of `exclude[]`. Semantics: node_exporter node_exporter.go, ServeHTTP.
+ * Differs: excluding everything leaves nothing; upstream then shows everything.
+ */
+function chooseCollectors(collectors: readonly Collector[], parameters: URLSearchParams): readonly Collector[] {
+  const collect = parameters.getAll('collect[]')
+  const exclude = parameters.getAll('exclude[]')
+  if (collect.length > 0 && exclude.length > 0)
+    throw new ParameterError('Combined collect and exclude queries are not allowed.')
+  for (const name of collect) {
+    if (collectors.some((collector) => collector.name === name)) continue
+    const problem = COLLECTORS[name] ? 'disabled' : 'missing'
+    const reason = `couldn't create collector: ${problem} collector: ${name}`
+    throw new ParameterError(`Couldn't create filtered metrics handler: ${reason}`)
+  }
+  return collect.length > 0
+    ? collectors.filter(({ name }) => collect.includes(name))
+    : collectors.filter(({ name }) => !exclude.includes(name))
 }
 
 /**

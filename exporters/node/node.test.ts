@@ -143,6 +143,41 @@ test('a collector that needs system calls or sockets says so where it gets none'
   }
 })
 
+const chosen: readonly [query: string, collectors: readonly string[]][] = [
+  ['collect[]=loadavg&collect[]=time', ['loadavg', 'time']],
+  ['collect[]=time&collect[]=time', ['time']],
+  ['exclude[]=loadavg', ['time']],
+  ['exclude[]=loadavg&exclude[]=time', []],
+  ['other=1', ['loadavg', 'time']],
+]
+for (const [query, collectors] of chosen) {
+  test(`of loadavg and time, ?${query} runs ${collectors.join(', ') || 'none'}`, async () => {
+    const flags = { 'collector.disable-defaults': 'true', 'collector.loadavg': 'true', 'collector.time': 'true' }
+    const families = await createNodeExporter({ ...env, flags, version: 't' }).collect(new URLSearchParams(query))
+    const success = families.find(({ name }) => name === 'node_scrape_collector_success')!
+    assert.deepEqual(
+      success.metrics.map(({ labels }) => labels[1]),
+      collectors,
+    )
+  })
+}
+
+const unusable: readonly [query: string, message: RegExp][] = [
+  ['collect[]=time&exclude[]=loadavg', /^Combined collect and exclude queries are not allowed\.$/],
+  [
+    'collect[]=oracle',
+    /^Couldn't create filtered metrics handler: couldn't create collector: missing collector: oracle$/,
+  ],
+  ['collect[]=cpu', /disabled collector: cpu$/],
+]
+for (const [query, message] of unusable) {
+  test(`?${query} is refused`, async () => {
+    const flags = { 'collector.disable-defaults': 'true', 'collector.loadavg': 'true', 'collector.time': 'true' }
+    const exporter = createNodeExporter({ ...env, flags, version: 't' })
+    await assert.rejects(exporter.collect(new URLSearchParams(query)), { name: 'ParameterError', message })
+  })
+}
+
 test('a textfile cannot repeat a family of a collector with another type', async () => {
   const directory = temporaryFolder()
   fs.writeFileSync(path.join(directory, 'a.prom'), '# TYPE node_load1 counter\nnode_load1 7\nmine 1\n')
