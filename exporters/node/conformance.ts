@@ -40,6 +40,8 @@ const IDLE_LOOPBACK: Readonly<Record<string, string>> = {
   ].join('\n'),
   'collector/fixtures/sys/class/net/lo/statistics/rx_nohandler': '0',
 }
+/** A file that is there, to stand for those that are not. */
+const LOADAVG = 'collector/fixtures/proc/loadavg'
 const TREES = ['fixtures', 'fixtures_hidepid', 'fixtures_bindmount']
 
 /**
@@ -87,7 +89,11 @@ async function endToEnd(cases: NodeCases, expected: string, root: string, env: N
     ...cases.flags.map((flag) => flag.replace('=fixtures/', '=collector/fixtures/')),
   ])
   const fixtures = mapped(env.disk, trees(root, 'collector/'))
-  const disk: Disk = { ...fixtures, readText: (path) => IDLE_LOOPBACK[path] ?? fixtures.readText(path) }
+  const disk: Disk = {
+    ...fixtures,
+    readText: (path) => IDLE_LOOPBACK[path] ?? fixtures.readText(path),
+    stat: (path, options) => fixtures.stat(IDLE_LOOPBACK[path] === undefined ? path : LOADAVG, options),
+  }
   const got = await pageOf({ ...env, disk }, flags)
   const skip = new RegExp(cases.skipLinesMatching)
   const ofInterest = (line: string): boolean =>

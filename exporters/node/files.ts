@@ -61,13 +61,19 @@ export function words(text: string): string[] {
   return trimmed === '' ? [] : trimmed.split(/\s+/)
 }
 
-/** `1,3-5,9` of the kernel's CPU lists. */
+/** More than any kernel is built for. */
+const CPUS_MAX = 65_536
+
+/** `1,3-5,9` of the kernel's CPU lists. @throws Error for more CPUs than there can be */
 export function parseCpuList(text: string): number[] {
   const out: number[] = []
   for (const part of text.trim().split(',')) {
     if (part === '') continue
     const [first, last = first] = part.split('-')
-    for (let cpu = Number(first); cpu <= Number(last); cpu++) out.push(cpu)
+    for (let cpu = Number(first); cpu <= Number(last); cpu++) {
+      if (out.length === CPUS_MAX) throw new Error(`CPU list of more than ${CPUS_MAX}: "${part}"`)
+      out.push(cpu)
+    }
   }
   return out
 }

@@ -5,9 +5,11 @@
 import type { Clock, Disk, Kernel, Logger, Net, Random } from '../../protocol/env/mod.ts'
 import type { Metric, MetricFamily } from '../../protocol/exposition/mod.ts'
 import { booleanFlag, type Exporter, FlagError, type Flags, ParameterError, stringFlag } from '../contract.ts'
+import { boundedDisk } from './bounded-disk.ts'
 import { type Collector, family, NoDataError, type NodeContext, single } from './collector.ts'
 import { COLLECTORS } from './collectors.ts'
 import { socketOfAddress } from './dbus.ts'
+import { checkNumbers, uniqueSeries } from './page.ts'
 
 export { readMounts } from './filesystem.ts'
 
@@ -30,7 +32,8 @@ const SYSTEM_BUS = '/var/run/dbus/system_bus_socket'
 
 /** @throws FlagError for a flag it does not know or cannot use */
 export function createNodeExporter(options: NodeOptions): Exporter {
-  const { disk, clock, log, kernel, net, flags: given, version } = options
+  const { clock, log, kernel, net, flags: given, version } = options
+  const disk = boundedDisk(options.disk)
   const flags = withoutOldNames(given, log)
   checkFlags(flags)
   const context: NodeContext = {
@@ -62,6 +65,7 @@ export function createNodeExporter(options: NodeOptions): Exporter {
       const result = collector.update()
       // A collector that has its answer at once does not wait for the others to have theirs.
       const families = result instanceof Promise ? await result : result
+      if (collector.name !== 'textfile') checkNumbers(families)
       const took = seconds()
       complained.delete(collector.name)
       return { families, seconds: took, ok: true }
@@ -84,7 +88,7 @@ export function createNodeExporter(options: NodeOptions): Exporter {
       const each = (value: (run: (typeof runs)[number]) => number): Metric[] =>
         runs.map((result, i) => ({ labels: ['collector', asked[i]!.name], value: value(result) }))
       return [
-        ...uniqueNames(runs.flatMap(({ families }) => families)),
+        ...uniqueSeries(runs.flatMap(({ families }) => families)),
         family(
           'gauge',
           'scrape_collector_duration_seconds',
@@ -132,24 +136,6 @@ function chooseCollectors(collectors: readonly Collector[], parameters: URLSearc
   return collect.length > 0
     ? collectors.filter(({ name }) => collect.includes(name))
     : collectors.filter(({ name }) => !exclude.includes(name))
-}
-
-/**
- * A name once: samples of one family may come from two collectors, and a textfile may use any name. Of families with
- * another type the first counts; so it does of samples with the same labels.
- */
-function uniqueNames(families: readonly MetricFamily[]): MetricFamily[] {
-  const byName = new Map<string, MetricFamily>()
-  for (const family of families) {
-    const known = byName.get(family.name)
-    if (!known) byName.set(family.name, family)
-    else if (known.type === family.type && known.type !== 'histogram' && known.type !== 'summary') {
-      const taken = new Set(known.metrics.map(({ labels }) => labels.join('\0')))
-      const added = family.metrics.filter(({ labels }) => !taken.has(labels.join('\0')))
-      byName.set(family.name, { ...known, metrics: [...known.metrics, ...added] })
-    }
-  }
-  return [...byName.values()]
 }
 
 const OWN_FLAGS = ['path.procfs', 'path.sysfs', 'path.rootfs', 'path.udev.data', 'collector.disable-defaults']

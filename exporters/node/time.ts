@@ -4,6 +4,8 @@ import { type Collector, family, type NodeContext, single } from './collector.ts
 import { readOptional } from './files.ts'
 
 export function timeCollector({ clock, disk, sysfs }: NodeContext): Collector {
+  // Made once: it loads the rules of every zone.
+  const zone = new Intl.DateTimeFormat('en', { timeZoneName: 'short' })
   return {
     name: 'time',
     update() {
@@ -14,7 +16,7 @@ export function timeCollector({ clock, disk, sysfs }: NodeContext): Collector {
       const out: MetricFamily[] = [
         single('gauge', 'time_seconds', 'System time in seconds since epoch (1970).', now / 1000),
         family('gauge', 'time_zone_offset_seconds', 'System time zone offset in seconds.', [
-          { labels: ['time_zone', zoneName(date)], value: offset },
+          { labels: ['time_zone', zoneName(zone, date)], value: offset },
         ]),
       ]
       const available: Metric[] = []
@@ -43,7 +45,6 @@ export function timeCollector({ clock, disk, sysfs }: NodeContext): Collector {
 }
 
 /** The abbreviation where the runtime has one (`CET`, `UTC`), else its offset (`GMT+2`). */
-function zoneName(date: Date): string {
-  const parts = new Intl.DateTimeFormat('en', { timeZoneName: 'short' }).formatToParts(date)
-  return parts.find(({ type }) => type === 'timeZoneName')?.value ?? 'UTC'
+function zoneName(format: Intl.DateTimeFormat, date: Date): string {
+  return format.formatToParts(date).find(({ type }) => type === 'timeZoneName')?.value ?? 'UTC'
 }
