@@ -123,6 +123,11 @@ test('an embedded agent records through localSink(): no identity labels, stale b
       ],
     )
     assert.deepEqual(world.heads.last.dump(), expected)
+    const { agents } = await ingest.status()
+    assert.deepEqual(
+      agents.map(({ agent, isLocal, samples }) => [agent, isLocal, samples]),
+      [['embedded', true, 3]],
+    )
     assert.equal(world.heads.last.families.get('up')?.help, 'h')
     if (checkpoint) await ingest.checkpoint()
     await ingest.close()

@@ -48,6 +48,44 @@ test('missed slots keep their reason, and what was collected after all is no gap
   assert.deepEqual(gaps(ledger).at(-1), [12, 12, 'overrun'])
 })
 
+const announcement = fc.record({
+  fromMs: fc.nat(60_000),
+  slots: fc.nat(20),
+  intervalMs: fc.constantFrom(0, 1000, 1500, 5000),
+  reason: fc.constantFrom<MissReason | null>(null, null, 'overwritten', 'agent_down'),
+})
+
+test('what was stored wins over what was announced, on any grid, and no gap ends before it begins', () => {
+  fc.assert(
+    fc.property(fc.array(announcement, { maxLength: 12 }), fc.constantFrom(1, 250, 500), (announced, grain) => {
+      const ledger = new Ledger()
+      const stored = new Set<number>()
+      const missed = new Set<number>()
+      for (const { fromMs, slots, intervalMs, reason } of announced) {
+        const first = fromMs - (fromMs % grain)
+        const last = first + slots * intervalMs
+        // Of a single slot, the interval may be 0.
+        for (let slotMs = first; slotMs <= last; slotMs += Math.max(1, intervalMs)) {
+          if (reason === null) ledger.collected({ target: 't', slotMs, intervalMs })
+          ;(reason === null ? stored : missed).add(slotMs)
+        }
+        if (reason !== null) ledger.missed({ target: 't', fromMs: first, toMs: last, intervalMs, reason })
+      }
+      const found = new Set<number>()
+      for (const { fromMs, toMs, intervalMs, reason } of Ledger.load(ledger.save()).gaps(-1e9, 1e9, true)) {
+        assert.ok(fromMs <= toMs, `${reason} from ${fromMs} to ${toMs}`)
+        for (let slotMs = fromMs; slotMs <= toMs; slotMs += intervalMs) {
+          assert.ok(!stored.has(slotMs), `${slotMs} was stored, and yet is ${reason}`)
+          if (reason !== 'unknown') found.add(slotMs)
+        }
+      }
+      const byTime = (a: number, b: number): number => a - b
+      assert.deepEqual([...found].sort(byTime), [...missed].filter((slot) => !stored.has(slot)).sort(byTime))
+    }),
+    { numRuns: 500 },
+  )
+})
+
 test('gaps are clipped to the range that was asked for', () => {
   const ledger = new Ledger()
   collect(ledger, 0, 20)

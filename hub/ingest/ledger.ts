@@ -129,29 +129,64 @@ function* gapsOf(
       yield {
         target,
         fromMs: coveredTo + interval,
-        toMs: run.fromMs - run.intervalMs,
+        toMs: lastSlotBefore(run, coveredTo, interval),
         intervalMs: interval,
         reason: complete ? 'unknown' : 'pending',
       }
     if (run.reason !== null) yield* uncovered(target, run, collected)
     if (run.toMs >= coveredTo) {
       coveredTo = run.toMs
-      interval = run.intervalMs
+      interval = stepOf(run)
     }
   }
 }
 
+/** On the grid that went before, which need not be that of `run`. */
+function lastSlotBefore(run: SlotRun, coveredToMs: number, intervalMs: number): number {
+  const slots = Math.floor((run.fromMs - coveredToMs) / intervalMs - 0.5)
+  return coveredToMs + Math.max(1, slots) * intervalMs
+}
+
+/** The slots of a missed run that were not stored after all: what was stored wins over any announcement. */
 function* uncovered(target: string, run: SlotRun, collected: readonly SlotRun[]): Generator<Gap> {
-  const { intervalMs } = run
+  const intervalMs = stepOf(run)
   const reason = run.reason!
+  const stored = collected.flatMap((other) => [...sharedSlots(run, other)]).sort((a, b) => a[0] - b[0])
   let from = run.fromMs
-  for (const other of collected) {
-    if (other.toMs < from) continue
-    if (other.fromMs > run.toMs) break
-    if (other.fromMs > from) yield { target, fromMs: from, toMs: other.fromMs - intervalMs, intervalMs, reason }
-    from = other.toMs + intervalMs
+  for (const [first, last] of stored) {
+    if (first > from) yield { target, fromMs: from, toMs: first - intervalMs, intervalMs, reason }
+    from = Math.max(from, last + intervalMs)
   }
   if (from <= run.toMs) yield { target, fromMs: from, toMs: run.toMs, intervalMs, reason }
+}
+
+/** The slots that two runs have in common, as stretches on the grid of `run`. */
+function* sharedSlots(run: SlotRun, other: SlotRun): Generator<readonly [firstMs: number, lastMs: number]> {
+  const toMs = Math.min(run.toMs, other.toMs)
+  if (Math.max(run.fromMs, other.fromMs) > toMs) return
+  const step = stepOf(run)
+  const otherStep = stepOf(other)
+  if (otherStep === step && (other.fromMs - run.fromMs) % step === 0) {
+    yield [Math.max(run.fromMs, other.fromMs), toMs]
+    return
+  }
+  // Another interval or offset, as after a reload: slots meet once in a common multiple of both intervals, if at all.
+  const periodMs = (step / greatestCommonDivisor(step, otherStep)) * otherStep
+  const skipped = Math.max(0, Math.ceil((run.fromMs - other.fromMs) / otherStep))
+  const startMs = other.fromMs + skipped * otherStep
+  for (let slot = startMs; slot < startMs + periodMs && slot <= toMs; slot += otherStep) {
+    if ((slot - run.fromMs) % step !== 0) continue
+    for (let shared = slot; shared <= toMs; shared += periodMs) yield [shared, shared]
+    return
+  }
+}
+
+/** A single slot has no interval: it lies on the grid of whole milliseconds. */
+const stepOf = (run: SlotRun): number => Math.max(1, run.intervalMs)
+
+function greatestCommonDivisor(a: number, b: number): number {
+  while (b !== 0) [a, b] = [b, a % b]
+  return a
 }
 
 const clip = (gap: Gap, fromMs: number, toMs: number): Gap => ({

@@ -14,7 +14,7 @@ import type { LocalRecord, RuleResults } from './records.ts'
 
 export type LocalIntakeOptions = { readonly head: Appender; readonly log: Logger; readonly counters: IngestCounters }
 
-type Source = { epoch: number; dictionary: Dictionary; ledger: Ledger; newestMs: number }
+type Source = { epoch: number; dictionary: Dictionary; ledger: Ledger; newestMs: number; samples: number }
 
 export type SourceSave = {
   readonly source: string
@@ -23,6 +23,7 @@ export type SourceSave = {
   readonly refs: Uint8Array
   readonly ledger: LedgerState
   readonly newestMs: number
+  readonly samples: number
 }
 
 export class LocalIntake {
@@ -54,6 +55,7 @@ export class LocalIntake {
     source.ledger.collected(scrape)
     if (scrape.timestampMs > source.newestMs) source.newestMs = scrape.timestampMs
     counters.localScrapes++
+    source.samples += counts.stored
     counters.samplesStored += counts.stored
     counters.samplesNotStored += counts.notStored
     counters.samplesOverSeriesLimit += counts.refused
@@ -82,12 +84,13 @@ export class LocalIntake {
   }
 
   save(): SourceSave[] {
-    return [...this.sources].map(([source, { epoch, dictionary, ledger, newestMs }]) => ({
+    return [...this.sources].map(([source, { epoch, dictionary, ledger, newestMs, samples }]) => ({
       source,
       epoch,
       refs: dictionary.save(),
       ledger: ledger.save(),
       newestMs,
+      samples,
     }))
   }
 
@@ -97,13 +100,14 @@ export class LocalIntake {
       dictionary: Dictionary.load(saved.refs),
       ledger: Ledger.load(saved.ledger),
       newestMs: saved.newestMs,
+      samples: saved.samples,
     })
   }
 
   #source(name: string, epoch: number): Source {
     let source = this.sources.get(name)
     if (!source) {
-      source = { epoch, dictionary: new Dictionary(), ledger: new Ledger(), newestMs: 0 }
+      source = { epoch, dictionary: new Dictionary(), ledger: new Ledger(), newestMs: 0, samples: 0 }
       this.sources.set(name, source)
     } else if (source.epoch !== epoch) {
       source.epoch = epoch

@@ -36,7 +36,7 @@ export type IngestStatus = {
 
 export function describeAgents(
   agents: ReadonlyMap<string, AgentState>,
-  sources: ReadonlyMap<string, { readonly ledger: Ledger; readonly newestMs: number }>,
+  sources: ReadonlyMap<string, { readonly ledger: Ledger; readonly newestMs: number; readonly samples: number }>,
   nowMs: number,
 ): AgentStatusOfIngest[] {
   const remote = [...agents.values()].map((agent) => ({
@@ -51,14 +51,14 @@ export function describeAgents(
     holes: agent.holes,
     chainBreaks: agent.chainBreaks,
   }))
-  const local = [...sources].map(([agent, { ledger, newestMs }]) => ({
+  const local = [...sources].map(([agent, { ledger, newestMs, samples }]) => ({
     agent,
     isLocal: true,
     lastReceivedMs: newestMs,
     newestSampleMs: newestMs,
     lagMs: nowMs - newestMs,
     watermarkMs: ledger.watermarkMs(true),
-    samples: 0,
+    samples,
     epochs: 1,
     holes: 0,
     chainBreaks: [],
