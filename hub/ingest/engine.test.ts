@@ -424,8 +424,10 @@ test('a damaged record costs its own batch only, keyframes included', async () =
 test('remote write answers as Prometheus does, accepts any timestamp, and survives a restart', async () => {
   const world = new World(17)
   let engine = await world.open()
-  const write = (...series: [labels: Record<string, string>, ...samples: [timestampMs: number, value: number][]][]) =>
-    engine.acceptRemoteWrite(snappyCompress(writeRequest(series)))
+  const write = (...series: [labels: Record<string, string>, ...samples: [timestampMs: number, value: number][]][]) => {
+    const { status, message } = engine.acceptRemoteWrite(snappyCompress(writeRequest(series)))
+    return { status, message }
+  }
   const ok = { status: 204, message: '' }
   assert.deepEqual(write([{ __name__: 'a' }, [NOW, 1], [NOW + 1, 2]], [{ __name__: 'b', job: 'x' }, [5, -0]]), ok)
   assert.deepEqual(write([{ __name__: 'a' }, [NOW - 86_400_000, 3]]), ok, 'older than the newest')
