@@ -16,6 +16,7 @@ import { bind, closeServer, DEFAULT_HTTP_LIMITS, type HttpServerLimits, serveHtt
 import { tcpByteSocket } from './net-sockets.ts'
 import { clientTlsOptions } from './net-tls.ts'
 import { askUdp } from './net-udp.ts'
+import { askWebSocket } from './net-websocket.ts'
 
 export type NetOptions = {
   /** Name servers, `host` or `host:port`; the system's when absent. */
@@ -38,6 +39,7 @@ export function createNet(options: NetOptions = {}): Net & { close(): void } {
     connectTcp,
     connectUnix,
     askUdp,
+    askWebSocket,
     serveHttp: (serve) => serveHttp(serve, limits, options.onHandlerError ?? (() => {})),
     request: client.request,
     resolveDns: createResolver(options.dnsServers ?? []),

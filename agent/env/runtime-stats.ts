@@ -1,7 +1,7 @@
 /** What the runtime says of itself; on Bun and Deno whatever of it is there. */
 import { monitorEventLoopDelay, PerformanceObserver, performance } from 'node:perf_hooks'
 import v8 from 'node:v8'
-import { GC_BOUNDS, type GcStats, type RuntimeStats } from '../../exporters/nodejs/mod.ts'
+import { GC_BOUNDS, type GcStats, type RuntimeSnapshot, type RuntimeStats } from '../../exporters/nodejs/mod.ts'
 
 const KINDS: Readonly<Record<number, string>> = { 1: 'minor', 2: 'minor', 4: 'major', 8: 'incremental', 16: 'weakcb' }
 const NS = 1e-9
@@ -25,48 +25,69 @@ export function createRuntimeStats(): RuntimeStats & { close(): void } {
     }
   })
   observer.observe({ entryTypes: ['gc'] })
+  let lag = 0
+
+  function eventLoop(): RuntimeSnapshot['eventLoop'] {
+    // Without a sample yet the minimum is the largest integer.
+    const seconds = (nanoseconds: number): number => (delay.count === 0 ? 0 : nanoseconds * NS)
+    const answer = {
+      lag,
+      min: seconds(delay.min),
+      max: seconds(delay.max),
+      mean: seconds(delay.mean),
+      stddev: seconds(delay.stddev),
+      p50: seconds(delay.percentile(50)),
+      p90: seconds(delay.percentile(90)),
+      p99: seconds(delay.percentile(99)),
+    }
+    delay.reset()
+    const asked = performance.now()
+    setImmediate(() => {
+      lag = (performance.now() - asked) / 1000
+    })
+    return answer
+  }
+
   return {
-    version: process.version,
-    pid: process.pid,
-    startTimeMs: performance.timeOrigin,
-    cpu() {
+    snapshot(): RuntimeSnapshot {
       const { user, system } = process.cpuUsage()
-      return { user: user / 1e6, system: system / 1e6 }
-    },
-    memory: () => process.memoryUsage(),
-    heapSpaces: () =>
-      v8.getHeapSpaceStatistics().map((s) => ({
-        name: s.space_name,
-        size: s.space_size,
-        used: s.space_used_size,
-        available: s.space_available_size,
-      })),
-    eventLoop() {
-      // Without a sample yet the minimum is the largest integer.
-      const answer =
-        delay.count === 0
-          ? { min: 0, max: 0, mean: 0, stddev: 0, p50: 0, p90: 0, p99: 0 }
-          : {
-              min: delay.min * NS,
-              max: delay.max * NS,
-              mean: delay.mean * NS,
-              stddev: delay.stddev * NS,
-              p50: delay.percentile(50) * NS,
-              p90: delay.percentile(90) * NS,
-              p99: delay.percentile(99) * NS,
-            }
-      delay.reset()
-      return answer
-    },
-    gc: () => [...gc].map(([kind, stats]): GcStats => ({ kind, ...stats })),
-    activeResources() {
-      const out = new Map<string, number>()
-      for (const type of process.getActiveResourcesInfo()) out.set(type, (out.get(type) ?? 0) + 1)
-      return out
+      return {
+        version: process.version,
+        pid: process.pid,
+        startTimeMs: performance.timeOrigin,
+        cpu: { user: user / 1e6, system: system / 1e6 },
+        memory: process.memoryUsage(),
+        heapSpaces: v8.getHeapSpaceStatistics().map((s) => ({
+          name: s.space_name,
+          size: s.space_size,
+          used: s.space_used_size,
+          available: s.space_available_size,
+        })),
+        eventLoop: eventLoop(),
+        gc: [...gc].map(([kind, stats]): GcStats => ({ kind, ...stats })),
+        activeResources: countBy(process.getActiveResourcesInfo(), String),
+        activeHandles: byClass('_getActiveHandles'),
+        activeRequests: byClass('_getActiveRequests'),
+      }
     },
     close() {
       delay.disable()
       observer.disconnect()
     },
   }
+}
+
+function countBy<T>(list: readonly T[], nameOf: (each: T) => string): Record<string, number> {
+  const out: Record<string, number> = {}
+  for (const each of list) {
+    const name = nameOf(each)
+    out[name] = (out[name] ?? 0) + 1
+  }
+  return out
+}
+
+/** By constructor, from functions that are deprecated and not everywhere: null where they are gone. */
+function byClass(name: '_getActiveHandles' | '_getActiveRequests'): Record<string, number> | null {
+  const list = (process as unknown as Record<string, undefined | (() => object[])>)[name]?.call(process)
+  return list ? countBy(list, (each) => each?.constructor?.name ?? 'Object') : null
 }

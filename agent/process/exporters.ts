@@ -36,7 +36,8 @@ function createExporter(env: Env, { name, flags }: ExporterConfig, stats: Runtim
         flags,
         version,
       })
-    if (name === 'nodejs') return createNodejsExporter(stats, env)
+    if (name === 'nodejs')
+      return createNodejsExporter(stats, { disk: env.disk, net: env.net, log: env.log.with({ exporter: name }) }, flags)
   } catch (error) {
     throw new ExporterError(`exporters.${name}: ${(error as Error).message}`, { cause: error })
   }

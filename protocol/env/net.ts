@@ -104,13 +104,19 @@ export interface Net {
     question: Uint8Array,
     options: { readonly timeoutMs: number; readonly ttl?: number },
   ): Promise<Uint8Array>
+  /** One text message over a WebSocket and the first answer to it. Absent where there are no WebSockets. */
+  askWebSocket?(
+    url: string,
+    question: string,
+    options: { readonly timeoutMs: number; readonly maxBytes: number },
+  ): Promise<string>
   /** One HTTP exchange with every limit on; throws `NetError`. */
   request(request: HttpRequest): Promise<HttpResponse>
 }
 
 /**
- * `code`: `TIMEOUT`, `BODY_TOO_LARGE`, `TOO_MANY_BYTES` (all bodies together), `ABORTED`, `TOO_MANY_REDIRECTS`, or the
- * system's (`ECONNREFUSED`, `EADDRINUSE`…).
+ * `code`: `TIMEOUT`, `UNEXPECTED_EOF`, `PROTOCOL`, `BODY_TOO_LARGE`, `TOO_MANY_BYTES` (all bodies together),
+ * `ABORTED`, `TOO_MANY_REDIRECTS`, or the system's (`ECONNREFUSED`, `EADDRINUSE`…).
  */
 export class NetError extends Error {
   readonly code: string
