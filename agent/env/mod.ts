@@ -10,6 +10,7 @@ import { systemRandom } from './random.ts'
 
 export { systemClock } from './clock.ts'
 export { nodeDisk } from './disk.ts'
+export { runtimeSigner, runtimeVerifier } from './ed25519.ts'
 export { systemKernel } from './kernel.ts'
 export { createLogger, type LogFormat, type LoggerOptions } from './logger.ts'
 export { createNet } from './net.ts'

@@ -1,7 +1,7 @@
 /** The agent put together: identity, ring, scrapes, uplink, local HTTP. */
 import type { Exporter } from '../../exporters/contract.ts'
 import { type AgentConfig, directoryOf, loadAgentConfig, parseAddress } from '../../protocol/config/mod.ts'
-import type { Env, Listener, RingStore } from '../../protocol/env/mod.ts'
+import type { Env, Listener, RingStore, Timer } from '../../protocol/env/mod.ts'
 import type { MetricFamily } from '../../protocol/exposition/mod.ts'
 import { inboxPrefix } from '../../protocol/identity/mod.ts'
 import { type Discovered, DiscoveryManager } from '../discovery/mod.ts'
@@ -33,6 +33,10 @@ export type AgentOptions = {
 const DRAIN_MS = 1500
 /** Fresh batches under way so long are not yet called backlog, however small their age. */
 const FRESH_MS_MIN = 2500
+/** For targets of an earlier life: a discovery may take so long to find them again. */
+const DISCOVERY_GRACE_MS = 60_000
+/** Of the first scrape of all targets, once it has begun. */
+const SETTLE_MS = 1000
 const BATCH_AGE_MS_MIN = 250
 const BATCH_AGE_MS_MAX = 5000
 
@@ -41,14 +45,18 @@ const BATCH_AGE_MS_MAX = 5000
  * most 1.1 intervals old, so the way to the hub may take a tenth of an interval and no more, or rates at "now" are too
  * low. Links that cost more than that accuracy set `batch_age` themselves: longer batches are smaller per sample.
  */
-export function batchAge({ storage, global, scrapeConfigs, exporters }: AgentConfig): number {
-  if (storage.batchAgeMs !== null) return storage.batchAgeMs
-  const intervals = [
+export function batchAge(config: AgentConfig): number {
+  if (config.storage.batchAgeMs !== null) return config.storage.batchAgeMs
+  const shortest = Math.min(...intervalsOf(config))
+  return Math.min(BATCH_AGE_MS_MAX, Math.max(BATCH_AGE_MS_MIN, shortest / 20))
+}
+
+function intervalsOf({ global, scrapeConfigs, exporters }: AgentConfig): number[] {
+  return [
+    global.scrapeIntervalMs,
     ...scrapeConfigs.map((job) => job.scrapeIntervalMs),
     ...exporters.map((exporter) => exporter.intervalMs ?? global.scrapeIntervalMs),
   ]
-  const shortest = Math.min(...intervals, global.scrapeIntervalMs)
-  return Math.min(BATCH_AGE_MS_MAX, Math.max(BATCH_AGE_MS_MIN, shortest / 20))
 }
 
 export class Agent {
@@ -68,6 +76,7 @@ export class Agent {
   #bus: NatsBus | null = null
   #uplink: Uplink | null = null
   #listener: Listener | null = null
+  #departedTimer: Timer | null = null
   #ready = false
 
   /** Reads the configuration and the key; starts nothing yet. @throws ConfigError, ExporterError, DiskError */
@@ -140,6 +149,7 @@ export class Agent {
       onTargets: (discovered) => this.#applyTargets(discovered),
     })
     await this.#discovery.apply(config.scrapeConfigs)
+    this.#endDepartedLater(recorder)
     this.#ready = true
     void this.#connect(ring, recorder, random).catch((err) => {
       if (!this.#stopping.signal.aborted) log.error('The uplink could not be started', { err })
@@ -166,6 +176,7 @@ export class Agent {
   async stop(): Promise<void> {
     this.#stopping.abort()
     this.#ready = false
+    this.#departedTimer?.cancel()
     this.#discovery?.stop()
     await this.#manager?.stop()
     await this.#recorder?.flush()
@@ -201,6 +212,23 @@ export class Agent {
     const instance = `${hostName(this.#env)}:${port}`
     const own = exporterTargets(this.#config, this.#exporters, () => this.#ownFamilies(), instance)
     await this.#manager!.apply([...own, ...discovered.targets])
+  }
+
+  /**
+   * Series of targets that this configuration no longer has. Only once the others have been scraped: what one of them
+   * shows now lives on. Before that, a stop leaves the question to the next start.
+   */
+  #endDepartedLater(recorder: Recorder): void {
+    if (recorder.previousTargets().length === 0) return
+    const { scrapeConfigs } = this.#config
+    const isDiscovered = scrapeConfigs.some((job) => job.discovery.some(({ kind }) => kind !== 'static'))
+    const delayMs = Math.max(...intervalsOf(this.#config)) + SETTLE_MS + (isDiscovered ? DISCOVERY_GRACE_MS : 0)
+    this.#departedTimer = this.#env.clock.setTimer(delayMs, () => {
+      for (const { target, slotMs, intervalMs } of recorder.previousTargets()) {
+        const series = recorder.previousSeries(target).map(({ labels }) => labels)
+        this.#manager!.endDeparted({ key: target, slotMs, intervalMs, series })
+      }
+    })
   }
 
   async #connect(ring: RingStore, recorder: Recorder, random: Env['random']): Promise<void> {

@@ -123,7 +123,7 @@ test('a restart knows the series that lived, without those that had ended', asyn
   bench.scrape(START_MS + 1000, ['x', 'y'], ['z'])
   await bench.close()
   const recorder = await bench.open()
-  assert.deepEqual(recorder.previousTargets(), ['t'])
+  assert.deepEqual(recorder.previousTargets(), [{ target: 't', slotMs: START_MS + 1000, intervalMs: 1000 }])
   assert.deepEqual(
     recorder.previousSeries('t').map(({ labels }) => labels[1]),
     ['x', 'y'],
@@ -148,6 +148,19 @@ test('a target that ended is forgotten: no gap at the next start', async () => {
     bench.decoded().flatMap(({ missed }) => missed),
     [],
   )
+})
+
+test('a target of an earlier life that ends unseen is forgotten too', async () => {
+  const bench = new Bench()
+  await bench.open()
+  bench.scrape(START_MS, ['x'])
+  await bench.close()
+  await bench.open()
+  bench.scrape(START_MS + 60_000, [], ['x'])
+  await bench.close()
+  const recorder = await bench.open()
+  assert.deepEqual(recorder.previousTargets(), [])
+  await bench.close()
 })
 
 test('a full disk: batches wait, then scrapes become overrun gaps, and all of it arrives once there is room', async () => {

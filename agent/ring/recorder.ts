@@ -57,6 +57,9 @@ export type RecorderOptions = {
   readonly keyframeEvery?: number
 }
 
+/** Recorded by an earlier life of the agent, last in this slot. */
+export type PreviousTarget = { readonly target: string; readonly slotMs: number; readonly intervalMs: number }
+
 export type RecorderStats = {
   readonly epoch: number
   readonly sealedBatches: number
@@ -173,8 +176,10 @@ export class Recorder implements SampleSink {
   }
 
   /** Targets that an earlier life of the agent recorded and this one has not yet. */
-  previousTargets(): string[] {
-    return [...this.earlier].filter(([, { settled }]) => !settled).map(([target]) => target)
+  previousTargets(): PreviousTarget[] {
+    return [...this.earlier]
+      .filter(([, { settled }]) => !settled)
+      .map(([target, { slotMs, intervalMs }]) => ({ target, slotMs, intervalMs }))
   }
 
   /** Series that lived in the target's last scrape of an earlier life; told once, since they cost memory. */
@@ -405,7 +410,7 @@ export class Recorder implements SampleSink {
     this.dictionariesSavedAt = now
     const changed: RingGroup['dictionaries'][number][] = this.live.takeChanged(this.labels, this.options.compressor)
     if (now - this.openedAt < FORGET_AFTER_MS) return changed
-    for (const target of this.previousTargets()) changed.push({ target, bytes: null })
+    for (const { target } of this.previousTargets()) changed.push({ target, bytes: null })
     this.earlier.clear()
     return changed
   }

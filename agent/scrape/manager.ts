@@ -8,6 +8,7 @@ import type { Clock, Logger, Net } from '../../protocol/env/mod.ts'
 import type { MetricFamily } from '../../protocol/exposition/mod.ts'
 import type { Labels } from '../../protocol/labels/mod.ts'
 import { ScrapeCounters } from './counters.ts'
+import { type DepartedTarget, endDeparted } from './departed.ts'
 import { collectFetcher, httpFetcher, type PageFetcher } from './fetch-page.ts'
 import { type Handover, type LoopDeps, ScrapeLoop } from './loop.ts'
 import { configFingerprint, type ScrapeTargetConfig, type TargetStatus, targetKey } from './target.ts'
@@ -49,6 +50,12 @@ export class ScrapeManager {
   apply(targets: readonly ScrapeTargetConfig[]): Promise<void> {
     this.#queue = this.#queue.then(() => this.#apply(targets))
     return this.#queue
+  }
+
+  /** Ends the series of an earlier life's target, unless it is one of today's (which compares for itself). */
+  endDeparted(target: DepartedTarget): void {
+    if (this.#isStopped || this.#entries.has(target.key) || this.#ending.has(target.key)) return
+    endDeparted(this.#options.sink, target, this.#options.clock.now(), (id) => this.#isLiving(id))
   }
 
   targets(): TargetStatus[] {

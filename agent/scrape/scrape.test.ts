@@ -571,6 +571,23 @@ test('requests carry upstream’s headers and the target’s own', async () => {
   assert.equal(headers['Accept-Encoding'], 'gzip')
 })
 
+test('a target of an earlier life that is gone ends on its own grid, but for what another took over', async () => {
+  const world = new World()
+  world.answer('a:1', 'x 1\n')
+  await world.manager.apply([target('a:1')])
+  await world.nextScrape()
+  const before = world.sink.scrapes.length
+  const series = ['gone', 'x'].map((__name__) => labelsFrom({ __name__, instance: 'a:1', job: 'test' }))
+  const nowMs = world.clock.now()
+  world.manager.endDeparted({ key: 'old', slotMs: nowMs - 25_000, intervalMs: 10_000, series })
+  world.manager.endDeparted({ key: world.manager.targets()[0]!.key, slotMs: 0, intervalMs: 10_000, series })
+  assert.equal(world.sink.scrapes.length, before + 1)
+  assert.deepEqual(world.lastRows, ['gone{instance="a:1", job="test"} stale'])
+  const { target: key, slotMs, timestampMs } = world.sink.scrapes.at(-1)!
+  assert.deepEqual([key, slotMs, timestampMs], ['old', nowMs - 5000, nowMs - 5000])
+  await world.manager.stop()
+})
+
 test('churn does not grow the cache without bound, and markers stay right', async () => {
   const world = new World()
   await world.manager.apply([target('a:1')])

@@ -230,3 +230,22 @@ test('a port that is taken is a message, not a stack', () =>
       assert.doesNotMatch(stderr, /^\s+at /m)
     }
   }))
+
+test('a target taken out of the configuration while the agent was away ends, instead of going on for a lookback', () =>
+  withWorld(async (world) => {
+    const hub = await world.startHub()
+    const agent = await world.startAgent({
+      hub,
+      exporters: '{ nodejs: {} }',
+      config: `scrape_configs: [{ job_name: leaving, static_configs: [{ targets: ['${hub.url.slice(7)}'] }] }]`,
+    })
+    const up = (job: string) => queryValue(hub, `up{job="${job}"}`)
+    await until('both jobs are up', async () => (await up('leaving')) === 1 && (await up('nodejs')) === 1)
+    await agent.stop()
+    const text = fs.readFileSync(agent.configFile, 'utf8')
+    fs.writeFileSync(agent.configFile, text.replace(/^scrape_configs:.*$/m, ''))
+    await agent.restart()
+    await until('the job that left has ended', async () => (await up('leaving')) === null)
+    assert.equal(await up('nodejs'), 1)
+    assert.equal(await queryValue(hub, 'count({job="leaving"}) or vector(0)'), 0, 'all of its series')
+  }))

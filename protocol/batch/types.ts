@@ -67,7 +67,7 @@ export type SequenceInterval = readonly [first: number, last: number]
 /** Envelope of a batch: all of it under the signature. */
 export type BatchHeader = {
   readonly version: 1
-  /** Agent id: public nkey's digest token, see protocol/identity. */
+  /** The agent's id, a slug of at most 64 characters: a token of its subjects. See protocol/subjects. */
   readonly agent: string
   /** Milliseconds of the epoch's birth; grows. */
   readonly epoch: number

@@ -1,16 +1,17 @@
 import assert from 'node:assert/strict'
 import { type ChildProcess, spawn } from 'node:child_process'
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { jetstreamManager } from '@nats-io/jetstream'
 import { connectNats, type NatsBus } from '../../agent/env/nats-bus.ts'
-import { isOldServer, type MessageDone, type StreamFeed, startStreamFeed } from './jetstream.ts'
+import { isOldServer, type MessageDone, type StreamFeed, startStreamFeed } from '../../hub/env/jetstream.ts'
+import { peer } from '../peers/peers.ts'
 
-const NATS_SERVER = process.env['HELIO_NATS_SERVER'] ?? '/tmp/peers/nats-server-2.15.1-1/usr/sbin/nats-server'
-const skip = existsSync(NATS_SERVER) ? false : `No nats-server at ${NATS_SERVER} (HELIO_NATS_SERVER)`
+const server = peer('nats-server')
+const skip = server.path === null ? server.reason : false
 const SUBJECT = 'helio.v1.samples.40.main.web-1'
 
 type Nats = { port: number; start(): Promise<void>; kill(): Promise<void>; remove(): Promise<void> }
@@ -35,7 +36,7 @@ async function natsWithJetStream(jetStream = true): Promise<Nats> {
     port,
     kill,
     start: async () => {
-      child = spawn(NATS_SERVER, ['-c', join(folder, 'nats.conf')], { stdio: ['ignore', 'ignore', 'pipe'] })
+      child = spawn(server.path!, ['-c', join(folder, 'nats.conf')], { stdio: ['ignore', 'ignore', 'pipe'] })
       await new Promise<void>((resolve, reject) => {
         child!.stderr!.on('data', (data) => String(data).includes('Server is ready') && resolve())
         child!.on('exit', () => reject(new Error('nats-server ended')))
