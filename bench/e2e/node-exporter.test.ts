@@ -44,7 +44,10 @@ test('every collector tells what the real node exporter tells', { skip: missing 
 
 test('collect[] and exclude[] choose as with the real node exporter', { skip: missing }, () =>
   withWorld(async (world) => {
-    const agent = await world.startAgent({ exporters: '{ node: {} }', scrapeInterval: '1h' })
+    const agent = await world.startAgent({
+      exporters: '{ node: { web.disable-exporter-metrics: true } }',
+      scrapeInterval: '1h',
+    })
     const port = await freePort()
     const args = [`--web.listen-address=127.0.0.1:${port}`, '--web.disable-exporter-metrics']
     world.program({ name: 'node-exporter', file: program(), args }).spawn()
@@ -63,6 +66,20 @@ test('collect[] and exclude[] choose as with the real node exporter', { skip: mi
       if (ours!.ok) compare(parse(mine), parse(upstream))
       else assert.equal(mine.trim(), upstream.trim())
     }
+  }),
+)
+
+test('the exporter tells of its own process what the real one tells of its', { skip: missing }, () =>
+  withWorld(async (world) => {
+    const port = await freePort()
+    const args = [`--web.listen-address=127.0.0.1:${port}`, '--collector.disable-defaults', '--collector.time']
+    world.program({ name: 'node-exporter', file: program(), args }).spawn()
+    await until('the node exporter answers', async () => (await fetch(`http://127.0.0.1:${port}/`)).ok)
+    const exporters = JSON.stringify({ node: { 'collector.disable-defaults': 'true', 'collector.time': 'true' } })
+    const agent = await world.startAgent({ exporters, scrapeInterval: '1h' })
+    const lines = async (url: string): Promise<string[]> =>
+      (await (await fetch(url)).text()).split('\n').filter((line) => /^# \w+ process_/.test(line))
+    assert.deepEqual(await lines(`${agent.url}/metrics/node`), await lines(`http://127.0.0.1:${port}/metrics`))
   }),
 )
 
@@ -212,7 +229,11 @@ async function both(world: World, flags: Flags, env: Record<string, string> = {}
   const args = [`--web.listen-address=127.0.0.1:${port}`, '--web.disable-exporter-metrics', ...words]
   const real = world.program({ name: 'node-exporter', file: program(), args, env })
   real.spawn()
-  const agent = await world.startAgent({ exporters: JSON.stringify({ node: flags }), scrapeInterval: '1h', env })
+  const agent = await world.startAgent({
+    exporters: JSON.stringify({ node: { ...flags, 'web.disable-exporter-metrics': 'true' } }),
+    scrapeInterval: '1h',
+    env,
+  })
   const read = async (url: string): Promise<Page> => parse(await (await fetch(url)).text())
   try {
     await until('the node exporter answers', async () => (await fetch(`http://127.0.0.1:${port}/`)).ok)

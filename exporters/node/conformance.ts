@@ -26,8 +26,8 @@ export type NodeCases = {
   >
 }
 
-/** Properties of the Go client library and of the expected program's own build. */
-const NOT_OURS = /^(?:go_|process_|promhttp_|node_exporter_build_info)/
+/** Of the Go runtime, and of the HTTP handler of Go's client library. */
+const NOT_OURS = /^(?:go_|promhttp_)/
 /**
  * Upstream asks the kernel of the host for the statistics of `lo`, which the fixture does not have: these are those of
  * an idle loopback device, as the expected output shows them.
@@ -165,6 +165,7 @@ const wanted = (expected: string): string[] =>
 
 const ONLY = (collector: string): Record<string, string> => ({
   'collector.disable-defaults': 'true',
+  'web.disable-exporter-metrics': 'true',
   [`collector.${collector}`]: 'true',
 })
 

@@ -5,10 +5,12 @@
 import type { Clock, Disk, Kernel, Logger, Net, Random } from '../../protocol/env/mod.ts'
 import type { Metric, MetricFamily } from '../../protocol/exposition/mod.ts'
 import { booleanFlag, type Exporter, FlagError, type Flags, ParameterError, stringFlag } from '../contract.ts'
+import { ownProcessFamilies } from '../process.ts'
 import { boundedDisk } from './bounded-disk.ts'
-import { type Collector, family, NoDataError, type NodeContext, single } from './collector.ts'
+import { type Collector, family, NoDataError, type NodeContext } from './collector.ts'
 import { COLLECTORS } from './collectors.ts'
 import { socketOfAddress } from './dbus.ts'
+import { readTrimmed } from './files.ts'
 import { checkNumbers, uniqueSeries } from './page.ts'
 
 export { readMounts } from './filesystem.ts'
@@ -54,6 +56,7 @@ export function createNodeExporter(options: NodeOptions): Exporter {
   const collectors = Object.keys(COLLECTORS)
     .filter((name) => booleanFlag(flags, `collector.${name}`, defaultOn && COLLECTORS[name]!.on))
     .map((name) => COLLECTORS[name]!.make(context))
+  const showsItself = !booleanFlag(flags, 'web.disable-exporter-metrics', false)
   const complained = new Set<string>()
 
   async function run(
@@ -87,8 +90,7 @@ export function createNodeExporter(options: NodeOptions): Exporter {
       const runs = await Promise.all(asked.map(run))
       const each = (value: (run: (typeof runs)[number]) => number): Metric[] =>
         runs.map((result, i) => ({ labels: ['collector', asked[i]!.name], value: value(result) }))
-      return [
-        ...uniqueSeries(runs.flatMap(({ families }) => families)),
+      const self = [
         family(
           'gauge',
           'scrape_collector_duration_seconds',
@@ -101,21 +103,30 @@ export function createNodeExporter(options: NodeOptions): Exporter {
           'node_exporter: Whether a collector succeeded.',
           each(({ ok }) => (ok ? 1 : 0)),
         ),
-        {
-          ...single(
-            'gauge',
-            'exporter_build_info',
-            "A metric with a constant '1' value labeled by version, from which node_exporter was built.",
-            1,
-          ),
-          metrics: [{ labels: ['branch', 'heliograph', 'version', version], value: 1 }],
-        },
+        buildInfo(context, version),
+        ...(showsItself ? ownProcessFamilies(options.disk) : []),
       ]
+      // What the exporter says of itself comes before what a textfile calls by the same name.
+      return uniqueSeries([...self, ...runs.flatMap(({ families }) => families)])
     },
     close: async () => {
       for (const collector of collectors) collector.close?.()
     },
   }
+}
+
+const GO_ARCH: Readonly<Record<string, string>> = { x86_64: 'amd64', aarch64: 'arm64' }
+
+/** With upstream's labels, so that queries which join on them work; what is Go's alone is empty. */
+function buildInfo({ disk, procfs }: NodeContext, version: string): MetricFamily {
+  const arch = readTrimmed(disk, `${procfs}/sys/kernel/arch`) ?? ''
+  const labels = [
+    ...['branch', 'heliograph', 'goarch', GO_ARCH[arch] ?? arch, 'goos', 'linux', 'goversion', '', 'revision', ''],
+    ...['tags', '', 'version', version],
+  ]
+  const help =
+    "A metric with a constant '1' value labeled by version, revision, branch, goversion from which node_exporter was built, and the goos and goarch for the build."
+  return family('gauge', 'exporter_build_info', help, [{ labels, value: 1 }])
 }
 
 /**
@@ -138,7 +149,10 @@ function chooseCollectors(collectors: readonly Collector[], parameters: URLSearc
     : collectors.filter(({ name }) => !exclude.includes(name))
 }
 
-const OWN_FLAGS = ['path.procfs', 'path.sysfs', 'path.rootfs', 'path.udev.data', 'collector.disable-defaults']
+const OWN_FLAGS = [
+  ...['path.procfs', 'path.sysfs', 'path.rootfs', 'path.udev.data', 'collector.disable-defaults'],
+  'web.disable-exporter-metrics',
+]
 /** Upstream takes them until 2.0. */
 const OLD_NAMES: Readonly<Record<string, string>> = {
   'collector.diskstats.ignored-devices': 'collector.diskstats.device-exclude',
@@ -163,7 +177,7 @@ function withoutOldNames(flags: Flags, log: Logger): Flags {
 function checkFlags(flags: Flags): void {
   for (const flag of Object.keys(flags)) {
     const plain = flag.replace(/^no-/, '')
-    if (OWN_FLAGS.includes(flag)) continue
+    if (OWN_FLAGS.includes(flag) || (flag.startsWith('no-') && OWN_FLAGS.includes(plain))) continue
     const name = plain.replace(/^collector\./, '')
     if (!plain.startsWith('collector.'))
       throw new FlagError(flag, `unknown; flags begin with collector. or are ${OWN_FLAGS.join(', ')}`)
