@@ -141,6 +141,8 @@ function assertDecoded(bytes: Uint8Array, expected: readonly Row[]): void {
             negativeBuckets: h.negativeBuckets,
             customValues: h.customValues,
           },
+          // Version 1.0 has none.
+          startMs: 0,
         })),
       ),
     ),
