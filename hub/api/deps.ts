@@ -5,6 +5,7 @@ import type { Clock, Disk, Logger } from '../../protocol/env/mod.ts'
 import type { Labels } from '../../protocol/labels/mod.ts'
 import type { OtlpSettings } from '../../protocol/otlp/mod.ts'
 import type { AgentRegistry } from '../agents/mod.ts'
+import type { BlocksState } from '../block/mod.ts'
 import type { Ingest } from '../ingest/mod.ts'
 import type { QueryService, QuerySettings } from '../query/mod.ts'
 import type { Group } from '../rules/mod.ts'
@@ -48,6 +49,7 @@ export type ApiDeps = {
   readonly build: BuildInfo
   readonly startedMs: number
   readonly retention: string
+  readonly blocks: () => BlocksState
   readonly lastReload: () => { readonly ok: boolean; readonly atMs: number }
   readonly alertmanagers: () => readonly string[]
   readonly remoteWriteEnabled: boolean

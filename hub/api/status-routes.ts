@@ -32,6 +32,27 @@ export function statusRoutes(app: Hono<Vars>, deps: ApiDeps): void {
     const limit = (await params(c)).count('limit', { least: 1, problem: 'limit must be a positive number' })
     return respond(c, deps, { kind: 'cardinality', limit: limit ?? 10 })
   })
+  app.get('/api/v1/status/tsdb/blocks', () => {
+    const { blocks, counters } = deps.blocks()
+    return json({
+      blocks: blocks.map(({ id, minTime, maxTime, stats, level, sources, indexBytes, chunksBytes }) => ({
+        ulid: id,
+        minTime,
+        maxTime,
+        stats: {
+          numSamples: stats.samples,
+          numSeries: stats.series,
+          numChunks: stats.chunks,
+          numFloatSamples: stats.samples - stats.histograms,
+          numHistogramSamples: stats.histograms,
+          numBytes: indexBytes + chunksBytes,
+        },
+        compaction: { level, sources: sources.length > 0 ? sources : [id] },
+        version: 1,
+      })),
+      damaged: { blocks: counters.damagedBlocks, runs: counters.damagedRuns },
+    })
+  })
   app.get('/api/v1/status/walreplay', () => json({ min: 0, max: 0, current: 0, state: 'done' }))
   app.get('/api/v1/status/ingest', async () => json(await deps.ingest.status()))
   app.get('/api/v1/notifications', () => json([]))

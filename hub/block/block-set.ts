@@ -1,18 +1,19 @@
 /**
- * The open blocks of a query thread. Queries name the blocks by paths; those that were open before are used again, with
- * one bounded cache for all.
+ * The blocks of a query thread. Queries name them by paths; those that were named before are used again, with one
+ * bounded cache for all.
  */
 import type { BlockEnv, BlockReader, OnDamage } from './contract.ts'
 import { BlockDamagedError } from './errors.ts'
+import { LazyBlock } from './lazy-block.ts'
 import { openBlock } from './open-block.ts'
 import { RunCache } from './run-cache.ts'
+
+const ID = /(?:^|\/)(-?\d+)-(-?\d+)-\d+$/
 
 export class BlockSet {
   readonly #env: BlockEnv
   readonly #onDamage: OnDamage
-  readonly #open = new Map<string, BlockReader>()
-  /** Not tried again. */
-  readonly #damaged = new Set<string>()
+  readonly #blocks = new Map<string, LazyBlock>()
   readonly cache: RunCache
 
   constructor(env: BlockEnv, options: { readonly cacheBytes: number; readonly onDamage: OnDamage }) {
@@ -22,36 +23,39 @@ export class BlockSet {
   }
 
   /**
-   * Readers of these blocks in this order, without the damaged ones; blocks that are not named are closed, so no
-   * query of the thread may be running. Do not close the readers.
-   * @throws DiskError
+   * Readers of these blocks in this order, opened when they are first needed (which throws DiskError `ENOENT` for one
+   * that is gone); damaged ones are empty. Blocks that are not named are closed, so no query of the thread may be
+   * running. Do not close the readers.
    */
-  readers(paths: readonly string[]): BlockReader[] {
+  readers(paths: readonly string[]): LazyBlock[] {
     const wanted = new Set(paths)
-    for (const [path, reader] of this.#open) {
+    for (const [path, block] of this.#blocks) {
       if (wanted.has(path)) continue
-      reader.close()
-      this.#open.delete(path)
+      block.close()
+      this.#blocks.delete(path)
     }
-    for (const path of this.#damaged) if (!wanted.has(path)) this.#damaged.delete(path)
-    return paths.flatMap((path) => this.#reader(path) ?? [])
+    return paths.map((path) => this.#block(path))
   }
 
   close(): void {
     this.readers([])
   }
 
-  #reader(path: string): BlockReader | null {
-    const known = this.#open.get(path)
+  #block(path: string): LazyBlock {
+    const known = this.#blocks.get(path)
     if (known) return known
-    if (this.#damaged.has(path)) return null
+    const [, minTime, maxTime] = ID.exec(path) ?? []
+    const range = { minTime: Number(minTime ?? 0), maxTime: Number(maxTime ?? 0) }
+    const block = new LazyBlock(range, () => this.#open(path))
+    this.#blocks.set(path, block)
+    return block
+  }
+
+  #open(path: string): BlockReader | null {
     try {
-      const reader = openBlock(this.#env, path, { cache: this.cache, onDamage: this.#onDamage })
-      this.#open.set(path, reader)
-      return reader
+      return openBlock(this.#env, path, { cache: this.cache, onDamage: this.#onDamage })
     } catch (error) {
       if (!(error instanceof BlockDamagedError)) throw error
-      this.#damaged.add(path)
       this.#onDamage(error)
       return null
     }

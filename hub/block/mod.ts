@@ -14,4 +14,12 @@ export {
 } from './plan.ts'
 export { RunCache } from './run-cache.ts'
 export { type BlockShare, BlockStore, type BlockStoreCounters } from './store.ts'
+export {
+  type BlocksPort,
+  type BlocksState,
+  type BlockThreadOptions,
+  type FromBlocks,
+  runBlockThread,
+  type ToBlocks,
+} from './thread.ts'
 export { type NewBlock, writeBlock, writeBlockInSlices } from './write-block.ts'

@@ -12,13 +12,18 @@ const RETENTION_PART = 10
  * Ranges of the head that ended at least `delayMs` ago, oldest first. What came late for a range that is a block
  * already makes its range due again: the caller evicts from the head what it has cut.
  */
-export function planCuts(head: TimeRange | null, nowMs: number, delayMs: number): BlockRange[] {
+export function planCuts(
+  head: TimeRange | null,
+  nowMs: number,
+  delayMs: number,
+  blockMs: number = BLOCK_MS,
+): BlockRange[] {
   const ranges: BlockRange[] = []
   if (!head) return ranges
   const last = Math.min(head.maxTime, nowMs - delayMs - 1)
-  for (let minTime = floorTo(head.minTime, BLOCK_MS); minTime + BLOCK_MS + delayMs < nowMs && minTime <= last; ) {
-    ranges.push({ minTime, maxTime: minTime + BLOCK_MS })
-    minTime += BLOCK_MS
+  for (let minTime = floorTo(head.minTime, blockMs); minTime + blockMs + delayMs < nowMs && minTime <= last; ) {
+    ranges.push({ minTime, maxTime: minTime + blockMs })
+    minTime += blockMs
   }
   return ranges
 }
@@ -29,9 +34,13 @@ export type CompactionPlan = { readonly range: BlockRange; readonly sources: rea
  * The next blocks to merge, or null: first those that overlap, then a full window's worth of small ones.
  * @param retentionMs 0 = for ever
  */
-export function planCompaction(blocks: readonly BlockMeta[], retentionMs: number): CompactionPlan | null {
+export function planCompaction(
+  blocks: readonly BlockMeta[],
+  retentionMs: number,
+  blockMs: number = BLOCK_MS,
+): CompactionPlan | null {
   const sorted = [...blocks].sort((a, b) => a.minTime - b.minTime || a.maxTime - b.maxTime)
-  return planOverlap(sorted) ?? planWindow(sorted, retentionMs > 0 ? retentionMs / RETENTION_PART : Infinity)
+  return planOverlap(sorted) ?? planWindow(sorted, retentionMs > 0 ? retentionMs / RETENTION_PART : Infinity, blockMs)
 }
 
 function planOverlap(sorted: readonly BlockMeta[]): CompactionPlan | null {
@@ -45,10 +54,10 @@ function planOverlap(sorted: readonly BlockMeta[]): CompactionPlan | null {
   return null
 }
 
-function planWindow(sorted: readonly BlockMeta[], longestMs: number): CompactionPlan | null {
+function planWindow(sorted: readonly BlockMeta[], longestMs: number, blockMs: number): CompactionPlan | null {
   const newest = sorted.reduce((max, { maxTime }) => Math.max(max, maxTime), Number.NEGATIVE_INFINITY)
   const oldest = sorted[0]?.minTime ?? 0
-  for (let step = BLOCK_MS * STEP; step <= longestMs && step <= STEP * (newest - oldest); step *= STEP) {
+  for (let step = blockMs * STEP; step <= longestMs && step <= STEP * (newest - oldest); step *= STEP) {
     for (let i = 0; i < sorted.length; ) {
       const minTime = floorTo(sorted[i]!.minTime, step)
       const windowEnd = minTime + step

@@ -97,13 +97,13 @@ export class BlockStore {
   }
 
   /** One merge, if one is due. @param retentionMs 0 = for ever */
-  compact(retentionMs: number): BlockMeta | null {
-    return finish(this.compactInSlices(retentionMs))
+  compact(retentionMs: number, blockMs?: number): BlockMeta | null {
+    return finish(this.compactInSlices(retentionMs, blockMs))
   }
 
   /** As `compact`, a little at each `next()`. */
-  *compactInSlices(retentionMs: number): Generator<void, BlockMeta | null> {
-    const plan = planCompaction(this.#blocks, retentionMs)
+  *compactInSlices(retentionMs: number, blockMs?: number): Generator<void, BlockMeta | null> {
+    const plan = planCompaction(this.#blocks, retentionMs, blockMs)
     if (!plan) return null
     const cache = new RunCache(MERGE_CACHE_BYTES)
     const sources = [...plan.sources].sort((a, b) => b.sequence - a.sequence)

@@ -4,8 +4,12 @@ import v8 from 'node:v8'
 import vm from 'node:vm'
 import { threadId } from 'node:worker_threads'
 import { move, transferableSymbol, valueSymbol } from 'piscina'
+import { nodeDisk } from '../../agent/env/mod.ts'
+import { runtimeZstd } from '../../agent/env/zstd.ts'
+import { DiskError } from '../../protocol/env/mod.ts'
+import { BlockSet, mergeReaders } from '../block/mod.ts'
 import { answerBuffers, errorAnswer, runPart, type WorkerAnswer, type WorkerTask } from '../query/mod.ts'
-import { openReader, type ReaderShare, StalePagesError } from '../tsdb/mod.ts'
+import { evictedUntil, openReader, type ReaderShare, StalePagesError } from '../tsdb/mod.ts'
 
 /**
  * Workers wait for tasks without turning their event loop, so V8 never finds the idle time in which it would collect:
@@ -16,6 +20,14 @@ const collectGarbage = vm.runInNewContext('gc') as (options: object) => void
 const COLLECT_AFTER_BYTES = 64 << 20
 let bytesAfterCollection = usedBytes()
 
+/** Inflated chunks that a thread keeps between queries. */
+const CACHE_BYTES = 64 << 20
+const damage: string[] = []
+const blocks = new BlockSet(
+  { disk: nodeDisk, compressor: runtimeZstd },
+  { cacheBytes: CACHE_BYTES, onDamage: (error) => damage.push(error.message) },
+)
+
 export function work(given: WorkerTask): WorkerAnswer {
   const { lane } = given
   const flags = new Int32Array(given.flags)
@@ -23,15 +35,23 @@ export function work(given: WorkerTask): WorkerAnswer {
   try {
     // Tells whose claims to end, should this thread die. Pairs with the load in QueryService.
     Atomics.store(flags, 1 + lane, threadId)
-    const reader = openReader(asBefore(given.share), { owner: threadId })
+    const share = asBefore(given.share)
+    const head = openReader(share, { owner: threadId })
     try {
+      const { paths, coveredUntil } = given.blocks
+      const isHeadOnly = paths.length === 0 || given.task.kind === 'cardinality'
+      const reader = isHeadOnly ? head : mergeReaders([head, ...blocks.readers(paths)])
       answer = runPart(given, { reader, flags, now: () => performance.now() })
+      // What was evicted meanwhile stands in blocks that this query was not told of.
+      if (evictedUntil(share) > coveredUntil) answer = { ...answer, isStale: true }
     } finally {
-      reader.release()
+      head.release()
     }
   } catch (error) {
-    answer = error instanceof StalePagesError ? { ...errorAnswer(error), isStale: true } : errorAnswer(error)
+    const isStale = error instanceof StalePagesError || (error instanceof DiskError && error.code === 'ENOENT')
+    answer = isStale ? { ...errorAnswer(error), isStale: true } : errorAnswer(error)
   }
+  if (damage.length > 0) answer = { ...answer, damage: damage.splice(0) }
   if (usedBytes() > bytesAfterCollection + COLLECT_AFTER_BYTES) {
     collectGarbage({ type: 'major', execution: 'sync', flavor: 'regular' })
     bytesAfterCollection = usedBytes() - answer.body.length

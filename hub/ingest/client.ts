@@ -65,6 +65,13 @@ export interface Ingest {
   checkpoint(): Promise<void>
   /** Retention: forgets samples and gaps before `minTimeMs`. */
   trim(minTimeMs: number): void
+  /**
+   * Before blocks are cut. Resolves, when all that was accepted so far is visible to readers, to the time before which
+   * they must be cut.
+   */
+  closeBefore(maxTimeMs: number): Promise<number>
+  /** The blocks are on disk, and every new query reads them: the head forgets what they hold. */
+  evict(): Promise<void>
   /** Called once if the thread dies: the process must stop, and recover from disk at its next start. */
   onFatal(fn: (error: Error) => void): void
   /** Commits what is pending, and ends the thread. */
@@ -194,6 +201,14 @@ class ThreadIngest implements Ingest {
 
   trim(minTimeMs: number): void {
     this.#post({ kind: 'trim', minTimeMs })
+  }
+
+  closeBefore(maxTimeMs: number): Promise<number> {
+    return this.#ask((id) => ({ kind: 'close-before', id, maxTimeMs }))
+  }
+
+  evict(): Promise<void> {
+    return this.#ask((id) => ({ kind: 'evict', id }))
   }
 
   onFatal(fn: (error: Error) => void): void {

@@ -235,7 +235,20 @@ export class IngestEngine {
     const removed = this.#head.trim(minTimeMs)
     for (const agent of this.#batches.agents.values()) agent.ledger.prune(minTimeMs)
     for (const source of this.#local.sources.values()) source.ledger.prune(minTimeMs)
-    if (removed === 0) return []
+    return removed === 0 ? [] : this.#forgetDead()
+  }
+
+  /** See `IngestHead.closeBefore`; counts once what was accepted before is committed. */
+  closeBefore(maxTimeMs: number): number {
+    return this.#head.closeBefore(maxTimeMs)
+  }
+
+  /** Blocks hold what was closed. @returns as `trim` */
+  evict(): string[] {
+    return this.#head.evict() === 0 ? [] : this.#forgetDead()
+  }
+
+  #forgetDead(): string[] {
     const isLive = (ref: SeriesRef): boolean => this.#head.isLive(ref)
     // The next batch that needs them asks for the keyframe, which defines them again.
     for (const agent of this.#batches.agents.values())

@@ -8,6 +8,10 @@ export interface IngestHead extends Appender {
   serialize(): Iterable<Uint8Array>
   /** Retention; returns how many series were removed. Their refs are void, and may come to mean other series. */
   trim(minTime: number): number
+  /** Blocks are about to be cut of all before the time that it returns. */
+  closeBefore(maxTime: number): number
+  /** They are on disk: what they hold is forgotten. Returns how many series were removed, as `trim`. */
+  evict(): number
   isLive(ref: SeriesRef): boolean
 }
 
@@ -40,6 +44,8 @@ export function lateHead(heads: HeadFactory, log: Logger): LateHead {
     share: () => it().share(),
     serialize: () => it().serialize(),
     trim: (minTime) => it().trim(minTime),
+    closeBefore: (maxTime) => it().closeBefore(maxTime),
+    evict: () => it().evict(),
     isLive: (ref) => it().isLive(ref),
   }
   const settle = (piece: Uint8Array | null): void => {

@@ -23,6 +23,8 @@ export type ToIngest =
   | { readonly kind: 'status'; readonly id: number }
   | { readonly kind: 'checkpoint'; readonly id: number }
   | { readonly kind: 'trim'; readonly minTimeMs: number }
+  | { readonly kind: 'close-before'; readonly id: number; readonly maxTimeMs: number }
+  | { readonly kind: 'evict'; readonly id: number }
   | { readonly kind: 'close'; readonly id: number }
 
 /** An error as data: classes do not cross threads. */

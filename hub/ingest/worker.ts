@@ -106,6 +106,14 @@ class Loop {
       case 'trim':
         for (const source of engine.trim(message.minTimeMs)) this.#post({ kind: 'renew', source })
         break
+      case 'close-before':
+        // What came before must be visible to whoever cuts.
+        this.#answerLater(message.id, engine.closeBefore(message.maxTimeMs))
+        break
+      case 'evict':
+        for (const source of engine.evict()) this.#post({ kind: 'renew', source })
+        this.#answerNow(message.id, null)
+        break
       case 'close':
         this.#close(message.id)
         break

@@ -26,6 +26,7 @@ import { createIngest, type Ingest, type IngestOptions, type KnownAgent } from '
 import { ActiveQueries, QueryLog, QueryService, type QuerySettings } from '../query/mod.ts'
 import { type ActiveAlert, RuleManager, type RuleSample, type VectorSample } from '../rules/mod.ts'
 import { openReader, releaseOwner } from '../tsdb/mod.ts'
+import { BlockKeeper } from './blocks.ts'
 import { type LoadedConfig, loadAll } from './load.ts'
 import { alertMapping, alertmanagerTargets, outgoing } from './notify.ts'
 import { Retention } from './retention.ts'
@@ -59,6 +60,7 @@ export class Hub {
   #registry!: AgentRegistry
   #ingest!: Ingest
   #query!: QueryService
+  #blocks!: BlockKeeper
   #queryLog!: QueryLog
   #activeQueries!: ActiveQueries
   #rules!: RuleManager
@@ -115,11 +117,22 @@ export class Hub {
       log: log.with({ component: 'query' }),
       slots: 3 * settings.maxConcurrency,
     })
+    this.#blocks = await BlockKeeper.open({
+      env: this.#env,
+      ingest: this.#ingest,
+      directory: `${settings.dataPath}/blocks`,
+      blockMs: settings.blockMs,
+      logLevel: settings.logLevel,
+      logFormat: settings.logFormat,
+      limits: () => this.#blockLimits(),
+    })
     this.#query = new QueryService({
       pool: createQueryPool(settings.queryThreads > 0 ? { threads: settings.queryThreads } : {}),
       clock,
       log: log.with({ component: 'query' }),
       share: () => this.#ingest.share(),
+      blocks: () => this.#blocks.view(),
+      onDamage: (what) => this.#blocks.sawDamage(what),
       releaseOwner: (owner) => void releaseOwner(this.#ingest.share(), owner),
       maxConcurrency: settings.maxConcurrency,
       queryLog: this.#queryLog,
@@ -130,6 +143,7 @@ export class Hub {
       ingest: this.#ingest,
       directory: settings.dataPath,
       limits: () => this.#retentionLimits(),
+      hasBlocks: () => this.#blocks.state().blocks.length > 0,
     })
     this.#scrapes = new ScrapeManager({
       clock,
@@ -144,6 +158,7 @@ export class Hub {
     await this.#apply()
     this.#writeWhenRoom('a one-time enrolment token', () => this.#offerToken())
     this.#retention.start()
+    this.#blocks.start()
     this.#ready = true
     log.info('Hub is ready', {
       listen: this.address,
@@ -188,6 +203,7 @@ export class Hub {
     await this.#nats?.close()
     await this.#http?.close(1000)
     await this.#query?.close()
+    await this.#blocks?.stop()
     this.#queryLog?.close()
     this.#activeQueries?.close()
     await this.#ingest?.close()
@@ -253,6 +269,7 @@ export class Hub {
       flags: settings.all,
       build,
       startedMs: this.#startedMs,
+      blocks: () => this.#blocks.state(),
       retention: this.#retention.describe(),
       lastReload: () => this.#lastReload,
       alertmanagers: () => this.#upstream.urls,
@@ -424,6 +441,14 @@ export class Hub {
     return { timeMs, sizeBytes }
   }
 
+  /** What is not blocks counts too, and blocks are what can go. */
+  #blockLimits(): { readonly timeMs: number; readonly sizeBytes: number } {
+    const { timeMs, sizeBytes } = this.#retentionLimits()
+    if (sizeBytes === 0) return { timeMs, sizeBytes }
+    const others = this.#retention.usedBytes() - this.#blocks.state().sizeBytes
+    return { timeMs, sizeBytes: Math.max(1, sizeBytes - others) }
+  }
+
   #announceAgents(): void {
     this.#ingest.setAgents(
       this.#registry
@@ -492,6 +517,7 @@ export class Hub {
     const families: MetricFamily[] = [
       ...(await this.#exporter.collect()),
       ...ingestFamilies(await this.#ingest.status(), series),
+      ...this.#blocks.families(),
       ...queryFamilies(this.#query.counters, settings.maxConcurrency),
       ...ruleFamilies(this.#rules.groups),
       ...this.#scrapes.families(),

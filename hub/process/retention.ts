@@ -13,6 +13,8 @@ export type RetentionOptions = {
   readonly ingest: Ingest
   readonly directory: string
   readonly limits: () => RetentionLimits
+  /** While there are blocks, they go first where the size is concerned. */
+  readonly hasBlocks: () => boolean
 }
 
 const EVERY_MS = 60_000
@@ -44,7 +46,7 @@ export class Retention {
   }
 
   async #round(): Promise<void> {
-    const { clock, ingest, limits, log } = this.#options
+    const { clock, hasBlocks, ingest, limits, log } = this.#options
     try {
       const { timeMs, sizeBytes } = limits()
       const reader = openReader(ingest.share())
@@ -52,7 +54,7 @@ export class Retention {
       reader.release()
       if (span) {
         let minTimeMs = timeMs > 0 ? clock.now() - timeMs : Number.NEGATIVE_INFINITY
-        const usedBytes = sizeBytes > 0 ? this.#usedBytes() : 0
+        const usedBytes = sizeBytes > 0 && !hasBlocks() ? this.usedBytes() : 0
         if (usedBytes > sizeBytes) minTimeMs = Math.max(minTimeMs, span.minTime + SHARE * (span.maxTime - span.minTime))
         if (minTimeMs > span.minTime) {
           ingest.trim(Math.floor(minTimeMs))
@@ -71,7 +73,8 @@ export class Retention {
     this.start()
   }
 
-  #usedBytes(): number {
+  /** Of the data directory. */
+  usedBytes(): number {
     const { disk, directory } = this.#options
     let total = 0
     const walk = (path: string): void => {

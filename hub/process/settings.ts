@@ -18,6 +18,7 @@ export type HubSettings = {
   readonly otlpEnabled: boolean
   readonly remoteWriteEnabled: boolean
   readonly dataPath: string
+  readonly blockMs: number
   readonly retentionTimeMs: number | null
   readonly retentionSizeBytes: number | null
   readonly outageToleranceMs: number
@@ -84,6 +85,7 @@ export function hubSettings({ values }: ParsedFlags): HubSettings {
     dataPath: get('storage.tsdb.path').replace(/\/+$/, '') || '/',
     retentionTimeMs: optional('storage.tsdb.retention.time', parseDuration),
     retentionSizeBytes: optional('storage.tsdb.retention.size', parseBytes),
+    blockMs: Math.max(1000, checked('storage.tsdb.min-block-duration', parseDuration)),
     outageToleranceMs: checked('rules.alert.for-outage-tolerance', parseDuration),
     forGracePeriodMs: checked('rules.alert.for-grace-period', parseDuration),
     resendDelayMs: checked('rules.alert.resend-delay', parseDuration),

@@ -60,6 +60,16 @@ export type QuerySettings = {
   readonly stats: boolean
 }
 
+/** The blocks that stand behind the head. */
+export type BlockView = {
+  /** Of two blocks with a sample at one time, the one that stands first has the say. */
+  readonly paths: readonly string[]
+  /** All that the head has evicted up to this time is in the blocks; when it has evicted more, the view is stale. */
+  readonly coveredUntil: number
+}
+
+export const NO_BLOCKS: BlockView = { paths: [], coveredUntil: Number.NEGATIVE_INFINITY }
+
 /**
  * What a worker runs: a task, or a part of one that is split.
  * - `whole`: answered at once, or, when it is worth while and there are threads, by `split` and nothing else;
@@ -79,6 +89,7 @@ export type WorkerTask = {
   readonly task: QueryTask
   readonly part: QueryPart
   readonly share: ReaderShare
+  readonly blocks: BlockView
   readonly flags: SharedArrayBuffer
   readonly lane: number
   /** How long the query waited before its first part. */
@@ -103,7 +114,9 @@ export type WorkerAnswer = {
   /** Of a `vector` task: labels flat, and values. */
   readonly vector?: readonly { readonly labels: readonly string[]; readonly value: number }[]
   readonly error?: { readonly type: ErrorType; readonly message: string }
-  /** The head has grown pages since the share was made: ask again with a fresh one. */
+  /** Runs of chunks, and blocks, that were found damaged meanwhile. */
+  readonly damage?: readonly string[]
+  /** The head has grown pages, or evicted to newer blocks, since the share was made: ask again with a fresh one. */
   readonly isStale?: boolean
   /** Ask again in parts. */
   readonly split?: boolean

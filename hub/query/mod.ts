@@ -2,8 +2,10 @@
 export { ActiveQueries } from './active-queries.ts'
 export {
   ApiError,
+  type BlockView,
   ERROR_STATUS,
   type ErrorType,
+  NO_BLOCKS,
   type QueryPart,
   type QuerySettings,
   type QueryTask,

@@ -1,4 +1,6 @@
 /** One task in a query worker, from the question to the bytes of the answer. */
+
+import { DiskError } from '../../protocol/env/mod.ts'
 import { labelsFromSorted } from '../../protocol/labels/mod.ts'
 import { compileMatcher, type Matcher, MatcherError } from '../../protocol/matchers/mod.ts'
 import { QueryError } from '../promql/contract.ts'
@@ -12,14 +14,14 @@ import { type ExpressionTask, isExpression, type PartContext, type PartTask, run
 
 const MAX_MESSAGE_CHARS = 1500
 
-/** Never throws but StalePagesError: what goes wrong is an answer too. */
+/** Never throws but StalePagesError, and DiskError of a block that is gone: what goes wrong is an answer too. */
 export function runPart(given: PartTask, context: PartContext): WorkerAnswer {
   const { task } = given
   try {
     return isExpression(task) ? runExpression(task, given, context) : answer(task, context.reader)
   } catch (error) {
-    // Not an answer: the caller has to come again with the pages that were missing.
-    if (error instanceof StalePagesError) throw error
+    // Not an answer: the caller has to come again with the pages that were missing, or the blocks that there are now.
+    if (error instanceof StalePagesError || (error instanceof DiskError && error.code === 'ENOENT')) throw error
     return errorAnswer(error)
   }
 }

@@ -9,8 +9,10 @@ import type { ReaderShare } from '../tsdb/contract.ts'
 import type { ActiveQueries } from './active-queries.ts'
 import {
   ApiError,
+  type BlockView,
   FLAG_CANCELED,
   FLAG_TIMEOUT,
+  NO_BLOCKS,
   type PartStats,
   type QueryPart,
   type QueryTask,
@@ -33,6 +35,10 @@ export type QueryServiceOptions = {
   readonly clock: Clock
   readonly log: Logger
   readonly share: () => ReaderShare
+  /** Taken after the share: no block that the head has evicted to may be missing for longer than a moment. */
+  readonly blocks?: () => BlockView
+  /** Hears what workers found damaged. */
+  readonly onDamage?: (what: string) => void
   /** Ends the claims on the head's pages of a worker that died. */
   readonly releaseOwner: (owner: number) => void
   /** So many queries may run or wait three times over; more are refused. */
@@ -78,6 +84,7 @@ type Run = {
   readonly flags: SharedArrayBuffer
   readonly words: Int32Array
   share: ReaderShare
+  blocks: BlockView
   /** Its jobs that wait for a worker. */
   readonly waiting: Set<Job>
   readonly cameMs: number
@@ -113,7 +120,7 @@ export class QueryService {
 
   /** @throws ApiError when the queue is full, the deadline passes or the client goes while it waits */
   async run(task: QueryTask, { timeoutMs, signal, client = '', origin }: RunOptions): Promise<WorkerAnswer> {
-    const { activeQueries, clock, maxConcurrency, pool, queryLog, share } = this.#options
+    const { activeQueries, blocks, clock, maxConcurrency, pool, queryLog, share } = this.#options
     if (this.#queries >= 3 * maxConcurrency) {
       this.counters.rejected++
       throw new ApiError(
@@ -128,6 +135,7 @@ export class QueryService {
       flags,
       words: new Int32Array(flags),
       share: share(),
+      blocks: blocks?.() ?? NO_BLOCKS,
       waiting: new Set(),
       cameMs: clock.monotonic(),
       hasStarted: false,
@@ -173,6 +181,7 @@ export class QueryService {
     let answer = await this.#attempt(run)
     for (let again = 0; answer.isStale && again < MAX_STALE; again++) {
       run.share = this.#options.share()
+      run.blocks = this.#options.blocks?.() ?? NO_BLOCKS
       answer = await this.#attempt(run)
     }
     return answer
@@ -180,14 +189,14 @@ export class QueryService {
 
   async #attempt(run: Run): Promise<WorkerAnswer> {
     const answer = await this.#part(run, { kind: 'whole', threads: this.#threadsFor() }, 0)
-    if (answer.split !== true) return answer
+    if (answer.split !== true || answer.isStale) return answer
     const count = this.#threadsFor()
     if (count < 2) return this.#part(run, { kind: 'whole', threads: 1 }, 0)
     this.counters.split++
     const shards = await Promise.all(
       Array.from({ length: count }, (_, index) => this.#part(run, { kind: 'shard', index, count }, index)),
     )
-    const failed = shards.find((shard) => shard.partial === undefined)
+    const failed = shards.find((shard) => shard.isStale || shard.partial === undefined)
     if (failed !== undefined) return failed
     const partials = shards.map(({ partial }) => partial as PartialResult)
     return this.#part(run, { kind: 'merge', partials }, 0, this.#costOf(run, shards))
@@ -213,9 +222,11 @@ export class QueryService {
   async #part(run: Run, part: QueryPart, lane: number, before: PartStats | null = null): Promise<WorkerAnswer> {
     await this.#enter(run)
     try {
-      const { task, share, flags } = run
+      const { task, share, blocks, flags } = run
       const queuedMs = run.startedMs - run.cameMs
-      return await this.#options.pool.run({ task, part, share, flags, lane, queuedMs, before })
+      const answer = await this.#options.pool.run({ task, part, share, blocks, flags, lane, queuedMs, before })
+      for (const what of answer.damage ?? []) this.#options.onDamage?.(what)
+      return answer
     } catch (error) {
       throw this.#crashed(run, lane, error)
     } finally {

@@ -58,6 +58,17 @@ export interface Head extends Appender {
    * refs compares `stats().seriesRemoved`. Returns the number of series removed.
    */
   trim(minTime: number): number
+  /**
+   * Before blocks are cut: what comes from now on for times before `maxTime` is kept apart, so that `evict` knows what
+   * the blocks cannot have. Everything appended so far must be published.
+   * Returns the time before which blocks must be cut: a later one, if it was closed before.
+   */
+  closeBefore(maxTime: number): number
+  /**
+   * After the blocks are on disk and shared with the readers: forgets what they hold, all before the time of
+   * `closeBefore` but what came since. Series without samples are removed, as by `trim`. Returns how many.
+   */
+  evict(): number
   /** Whether the ref may be appended to. */
   isLive(ref: SeriesRef): boolean
   stats(): HeadStats

@@ -16,7 +16,9 @@ import { HEAD_DEFAULTS, type Head, type HeadDrops, type HeadOptions, type HeadSt
 import { HistogramEncoder } from './histogram-codec.ts'
 import { LateWriter } from './late-writer.ts'
 import {
+  C_CLOSED_F64,
   C_EPOCH,
+  C_EVICTED_F64,
   C_FLOOR_F64,
   C_GENERATION,
   C_MAGIC,
@@ -64,6 +66,8 @@ export function createHead(options: HeadOptions = {}): Head {
   mem.control[C_VERSION] = LAYOUT_VERSION
   mem.control[C_EPOCH] = 2 // 1 is what a slot holds while it is being claimed
   mem.controlF64[C_FLOOR_F64] = -Infinity
+  mem.controlF64[C_EVICTED_F64] = -Infinity
+  mem.controlF64[C_CLOSED_F64] = -Infinity
   mem.controlF64[C_MIN_TIME_F64] = Infinity
   mem.controlF64[C_MAX_TIME_F64] = -Infinity
   return new SharedHead(mem, { ...HEAD_DEFAULTS, ...options })
@@ -75,6 +79,8 @@ export function createHead(options: HeadOptions = {}): Head {
  */
 export function restoreHead(chunks: Iterable<Uint8Array>, options: HeadOptions = {}): Head {
   const { mem, limbo } = restorePages(chunks)
+  // A snapshot from before there were blocks.
+  for (const field of [C_EVICTED_F64, C_CLOSED_F64]) if (mem.controlF64[field] === 0) mem.controlF64[field] = -Infinity
   const head = new SharedHead(mem, { ...HEAD_DEFAULTS, ...options })
   head.adoptLimbo(limbo)
   return head
@@ -119,6 +125,10 @@ class SharedHead implements Head {
   #minTime: number
   #maxTime: number
   #floor: number
+  /** Samples before it go the way of late ones: their time is in blocks, or about to be. */
+  #closed: number
+  /** Series that got a sample before `#closed` since it was set. */
+  readonly #lateSince = new Set<SeriesRef>()
   #samples: number
   #lateSamples = 0
   #removed = 0
@@ -147,6 +157,7 @@ class SharedHead implements Head {
     this.#minTime = mem.controlF64[C_MIN_TIME_F64]!
     this.#maxTime = mem.controlF64[C_MAX_TIME_F64]!
     this.#floor = mem.controlF64[C_FLOOR_F64]!
+    this.#closed = mem.controlF64[C_CLOSED_F64]!
     this.#samples = mem.controlF64[C_SAMPLES_F64]!
     this.#chunks.payloadBytes = mem.controlF64[C_SAMPLE_BYTES_F64]!
   }
@@ -252,11 +263,12 @@ class SharedHead implements Head {
     if (refusal !== AppendResult.stored) return refusal
     const payload = this.#histograms.encode(histogram)
     try {
-      if (time > this.#series.lastTime(record)) this.#series.appendHistogram(record, time, startMs, payload)
+      if (time >= this.#closed && time > this.#series.lastTime(record))
+        this.#series.appendHistogram(record, time, startMs, payload)
       else {
         if (this.#isStored(record, time)) return this.#same(this.#isStoredHistogram(payload))
         this.#late.appendHistogram(record, time, startMs, payload)
-        this.#lateSamples++
+        this.#noteLate(ref, time)
       }
     } catch (error) {
       return this.#full(error)
@@ -331,6 +343,50 @@ class SharedHead implements Head {
     return removed
   }
 
+  closeBefore(maxTime: number): number {
+    this.#changes++
+    this.#closed = Math.max(this.#closed, maxTime)
+    this.#mem.controlF64[C_CLOSED_F64] = this.#closed
+    this.#lateSince.clear()
+    return this.#closed
+  }
+
+  evict(): number {
+    this.#changes++
+    const { controlF64 } = this.#mem
+    // First: a reader that misses a chunk finds afterwards that it must look into the blocks too.
+    controlF64[C_EVICTED_F64] = this.#closed
+    let removed = 0
+    let minTime = Math.max(this.#minTime, this.#closed)
+    let maxTime = -Infinity
+    for (let ref = 0; ref < this.#index.table.count; ref++) {
+      const record = this.#index.record(ref)
+      if (record === 0) continue
+      const lastTime = this.#series.lastTime(record)
+      const hasLate = this.#lateSince.has(ref)
+      if (this.#trimmer.evict(record, this.#closed, hasLate)) {
+        maxTime = Math.max(maxTime, lastTime)
+        if (hasLate) minTime = Math.min(minTime, this.#trimmer.firstLateTime(record))
+        continue
+      }
+      if (lastTime === -Infinity && this.#mem.get(record + S_IDLE) === 0) this.#mem.set(record + S_IDLE, 1)
+      else {
+        this.#index.remove(ref)
+        removed++
+      }
+    }
+    this.#groups.trim(this.#closed)
+    if (removed > 0) this.#index.sweep()
+    this.#limbo.reclaim()
+    this.#removed += removed
+    if (this.#index.live === 0) maxTime = -Infinity
+    else if (maxTime === -Infinity) maxTime = this.#maxTime
+    this.#maxTime = maxTime
+    this.#minTime = maxTime === -Infinity ? Infinity : minTime
+    this.publish()
+    return removed
+  }
+
   stats(): HeadStats {
     return {
       series: this.#index.live,
@@ -390,7 +446,7 @@ class SharedHead implements Head {
    * are better kept with times of their own (few of them, or not newer than the group's last).
    */
   #groupOf(refs: Uint32Array, n: number, time: number): number {
-    if (n < COLUMN_MIN || time < this.#floor) return -1
+    if (n < COLUMN_MIN || time < this.#floor || time < this.#closed) return -1
     for (const i of [0, n - 1, n >>> 1, 1, n >>> 2]) {
       const record = this.#index.record(refs[i]!)
       if (record === 0 || (this.#mem.get(record + S_STATE) & KIND_MASK) !== Kind.group) continue
@@ -439,13 +495,13 @@ class SharedHead implements Head {
     const refusal = this.#refuse(record, time)
     if (refusal !== AppendResult.stored) return refusal
     try {
-      if (time > this.#series.lastTime(record)) {
+      if (time >= this.#closed && time > this.#series.lastTime(record)) {
         if (tick >= 0) this.#series.appendTick(record, group, tick, time, low, high)
         else this.#series.appendOwn(record, time, low, high, start)
       } else {
         if (this.#isStored(record, time)) return this.#same(this.#isStoredFloat(low, high))
         this.#late.append(record, time, low, high, start)
-        this.#lateSamples++
+        this.#noteLate(ref, time)
       }
     } catch (error) {
       return this.#full(error)
@@ -493,6 +549,11 @@ class SharedHead implements Head {
     if (!(error instanceof HeadFullError)) throw error
     this.#drops.memoryLimit++
     return AppendResult.limit
+  }
+
+  #noteLate(ref: SeriesRef, time: number): void {
+    this.#lateSamples++
+    if (time < this.#closed) this.#lateSince.add(ref)
   }
 
   #noteTime(time: number): void {

@@ -42,6 +42,10 @@ export const C_MAX_TIME_F64 = 10
 /** Writer's own numbers, kept here so that a snapshot has them. */
 export const C_SAMPLES_F64 = 11
 export const C_SAMPLE_BYTES_F64 = 12
+/** In-order samples older than this are in blocks and not answered; what came late is. Set by evict(). */
+export const C_EVICTED_F64 = 13
+/** Appends before it go the way of late ones; a snapshot must have it, or a time could come to stand in both. */
+export const C_CLOSED_F64 = 14
 export const C_BUMP = 32
 export const C_BUMP_END = 33
 export const C_FREE_LISTS = 40

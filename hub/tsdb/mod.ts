@@ -16,5 +16,5 @@ export { HeadFullError, SnapshotError, StalePagesError, TooManyReadersError } fr
 export { createHead, restoreHead } from './head.ts'
 export type { Head, HeadDrops, HeadOptions, HeadStats } from './head-contract.ts'
 export { decodeHistogram, HistogramEncoder } from './histogram-codec.ts'
-export { openReader, type ReaderOptions, releaseOwner } from './reader.ts'
+export { evictedUntil, openReader, type ReaderOptions, releaseOwner } from './reader.ts'
 export { createSampleBuffer, ensureCapacity } from './sample-buffer.ts'

@@ -9,6 +9,7 @@ import { StalePagesError } from './errors.ts'
 import { readExemplars } from './exemplars.ts'
 import { firstTick, tickTime } from './groups.ts'
 import {
+  C_EVICTED_F64,
   C_FLOOR_F64,
   C_GENERATION,
   C_LIVE_SERIES,
@@ -85,6 +86,11 @@ export function openReader(share: ReaderShare, options: ReaderOptions = {}): Ser
   const generation = Atomics.load(view.mem.control, C_GENERATION)
   if (generation !== view.generation) forget(view, generation)
   return new HeadReader(view, slot)
+}
+
+/** In-order samples older than this are no longer in the head: whoever reads must have the blocks that hold them. */
+export function evictedUntil(share: ReaderShare): number {
+  return new Float64Array(share.control)[C_EVICTED_F64]!
 }
 
 /** Ends all claims of a thread that died, from any thread; returns how many. */

@@ -22,6 +22,7 @@ import type { SampleBuffer } from './contract.ts'
 import { StalePagesError } from './errors.ts'
 import { findTick, firstTick, tickTime } from './groups.ts'
 import {
+  C_EVICTED_F64,
   C_FLOOR_F64,
   COUNT_SHIFT,
   G_DIRECTORY,
@@ -130,7 +131,8 @@ export class SeriesDecoder {
 
   #readOnce(record: number, minTime: number, maxTime: number, out: SampleBuffer): void {
     const mem = this.#mem
-    this.#min = Math.max(minTime, mem.controlF64[C_FLOOR_F64]!)
+    const floor = Math.max(minTime, mem.controlF64[C_FLOOR_F64]!)
+    this.#min = Math.max(floor, mem.controlF64[C_EVICTED_F64]!)
     this.#max = maxTime
     reset(out)
     const late = mem.get(record + S_OOO) !== 0 || mem.get(record + S_OOO_RAW) !== 0
@@ -139,6 +141,7 @@ export class SeriesDecoder {
     this.#prepare(out, this.#capacity(mem.get(record + S_FIRST)) + (state >>> COUNT_SHIFT))
     this.#readChunks(mem.load(record + S_FIRST))
     this.#readOpenRun(record, state)
+    this.#min = floor
     if (late) this.#readLate(record, out)
     markStale(out, this.#target.words)
   }

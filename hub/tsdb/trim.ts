@@ -46,6 +46,30 @@ export class Trimmer {
     return !isOld || mem.get(record + S_OOO) !== 0 || mem.get(record + S_OOO_RAW) !== 0
   }
 
+  /**
+   * Takes away what blocks hold: in-order samples before `minTime`, and late ones too unless some of them came since
+   * the blocks were cut. Returns whether samples are left.
+   */
+  evict(record: number, minTime: number, keepLate: boolean): boolean {
+    this.#trimChunks(record, minTime)
+    if (!keepLate) this.#trimLate(record, minTime)
+    const mem = this.#mem
+    const isOld = this.#series.lastTime(record) < minTime
+    if (isOld) this.#series.drop(record)
+    return !isOld || mem.get(record + S_OOO) !== 0 || mem.get(record + S_OOO_RAW) !== 0
+  }
+
+  /** Of the late samples; Infinity when there are none. */
+  firstLateTime(record: number): number {
+    const mem = this.#mem
+    let first = Infinity
+    for (let chunk = mem.get(record + S_OOO); chunk !== 0; chunk = mem.get(chunk + K_NEXT))
+      first = Math.min(first, mem.getF64(chunk, K_BASE_F64))
+    const buffer = mem.get(record + S_OOO_RAW)
+    if (buffer !== 0 && mem.get(buffer + O_USED) > 0) first = Math.min(first, mem.getF64(buffer, 1))
+    return first
+  }
+
   #trimChunks(record: number, minTime: number): void {
     const mem = this.#mem
     const first = mem.get(record + S_FIRST)

@@ -81,6 +81,29 @@ export class MemoryHead implements IngestHead {
     return removed
   }
 
+  readonly #late: [ref: number, time: number][] = []
+  #closed = Number.NEGATIVE_INFINITY
+
+  closeBefore(maxTime: number): number {
+    this.#closed = Math.max(this.#closed, maxTime)
+    this.#late.length = 0
+    return this.#closed
+  }
+
+  evict(): number {
+    const late = new Set(this.#late.map(([ref, time]) => `${ref}/${time}`))
+    let removed = 0
+    for (const [key, ref] of this.refs) {
+      const samples = this.samples[ref]!
+      for (const time of samples.keys()) if (time < this.#closed && !late.has(`${ref}/${time}`)) samples.delete(time)
+      if (samples.size > 0) continue
+      this.refs.delete(key)
+      this.#dead.add(ref)
+      removed++
+    }
+    return removed
+  }
+
   isLive(ref: number): boolean {
     return !this.#dead.has(ref)
   }
@@ -100,6 +123,7 @@ export class MemoryHead implements IngestHead {
     const known = samples.get(timestampMs)
     if (known !== undefined) return known === sample ? AppendResult.duplicate : AppendResult.conflicting
     samples.set(timestampMs, sample)
+    if (timestampMs < this.#closed) this.#late.push([ref, timestampMs])
     return AppendResult.stored
   }
 

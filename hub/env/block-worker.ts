@@ -1,0 +1,32 @@
+/** Entry of the block thread: the real world around `hub/block/thread.ts`. */
+import { parentPort, threadId, workerData } from 'node:worker_threads'
+import { createLogger, nodeDisk, systemClock } from '../../agent/env/mod.ts'
+import { runtimeZstd } from '../../agent/env/zstd.ts'
+import type { LogLevel } from '../../protocol/env/mod.ts'
+import { runBlockThread, type ToBlocks } from '../block/mod.ts'
+import { openReader } from '../tsdb/mod.ts'
+
+export type BlockWorkerData = {
+  readonly directory: string
+  readonly logLevel: LogLevel
+  readonly logFormat: 'logfmt' | 'json'
+}
+
+if (parentPort) {
+  const channel = parentPort
+  const { directory, logLevel, logFormat } = workerData as BlockWorkerData
+  await runBlockThread(
+    {
+      post: (message) => channel.postMessage(message),
+      onMessage: (fn) => void channel.on('message', (message: ToBlocks) => fn(message)),
+    },
+    {
+      disk: nodeDisk,
+      compressor: runtimeZstd,
+      log: createLogger({ level: logLevel, format: logFormat, now: systemClock.now }),
+      directory,
+      openHead: (share) => openReader(share, { owner: threadId }),
+    },
+  )
+  channel.close()
+}
