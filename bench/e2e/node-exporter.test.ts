@@ -5,7 +5,9 @@
 import assert from 'node:assert/strict'
 import { execFileSync, spawnSync } from 'node:child_process'
 import { test } from 'node:test'
+import { createEnv } from '../../agent/env/mod.ts'
 import { COLLECTORS } from '../../exporters/node/collectors.ts'
+import { createNodeExporter } from '../../exporters/node/mod.ts'
 import { peer } from '../peers/peers.ts'
 import { freePort, lacks, lacksCommand, until, type World, withWorld } from './world.ts'
 
@@ -82,6 +84,22 @@ test('the exporter tells of its own process what the real one tells of its', { s
     assert.deepEqual(await lines(`${agent.url}/metrics/node`), await lines(`http://127.0.0.1:${port}/metrics`))
   }),
 )
+
+test('every flag of the real node exporter that concerns collecting is taken', { skip: missing }, () => {
+  const { stdout, stderr } = spawnSync(program(), ['--help-long'], { encoding: 'utf8' })
+  const flags = [...(stdout + stderr).matchAll(/^ +--((?:collector|path)\.[\w.-]+)/gm)].map((match) => match[1]!)
+  assert.ok(flags.length > 140, `${flags.length} flags`)
+  const env = createEnv({ logLevel: 'error', logFormat: 'logfmt' })
+  const unknown = [...new Set(flags)].filter((flag) => {
+    try {
+      createNodeExporter({ ...env, flags: { [flag]: 'false' }, version: 't' })
+      return false
+    } catch (error) {
+      return (error as Error).message.includes(': unknown;')
+    }
+  })
+  assert.deepEqual(unknown, [])
+})
 
 test('interfaces over netlink are those of the real node exporter', { skip: missing }, () =>
   withWorld(async (world) => {

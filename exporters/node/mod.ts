@@ -158,6 +158,10 @@ const OLD_NAMES: Readonly<Record<string, string>> = {
   'collector.diskstats.ignored-devices': 'collector.diskstats.device-exclude',
   'collector.filesystem.ignored-fs-types': 'collector.filesystem.fs-types-exclude',
   'collector.filesystem.ignored-mount-points': 'collector.filesystem.mount-points-exclude',
+  'collector.netdev.device-blacklist': 'collector.netdev.device-exclude',
+  'collector.netdev.device-whitelist': 'collector.netdev.device-include',
+  'collector.systemd.unit-blacklist': 'collector.systemd.unit-exclude',
+  'collector.systemd.unit-whitelist': 'collector.systemd.unit-include',
 }
 
 /** @throws FlagError when a flag is given by its old name and its new one */
