@@ -37,6 +37,8 @@ function typeEnd(signature: string, at: number, depth = 0): number {
   }
   const close = type === '(' ? ')' : '}'
   let end = at + 1
+  // One without members takes no bytes, and an array of them would have no end.
+  if (signature[end] === close) throw new DBusFormatError(`Empty struct in signature "${signature}"`)
   while (signature[end] !== close) end = typeEnd(signature, end, depth + 1)
   return end + 1
 }

@@ -45,9 +45,10 @@ async function overHttp(net: Net, url: URL): Promise<string> {
   bare.username = ''
   bare.password = ''
   const headers: Record<string, string> = { 'content-type': 'text/xml' }
-  if (url.username !== '')
-    headers['authorization'] =
-      `Basic ${btoa(`${decodeURIComponent(url.username)}:${decodeURIComponent(url.password)}`)}`
+  if (url.username !== '') {
+    const credentials = `${decodeURIComponent(url.username)}:${decodeURIComponent(url.password)}`
+    headers['authorization'] = `Basic ${btoa(String.fromCharCode(...new TextEncoder().encode(credentials)))}`
+  }
   const response = await net.request({
     method: 'POST',
     url: bare.href,
