@@ -45,6 +45,7 @@ const IFREQ_BYTES = 40
 const IFNAMSIZ = 16
 
 let loaded: Libc | KernelError | undefined
+let received: Uint8Array | undefined
 
 function libc(): Libc {
   loaded ??= load()
@@ -93,7 +94,9 @@ function checked(what: string, result: number | bigint): number {
   const value = Number(result)
   if (value >= 0) return value
   const errno = libc().errno()
-  const code = Object.entries(os.constants.errno).find(([, number]) => number === errno)?.[0] ?? `E${errno}`
+  const known = Object.entries(os.constants.errno).find(([, number]) => number === errno)?.[0]
+  // One number with two names on Linux.
+  const code = known === 'ENOTSUP' ? 'EOPNOTSUPP' : (known ?? `E${errno}`)
   throw new KernelError(code, `${what}: ${code}`)
 }
 
@@ -117,7 +120,8 @@ export const systemKernel: Kernel = {
       checked('setsockopt SO_RCVTIMEO', c.setTimeout(fd, SOL_SOCKET, SO_RCVTIMEO, timeout, timeout.length))
       checked('send to netlink', c.send(fd, request, request.length, 0))
       const parts: Uint8Array[] = []
-      const buffer = new Uint8Array(RECEIVE_BYTES)
+      // One for all requests: each is over before the next begins.
+      const buffer = (received ??= new Uint8Array(RECEIVE_BYTES))
       for (let total = 0; ; ) {
         const count = checked('receive from netlink', c.recv(fd, buffer, buffer.length, 0))
         total += count

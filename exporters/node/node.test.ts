@@ -221,6 +221,41 @@ test('runit services: state, wish and the time of the last change', async () => 
   assert.match(text, /^node_service_state_last_change_timestamp_seconds\{service="web"\} 1\.7e\+09$/m)
 })
 
+test('NVMe subsystems: their namespaces, paths, and which of them live', async () => {
+  const sysfs = temporaryFolder()
+  const files: Record<string, string> = {
+    iopolicy: 'numa\n',
+    model: 'Fast Disk   \n',
+    subsysnqn: 'nqn.2014-08.org:x\n',
+    serial: 'S1\n',
+    'nvme0/state': 'live\n',
+    'nvme0/transport': 'tcp\n',
+    'nvme1/state': 'connecting\n',
+    'nvme1/transport': 'tcp\n',
+    'nvme0n1/size': '1\n',
+    'power/control': 'auto\n',
+  }
+  for (const [name, text] of Object.entries(files)) {
+    const file = path.join(sysfs, 'class/nvme-subsystem/nvme-subsys0', name)
+    fs.mkdirSync(path.dirname(file), { recursive: true })
+    fs.writeFileSync(file, text)
+  }
+  const text = await page({
+    'path.sysfs': sysfs,
+    'collector.disable-defaults': 'true',
+    'collector.nvmesubsystem': 'true',
+  })
+  for (const line of [
+    'node_nvmesubsystem_info{iopolicy="numa",model="Fast Disk",nqn="nqn.2014-08.org:x",serial="S1",subsystem="nvme-subsys0"} 1',
+    'node_nvmesubsystem_namespace_info{device="nvme0n1",subsystem="nvme-subsys0"} 1',
+    'node_nvmesubsystem_path_state{controller="nvme0",state="live",subsystem="nvme-subsys0",transport="tcp"} 1',
+    'node_nvmesubsystem_path_state{controller="nvme1",state="live",subsystem="nvme-subsys0",transport="tcp"} 0',
+    'node_nvmesubsystem_paths{subsystem="nvme-subsys0"} 2',
+    'node_nvmesubsystem_paths_live{subsystem="nvme-subsys0"} 1',
+  ])
+    assert.ok(text.includes(`${line}\n`), line)
+})
+
 const real = peer('node-exporter')
 const skipReal = real.path === null ? real.reason : false
 
