@@ -68,28 +68,34 @@ function allSeries(seed: number): Series[] {
   return out
 }
 
+export type SeriesPart = { readonly labels: Labels; readonly timestamps: number[]; readonly values: number[] }
+
 /** Remote-write bodies, in order of time. @returns how many samples they hold, at the end */
 export function* bodies(seed: number, startMs: number, endMs: number): Generator<Uint8Array, number> {
-  const series = allSeries(seed)
   let total = 0
-  let parts: { labels: Labels; timestamps: number[]; values: number[] }[] = []
-  const flush = (): Uint8Array => {
+  for (const parts of requests(seed, startMs, endMs)) {
     const request: WriteSeries[] = parts.map(({ labels, timestamps, values }) => ({
       labels,
       timestamps,
       values: Float64Array.from(values),
     }))
-    parts = []
-    return snappyCompress(encodeWriteRequest(request))
+    for (const { values } of parts) total += values.length
+    yield snappyCompress(encodeWriteRequest(request))
   }
-  /** Several steps of a series go together, as a sender's queue has them. */
-  const perBlock = 10
-  for (let from = startMs; from <= endMs; from += perBlock * INTERVAL_MS) {
-    let held = 0
+  return total
+}
+
+/** What each request holds: several steps of a series go together, as a sender's queue has them. */
+export function* requests(seed: number, startMs: number, endMs: number): Generator<readonly SeriesPart[]> {
+  const series = allSeries(seed)
+  const stepsTogether = 10
+  let parts: SeriesPart[] = []
+  let held = 0
+  for (let from = startMs; from <= endMs; from += stepsTogether * INTERVAL_MS) {
     for (const { labels, isPod, next } of series) {
       const timestamps: number[] = []
       const values: number[] = []
-      for (let time = from; time < from + perBlock * INTERVAL_MS && time <= endMs; time += INTERVAL_MS) {
+      for (let time = from; time < from + stepsTogether * INTERVAL_MS && time <= endMs; time += INTERVAL_MS) {
         if (isPod && time < endMs - POD_MS) continue
         timestamps.push(time)
         values.push(next())
@@ -97,12 +103,11 @@ export function* bodies(seed: number, startMs: number, endMs: number): Generator
       if (values.length === 0) continue
       parts.push({ labels, timestamps, values })
       held += values.length
-      total += values.length
       if (held < SAMPLES_PER_REQUEST) continue
-      yield flush()
+      yield parts
+      parts = []
       held = 0
     }
-    if (parts.length > 0) yield flush()
   }
-  return total
+  if (parts.length > 0) yield parts
 }
