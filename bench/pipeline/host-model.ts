@@ -79,11 +79,21 @@ export class SimulatedHost {
     this.#build(series)
   }
 
-  /** The page of the next scrape. */
-  next(): Page {
+  /** Moves everything on by one step, for those who read `series()` rather than pages. */
+  step(): void {
     this.#step++
     for (const family of this.#families.values()) for (const each of family.series) this.#move(each)
     this.#renewContainers()
+  }
+
+  /** What the page would show now: the text before each value (`name{labels} `), and the value. */
+  *series(): Generator<Readonly<{ prefix: string; value: number }>> {
+    for (const { series } of this.#families.values()) yield* series
+  }
+
+  /** The page of the next scrape. */
+  next(): Page {
+    this.step()
     const isGap = this.#gapEvery > 0 && this.#step % this.#gapEvery === this.#gapPhase
     return isGap ? { body: null, families: [] } : this.#render()
   }

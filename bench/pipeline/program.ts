@@ -54,18 +54,25 @@ export class Program implements AsyncDisposable {
   }
 
   /** @throws Error with the end of the log */
-  async ready(url: string): Promise<void> {
-    for (const until = Date.now() + READY_MS; Date.now() < until; await sleep(50)) {
+  async ready(url: string, withinMs = READY_MS, everyMs = 50): Promise<void> {
+    for (const until = Date.now() + withinMs; Date.now() < until; await sleep(everyMs)) {
       this.mustRun()
       const answer = await fetch(url, { signal: AbortSignal.timeout(2000) }).catch(() => null)
       if (answer?.ok) return
     }
-    throw this.#failure(`was not ready within ${READY_MS / 1000} s`)
+    throw this.#failure(`was not ready within ${withinMs / 1000} s`)
   }
 
   /** @throws Error with the end of the log */
   mustRun(): void {
     if (this.#ended !== null) throw this.#failure(`ended (${this.#ended})`)
+  }
+
+  /** SIGKILL; resolves when the process is gone. */
+  async kill(): Promise<void> {
+    this.mustRun()
+    this.#child.kill('SIGKILL')
+    await this.#gone
   }
 
   /** SIGTERM, and what it exits with. @throws Error if that is not 0, or takes too long */
