@@ -1,9 +1,22 @@
 /** `agent.yml`: what to collect on this host, where to keep it and where to send it. */
+import { isMap } from 'yaml'
 import type { Labels } from '../labels/mod.ts'
 import { labelsFrom } from '../labels/mod.ts'
-import { boolean, type Decoder, decodeYaml, list, object, parsed, record, redactedYaml, string } from './decode.ts'
+import {
+  boolean,
+  type Cursor,
+  type Decoder,
+  decodeYaml,
+  list,
+  object,
+  parsed,
+  record,
+  redactedYaml,
+  secret,
+  string,
+} from './decode.ts'
 import { duration, labelRecord } from './discovery.ts'
-import { type NatsConfig, nats } from './heliograph.ts'
+import { isAddress, type NatsConfig, nats } from './heliograph.ts'
 import { DEFAULT_GLOBAL, type LoadOptions } from './prometheus.ts'
 import {
   finishShared,
@@ -23,8 +36,24 @@ export type ExporterConfig = {
   readonly job: string
   readonly intervalMs: number | null
   readonly labels: Readonly<Record<string, string>>
+  /** `host:port` of an own HTTP endpoint, as the upstream exporter has it; '' for none. */
+  readonly listen: string
   /** Flags of the upstream exporter as keys of the same name (`path.procfs`, `collector.cpu.info`…), values as written. */
-  readonly flags: Readonly<Record<string, string | readonly string[]>>
+  readonly flags: ExporterFlags
+  /** What is measured, each a scrape target of its own; empty: what the flags say, under the agent's `instance`. */
+  readonly targets: readonly ExporterTarget[]
+}
+
+export type ExporterFlags = Readonly<Record<string, string | readonly string[]>>
+
+export type ExporterTarget = {
+  /** HOST:PORT, a path or a URI, in the place of the exporter's own flag for it; '' where flags say it. */
+  readonly address: string
+  /** `instance` label; the address by default. */
+  readonly instance: string
+  readonly labels: Readonly<Record<string, string>>
+  /** On top of the exporter's. */
+  readonly flags: ExporterFlags
 }
 
 export type AgentConfig = {
@@ -59,22 +88,78 @@ export const AGENT_EXPORTERS = [
   'consul',
   'push',
 ] as const
-const OWN_KEYS = ['enabled', 'job', 'scrape_interval', 'labels']
+const OWN_KEYS = ['enabled', 'job', 'scrape_interval', 'labels', 'listen', 'targets']
+const TARGET_KEYS = ['target', 'instance', 'labels']
+/** Exporters of something else than this host and this process, of which there may be several. */
+const MULTI_TARGET = ['mysql', 'memcached', 'haproxy']
 
 const flagValue: Decoder<string | readonly string[]> = (at) =>
   Array.isArray((at.node as { items?: unknown })?.items) ? list(string)(at) : string(at)
 
+/** URIs may hold a password, which must not be shown again. */
+const flagsOf = (all: Readonly<Record<string, Cursor>>, own: readonly string[]): ExporterFlags => {
+  const flags: Record<string, string | readonly string[]> = {}
+  for (const [key, child] of Object.entries(all))
+    if (!own.includes(key)) flags[key] = secretIfUri(child, flagValue(child))
+  return flags
+}
+
+function secretIfUri<T extends string | readonly string[]>(at: Cursor, value: T): T {
+  if (typeof value === 'string' && /:\/\/[^/@]*:[^/@]*@/.test(value)) secret(at)
+  return value
+}
+
+/** An address alone, or a mapping of it with labels and flags. */
+const exporterTarget: Decoder<ExporterTarget> = (at) => {
+  const isBare = !isMap(at.node)
+  const all: Readonly<Record<string, Cursor>> = isBare ? { target: at } : record((child) => child)(at)
+  const address = all['target'] ? secretIfUri(all['target'], string(all['target'])) : ''
+  const instance = all['instance'] ? string(all['instance']) : withoutCredentials(address)
+  if (instance === '') at.fail('a target needs "target", its address, or "instance", its name')
+  return {
+    address,
+    instance,
+    labels: all['labels'] ? labelRecord(all['labels']) : {},
+    flags: flagsOf(all, TARGET_KEYS),
+  }
+}
+
+const withoutCredentials = (address: string): string => address.replace(/:\/\/[^/@]*@/, '://')
+
+const exporterTargets: Decoder<readonly ExporterTarget[]> = (at) => {
+  const targets = list(exporterTarget, 'empty or null target')(at)
+  const names = targets.map(({ instance }) => instance)
+  const twice = names.find((name, i) => names.indexOf(name) !== i)
+  if (twice !== undefined) at.fail(`two targets have the instance ${JSON.stringify(twice)}; give one of them another`)
+  return targets
+}
+
 const exporter: Decoder<Omit<ExporterConfig, 'name'>> = (at) => {
   const all = record((child) => child)(at)
-  const flags: Record<string, string | readonly string[]> = {}
-  for (const [key, child] of Object.entries(all)) if (!OWN_KEYS.includes(key)) flags[key] = flagValue(child)
+  const listen = all['listen'] ? string(all['listen']) : ''
+  if (listen !== '' && !isAddress(listen))
+    all['listen']!.fail(`listen must be HOST:PORT, got ${JSON.stringify(listen)}`)
   return {
     enabled: all['enabled'] ? boolean(all['enabled']) : true,
     job: all['job'] ? string(all['job']) : '',
     intervalMs: all['scrape_interval'] ? duration(all['scrape_interval']) : null,
     labels: all['labels'] ? labelRecord(all['labels']) : {},
-    flags,
+    listen,
+    flags: flagsOf(all, OWN_KEYS),
+    targets: all['targets'] ? exporterTargets(all['targets']) : [],
   }
+}
+
+function exporters(at: Cursor): Readonly<Record<string, Omit<ExporterConfig, 'name'>>> {
+  const checkName = (name: string, key: Cursor): void => {
+    if (!(AGENT_EXPORTERS as readonly string[]).includes(name))
+      key.fail(`unknown exporter ${JSON.stringify(name)}, known are ${AGENT_EXPORTERS.join(', ')}`)
+  }
+  const all = record(exporter, checkName)(at)
+  for (const [name, { targets }] of Object.entries(all))
+    if (targets.length > 0 && !MULTI_TARGET.includes(name))
+      at.fail(`exporter ${name} takes no targets; ${MULTI_TARGET.join(', ')} do`)
+  return all
 }
 
 const AGENT_ID = /^[a-z0-9][a-z0-9-]{0,63}$/
@@ -108,10 +193,7 @@ const root = object(
         return raw
       },
     ),
-    exporters: record(exporter, (name, at) => {
-      if (!(AGENT_EXPORTERS as readonly string[]).includes(name))
-        at.fail(`unknown exporter ${JSON.stringify(name)}, known are ${AGENT_EXPORTERS.join(', ')}`)
-    }),
+    exporters,
     scrape_configs: list<PendingJob>(pendingJob, 'empty or null scrape config section'),
   },
   (raw, at) => ({ raw, at }),

@@ -88,6 +88,43 @@ test('a job inherits from global, and its timeout never exceeds its interval', (
   assert.deepEqual([b!.scrapeIntervalMs, b!.scrapeTimeoutMs, b!.sampleLimit], [60_000, 5000, 20])
 })
 
+test('exporters of other servers take several targets, each with its own flags', () => {
+  const { exporters, redacted } = loadAgentConfig(
+    [
+      'exporters:',
+      '  mysql:',
+      '    listen: 127.0.0.1:9104',
+      '    collect.info_schema.tables: true',
+      '    targets:',
+      '    - db1:3306',
+      '    - {target: "db2:3306", instance: orders, labels: {team: shop}, auth_module: client.orders}',
+      '  haproxy:',
+      '    targets: ["http://stats:hunter2@lb:8404/;csv", {haproxy.scrape-uri: "http://x:hunter3@lb2/;csv", instance: lb2}]',
+      '',
+    ].join('\n'),
+    { file: 'agent.yml' },
+  )
+  const [mysql, haproxy] = exporters
+  assert.equal(mysql!.listen, '127.0.0.1:9104')
+  assert.deepEqual(mysql!.flags, { 'collect.info_schema.tables': 'true' })
+  assert.deepEqual(JSON.parse(JSON.stringify(mysql!.targets)), [
+    { address: 'db1:3306', instance: 'db1:3306', labels: {}, flags: {} },
+    { address: 'db2:3306', instance: 'orders', labels: { team: 'shop' }, flags: { auth_module: 'client.orders' } },
+  ])
+  assert.equal(haproxy!.targets[0]!.instance, 'http://lb:8404/;csv')
+  assert.doesNotMatch(redacted, /hunter/)
+})
+
+const badExporters: readonly (readonly [name: string, yaml: string, problem: RegExp])[] = [
+  ['two targets of one name', 'mysql: {targets: [a:1, a:1]}', /two targets have the instance "a:1"/],
+  ['a target without a name', 'mysql: {targets: [{labels: {a: b}}]}', /a target needs "target"/],
+  ['targets of this host', 'node: {targets: [a:1]}', /exporter node takes no targets/],
+  ['a listen address without a port', 'node: {listen: localhost}', /listen must be HOST:PORT/],
+]
+for (const [name, yaml, problem] of badExporters)
+  test(`exporters with ${name} are refused`, () =>
+    assert.throws(() => loadAgentConfig(`exporters: {${yaml}}\n`, { file: 'agent.yml' }), problem))
+
 test('an agent file loads, with exporter flags kept as written', () => {
   const config = loadAgentConfig(
     'agent: {id: web-1}\nnats: {url: "nats://127.0.0.1:4222"}\nexporters:\n  node:\n    path.procfs: /host/proc\n    collector.cpu.info: true\n',

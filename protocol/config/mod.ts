@@ -1,5 +1,12 @@
 /** Configuration files: decoding with positions, `prometheus.yml`, `agent.yml`. */
-export { AGENT_EXPORTERS, type AgentConfig, type ExporterConfig, loadAgentConfig } from './agent.ts'
+export {
+  AGENT_EXPORTERS,
+  type AgentConfig,
+  type ExporterConfig,
+  type ExporterFlags,
+  type ExporterTarget,
+  loadAgentConfig,
+} from './agent.ts'
 export * from './decode.ts'
 export {
   type DiscoveryConfig,
