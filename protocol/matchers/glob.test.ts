@@ -53,6 +53,12 @@ for (const pattern of [
       null,
     ))
 
+test('one character of two units is not enough for two `.+`', () => {
+  const exact = (text: string): boolean => RE2JS.compile('^(?s:.+.+)$').matcher(text).find()
+  const matches = globPredicate('.+.+', () => exact)!
+  assert.deepEqual(['\u{1f600}', '\u{1f600}\u{1f600}', 'ab'].map(matches), [false, true, true])
+})
+
 test('a glob matches what the regular expression engine matches', () => {
   const piece = fc.constantFrom('a', 'b', 'ab', '.', '.*', '.+', '[a-b]', '|', '\\.', 'é')
   const unit = fc.constantFrom('a', 'b', '.', 'é', '\n', '\u{1f600}')

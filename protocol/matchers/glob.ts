@@ -75,6 +75,7 @@ function parseGlob(text: string): Glob | null {
   let startsOpen = false
   let endsOpen = false
   let countsCharacters = false
+  let hasPlus = false
   const endSegment = (): void => {
     if (from.length === 0) {
       if (segments.length === 0) startsOpen = true
@@ -95,8 +96,12 @@ function parseGlob(text: string): Glob | null {
     if (char === '.') {
       const next = text[i + 1]
       if (next === '*' || next === '+') {
-        // One unit is enough for `.+`: what it leaves of a character belongs to the gap.
-        if (next === '+') add(0, ANY_TO)
+        // One unit is enough for one `.+`: what it leaves of a character belongs to the gap. Two could share one.
+        if (next === '+') {
+          if (hasPlus) countsCharacters = true
+          hasPlus = true
+          add(0, ANY_TO)
+        }
         endSegment()
         i++
       } else {
