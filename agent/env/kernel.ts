@@ -81,7 +81,7 @@ function load(): Libc | KernelError {
 }
 
 /** Of glibc, or of musl. */
-function openLibc(koffi: typeof import('koffi')): ReturnType<typeof koffi.load> {
+export function openLibc(koffi: typeof import('koffi')): ReturnType<typeof koffi.load> {
   try {
     return koffi.load('libc.so.6')
   } catch {

@@ -9,6 +9,7 @@ import {
   NetError,
   type TlsOptions,
 } from '../../protocol/env/mod.ts'
+import { listenDatagrams, openDatagrams } from './net-datagrams.ts'
 import { createResolver } from './net-dns.ts'
 import { describeSocketError, errnoText, errorCode, errorMessage, formatAddress } from './net-errors.ts'
 import { createHttpClient } from './net-http-client.ts'
@@ -39,6 +40,8 @@ export function createNet(options: NetOptions = {}): Net & { close(): void } {
     connectTcp,
     connectUnix,
     askUdp,
+    listenDatagrams,
+    openDatagrams,
     askWebSocket,
     serveHttp: (serve) => serveHttp(serve, limits, options.onHandlerError ?? (() => {})),
     request: client.request,

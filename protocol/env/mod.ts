@@ -14,6 +14,10 @@ export { KernelError } from './kernel.ts'
 export type { LogFields, Logger, LogLevel } from './logger.ts'
 export type {
   ByteSocket,
+  DatagramListener,
+  DatagramOptions,
+  DatagramSender,
+  Datagrams,
   DnsRecord,
   DnsType,
   HttpHandler,

@@ -28,13 +28,15 @@ export interface ByteSocket {
   destroy(): void
 }
 
+export type TlsVersion = 'TLSv1' | 'TLSv1.1' | 'TLSv1.2' | 'TLSv1.3'
 export type TlsOptions = {
   readonly ca?: string
   readonly cert?: string
   readonly key?: string
   readonly serverName?: string
   readonly insecureSkipVerify?: boolean
-  readonly minVersion?: 'TLSv1.2' | 'TLSv1.3'
+  readonly minVersion?: TlsVersion
+  readonly maxVersion?: TlsVersion
 }
 
 export type HttpInfo = { readonly remoteAddress: string; readonly signal: AbortSignal }
@@ -62,6 +64,13 @@ export type HttpRequest = {
   readonly tls?: TlsOptions
   /** Connect to this socket of the file system; the URL then names only the host header and the path. */
   readonly unixSocket?: string
+  /** Goes through this HTTP(S) proxy: `http://user:password@host:port`. TLS ends at the server, not at the proxy. */
+  readonly proxy?: { readonly url: string; readonly connectHeaders?: Readonly<Record<string, string>> }
+  /**
+   * The answer's body may be overwritten by the next exchange: it is read before the next turn of the event loop.
+   * Spares a scrape its garbage.
+   */
+  readonly borrowBody?: boolean
   /**
    * Takes the pieces of a 200's body as they arrive; the answer's `body` is then empty. What it throws ends the
    * exchange.
@@ -87,6 +96,42 @@ export type DnsRecord = {
   readonly port: number
 }
 
+/**
+ * Datagrams of one reading, `count` of them: the i-th is `lengths[i]` bytes from `starts[i]` on. All is borrowed until
+ * the listener's function returns.
+ */
+export type Datagrams = {
+  readonly bytes: Uint8Array
+  readonly starts: Uint32Array
+  readonly lengths: Uint32Array
+  readonly count: number
+}
+
+export type DatagramOptions = {
+  /** UDP, or a socket of the file system (which must not exist yet) with the permissions it gets. */
+  readonly address: ListenAddress | { readonly path: string; readonly mode: number }
+  /** What the kernel keeps while nobody reads; 0: what suits bursts. The kernel may give less. */
+  readonly readBufferBytes: number
+  readonly onDatagrams: (datagrams: Datagrams) => void
+  /** The socket is of no more use. */
+  readonly onError: (error: NetError) => void
+}
+
+export interface DatagramListener {
+  /** As bound; a path is its host, and 0 its port. */
+  readonly address: ListenAddress
+  /** How many datagrams the kernel dropped because nobody read them in time; null where it does not say. */
+  drops(): number | null
+  close(): Promise<void>
+}
+
+/** Datagrams to one address; those that cannot be sent are lost, as on the way. */
+export interface DatagramSender {
+  /** Takes ownership. */
+  send(datagram: Uint8Array): void
+  close(): void
+}
+
 export interface Net {
   listenTcp(address: ListenAddress, onSocket: (socket: ByteSocket) => void): Promise<Listener>
   serveHttp(options: ServeHttpOptions): Promise<Listener>
@@ -104,6 +149,9 @@ export interface Net {
     question: Uint8Array,
     options: { readonly timeoutMs: number; readonly ttl?: number },
   ): Promise<Uint8Array>
+  /** Absent where there are no datagrams. */
+  listenDatagrams?(options: DatagramOptions): Promise<DatagramListener>
+  openDatagrams?(address: ListenAddress, onError: (error: NetError) => void): DatagramSender
   /** One text message over a WebSocket and the first answer to it. Absent where there are no WebSockets. */
   askWebSocket?(
     url: string,

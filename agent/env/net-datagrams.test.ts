@@ -1,0 +1,149 @@
+import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
+import { createSocket } from 'node:dgram'
+import fs from 'node:fs'
+import os from 'node:os'
+import path from 'node:path'
+import { after, test } from 'node:test'
+import type { DatagramListener, Datagrams } from '../../protocol/env/mod.ts'
+import { createNet } from './net.ts'
+
+const net = createNet()
+const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'helio-datagrams-'))
+after(() => {
+  net.close()
+  fs.rmSync(folder, { recursive: true })
+})
+const elsewhere = process.platform === 'linux' ? false : 'sockets of Linux'
+
+type Received = { readonly texts: string[]; until(count: number): Promise<void> }
+
+function receiver(): Received & { readonly take: (datagrams: Datagrams) => void } {
+  const texts: string[] = []
+  let wake = (): void => {}
+  return {
+    texts,
+    take: ({ bytes, starts, lengths, count }) => {
+      for (let i = 0; i < count; i++)
+        texts.push(Buffer.from(bytes.subarray(starts[i]!, starts[i]! + lengths[i]!)).toString())
+      wake()
+    },
+    until: async (count) => {
+      while (texts.length < count) await new Promise<void>((resolve) => (wake = resolve))
+    },
+  }
+}
+
+async function withListener(
+  host: string,
+  readBufferBytes: number,
+  use: (listener: DatagramListener, received: Received) => Promise<void>,
+): Promise<void> {
+  const { take, ...received } = receiver()
+  const onError = (error: Error): void => assert.fail(error)
+  const listener = await net.listenDatagrams!({
+    address: { host, port: 0 },
+    readBufferBytes,
+    onDatagrams: take,
+    onError,
+  })
+  try {
+    await use(listener, received)
+  } finally {
+    await listener.close()
+  }
+}
+
+async function sendAll(host: string, port: number, texts: readonly string[]): Promise<void> {
+  const socket = createSocket(host.includes(':') ? 'udp6' : 'udp4')
+  for (const text of texts)
+    await new Promise<void>((resolve, reject) => {
+      socket.send(text, port, host, (error) => (error ? reject(error) : resolve()))
+    })
+  socket.close()
+}
+
+for (const [bound, target] of [
+  ['127.0.0.1', '127.0.0.1'],
+  ['::1', '::1'],
+  ['', '127.0.0.1'],
+  ['', '::1'],
+  ['localhost', 'localhost'],
+] as const)
+  test(`datagrams to ${target} arrive at "${bound}", in order and whole`, { timeout: 10_000 }, () =>
+    withListener(bound, 0, async ({ address }, received) => {
+      const texts = Array.from({ length: 1000 }, (_, i) => `${i}`.padEnd(1 + (i % 50), 'x'))
+      await sendAll(target, address.port, texts)
+      await received.until(1000)
+      assert.deepEqual(received.texts, texts)
+    }),
+  )
+
+test('the largest and the empty datagram arrive', { timeout: 10_000 }, () =>
+  withListener('127.0.0.1', 0, async ({ address }, received) => {
+    const large = 'y'.repeat(65_507)
+    await sendAll('127.0.0.1', address.port, ['', large, 'z'])
+    await received.until(3)
+    assert.deepEqual(received.texts, ['', large, 'z'])
+  }),
+)
+
+test('what the kernel drops is counted exactly', { skip: elsewhere, timeout: 20_000 }, () =>
+  withListener('127.0.0.1', 4096, async (listener, received) => {
+    // While this thread waits for the other process, nobody reads.
+    const count = 2000
+    const script = `const s = require('node:dgram').createSocket('udp4'); let i = 0
+      const next = () => i++ < ${count} ? s.send('d', ${listener.address.port}, '127.0.0.1', next) : s.close(); next()`
+    const sender = spawn(process.execPath, ['-e', script], { stdio: 'ignore' })
+    const until = performance.now() + 1500
+    while (performance.now() < until);
+    await new Promise((resolve) => sender.once('exit', resolve))
+    await received.until(count - listener.drops()!)
+    assert.ok(listener.drops()! > 0)
+    assert.equal(received.texts.length + listener.drops()!, count)
+  }),
+)
+
+test('a port that is taken is an error that names it', () =>
+  withListener('127.0.0.1', 0, async ({ address: { port } }) => {
+    const address = { host: '127.0.0.1', port }
+    const options = { address, readBufferBytes: 0, onDatagrams: () => {}, onError: () => {} }
+    await assert.rejects(net.listenDatagrams!(options), {
+      code: 'EADDRINUSE',
+      message: new RegExp(`Cannot listen on 127.0.0.1:${port}: address already in use`),
+    })
+  }))
+
+test('datagrams of a socket in the file system arrive', { skip: elsewhere, timeout: 10_000 }, async () => {
+  const { take, ...received } = receiver()
+  const file = path.join(folder, 'a.sock')
+  const address = { path: file, mode: 0o722 }
+  const options = { address, readBufferBytes: 0, onDatagrams: take, onError: (error: Error) => assert.fail(error) }
+  const listener = await net.listenDatagrams!(options)
+  assert.equal(fs.statSync(file).mode & 0o777, 0o722)
+  await assert.rejects(net.listenDatagrams!(options), { code: 'EADDRINUSE', message: /a\.sock/ })
+  const script = `import socket\ns = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)\ns.connect(${JSON.stringify(file)})\nfor i in range(5000): s.send(b'm%d' % i)`
+  spawn('/usr/bin/python3', ['-c', script], { stdio: 'inherit' })
+  await received.until(5000)
+  assert.deepEqual(
+    received.texts,
+    Array.from({ length: 5000 }, (_, i) => `m${i}`),
+  )
+  await listener.close()
+  assert.equal(fs.existsSync(file), false)
+})
+
+test('a sender tells its first failure of a row and goes on', { timeout: 10_000 }, () =>
+  withListener('127.0.0.1', 0, async ({ address }, received) => {
+    const errors: string[] = []
+    const sender = net.openDatagrams!(address, (error) => errors.push(error.message))
+    sender.send(Buffer.alloc(70_000))
+    sender.send(Buffer.alloc(70_000))
+    sender.send(Buffer.from('small'))
+    await received.until(1)
+    assert.deepEqual(received.texts, ['small'])
+    assert.equal(errors.length, 1)
+    assert.match(errors[0]!, /write udp 127\.0\.0\.1:\d+: .*EMSGSIZE/)
+    sender.close()
+  }),
+)
