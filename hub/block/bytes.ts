@@ -60,10 +60,17 @@ export class ByteWriter {
 export class ByteReader {
   readonly bytes: Uint8Array
   at: number
+  #view: DataView | null = null
 
   constructor(bytes: Uint8Array, at = 0) {
     this.bytes = bytes
     this.at = at
+  }
+
+  /** Packed bits are read a word at a time. */
+  get view(): DataView {
+    this.#view ??= new DataView(this.bytes.buffer, this.bytes.byteOffset, this.bytes.byteLength)
+    return this.#view
   }
 
   byte(): number {

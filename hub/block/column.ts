@@ -12,7 +12,7 @@
  *
  * Hot: bench/hub/block.bench.ts
  */
-import { readBits, writeBits } from '../tsdb/mod.ts'
+import { readBits, viewBits, writeBits } from '../tsdb/mod.ts'
 import type { ByteReader, ByteWriter } from './bytes.ts'
 import { FRAME, FramePacker, unpackFrame } from './packing.ts'
 
@@ -221,9 +221,21 @@ function decodeXor(reader: ByteReader, n: number, words: Uint32Array, to: number
     const size = Math.min(FRAME, n - from)
     const lowWidth = Math.min(width, 32)
     const pos = reader.at
+    const { view } = reader
+    const isInside = pos + ((size * width) >>> 3) + 9 <= view.byteLength
     for (let i = 0, bit = 0; i < size; i++, bit += width) {
-      const a = lowWidth > 0 ? readBits(reader.bytes, pos, bit, lowWidth) : 0
-      const b = width > 32 ? readBits(reader.bytes, pos, bit + 32, width - 32) : 0
+      const a =
+        lowWidth === 0
+          ? 0
+          : isInside
+            ? viewBits(view, 8 * pos + bit, lowWidth)
+            : readBits(reader.bytes, pos, bit, lowWidth)
+      const b =
+        width <= 32
+          ? 0
+          : isInside
+            ? viewBits(view, 8 * pos + bit + 32, width - 32)
+            : readBits(reader.bytes, pos, bit + 32, width - 32)
       if (trailing === 0) {
         low ^= a
         high ^= b

@@ -7,7 +7,7 @@
  *
  * Hot: bench/hub/block.bench.ts
  */
-import { readBits, writeBits } from '../tsdb/mod.ts'
+import { readBits, viewBits, writeBits } from '../tsdb/mod.ts'
 import type { ByteReader, ByteWriter } from './bytes.ts'
 
 export const FRAME = 64
@@ -101,18 +101,20 @@ export function unpackFrame(reader: ByteReader, n: number, out: Float64Array, to
   const width = head & WIDTH_MAX
   const scale = (head & SHIFTED) !== 0 ? 2 ** reader.byte() : 1
   const min = reader.zigzag() * scale
-  const { bytes } = reader
   const pos = reader.at
   if (width === 0) out.fill(min, to, to + n)
-  else if (width <= 24) {
-    const mask = (1 << width) - 1
-    for (let i = to, bit = 0; i < to + n; i++, bit += width) {
-      const p = pos + (bit >>> 3)
-      const word = bytes[p]! | (bytes[p + 1]! << 8) | (bytes[p + 2]! << 16) | (bytes[p + 3]! << 24)
-      out[i] = min + ((word >>> (bit & 7)) & mask) * scale
+  else {
+    const { view } = reader
+    if (pos + ((n * width) >>> 3) + 5 > view.byteLength) {
+      for (let i = to, bit = 0; i < to + n; i++, bit += width)
+        out[i] = min + readBits(reader.bytes, pos, bit, width) * scale
+    } else if (width > 24) {
+      for (let i = to, bit = pos * 8; i < to + n; i++, bit += width) out[i] = min + viewBits(view, bit, width) * scale
+    } else {
+      const mask = (1 << width) - 1
+      for (let i = to, bit = pos * 8; i < to + n; i++, bit += width)
+        out[i] = min + ((view.getInt32(bit >>> 3, true) >>> (bit & 7)) & mask) * scale
     }
-  } else {
-    for (let i = to, bit = 0; i < to + n; i++, bit += width) out[i] = min + readBits(bytes, pos, bit, width) * scale
   }
   reader.at = pos + ((n * width + 7) >>> 3)
   if ((head & PATCHED) === 0) return

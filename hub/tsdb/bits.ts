@@ -6,8 +6,12 @@
  *   deltas: width (0-32) | shift (0-31) | smallest delta >> shift, zigzag LEB128 | n * width bits
  */
 
+const NO_BYTES = new DataView(new ArrayBuffer(0))
+
 /** Where a decoder stands: byte position, and the last value (bits, low and high word). */
 export class Cursor {
+  /** Of the same bytes: packed bits are read a word at a time. */
+  view: DataView<ArrayBufferLike> = NO_BYTES
   pos = 0
   low = 0
   high = 0
@@ -74,7 +78,7 @@ export function packDeltas(
   return pos
 }
 
-/** Sums the deltas from `base` into `out[to, to + n)`; moves `cursor.pos`. */
+/** Sums the deltas from `base` into `out[to, to + n)`; moves `cursor.pos`. Hot: bench/hub/head.bench.ts */
 export function unpackDeltas(
   bytes: Uint8Array<ArrayBufferLike>,
   cursor: Cursor,
@@ -108,14 +112,22 @@ export function unpackDeltas(
     return
   }
   let bit = 0
-  if (width <= 24) {
+  const { view } = cursor
+  if (width <= 24 && pos + ((n * width) >>> 3) + 4 <= view.byteLength) {
     const mask = (1 << width) - 1
-    for (let i = to; i < to + n; i++) {
-      const p = pos + (bit >>> 3)
-      const word = bytes[p]! | (bytes[p + 1]! << 8) | (bytes[p + 2]! << 16) | (bytes[p + 3]! << 24)
-      value += min + ((word >>> (bit & 7)) & mask) * scale
-      out[i] = value
-      bit += width
+    bit = pos * 8
+    if (scale === 1) {
+      for (let i = to; i < to + n; i++) {
+        value += min + ((view.getInt32(bit >>> 3, true) >>> (bit & 7)) & mask)
+        out[i] = value
+        bit += width
+      }
+    } else {
+      for (let i = to; i < to + n; i++) {
+        value += min + ((view.getInt32(bit >>> 3, true) >>> (bit & 7)) & mask) * scale
+        out[i] = value
+        bit += width
+      }
     }
   } else {
     for (let i = to; i < to + n; i++) {
@@ -133,6 +145,15 @@ export function readBits(bytes: Uint8Array<ArrayBufferLike>, pos: number, bit: n
   const skip = bit & 7
   let word = (bytes[p]! | (bytes[p + 1]! << 8) | (bytes[p + 2]! << 16) | (bytes[p + 3]! << 24)) >>> skip
   if (skip + width > 32) word |= bytes[p + 4]! << (32 - skip)
+  return width === 32 ? word >>> 0 : (word & ((1 << width) - 1)) >>> 0
+}
+
+/** As `readBits`, from a view; `bit` counts from its beginning. Five bytes from there on are in the view. */
+export function viewBits(view: DataView<ArrayBufferLike>, bit: number, width: number): number {
+  const p = bit >>> 3
+  const skip = bit & 7
+  let word = view.getInt32(p, true) >>> skip
+  if (skip + width > 32) word |= view.getUint8(p + 4) << (32 - skip)
   return width === 32 ? word >>> 0 : (word & ((1 << width) - 1)) >>> 0
 }
 

@@ -36,6 +36,8 @@ export class ChunkTarget {
   words: Uint32Array
   minTime = 0
   maxTime = 0
+  /** Times only grow, from run to run too: not so of late samples. */
+  isAscending = true
   readonly runTimes = new Float64Array(RUN)
   readonly runStarts = new Float64Array(RUN)
   readonly runValues = new Float64Array(RUN)
@@ -68,6 +70,7 @@ export function decodeGroupChunk(
   const { out, words } = target
   const values = out.values
   const bytes = mem.u8[chunk >>> PAGE_SHIFT]!
+  cursor.view = mem.views[chunk >>> PAGE_SHIFT]!
   cursor.pos = ((chunk & PAGE_MASK) + K_HEADER) * 4
   const end = cursor.pos + (mem.get(chunk + K_USED) & 0xffff)
   cursor.low = mem.get(chunk + K_PREV)
@@ -101,9 +104,10 @@ export function decodeGroupChunk(
 
 /** The chunk's samples of own times in the time range. */
 export function decodeOwnChunk(mem: Memory, chunk: number, cursor: Cursor, target: ChunkTarget): void {
-  const { out, words, minTime, maxTime } = target
+  const { out, words, minTime, maxTime, runTimes, isAscending } = target
   const hasStarts = chunkKind(mem, chunk) === Kind.ownStart
   const bytes = mem.u8[chunk >>> PAGE_SHIFT]!
+  cursor.view = mem.views[chunk >>> PAGE_SHIFT]!
   cursor.pos = ((chunk & PAGE_MASK) + K_HEADER) * 4
   const end = cursor.pos + (mem.get(chunk + K_USED) & 0xffff)
   cursor.low = mem.get(chunk + K_PREV)
@@ -114,12 +118,22 @@ export function decodeOwnChunk(mem: Memory, chunk: number, cursor: Cursor, targe
   while (cursor.pos < end) {
     const n = Math.min(bytes[cursor.pos++]!, RUN)
     if (n === 0) return
-    unpackDeltas(bytes, cursor, n, before, target.runTimes, 0)
-    before = target.runTimes[n - 1]!
+    unpackDeltas(bytes, cursor, n, before, runTimes, 0)
+    before = runTimes[n - 1]!
+    if (isAscending && base + runTimes[0]! > maxTime) break
     if (hasStarts) readStarts(bytes, cursor, n, target)
+    if (isAscending && base + runTimes[0]! >= minTime && base + before <= maxTime) {
+      decodeValues(bytes, cursor, n, out.values, words, count)
+      for (let i = 0; i < n; i++) out.times[count + i] = base + runTimes[i]!
+      if (hasStarts) for (let i = 0; i < n; i++) out.startTimes![count + i] = target.runStarts[i]!
+      count += n
+      continue
+    }
+    // Also what is not wanted: the next run's values stand on it.
     decodeValues(bytes, cursor, n, target.runValues, target.runWords, 0)
+    if (isAscending && base + before < minTime) continue
     for (let i = 0; i < n; i++) {
-      const time = base + target.runTimes[i]!
+      const time = base + runTimes[i]!
       if (time < minTime || time > maxTime) continue
       out.times[count] = time
       words[2 * count] = target.runWords[2 * i]!
@@ -168,6 +182,7 @@ export function lastValueOfChunk(mem: Memory, chunk: number, cursor: Cursor): vo
     startTimes: new Float64Array(0),
   })
   target.minTime = Infinity
+  target.isAscending = false
   decodeOwnChunk(mem, chunk, cursor, target)
 }
 

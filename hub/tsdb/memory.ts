@@ -11,6 +11,7 @@ export class Memory {
   readonly u32: Shared32[] = []
   readonly u8: Uint8Array<SharedArrayBuffer>[] = []
   readonly f64: Float64Array<SharedArrayBuffer>[] = []
+  readonly views: DataView<SharedArrayBuffer>[] = []
 
   constructor(control: SharedArrayBuffer, pages: readonly SharedArrayBuffer[]) {
     this.control = new Uint32Array(control)
@@ -31,6 +32,7 @@ export class Memory {
       this.u32.push(new Uint32Array(page, from, bytes >>> 2))
       this.u8.push(new Uint8Array(page, from, bytes))
       this.f64.push(new Float64Array(page, from, bytes >>> 3))
+      this.views.push(new DataView(page, from, bytes))
     }
   }
 

@@ -1,5 +1,5 @@
 /** The TSDB's head: recent samples in shared memory, one writer, readers in any thread. */
-export { readBits, writeBits } from './bits.ts'
+export { readBits, viewBits, writeBits } from './bits.ts'
 export type { Cardinality, NamedCount } from './cardinality.ts'
 export {
   type Appender,

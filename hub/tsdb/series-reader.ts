@@ -77,6 +77,7 @@ export class SeriesDecoder {
     this.#mem = mem
     this.#groups = groups
     this.#tickField = unpublished ? G_TICKS : G_PUBLISHED
+    this.#lateTarget.isAscending = false
   }
 
   /** Samples with minTime <= t <= maxTime of the series of this record, into `out`. */

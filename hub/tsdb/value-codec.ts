@@ -10,7 +10,7 @@
  *
  * Hot: bench/hub/head.bench.ts
  */
-import { type Cursor, packDeltas, readBits, unpackDeltas, writeBits } from './bits.ts'
+import { type Cursor, packDeltas, readBits, unpackDeltas, viewBits, writeBits } from './bits.ts'
 
 const CONSTANT = 0
 const INTEGERS = 1
@@ -202,6 +202,11 @@ function decodeXor(
   const trailing = bytes[cursor.pos]!
   const width = bytes[cursor.pos + 1]!
   const pos = cursor.pos + 2
+  const { view } = cursor
+  if (width > 0 && pos + ((n * width) >>> 3) + 9 <= view.byteLength) {
+    decodeXorWords(view, cursor, n, words, to, trailing, width)
+    return
+  }
   const lowWidth = Math.min(width, 32)
   let low = cursor.low
   let high = cursor.high
@@ -221,6 +226,35 @@ function decodeXor(
     words[i + 1] = high
   }
   cursor.pos = pos + ((n * width + 7) >>> 3)
+}
+
+function decodeXorWords(
+  view: DataView<ArrayBufferLike>,
+  cursor: Cursor,
+  n: number,
+  words: Uint32Array,
+  to: number,
+  trailing: number,
+  width: number,
+): void {
+  const lowWidth = Math.min(width, 32)
+  let { low, high } = cursor
+  let bit = (cursor.pos + 2) * 8
+  for (let i = 2 * to; i < 2 * (to + n); i += 2) {
+    const a = viewBits(view, bit, lowWidth)
+    const b = width > 32 ? viewBits(view, bit + 32, width - 32) : 0
+    bit += width
+    if (trailing === 0) {
+      low ^= a
+      high ^= b
+    } else if (trailing < 32) {
+      low ^= a << trailing
+      high ^= (b << trailing) | (a >>> (32 - trailing))
+    } else high ^= a << (trailing - 32)
+    words[i] = low
+    words[i + 1] = high
+  }
+  cursor.pos += 2 + ((n * width + 7) >>> 3)
 }
 
 /** The one test that encoder and decoder rely on: scaled, rounded and divided again it is the same number. */
