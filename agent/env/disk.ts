@@ -10,6 +10,7 @@ export const nodeDisk: Disk = {
   readText: (file) => guard(file, () => fs.readFileSync(file, 'utf8')),
   writeFileAtomic: (file, bytes, options) => guard(file, () => writeAtomic(file, bytes, options?.mode ?? 0o644)),
   rename: (from, to) => guard(from, () => fs.renameSync(from, to)),
+  link: (existing, file) => guard(file, () => fs.linkSync(existing, file)),
   unlink: (file) => guard(file, () => fs.unlinkSync(file)),
   makeDirectory: (dir, options) =>
     guard(dir, () => void fs.mkdirSync(dir, { recursive: true, mode: options?.mode ?? 0o755 })),

@@ -3,13 +3,16 @@
  * one that sends megabytes until it is cut off must not leave them to the garbage collector. So large bodies live in
  * pages that are used again; up to `PAGE_BYTES` a body is one small array of its own.
  *
+ * A borrowed body lives in memory that the pool gives to the next one: its reader is done with it before the next turn of
+ * the event loop. So a scrape of a usual page leaves no garbage at all.
+ *
  * All bodies of a pool together stay within `maxPages`, or twice the largest limit among them: many
  * hostile peers at once must cost no more than two. Who needs a page beyond that cuts the largest body, maybe its own.
  */
 export interface ByteCollector {
   /** False when the limit would be passed, or all is over; nothing is added then. */
   push(chunk: Uint8Array): boolean
-  /** What was gathered, in memory of its own. Ends the collector. */
+  /** What was gathered, in memory of its own unless it is borrowed. Ends the collector. */
   finish(): Uint8Array
   /** Gives the pages back. Ends the collector; safe to call again. */
   discard(): void
@@ -18,11 +21,16 @@ export interface ByteCollector {
 const PAGE_BYTES = 256 * 1024
 /** Kept for the next large body: 4 MiB. */
 const MAX_FREE_PAGES = 16
+/** Small bodies' memory kept for the next borrowed ones. */
+const MAX_FREE_SMALL = 32
 /** In use at once: 32 MiB, two bodies of the default limit. */
 const MAX_PAGES = 128
 
+const NOTHING = new Uint8Array(0)
+
 export class PagePool {
   readonly #free: Uint8Array[] = []
+  readonly #freeSmall: Uint8Array[] = []
   readonly #maxPages: number
   readonly #large = new Set<PagedCollector>()
   #usedCount = 0
@@ -38,9 +46,19 @@ export class PagePool {
   /**
    * @param expectedBytes what the peer declared: believed below a page, since it may lie
    * @param onCut the body is over, for the sake of others: it was the largest when there was no page left
+   * @param isBorrowed what `finish` gives holds until the next turn of the event loop
    */
-  collector(maxBytes: number, expectedBytes: number, onCut: () => void): ByteCollector {
-    return new PagedCollector(this, maxBytes, expectedBytes, onCut)
+  collector(maxBytes: number, expectedBytes: number, onCut: () => void, isBorrowed = false): ByteCollector {
+    return new PagedCollector(this, { maxBytes, expectedBytes, isBorrowed }, onCut)
+  }
+
+  /** Memory of a small body that was borrowed; an empty one when there is none. */
+  takeSmall(): Uint8Array {
+    return this.#freeSmall.pop() ?? NOTHING
+  }
+
+  giveSmall(memory: Uint8Array): void {
+    if (memory.length > 0 && this.#freeSmall.length < MAX_FREE_SMALL) this.#freeSmall.push(memory)
   }
 
   /** Null when the asker itself was cut. */
@@ -73,6 +91,7 @@ export class PagePool {
 class PagedCollector implements ByteCollector {
   readonly #pool: PagePool
   readonly maxBytes: number
+  readonly #isBorrowed: boolean
   readonly #onCut: () => void
   /** Of the pool: full ones, then the one being filled. Empty while the body fits into `#small`. */
   #pages: Uint8Array[] = []
@@ -80,11 +99,19 @@ class PagedCollector implements ByteCollector {
   #length = 0
   #isOver = false
 
-  constructor(pool: PagePool, maxBytes: number, expectedBytes: number, onCut: () => void) {
+  constructor(
+    pool: PagePool,
+    rules: { readonly maxBytes: number; readonly expectedBytes: number; readonly isBorrowed: boolean },
+    onCut: () => void,
+  ) {
+    const { maxBytes, expectedBytes, isBorrowed } = rules
     this.#pool = pool
     this.maxBytes = maxBytes
+    this.#isBorrowed = isBorrowed
     this.#onCut = onCut
-    this.#small = new Uint8Array(Math.min(Math.max(expectedBytes, 0), PAGE_BYTES - 1, maxBytes))
+    const believed = Math.min(Math.max(expectedBytes, 0), PAGE_BYTES - 1, maxBytes)
+    const used = isBorrowed ? pool.takeSmall() : NOTHING
+    this.#small = used.length >= believed ? used : new Uint8Array(believed)
   }
 
   get pageCount(): number {
@@ -121,7 +148,8 @@ class PagedCollector implements ByteCollector {
     this.#isOver = true
     this.#pool.give(this, this.#pages)
     this.#pages = []
-    this.#small = new Uint8Array(0)
+    if (this.#isBorrowed) this.#pool.giveSmall(this.#small)
+    this.#small = NOTHING
   }
 
   cut(): void {

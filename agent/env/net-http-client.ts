@@ -2,68 +2,69 @@
  * One HTTP exchange with every limit on: total time, header bytes, inflated body bytes, redirects. Failures are
  * `NetError`s in Go's words (`Get "http://…": context deadline exceeded`), since operators read them as a target's
  * last error.
+ *
+ * HTTP/1.1 by our own hand: a scrape is a request of one packet and an answer that goes from one shared read buffer into
+ * memory that is used again. Through node:http the same costs four times the CPU and leaves two dozen objects
+ * (bench/agent/http.bench.ts).
  */
-import { Agent, type ClientRequest, request as httpRequest, type IncomingMessage } from 'node:http'
-import { request as httpsRequest, Agent as TlsAgent } from 'node:https'
-import { createGunzip } from 'node:zlib'
 import { type HttpRequest, type HttpResponse, NetError } from '../../protocol/env/mod.ts'
 import { BufferGarbage } from './buffer-garbage.ts'
 import { PagePool } from './net-collector.ts'
 import { describeSocketError, errorCode } from './net-errors.ts'
-import { clientTlsOptions } from './net-tls.ts'
+import { type BodyMemory, type BodyRules, type BodySink, bodySink, bodyTooLarge } from './net-http-body.ts'
+import {
+  type ConnectionUser,
+  type HttpConnection,
+  HttpConnections,
+  proxyHeaderLines,
+  type Route,
+} from './net-http-connection.ts'
+import { ChunkedBody } from './net-http1-chunked.ts'
+import { headEnd, parseHead, type ResponseHead } from './net-http1-head.ts'
 
 const MAX_HEADER_BYTES = 64 * 1024
-/** As Prometheus' scrape client (IdleConnTimeout in prometheus/common config/http_config.go). */
-const IDLE_CONNECTION_MS = 300_000
+
+type Client = BodyMemory & { readonly connections: HttpConnections }
 
 export function createHttpClient(): { request: (request: HttpRequest) => Promise<HttpResponse>; close: () => void } {
-  const agentOptions = { keepAlive: true, maxFreeSockets: 2, maxTotalSockets: Infinity, timeout: IDLE_CONNECTION_MS }
-  const agents: Agents = {
-    http: new Agent(agentOptions),
-    https: new TlsAgent(agentOptions),
+  const client: Client = {
+    connections: new HttpConnections(),
     pages: new PagePool(),
     garbage: new BufferGarbage(),
   }
   return {
-    request: (request) => requestWithLimits(request, agents),
-    close: () => {
-      agents.http.destroy()
-      agents.https.destroy()
-    },
+    request: (request) => requestWithLimits(request, client),
+    close: () => client.connections.close(),
   }
 }
 
-type Agents = {
-  readonly http: Agent
-  readonly https: TlsAgent
-  readonly pages: PagePool
-  readonly garbage: BufferGarbage
-}
-
-type BodyRules = Pick<HttpRequest, 'maxBodyBytes' | 'onChunk'>
-
 /** What the exchange is about to send: changes from redirect to redirect. */
-type Hop = {
-  readonly url: URL
+type Hop = Route & {
   readonly method: string
   readonly headers: Readonly<Record<string, string>>
   readonly body: Uint8Array | undefined
-  readonly tls: HttpRequest['tls']
-  readonly unixSocket: string | undefined
 }
 
-async function requestWithLimits(request: HttpRequest, agents: Agents): Promise<HttpResponse> {
-  const controller = new AbortController()
+/** Why an exchange has to end before its time; who runs is told. */
+class Deadline {
+  reason: NetError | null = null
+  exchange: Exchange | null = null
+
+  end(reason: NetError): void {
+    this.reason ??= reason
+    this.exchange?.abort(this.reason)
+  }
+}
+
+async function requestWithLimits(request: HttpRequest, client: Client): Promise<HttpResponse> {
   const first = firstHop(request)
-  const timer = setTimeout(
-    () => controller.abort(new NetError('TIMEOUT', 'context deadline exceeded')),
-    request.timeoutMs,
-  )
-  const onAbort = (): void => controller.abort(new NetError('ABORTED', 'context canceled'))
+  const deadline = new Deadline()
+  const timer = setTimeout(() => deadline.end(new NetError('TIMEOUT', 'context deadline exceeded')), request.timeoutMs)
+  const onAbort = (): void => deadline.end(new NetError('ABORTED', 'context canceled'))
   if (request.signal?.aborted === true) onAbort()
   request.signal?.addEventListener('abort', onAbort)
   try {
-    return await followRedirects(first, request, controller.signal, agents)
+    return await followRedirects(first, request, deadline, client)
   } finally {
     clearTimeout(timer)
     request.signal?.removeEventListener('abort', onAbort)
@@ -73,13 +74,13 @@ async function requestWithLimits(request: HttpRequest, agents: Agents): Promise<
 async function followRedirects(
   first: Hop,
   request: HttpRequest,
-  signal: AbortSignal,
-  agents: Agents,
+  deadline: Deadline,
+  client: Client,
 ): Promise<HttpResponse> {
   const maxRedirects = request.maxRedirects ?? 0
   let hop = first
   for (let followed = 0; ; followed++) {
-    const response = await exchangeOnce(hop, request, signal, agents)
+    const response = await exchangeOnce(hop, request, deadline, client)
     const location = response.headers['location']
     if (maxRedirects === 0 || location === undefined || !REDIRECTS.has(response.status)) return response
     if (followed === maxRedirects)
@@ -89,141 +90,239 @@ async function followRedirects(
 }
 
 /** A kept connection may die just as it is used again: what may be repeated is tried once more on a new one. */
-async function exchangeOnce(hop: Hop, limits: BodyRules, signal: AbortSignal, agents: Agents): Promise<HttpResponse> {
+async function exchangeOnce(hop: Hop, rules: BodyRules, deadline: Deadline, client: Client): Promise<HttpResponse> {
   for (let attempt = 0; ; attempt++) {
-    const sent: { request?: ClientRequest; answered?: boolean } = {}
+    const exchange = new Exchange(hop, rules, client)
     try {
-      return await exchange(hop, limits, signal, agents, sent)
+      return await exchange.run(deadline, attempt === 0)
     } catch (error) {
-      const stale = sent.request?.reusedSocket === true && sent.answered !== true && !signal.aborted
-      if (!stale || attempt > 0 || !IDEMPOTENT.has(hop.method)) throw error
+      if (!exchange.isStale || deadline.reason !== null || attempt > 0 || !IDEMPOTENT.has(hop.method)) throw error
     }
   }
 }
 
-function exchange(
-  hop: Hop,
-  limits: BodyRules,
-  signal: AbortSignal,
-  agents: Agents,
-  sent: { request?: ClientRequest; answered?: boolean },
-): Promise<HttpResponse> {
-  return new Promise((resolve, reject) => {
-    let request: ClientRequest
-    const fail = (error: NetError): void => {
-      signal.removeEventListener('abort', onAbort)
-      request.destroy()
-      reject(error)
-    }
-    // While headers are awaited Go names the URL; while the body is read it does not.
-    const onAbort = (): void => {
-      const { code, message } = signal.reason as NetError
-      fail(new NetError(code, sent.answered === true ? message : `${goText(hop)}: ${message}`))
-    }
-    const onError = (error: unknown): void => {
-      const { code, text } = describeSocketError(error, MAX_HEADER_BYTES)
-      fail(new NetError(code, `${goText(hop)}: ${text}`, { cause: error }))
-    }
-    try {
-      request = openRequest(hop, agents)
-    } catch (error) {
-      return reject(new NetError(errorCode(error), `${goText(hop)}: ${(error as Error).message}`, { cause: error }))
-    }
-    sent.request = request
-    request.on('error', onError)
-    if (signal.aborted) return onAbort()
-    signal.addEventListener('abort', onAbort)
-    request.on('response', (response) => {
-      sent.answered = true
-      readBody(hop.method, response, limits, agents).then((body) => {
-        signal.removeEventListener('abort', onAbort)
-        resolve({ status: response.statusCode ?? 0, headers: flatHeaders(response), body })
-      }, fail)
-    })
-    request.end(hop.body)
-  })
-}
+/** One request and its answer on one connection. */
+class Exchange implements ConnectionUser {
+  readonly #hop: Hop
+  readonly #rules: BodyRules
+  readonly #client: Client
+  #connection: HttpConnection | null = null
+  #resolve!: (response: HttpResponse) => void
+  #reject!: (error: NetError) => void
+  #isOver = false
+  #isAnswered = false
+  /** A head that came in pieces. */
+  #headBytes: Uint8Array | null = null
+  /** Heads so far, those of interim answers included. */
+  #headTotalBytes = 0
+  #head: ResponseHead | null = null
+  #chunked: ChunkedBody | null = null
+  #leftBytes = 0
+  #sink: BodySink | null = null
+  /** The peer has sent its body: what is missing is our inflation of it. */
+  #isBodyComplete = false
 
-function openRequest(hop: Hop, agents: Agents): ClientRequest {
-  const { url, method, headers } = hop
-  const common = {
-    protocol: url.protocol,
-    hostname: url.hostname.startsWith('[') ? url.hostname.slice(1, -1) : url.hostname,
-    port: url.port,
-    path: url.pathname + url.search,
-    method,
-    headers: hop.body === undefined ? headers : { ...headers, 'content-length': String(hop.body.length) },
-    maxHeaderSize: MAX_HEADER_BYTES,
+  constructor(hop: Hop, rules: BodyRules, client: Client) {
+    this.#hop = hop
+    this.#rules = rules
+    this.#client = client
   }
-  if (hop.unixSocket !== undefined) return httpRequest({ ...common, socketPath: hop.unixSocket, agent: agents.http })
-  if (url.protocol === 'http:') return httpRequest({ ...common, agent: agents.http })
-  return httpsRequest({ ...common, agent: agents.https, ...clientTlsOptions(hop.tls) })
-}
 
-/** The whole body, inflated when it is gzip, never more than `maxBodyBytes` of either form in memory. */
-function readBody(
-  method: string,
-  response: IncomingMessage,
-  { maxBodyBytes, onChunk }: BodyRules,
-  { pages, garbage }: Agents,
-): Promise<Uint8Array> {
-  return new Promise((resolve, reject) => {
-    const tooLarge = (): NetError =>
-      new NetError('BODY_TOO_LARGE', `Body is larger than the limit of ${maxBodyBytes} bytes`)
-    const encoding = (response.headers['content-encoding'] ?? '').toLowerCase()
-    const gzip = encoding === 'gzip' || encoding === 'x-gzip'
-    const declared = Number(response.headers['content-length'] ?? 0)
-    if (!gzip && method !== 'HEAD' && declared > maxBodyBytes) return reject(tooLarge())
-    const collector = pages.collector(maxBodyBytes, gzip ? 0 : declared, () => {
-      response.destroy()
-      fail(new NetError('TOO_MANY_BYTES', 'Too many large bodies are being read at once, and this one was the largest'))
+  /** The connection had been kept, and ended before a byte of an answer. */
+  isStale = false
+
+  run(deadline: Deadline, allowFree: boolean): Promise<HttpResponse> {
+    return new Promise((resolve, reject) => {
+      this.#resolve = resolve
+      this.#reject = reject
+      deadline.exchange = this
+      if (deadline.reason !== null) {
+        this.abort(deadline.reason)
+        return
+      }
+      try {
+        this.#requestHead = requestHead(this.#hop)
+        this.#connection = this.#client.connections.open(this.#hop, this, allowFree)
+        if (this.#isReadyEarly) this.#send()
+      } catch (error) {
+        this.#failBeforeAnswer(errorCode(error), (error as Error).message, error)
+      }
     })
-    const inflate = gzip ? createGunzip({ chunkSize: 64 * 1024 }) : undefined
-    const fail = (error: NetError): void => {
-      inflate?.destroy() // gives zlib's memory back at once
-      collector.discard()
-      reject(error)
+  }
+
+  #requestHead = ''
+  #isReadyEarly = false
+
+  onReady(): void {
+    if (this.#connection === null) this.#isReadyEarly = true
+    else this.#send()
+  }
+
+  onBytes(bytes: Uint8Array): boolean {
+    if (this.#isOver) return true
+    this.#isAnswered = true
+    try {
+      return this.#head === null ? this.#takeHead(bytes) : this.#takeBody(bytes)
+    } catch (error) {
+      if (!(error instanceof NetError)) throw error
+      this.#fail(this.#head === null ? new NetError(error.code, `${goText(this.#hop)}: ${error.message}`) : error)
+      return true
     }
-    const body = inflate ?? response
-    body.on('data', (chunk: Buffer) => {
-      garbage.add(chunk.length)
-      if (onChunk !== undefined && response.statusCode === 200) {
-        try {
-          onChunk(chunk)
-        } catch (error) {
-          response.destroy()
-          fail(new NetError('REFUSED_BODY', (error as Error).message, { cause: error }))
-        }
-      } else if (!collector.push(chunk)) fail(tooLarge())
+  }
+
+  onClosed(error: Error | null): void {
+    if (this.#isOver || this.#isBodyComplete) return
+    if (this.#head !== null) {
+      this.#endOfStream(error)
+      return
+    }
+    this.isStale = !this.#isAnswered && this.#connection?.isReused === true
+    const { code, text } =
+      error === null
+        ? { code: 'UNEXPECTED_EOF', text: this.#isAnswered ? 'unexpected EOF' : 'EOF' }
+        : describeSocketError(error, MAX_HEADER_BYTES)
+    this.#failBeforeAnswer(code, text, error)
+  }
+
+  // While headers are awaited Go names the URL; while the body is read it does not.
+  abort({ code, message }: NetError): void {
+    this.#fail(new NetError(code, this.#head !== null ? message : `${goText(this.#hop)}: ${message}`))
+  }
+
+  #send(): void {
+    this.#connection!.write(this.#requestHead, this.#hop.body)
+  }
+
+  #takeHead(bytes: Uint8Array): boolean {
+    let from = 0
+    let head = bytes
+    if (this.#headBytes !== null) {
+      from = Math.max(0, this.#headBytes.length - 3)
+      head = Buffer.concat([this.#headBytes, bytes])
+    }
+    const end = headEnd(head, from)
+    if (this.#headTotalBytes + (end < 0 ? head.length : end) > MAX_HEADER_BYTES)
+      throw new NetError(
+        'HPE_HEADER_OVERFLOW',
+        `net/http: server response headers exceeded ${MAX_HEADER_BYTES} bytes; aborted`,
+      )
+    if (end < 0) {
+      // Whoever does not speak HTTP may never send a blank line.
+      if (head.length >= 5 && latin1(head, 5) !== 'HTTP/') parseHead(latin1(head, Math.min(head.length, 60)), 'GET')
+      this.#headBytes = head === bytes ? bytes.slice() : head
+      return true
+    }
+    this.#headTotalBytes += end
+    this.#headBytes = null
+    const parsed = parseHead(latin1(head, end), this.#hop.method)
+    const rest = head.subarray(end)
+    if (parsed.status >= 100 && parsed.status < 200 && parsed.status !== 101)
+      return rest.length === 0 || this.#takeHead(rest)
+    this.#head = parsed
+    this.#beginBody(parsed)
+    return this.#isOver || (rest.length === 0 && this.#leftBytes > 0) || this.#takeBody(rest)
+  }
+
+  #beginBody({ status, headers, framing }: ResponseHead): void {
+    const encoding = (headers['content-encoding'] ?? '').toLowerCase()
+    const isGzip = encoding === 'gzip' || encoding === 'x-gzip'
+    const { maxBodyBytes, borrowBody = false, onChunk } = this.#rules
+    const length = typeof framing === 'number' ? framing : 0
+    if (!isGzip && length > maxBodyBytes) throw bodyTooLarge(maxBodyBytes)
+    if (framing === 'chunked') this.#chunked = new ChunkedBody()
+    this.#leftBytes = framing === 'close' ? Number.POSITIVE_INFINITY : length
+    const rules = { maxBodyBytes, borrowBody, ...(onChunk !== undefined && status === 200 && { onChunk }) }
+    this.#sink = bodySink(isGzip, length, rules, this.#client, {
+      done: (body) => this.#finish(body),
+      fail: (error) => this.#fail(error),
+      resume: () => this.#connection?.resume(),
     })
-    body.on('end', () => resolve(collector.finish()))
-    response.on('error', (error) => {
-      const { code, text } = describeSocketError(error, MAX_HEADER_BYTES)
-      fail(new NetError(code, code === 'UNEXPECTED_EOF' ? 'unexpected EOF' : text, { cause: error }))
-    })
-    response.on('close', () => {
-      if (!response.complete) fail(new NetError('UNEXPECTED_EOF', 'unexpected EOF'))
-    })
-    if (inflate === undefined) return
-    let compressedBytes = 0
-    response.on('data', (chunk: Buffer) => {
-      compressedBytes += chunk.length
-    })
-    inflate.on('error', (error) => {
-      // A 204 or an answer to HEAD may claim an encoding and carry nothing.
-      if (response.complete && compressedBytes === 0) resolve(new Uint8Array(0))
-      else fail(new NetError('BAD_ENCODING', `gzip: ${error.message}`, { cause: error }))
-    })
-    response.pipe(inflate)
-  })
+  }
+
+  /** Bytes after the body's end are of no exchange: such a connection is not used again. */
+  #takeBody(bytes: Uint8Array): boolean {
+    const sink = this.#sink!
+    let used: number
+    let isFlowing = true
+    if (this.#chunked !== null) {
+      used = this.#chunked.take(bytes, (piece) => {
+        if (!this.#isOver) isFlowing = sink.push(piece) && isFlowing
+      })
+      if (this.#isOver || !this.#chunked.isDone) return isFlowing
+    } else {
+      used = Math.min(bytes.length, this.#leftBytes)
+      this.#leftBytes -= used
+      if (used > 0) isFlowing = sink.push(used === bytes.length ? bytes : bytes.subarray(0, used))
+      if (this.#isOver || this.#leftBytes > 0) return isFlowing
+    }
+    this.#endBody(used === bytes.length)
+    return true
+  }
+
+  #endBody(isClean: boolean): void {
+    this.#isBodyComplete = true
+    const connection = this.#connection!
+    this.#connection = null
+    if (isClean && this.#head!.keepAlive) this.#client.connections.release(connection)
+    else connection.destroy()
+    this.#sink!.end()
+  }
+
+  #endOfStream(error: Error | null): void {
+    if (error === null && this.#head!.framing === 'close') {
+      this.#endBody(false)
+      return
+    }
+    const { code, text } =
+      error === null ? { code: 'UNEXPECTED_EOF', text: 'unexpected EOF' } : describeSocketError(error, MAX_HEADER_BYTES)
+    this.#fail(new NetError(code, text, error === null ? {} : { cause: error }))
+  }
+
+  #failBeforeAnswer(code: string, text: string, cause: unknown): void {
+    this.#fail(new NetError(code, `${goText(this.#hop)}: ${text}`, cause === null ? {} : { cause }))
+  }
+
+  #fail(error: NetError): void {
+    if (this.#isOver) return
+    this.#isOver = true
+    this.#sink?.discard()
+    this.#connection?.destroy()
+    this.#connection = null
+    this.#reject(error)
+  }
+
+  #finish(body: Uint8Array): void {
+    if (this.#isOver) return
+    this.#isOver = true
+    this.#sink!.discard()
+    const { status, headers } = this.#head!
+    this.#resolve({ status, headers, body })
+  }
 }
 
-function flatHeaders(response: IncomingMessage): Record<string, string> {
-  const out: Record<string, string> = {}
-  for (const [name, value] of Object.entries(response.headers))
-    if (value !== undefined) out[name] = Array.isArray(value) ? value.join(', ') : value
-  return out
+function latin1(bytes: Uint8Array, length: number): string {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, length).toString('latin1')
 }
+
+/** @throws Error `ERR_INVALID_CHAR`: a header that would end its line smuggles others in */
+function requestHead({ url, method, headers, body, proxy }: Hop): string {
+  const isProxied = proxy !== undefined && url.protocol === 'http:'
+  const target = url.pathname + url.search
+  let out = `${method} ${isProxied ? `http://${url.host}${target}` : target} HTTP/1.1\r\n`
+  if (headers['host'] === undefined) out += `Host: ${url.host}\r\n`
+  for (const name in headers) {
+    const value = headers[name]!
+    if (INVALID_VALUE.test(value) || INVALID_NAME.test(name))
+      throw Object.assign(new Error(`invalid header field ${JSON.stringify(name)}`), { code: 'ERR_INVALID_CHAR' })
+    out += `${name}: ${value}\r\n`
+  }
+  if (isProxied) out += proxyHeaderLines({ url: proxy.url })
+  if (body !== undefined) out += `content-length: ${body.length}\r\n`
+  return `${out}\r\n`
+}
+
+const INVALID_VALUE = /[^\t\x20-\x7e\x80-\xff]/
+const INVALID_NAME = /[^!#$%&'*+\-.^_`|~0-9A-Za-z]/
 
 function firstHop(request: HttpRequest): Hop {
   const url = URL.canParse(request.url) ? new URL(request.url) : undefined
@@ -236,7 +335,8 @@ function firstHop(request: HttpRequest): Hop {
   const headers: Record<string, string> = { 'accept-encoding': 'gzip' }
   for (const [name, value] of Object.entries(request.headers ?? {})) headers[name.toLowerCase()] = value
   if (url.username !== '' && headers['authorization'] === undefined) headers['authorization'] = basicAuth(url)
-  return { url, method: request.method, headers, body: request.body, tls: request.tls, unixSocket: request.unixSocket }
+  const { method, body, tls, unixSocket, proxy } = request
+  return { url, method, headers, body, tls, unixSocket, proxy }
 }
 
 function basicAuth(url: URL): string {
@@ -269,6 +369,7 @@ function nextHop(hop: Hop, status: number, location: string): Hop {
     tls: trusted ? hop.tls : withoutKey(hop.tls),
     // A daemon on a socket of this host may send us on within itself, never to another server.
     unixSocket: hop.unixSocket,
+    proxy: hop.proxy,
   }
 }
 

@@ -23,11 +23,15 @@ export function serverTlsOptions(options: TlsOptions): ServerTls & SecureContext
   }
 }
 
-function material({ ca, cert, key, minVersion }: TlsOptions): SecureContextOptions {
+function material({ ca, cert, key, minVersion, maxVersion }: TlsOptions): SecureContextOptions {
+  const isOld = minVersion === 'TLSv1' || minVersion === 'TLSv1.1' || maxVersion === 'TLSv1' || maxVersion === 'TLSv1.1'
   return {
     ...(ca === undefined ? {} : { ca }),
     ...(cert === undefined ? {} : { cert }),
     ...(key === undefined ? {} : { key }),
-    minVersion: minVersion ?? 'TLSv1.2',
+    minVersion: minVersion ?? (isOld ? maxVersion! : 'TLSv1.2'),
+    ...(maxVersion === undefined ? {} : { maxVersion }),
+    // OpenSSL 3 speaks the old versions at its lowest security level only; who asks for them by name gets them.
+    ...(isOld ? { ciphers: 'DEFAULT@SECLEVEL=0' } : {}),
   }
 }

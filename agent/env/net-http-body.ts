@@ -1,0 +1,204 @@
+/**
+ * The body of one answer on its way into memory: inflated when it is gzip, never more than the limit of either form.
+ *
+ * A small gzip body is inflated in one call once it is whole, which takes a third of the time that streams take and
+ * leaves one buffer behind; a large one, or one that turns out larger than its trailer says, goes through a stream, so
+ * that a bomb costs pages that are used again and no time in one piece.
+ */
+import { createGunzip, type Gunzip, gunzipSync } from 'node:zlib'
+import { NetError } from '../../protocol/env/mod.ts'
+import type { BufferGarbage } from './buffer-garbage.ts'
+import type { ByteCollector, PagePool } from './net-collector.ts'
+
+/** Inflated in one call up to here. */
+const ONE_SHOT_BYTES = 1024 * 1024
+/** A page compresses ten-fold: what is larger when compressed will not pass for small. */
+const ONE_SHOT_COMPRESSED_BYTES = 192 * 1024
+const MIN_GZIP_BYTES = 18
+
+export type BodyRules = {
+  readonly maxBodyBytes: number
+  /** The body may be overwritten by the next exchange: it is read before the next turn of the event loop. */
+  readonly borrowBody?: boolean
+  readonly onChunk?: (chunk: Uint8Array) => void
+}
+
+export type BodyMemory = { readonly pages: PagePool; readonly garbage: BufferGarbage }
+
+/** What a body tells its exchange. */
+export type BodyEvents = {
+  readonly done: (body: Uint8Array) => void
+  readonly fail: (error: NetError) => void
+  /** The peer may send again. */
+  readonly resume: () => void
+}
+
+export interface BodySink {
+  /** @param piece borrowed until the call returns. False: wait for `resume` */
+  push(piece: Uint8Array): boolean
+  /** The peer has sent everything. `done` or `fail` follows, perhaps later. */
+  end(): void
+  /** Nothing more will be asked of it: gives the memory back. */
+  discard(): void
+}
+
+/** @param expectedBytes what the peer declared, 0 when it did not */
+export function bodySink(
+  isGzip: boolean,
+  expectedBytes: number,
+  rules: BodyRules,
+  memory: BodyMemory,
+  events: BodyEvents,
+): BodySink {
+  if (!isGzip) return new PlainBody(expectedBytes, rules, memory, events)
+  return new GzipBody(expectedBytes, rules, memory, events)
+}
+
+export function bodyTooLarge(maxBodyBytes: number): NetError {
+  return new NetError('BODY_TOO_LARGE', `Body is larger than the limit of ${maxBodyBytes} bytes`)
+}
+
+class PlainBody implements BodySink {
+  readonly #rules: BodyRules
+  readonly #events: BodyEvents
+  readonly #collector: ByteCollector
+
+  constructor(expectedBytes: number, rules: BodyRules, memory: BodyMemory, events: BodyEvents) {
+    this.#rules = rules
+    this.#events = events
+    const { maxBodyBytes, borrowBody = false } = rules
+    this.#collector = memory.pages.collector(maxBodyBytes, expectedBytes, () => events.fail(tooMany()), borrowBody)
+  }
+
+  push(piece: Uint8Array): boolean {
+    const { onChunk, maxBodyBytes } = this.#rules
+    if (onChunk === undefined) {
+      if (!this.#collector.push(piece)) this.#events.fail(bodyTooLarge(maxBodyBytes))
+      return true
+    }
+    try {
+      onChunk(piece)
+    } catch (error) {
+      this.#events.fail(new NetError('REFUSED_BODY', (error as Error).message, { cause: error }))
+    }
+    return true
+  }
+
+  end(): void {
+    this.#events.done(this.#collector.finish())
+  }
+
+  discard(): void {
+    this.#collector.discard()
+  }
+}
+
+class GzipBody implements BodySink {
+  readonly #rules: BodyRules
+  readonly #memory: BodyMemory
+  readonly #events: BodyEvents
+  /** The compressed bytes, as long as they are few. */
+  readonly #compressed: ByteCollector
+  #compressedBytes = 0
+  /** Where the pieces go once they are many. */
+  #stream: Gunzip | null = null
+  #plain: PlainBody | null = null
+
+  constructor(expectedBytes: number, rules: BodyRules, memory: BodyMemory, events: BodyEvents) {
+    this.#rules = rules
+    this.#memory = memory
+    this.#events = events
+    this.#compressed = memory.pages.collector(ONE_SHOT_COMPRESSED_BYTES, expectedBytes, () => {}, true)
+    if (rules.onChunk !== undefined) this.#openStream()
+  }
+
+  push(piece: Uint8Array): boolean {
+    this.#compressedBytes += piece.length
+    if (this.#stream !== null) return this.#write(piece)
+    if (this.#compressed.push(piece)) return true
+    return this.#write(this.#toStream(this.#compressed.finish(), piece))
+  }
+
+  end(): void {
+    if (this.#stream !== null) this.#stream.end()
+    // A 204 or an answer to HEAD may claim an encoding and carry nothing.
+    else if (this.#compressedBytes === 0) this.#events.done(new Uint8Array(0))
+    else this.#inflateWhole(this.#compressed.finish())
+  }
+
+  discard(): void {
+    this.#compressed.discard()
+    this.#stream?.destroy() // gives zlib's memory back at once
+    this.#plain?.discard()
+  }
+
+  #inflateWhole(compressed: Uint8Array): void {
+    const { maxBodyBytes } = this.#rules
+    const mostBytes = Math.min(ONE_SHOT_BYTES, maxBodyBytes)
+    const inflated = inflateSmall(compressed, mostBytes)
+    if (inflated === 'large') this.#streamWhole(compressed)
+    else if (inflated instanceof NetError) this.#events.fail(inflated)
+    else if (inflated.length > maxBodyBytes) this.#events.fail(bodyTooLarge(maxBodyBytes))
+    else {
+      this.#memory.garbage.add(inflated.length)
+      this.#events.done(inflated)
+    }
+  }
+
+  #streamWhole(compressed: Uint8Array): void {
+    this.#write(this.#toStream(compressed))
+    this.#stream!.end()
+  }
+
+  #toStream(...pieces: readonly Uint8Array[]): Uint8Array {
+    this.#openStream()
+    return Buffer.concat(pieces)
+  }
+
+  #openStream(): void {
+    const { garbage } = this.#memory
+    const plain = new PlainBody(0, this.#rules, this.#memory, this.#events)
+    const stream = createGunzip({ chunkSize: 64 * 1024 })
+    stream.on('data', (chunk: Buffer) => {
+      garbage.add(chunk.length)
+      plain.push(chunk)
+    })
+    stream.on('end', () => plain.end())
+    stream.on('drain', this.#events.resume)
+    stream.on('error', (error) => this.#events.fail(badGzip(error)))
+    this.#stream = stream
+    this.#plain = plain
+  }
+
+  /** The stream works in another thread: it gets bytes of its own. */
+  #write(piece: Uint8Array): boolean {
+    this.#memory.garbage.add(piece.length)
+    return this.#stream!.write(Buffer.from(piece))
+  }
+}
+
+function inflateSmall(compressed: Uint8Array, mostBytes: number): Uint8Array | 'large' | NetError {
+  const declared = declaredSize(compressed)
+  if (declared > mostBytes) return 'large'
+  try {
+    // One piece when the trailer tells the truth; a lie costs a few more.
+    return gunzipSync(compressed, { chunkSize: Math.max(declared + 1, 4096), maxOutputLength: Math.max(1, mostBytes) })
+  } catch (error) {
+    return (error as { code?: string }).code === 'ERR_BUFFER_TOO_LARGE' ? 'large' : badGzip(error as Error)
+  }
+}
+
+/** What the last four bytes of a gzip member say: its size, modulo 2^32, if it is the only one. */
+function declaredSize(compressed: Uint8Array): number {
+  const { length } = compressed
+  if (length < MIN_GZIP_BYTES) return 0
+  return new DataView(compressed.buffer, compressed.byteOffset + length - 4, 4).getUint32(0, true)
+}
+
+function badGzip(error: Error): NetError {
+  return new NetError('BAD_ENCODING', `gzip: ${error.message}`, { cause: error })
+}
+
+function tooMany(): NetError {
+  return new NetError('TOO_MANY_BYTES', 'Too many large bodies are being read at once, and this one was the largest')
+}

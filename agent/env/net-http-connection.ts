@@ -1,0 +1,263 @@
+/**
+ * A connection to an HTTP server: plain, TLS, through a proxy, or on a socket of the file system. It carries one
+ * exchange after another; `HttpConnections` keeps those that are free.
+ *
+ * Hot: plain sockets read into one buffer that all of them share, past node's streams: what a socket brings is used
+ * before the next one is asked.
+ */
+import { type NetConnectOpts, connect as netConnect, type Socket } from 'node:net'
+import { type TLSSocket, connect as tlsConnect } from 'node:tls'
+import { type HttpRequest, NetError } from '../../protocol/env/mod.ts'
+import { formatAddress } from './net-errors.ts'
+import { headEnd, parseHead } from './net-http1-head.ts'
+import { clientTlsOptions } from './net-tls.ts'
+
+/** As Prometheus' scrape client (IdleConnTimeout in prometheus/common config/http_config.go). */
+const IDLE_CONNECTION_MS = 300_000
+/** Free ones kept for one server. */
+const MAX_FREE = 2
+const READ_BUFFER_BYTES = 64 * 1024
+const MAX_TUNNEL_HEAD_BYTES = 16 * 1024
+
+/** Where to connect. */
+export type Route = {
+  readonly url: URL
+  readonly tls: HttpRequest['tls']
+  readonly unixSocket: string | undefined
+  readonly proxy: HttpRequest['proxy']
+}
+
+/** Who uses a connection. */
+export interface ConnectionUser {
+  /** The request may be written. */
+  onReady(): void
+  /** @param bytes borrowed until the call returns. False: no more until `resume` */
+  onBytes(bytes: Uint8Array): boolean
+  /** The connection is gone; `error` is null when the peer ended it. */
+  onClosed(error: Error | null): void
+}
+
+export class HttpConnections {
+  readonly #free = new Map<string, HttpConnection[]>()
+  readonly #readBuffer = new Uint8Array(READ_BUFFER_BYTES)
+  /** PEM texts are long: each set of TLS options is written as text once. */
+  readonly #tlsKeys = new WeakMap<object, string>()
+
+  /** A free connection or a new one; `user.onReady` is called at once or later. */
+  open(route: Route, user: ConnectionUser, allowFree: boolean): HttpConnection {
+    const key = this.#keyOf(route)
+    const free = allowFree ? this.#free.get(key)?.pop() : undefined
+    if (free !== undefined) {
+      free.use(user)
+      user.onReady()
+      return free
+    }
+    return new HttpConnection(key, route, user, this.#readBuffer, (gone) => this.#forget(gone))
+  }
+
+  /** Keeps a connection whose exchange is over. */
+  release(connection: HttpConnection): void {
+    const free = this.#free.get(connection.key)
+    if (free !== undefined && free.length >= MAX_FREE) {
+      connection.destroy()
+      return
+    }
+    connection.rest()
+    if (free === undefined) this.#free.set(connection.key, [connection])
+    else free.push(connection)
+  }
+
+  close(): void {
+    for (const connections of [...this.#free.values()]) for (const each of [...connections]) each.destroy()
+    this.#free.clear()
+  }
+
+  #forget(connection: HttpConnection): void {
+    const free = this.#free.get(connection.key)
+    const at = free?.indexOf(connection) ?? -1
+    if (at < 0) return
+    free!.splice(at, 1)
+    if (free!.length === 0) this.#free.delete(connection.key)
+  }
+
+  #keyOf({ url, tls, unixSocket, proxy }: Route): string {
+    const host = `${url.protocol}//${url.host}`
+    if (tls === undefined && unixSocket === undefined && proxy === undefined) return host
+    let secrets = tls === undefined ? '' : this.#tlsKeys.get(tls)
+    if (secrets === undefined) this.#tlsKeys.set(tls!, (secrets = JSON.stringify(tls)))
+    return `${host} ${unixSocket ?? ''} ${proxy === undefined ? '' : JSON.stringify(proxy)} ${secrets}`
+  }
+}
+
+export class HttpConnection {
+  readonly key: string
+  /** It has carried an exchange before the present one. */
+  isReused = false
+  #user: ConnectionUser | null
+  #socket: Socket
+  #error: Error | null = null
+  readonly #onGone: (connection: HttpConnection) => void
+
+  constructor(
+    key: string,
+    route: Route,
+    user: ConnectionUser,
+    readBuffer: Uint8Array,
+    onGone: (connection: HttpConnection) => void,
+  ) {
+    this.key = key
+    this.#user = user
+    this.#onGone = onGone
+    const { url, tls, unixSocket, proxy } = route
+    const isTls = url.protocol === 'https:'
+    const first =
+      unixSocket !== undefined ? { path: unixSocket } : addressOf(proxy === undefined ? url : new URL(proxy.url))
+    if (proxy !== undefined && isTls) this.#socket = this.#openTunnel(first, route)
+    else if (isTls || (proxy !== undefined && new URL(proxy.url).protocol === 'https:'))
+      this.#socket = this.#listen(openTls(proxy === undefined ? url : new URL(proxy.url), tls, first), 'secureConnect')
+    else {
+      const onread = { buffer: readBuffer, callback: (count: number) => this.#take(readBuffer.subarray(0, count)) }
+      this.#socket = this.#listen(netConnect({ ...first, onread } as NetConnectOpts & typeof first), 'connect')
+    }
+  }
+
+  use(user: ConnectionUser): void {
+    this.#user = user
+    this.isReused = true
+    this.#socket.ref()
+  }
+
+  /** Free: whatever the peer does now ends the connection. It keeps no process alive. */
+  rest(): void {
+    this.#user = null
+    this.#socket.unref()
+  }
+
+  write(head: string, body: Uint8Array | undefined): void {
+    if (body === undefined) {
+      this.#socket.write(head, 'latin1')
+      return
+    }
+    this.#socket.cork()
+    this.#socket.write(head, 'latin1')
+    this.#socket.write(body)
+    this.#socket.uncork()
+  }
+
+  resume(): void {
+    this.#socket.resume()
+  }
+
+  destroy(): void {
+    this.#user = null
+    this.#socket.destroy()
+    this.#onGone(this)
+  }
+
+  #listen(socket: Socket, ready: 'connect' | 'secureConnect'): Socket {
+    socket.setNoDelay(true)
+    socket.setTimeout(IDLE_CONNECTION_MS, () => {
+      if (this.#user === null) this.destroy()
+    })
+    socket.on(ready, () => this.#user?.onReady())
+    if (ready === 'secureConnect')
+      socket.on('data', (bytes: Buffer) => {
+        if (!this.#take(bytes)) socket.pause()
+      })
+    socket.on('error', (error) => {
+      this.#error = error
+    })
+    // The peer's end is the end: nothing that we would still write could be answered.
+    socket.on('end', () => this.#gone())
+    socket.on('close', () => this.#gone())
+    return socket
+  }
+
+  #take(bytes: Uint8Array): boolean {
+    if (this.#user !== null) return this.#user.onBytes(bytes)
+    this.destroy()
+    return true
+  }
+
+  #gone(): void {
+    const user = this.#user
+    this.destroy()
+    user?.onClosed(this.#error)
+  }
+
+  /** Asks the proxy for a way through, then speaks TLS with the server at its end. */
+  #openTunnel(first: Address, route: Route): Socket {
+    const { url, tls, proxy } = route
+    const proxyUrl = new URL(proxy!.url)
+    const isTls = proxyUrl.protocol === 'https:'
+    const outer = isTls ? openTls(proxyUrl, undefined, first) : netConnect(first as NetConnectOpts & Address)
+    let head = ''
+    const onData = (bytes: Buffer): void => {
+      head += bytes.toString('latin1')
+      const answer = tunnelAnswer(head)
+      if (answer === 'incomplete') return
+      outer.off('data', onData)
+      if (answer !== 'open') {
+        this.#error = answer
+        outer.destroy()
+        return
+      }
+      outer.off('close', onClose)
+      this.#socket = this.#listen(openTls(url, tls, { socket: outer }), 'secureConnect')
+    }
+    const onError = (error: Error): void => {
+      this.#error = error
+    }
+    const onClose = (): void => this.#gone()
+    outer.on('error', onError)
+    outer.on('close', onClose)
+    outer.on('data', onData)
+    outer.once(isTls ? 'secureConnect' : 'connect', () => {
+      const target = formatAddress(bareHost(url), url.port || 443)
+      outer.write(`CONNECT ${target} HTTP/1.1\r\nHost: ${target}\r\n${proxyHeaderLines(proxy!)}\r\n`, 'latin1')
+    })
+    return outer
+  }
+}
+
+/** What a proxy has said to CONNECT so far. */
+function tunnelAnswer(head: string): 'incomplete' | 'open' | NetError {
+  if (head.length > MAX_TUNNEL_HEAD_BYTES) return new NetError('PROTOCOL', 'proxy: answer to CONNECT is too long')
+  if (headEnd(Buffer.from(head, 'latin1'), 0) < 0) return 'incomplete'
+  try {
+    const { status } = parseHead(head, 'HEAD')
+    return status === 200 ? 'open' : new NetError('PROTOCOL', `proxy: CONNECT was answered with HTTP status ${status}`)
+  } catch (error) {
+    return error as NetError
+  }
+}
+
+/** What a proxy is told of us, and only a proxy. */
+export function proxyHeaderLines({ url, connectHeaders = {} }: NonNullable<HttpRequest['proxy']>): string {
+  const { username, password } = new URL(url)
+  let out = ''
+  if (username !== '') {
+    const user = `${decodeURIComponent(username)}:${decodeURIComponent(password)}`
+    out += `Proxy-Authorization: Basic ${Buffer.from(user).toString('base64')}\r\n`
+  }
+  for (const [name, value] of Object.entries(connectHeaders)) out += `${name}: ${value}\r\n`
+  return out
+}
+
+type Address = { readonly host: string; readonly port: number } | { readonly path: string }
+
+function addressOf(url: URL): Address {
+  return { host: bareHost(url), port: Number(url.port || (url.protocol === 'https:' ? 443 : 80)) }
+}
+
+/** Without the brackets of an IPv6 address. */
+export function bareHost({ hostname }: URL): string {
+  return hostname.startsWith('[') ? hostname.slice(1, -1) : hostname
+}
+
+function openTls(url: URL, tls: HttpRequest['tls'], to: Address | { readonly socket: Socket }): TLSSocket {
+  const host = bareHost(url)
+  // SNI carries names only, never addresses.
+  const serverName = /^[\d.]+$|:/.test(host) ? {} : { servername: host }
+  return tlsConnect({ ...to, host, ...serverName, ...clientTlsOptions(tls) })
+}

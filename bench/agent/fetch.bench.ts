@@ -1,0 +1,73 @@
+/**
+ * What does a scrape cost the agent's process, from the timer to the columns in the sink: sockets, HTTP, inflation,
+ * parsing, and the collector's work on what they leave behind?
+ *
+ * Run:      node_modules/.bin/node bench/agent/fetch.bench.ts [seconds]
+ * Targets:  twenty simulated hosts of 1,000 series (bench/pipeline/fleet.ts, a process of its own), scraped every 100 ms.
+ * Rows:     gzip as remote targets answer; plain as loopback ones are asked to.
+ *
+ * Prints user + system CPU of this process over the samples, and what its memory grew to.
+ */
+import { createEnv } from '../../agent/env/mod.ts'
+import { ScrapeManager } from '../../agent/scrape/manager.ts'
+import { httpSource, withTargetDefaults } from '../../agent/scrape/target.ts'
+import type { MissedSlots, SampleSink, Scrape } from '../../protocol/batch/types.ts'
+import { type Labels, labelsFrom, labelsKey } from '../../protocol/labels/mod.ts'
+import { Fleet } from '../pipeline/fleet-client.ts'
+
+const TARGETS = 20
+const INTERVAL_MS = 100
+const WARMUP_MS = 3000
+
+class CountingSink implements SampleSink {
+  readonly epoch = 1
+  samples = 0
+  #ids = new Map<string, number>()
+  define(labels: Labels): number {
+    const key = labelsKey(labels)
+    let id = this.#ids.get(key)
+    if (id === undefined) this.#ids.set(key, (id = this.#ids.size))
+    return id
+  }
+  append(scrape: Scrape): void {
+    this.samples += scrape.ids.length
+  }
+  missed(_: MissedSlots): void {}
+}
+
+async function measure(compress: boolean, seconds: number): Promise<void> {
+  await using fleet = await Fleet.launch({ seed: 1, targets: TARGETS, series: 1000, compress })
+  await fleet.start()
+  const env = createEnv({ logLevel: 'error', logFormat: 'logfmt' })
+  const sink = new CountingSink()
+  const manager = new ScrapeManager({ ...env, sink, offsetSeed: 'bench', userAgent: 'bench' })
+  const configs = fleet.addresses.map((address) =>
+    withTargetDefaults({
+      job: 'bench',
+      source: httpSource({ address }),
+      labels: labelsFrom({ instance: address, job: 'bench' }),
+      intervalMs: INTERVAL_MS,
+    }),
+  )
+  await manager.apply(configs)
+  await new Promise((resolve) => setTimeout(resolve, WARMUP_MS))
+  const before = { cpu: process.cpuUsage(), samples: sink.samples, rss: process.memoryUsage.rss() }
+  let rss = 0
+  for (let i = 0; i < seconds * 10; i++) {
+    await new Promise((resolve) => setTimeout(resolve, 100))
+    rss = Math.max(rss, process.memoryUsage.rss())
+  }
+  const { user, system } = process.cpuUsage(before.cpu)
+  const samples = sink.samples - before.samples
+  await manager.stop()
+  console.log(
+    `${compress ? 'gzip ' : 'plain'}  ${((user + system) / samples).toFixed(3)} CPU s per million samples ` +
+      `(user ${(user / samples).toFixed(3)}, system ${(system / samples).toFixed(3)}), ${samples} samples, ` +
+      `RSS ${(before.rss / 2 ** 20).toFixed(0)} -> ${(rss / 2 ** 20).toFixed(0)} MiB, failures ${manager.counters.failures}`,
+  )
+}
+
+const seconds = Number(process.argv[2] ?? 8)
+await measure(true, seconds)
+await measure(false, seconds)
+process.exit(0)
