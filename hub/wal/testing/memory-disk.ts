@@ -22,17 +22,33 @@ class Inode {
 
 type Directory = { now: Map<string, Inode>; durable: Map<string, Inode> }
 
-export type FaultPoint = 'open' | 'write' | 'datasync' | 'truncate' | 'rename' | 'unlink' | 'syncDirectory'
+export type FaultPoint =
+  | 'open'
+  | 'write'
+  | 'datasync'
+  | 'truncate'
+  | 'rename'
+  | 'unlink'
+  | 'makeDirectory'
+  | 'removeDirectory'
+  | 'syncDirectory'
 
 export class MemoryDisk implements Disk {
   readonly directories = new Map<string, Directory>()
   /** Bytes that files may take together. */
   capacityBytes = Number.POSITIVE_INFINITY
-  /** Throws the POSIX code that it returns, or does the step when it returns null. */
+  /**
+   * Throws the POSIX code that it returns, or does the step when it returns null. A write that fails has put its first
+   * half there, as one may that a kill or a full disk cuts short.
+   */
   fault: (point: FaultPoint, path: string) => string | null = () => null
   readonly #locks = new Set<string>()
   /** Renames of directories that a loss of power may still undo. */
   #renames: { readonly from: string; readonly to: string }[] = []
+  /** Directories whose own names a loss of power may still take, with all that is in them. */
+  readonly #unborn = new Set<string>()
+  /** Removed, but a loss of power may still bring them back, in part. */
+  #removed: { readonly path: string; readonly directory: Directory }[] = []
 
   open(path: string, mode: 'r' | 'r+' | 'a' | 'w' | 'wx'): DiskFile {
     this.#check('open', path)
@@ -60,7 +76,7 @@ export class MemoryDisk implements Disk {
     file.write(typeof bytes === 'string' ? new TextEncoder().encode(bytes) : bytes, 0)
     file.datasync()
     this.rename(`${path}.tmp`, path)
-    this.syncDirectory(path.slice(0, path.lastIndexOf('/')))
+    this.syncDirectory(parentOf(path))
   }
 
   rename(from: string, to: string): void {
@@ -76,6 +92,21 @@ export class MemoryDisk implements Disk {
     source.directory.now.delete(source.name)
   }
 
+  link(existing: string, path: string): void {
+    this.#check('open', path)
+    const { directory, name } = this.#parent(path)
+    if (directory.now.has(name)) throw new DiskError('EEXIST', path, `EEXIST: file already exists, link '${path}'`)
+    directory.now.set(name, this.#inode(existing))
+  }
+
+  link(existing: string, path: string): void {
+    this.#check('rename', path)
+    const inode = this.#inode(existing)
+    const { directory, name } = this.#parent(path)
+    if (directory.now.has(name)) throw new DiskError('EEXIST', path, `EEXIST: file already exists, link '${path}'`)
+    directory.now.set(name, inode)
+  }
+
   unlink(path: string): void {
     this.#check('unlink', path)
     this.#inode(path)
@@ -83,9 +114,13 @@ export class MemoryDisk implements Disk {
     directory.now.delete(name)
   }
 
-  /** Directories themselves are durable at once: which of them survive is not what is tested. */
   makeDirectory(path: string): void {
-    if (!this.directories.has(path)) this.directories.set(path, { now: new Map(), durable: new Map() })
+    if (this.directories.has(path)) return
+    this.#check('makeDirectory', path)
+    const parent = parentOf(path)
+    if (parent !== '' && !this.directories.has(parent)) this.makeDirectory(parent)
+    this.directories.set(path, { now: new Map(), durable: new Map() })
+    if (parent !== '') this.#unborn.add(path)
   }
 
   readDirectory(path: string): string[] {
@@ -99,9 +134,12 @@ export class MemoryDisk implements Disk {
   }
 
   removeDirectory(path: string, options: { readonly recursive?: boolean } = {}): void {
-    this.directories.delete(path)
-    if (!options.recursive) return
-    for (const other of [...this.directories.keys()]) if (other.startsWith(`${path}/`)) this.directories.delete(other)
+    this.#check('removeDirectory', path)
+    for (const [other, directory] of [...this.directories]) {
+      if (other !== path && !(options.recursive && other.startsWith(`${path}/`))) continue
+      this.directories.delete(other)
+      if (!this.#unborn.delete(other)) this.#removed.push({ path: other, directory })
+    }
   }
 
   stat(path: string): FileStat | null {
@@ -126,7 +164,9 @@ export class MemoryDisk implements Disk {
     const directory = this.directories.get(path)
     if (!directory) throw notFound(path)
     directory.durable = new Map(directory.now)
-    this.#renames = this.#renames.filter(({ to }) => to.slice(0, to.lastIndexOf('/')) !== path)
+    this.#renames = this.#renames.filter(({ to }) => parentOf(to) !== path)
+    this.#removed = this.#removed.filter((removed) => parentOf(removed.path) !== path)
+    for (const child of this.#unborn) if (parentOf(child) === path) this.#unborn.delete(child)
   }
 
   async statfs() {
@@ -186,14 +226,29 @@ export class MemoryDisk implements Disk {
     }
     for (const { from, to } of this.#renames.toReversed())
       if (random() < 0.5 && next.directories.has(to) && !next.directories.has(from)) next.#move(to, from)
+    for (const { path, directory } of this.#removed) {
+      if (random() < 0.5 || next.directories.has(path) || !next.directories.has(parentOf(path))) continue
+      const entries = new Map(
+        [...directory.durable].filter(() => random() < 0.7).map(([name, i]) => [name, survivor(i)]),
+      )
+      next.directories.set(path, { now: entries, durable: new Map(entries) })
+    }
+    for (const path of this.#unborn) if (random() < 0.5) next.#drop(path)
     return next
+  }
+
+  #drop(path: string): void {
+    for (const other of [...this.directories.keys()])
+      if (other === path || other.startsWith(`${path}/`)) this.directories.delete(other)
   }
 
   #move(from: string, to: string): void {
     for (const [path, directory] of [...this.directories]) {
       if (path !== from && !path.startsWith(`${from}/`)) continue
+      const moved = to + path.slice(from.length)
       this.directories.delete(path)
-      this.directories.set(to + path.slice(from.length), directory)
+      this.directories.set(moved, directory)
+      if (this.#unborn.delete(path)) this.#unborn.add(moved)
     }
   }
 
@@ -205,8 +260,8 @@ export class MemoryDisk implements Disk {
         return part.length
       },
       write: (bytes, position) => {
-        this.#check('write', path)
         const at = position ?? inode.bytes.length
+        this.#checkWrite(path, () => write(inode, at, bytes.subarray(0, bytes.length >> 1)))
         const room = this.capacityBytes - this.usedBytes() + inode.bytes.length - at
         write(inode, at, bytes.subarray(0, Math.max(0, Math.min(bytes.length, room))))
         if (room < bytes.length) throw new DiskError('ENOSPC', path, 'ENOSPC: no space left on device, write')
@@ -230,6 +285,15 @@ export class MemoryDisk implements Disk {
     if (code) throw new DiskError(code, path, `${code}: injected into ${point}, '${path}'`)
   }
 
+  #checkWrite(path: string, writePart: () => void): void {
+    try {
+      this.#check('write', path)
+    } catch (error) {
+      writePart()
+      throw error
+    }
+  }
+
   #parent(path: string): { readonly directory: Directory; readonly name: string } {
     const slash = path.lastIndexOf('/')
     const directory = this.directories.get(path.slice(0, slash))
@@ -248,6 +312,8 @@ export class MemoryDisk implements Disk {
     return inode
   }
 }
+
+const parentOf = (path: string): string => path.slice(0, path.lastIndexOf('/'))
 
 const notFound = (path: string): DiskError => new DiskError('ENOENT', path, `ENOENT: no such file, '${path}'`)
 
