@@ -189,6 +189,8 @@ export class BlockStore {
   #recover(): void {
     const { disk } = this.#env
     disk.makeDirectory(this.#directory)
+    // Its own name too must outlive a loss of power: blocks are the only copy of what the head evicts.
+    disk.syncDirectory(this.#directory.slice(0, this.#directory.lastIndexOf('/')) || '/')
     const found: BlockMeta[] = []
     for (const name of disk.readDirectory(this.#directory)) {
       const path = `${this.#directory}/${name}`
