@@ -41,7 +41,11 @@ async function main(): Promise<void> {
     for (const query of queries) {
       if (session !== null) await startProfile(session)
       measure(query, open, Number(flags.budget))
-      if (session !== null) fs.writeFileSync(`${flags.profile}/${query.name.replaceAll(/\W+/g, '-')}.cpuprofile`, await stopProfile(session))
+      if (session !== null)
+        fs.writeFileSync(
+          `${flags.profile}/${query.name.replaceAll(/\W+/g, '-')}.cpuprofile`,
+          await stopProfile(session),
+        )
     }
   } finally {
     fs.rmSync(directory, { recursive: true })
@@ -62,7 +66,12 @@ async function stopProfile(session: Session): Promise<string> {
 
 type Span = { readonly startMs: number; readonly endMs: number }
 
-function load({ startMs, endMs, directory, headOnly }: Span & { directory: string; headOnly: boolean }): () => SeriesReader {
+function load({
+  startMs,
+  endMs,
+  directory,
+  headOnly,
+}: Span & { directory: string; headOnly: boolean }): () => SeriesReader {
   const head = createHead({ maxBytes: 2 ** 31 })
   const began = performance.now()
   let samples = 0
@@ -135,15 +144,20 @@ function measure(query: BenchQuery, open: () => SeriesReader, budgetMs: number):
   let bytes = 0
   for (let i = 0; i < WARM_UP_RUNS; i++) bytes = once().body.length
   const took: number[] = []
+  const cpu = process.cpuUsage()
   const began = performance.now()
   while (took.length < 3 || performance.now() - began < budgetMs) {
     const started = performance.now()
     once()
     took.push(performance.now() - started)
   }
+  const { user, system } = process.cpuUsage(cpu)
+  const cpuMs = (user + system) / 1000 / took.length
   took.sort((a, b) => a - b)
   const median = took[took.length >>> 1]!
-  console.log(`${query.name.padEnd(28)} ${median.toFixed(2).padStart(9)} ms ${String(took.length).padStart(6)} runs ${bytes} bytes`)
+  console.log(
+    `${query.name.padEnd(28)} ${median.toFixed(2).padStart(9)} ms ${cpuMs.toFixed(2).padStart(9)} CPU ${String(took.length).padStart(6)} runs ${bytes} bytes`,
+  )
 }
 
 await main()

@@ -191,6 +191,11 @@ export function histogramSamples(h: Histogram): number {
 export function columnSamples(series: Series): number {
   let count = 0
   const { present, histograms } = series
+  if (histograms === null) {
+    // Nothing but 0 and 1.
+    for (let i = 0; i < present.length; i++) count += present[i]!
+    return count
+  }
   for (let i = 0; i < present.length; i++) {
     if (present[i] === 1) count++
     else if (present[i] === 2) count += histogramSamples(histograms![i]!)

@@ -38,6 +38,14 @@ export type Windows = {
   readonly hi: Int32Array
   readonly hlo: Int32Array
   readonly hhi: Int32Array
+  /** The most floats in one window. */
+  peak: number
+  /** The times of floats that `lo`, `hi` and `peak` are of: series of a target are sampled together. */
+  knownTimes: Float64Array
+  /** Of those times, -1 for none. */
+  knownCount: number
+  /** What a kernel has computed of these times alone, for the next series that has them; null when they have changed. */
+  ofTimes: unknown
 }
 
 export type WindowSeries = (series: { readonly ref: number; readonly source: Series | null }, windows: Windows) => void
@@ -138,6 +146,10 @@ function newWindows(steps: number, rangeMs: number, at: Lookups, before: number,
     hi: new Int32Array(steps),
     hlo: new Int32Array(steps),
     hhi: new Int32Array(steps),
+    peak: 0,
+    knownTimes: new Float64Array(0),
+    knownCount: -1,
+    ofTimes: null,
   }
 }
 
@@ -211,7 +223,20 @@ function columnToSamples(series: Series, frame: Frame, w: Windows): void {
 
 /** Fills lo and hi; returns the largest number of floats in one window. Hot: bench/hub/engine.bench.ts */
 function slide(w: Windows): number {
-  return slideOver(w.times, w.count, w.first - w.rangeMs - w.before, w.first + w.after, w.step, w.lo, w.hi)
+  if (hasKnownTimes(w)) return w.peak
+  const { times, count } = w
+  if (w.knownTimes.length < count) w.knownTimes = new Float64Array(2 * count)
+  for (let i = 0; i < count; i++) w.knownTimes[i] = times[i]!
+  w.knownCount = count
+  w.ofTimes = null
+  w.peak = slideOver(times, count, w.first - w.rangeMs - w.before, w.first + w.after, w.step, w.lo, w.hi)
+  return w.peak
+}
+
+function hasKnownTimes({ times, count, knownTimes, knownCount }: Windows): boolean {
+  if (count !== knownCount) return false
+  for (let i = 0; i < count; i++) if (times[i] !== knownTimes[i]) return false
+  return true
 }
 
 function slideHistograms(w: Windows): number {

@@ -7,22 +7,67 @@ import { formatG, type QueryContext } from '../context.ts'
 import { FLOAT } from '../types.ts'
 import { infoHistogramsIgnored, notesOf, type RangeFunction } from './range-call.ts'
 
-/** Sorts the first `count` of `values` in place: NaN first, as upstream's heap orders them. */
+/** Below so many a sort of the runtime's costs no more than picking. */
+const PICK_FROM = 24
+
+/** Reorders the first `count` of `values` in place: NaN first, as upstream's heap orders them. */
 export function quantileOf(q: number, values: Float64Array, count: number): number {
   if (count === 0 || Number.isNaN(q)) return NaN
   if (q < 0) return -Infinity
   if (q > 1) return Infinity
+  const rank = q * (count - 1)
+  const lower = Math.max(0, Math.floor(rank))
+  const upper = Math.min(count - 1, lower + 1)
+  const weight = rank - Math.floor(rank)
+  if (count >= PICK_FROM && !hasNaN(values, count)) {
+    const low = pick(values, lower, count)
+    // What stands behind the picked one is no smaller: the next in order is the least of it.
+    let high = upper === lower ? low : values[upper]!
+    for (let i = upper + 1; i < count; i++) if (values[i]! < high) high = values[i]!
+    return low * (1 - weight) + (upper === lower ? low : high) * weight
+  }
   const sorted = values.subarray(0, count)
   // Typed-array order puts NaN last and -0 before 0; only the place of NaN matters.
   sorted.sort()
   let nans = 0
   while (nans < count && Number.isNaN(sorted[count - 1 - nans]!)) nans++
   const at = (i: number) => (i < nans ? NaN : sorted[i - nans]!)
-  const rank = q * (count - 1)
-  const lower = Math.max(0, Math.floor(rank))
-  const upper = Math.min(count - 1, lower + 1)
-  const weight = rank - Math.floor(rank)
   return at(lower) * (1 - weight) + at(upper) * weight
+}
+
+function hasNaN(values: Float64Array, count: number): boolean {
+  for (let i = 0; i < count; i++) if (Number.isNaN(values[i]!)) return true
+  return false
+}
+
+/**
+ * The k-th smallest of the first `count`, which are reordered around it (Hoare's selection; the pivot is a median of
+ * three, so that sorted runs, which samples often are, do not make it quadratic).
+ */
+function pick(values: Float64Array, k: number, count: number): number {
+  let left = 0
+  let right = count - 1
+  while (left < right) {
+    const middle = (left + right) >>> 1
+    const a = values[left]!
+    const b = values[middle]!
+    const c = values[right]!
+    const pivot = a < b ? (b < c ? b : a < c ? c : a) : a < c ? a : b < c ? c : b
+    let i = left
+    let j = right
+    while (i <= j) {
+      while (values[i]! < pivot) i++
+      while (values[j]! > pivot) j--
+      if (i > j) break
+      const held = values[i]!
+      values[i++] = values[j]!
+      values[j--] = held
+    }
+    if (k <= j) right = j
+    else if (k >= i) left = i
+    else break
+  }
+  return values[k]!
 }
 
 export function warnQuantile(ctx: QueryContext, q: number, pos: Position): void {

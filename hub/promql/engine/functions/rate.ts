@@ -35,48 +35,90 @@ function rateOf(kind: RateKind, w: Windows, out: Series, call: RangeCall): void 
 /** Counter resets before each sample, so that a window without one is known at once. */
 let resetsBefore = new Int32Array(1024)
 
+/** What extrapolation needs of the times in each window, in seconds; the same for all series that have these times. */
+type Extrapolation = {
+  readonly sampled: Float64Array
+  readonly toStart: Float64Array
+  readonly toEnd: Float64Array
+  /** By what to multiply the difference, unless the counter's zero point is nearer than `toStart`. */
+  readonly factor: Float64Array
+}
+
+/** More than rounding can take away from a product. */
+const CLEARLY = 1 + 1e-9
+
 /** Floats only, no start timestamps. Hot: bench/hub/engine.bench.ts */
 function plainFloatRate(kind: RateKind, w: Windows, out: Series): void {
-  const { count, times, values, lo, hi, from: firstStep, to: endStep, step, rangeMs } = w
+  const { count, values, lo, hi, from: firstStep, to: endStep } = w
   const { isCounter } = kind
   if (resetsBefore.length < count) resetsBefore = new Int32Array(2 * count)
   const resets = resetsBefore
   // The slices after the first find the counts as the first left them.
-  if (firstStep === 0) countResets(values, count, resets)
-  const perSecond = kind.isRate ? rangeMs / 1000 : 1
+  if (isCounter && firstStep === 0) countResets(values, count, resets)
+  const perSecond = kind.isRate ? w.rangeMs / 1000 : 1
+  w.ofTimes ??= extrapolationOf(w, perSecond)
+  const { sampled, toStart, toEnd, factor } = w.ofTimes as Extrapolation
   const { values: target, present } = out
-  let end = w.first + firstStep * step
-  for (let i = firstStep; i < endStep; i++, end += step) {
+  const hasResets = isCounter && count > 0 && resets[count - 1] !== 0
+  for (let i = firstStep; i < endStep; i++) {
     const from = lo[i]!
     const last = hi[i]! - 1
     if (last <= from) continue
-    let result = values[last]! - values[from]!
-    if (isCounter && resets[last] !== resets[from]) {
+    const first = values[from]!
+    let result = values[last]! - first
+    if (hasResets && resets[last] !== resets[from]) {
       for (let j = from; j < last; j++) if (values[j + 1]! < values[j]!) result += values[j]!
     }
-    const firstTime = times[from]!
-    const lastTime = times[last]!
-    const sampled = (lastTime - firstTime) / 1000
-    const average = sampled / (last - from)
-    const threshold = average * 1.1
-    let toStart = (firstTime - (end - rangeMs)) / 1000
-    let toEnd = (end - lastTime) / 1000
-    if (toStart >= threshold) toStart = average / 2
-    if (isCounter && result > 0 && values[from]! >= 0) {
-      // A counter cannot be negative: do not extrapolate beyond its zero point.
-      const toZero = sampled * (values[from]! / result)
-      if (toZero < toStart) toStart = toZero
-    }
-    if (toEnd >= threshold) toEnd = average / 2
-    target[i] = result * ((sampled + toStart + toEnd) / sampled / perSecond)
     present[i] = FLOAT
+    // A counter cannot be negative: do not extrapolate beyond its zero point. Most are far from it, and need no division.
+    if (isCounter && result > 0 && first >= 0 && sampled[i]! * first <= toStart[i]! * result * CLEARLY) {
+      const toZero = sampled[i]! * (first / result)
+      if (toZero < toStart[i]!) {
+        target[i] = result * ((sampled[i]! + toZero + toEnd[i]!) / sampled[i]! / perSecond)
+        continue
+      }
+    }
+    target[i] = result * factor[i]!
   }
 }
 
+function extrapolationOf({ steps, times, lo, hi, first, step, rangeMs }: Windows, perSecond: number): Extrapolation {
+  const out = {
+    sampled: new Float64Array(steps),
+    toStart: new Float64Array(steps),
+    toEnd: new Float64Array(steps),
+    factor: new Float64Array(steps),
+  }
+  for (let i = 0, end = first; i < steps; i++, end += step) {
+    const from = lo[i]!
+    const last = hi[i]! - 1
+    if (last <= from) continue
+    const sampled = (times[last]! - times[from]!) / 1000
+    const average = sampled / (last - from)
+    const threshold = average * 1.1
+    let toStart = (times[from]! - (end - rangeMs)) / 1000
+    let toEnd = (end - times[last]!) / 1000
+    if (toStart >= threshold) toStart = average / 2
+    if (toEnd >= threshold) toEnd = average / 2
+    out.sampled[i] = sampled
+    out.toStart[i] = toStart
+    out.toEnd[i] = toEnd
+    out.factor[i] = (sampled + toStart + toEnd) / sampled / perSecond
+  }
+  return out
+}
+
 function countResets(values: Float64Array, count: number, into: Int32Array): void {
+  let at = 1
+  while (at < count && !(values[at]! < values[at - 1]!)) at++
+  if (at >= count) {
+    // None: only the last entry will be looked at.
+    if (count > 0) into[count - 1] = 0
+    return
+  }
   let seen = 0
-  into[0] = 0
-  for (let i = 1; i < count; i++) {
+  into.fill(0, 0, at)
+  for (let i = at; i < count; i++) {
     if (values[i]! < values[i - 1]!) seen++
     into[i] = seen
   }
