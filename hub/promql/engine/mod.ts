@@ -1,6 +1,7 @@
 /** The PromQL evaluator: columnar operators over a `SeriesReader`. */
 export { evaluate, type Query } from './evaluate.ts'
 export { allBuckets, type Bucket } from './histograms/buckets.ts'
+export { formatHistogram } from './histograms/format.ts'
 export {
   evaluatePartial,
   mergePartials,
