@@ -11,6 +11,7 @@ import { getRequestListener } from '@hono/node-server'
 import { type WebSocket, WebSocketServer } from 'ws'
 import type { HttpInfo, Listener, ServeHttpOptions } from '../../protocol/env/mod.ts'
 import { formatAddress, listenError } from './net-errors.ts'
+import { createRenewedTlsServer } from './net-server-tls.ts'
 import { webSocketByteSocket } from './net-sockets.ts'
 import { serverTlsOptions } from './net-tls.ts'
 
@@ -74,9 +75,11 @@ export async function serveHttp(
     maxHeaderSize: limits.maxHeaderBytes,
     noDelay: true,
   }
-  const server: Server = options.tls
-    ? createTlsServer({ ...http, ...serverTlsOptions(options.tls) }, onRequest)
-    : createServer(http, onRequest)
+  const server: Server = options.serverTls
+    ? createRenewedTlsServer(http, options.serverTls, onRequest, onError)
+    : options.tls
+      ? createTlsServer({ ...http, ...serverTlsOptions(options.tls) }, onRequest)
+      : createServer(http, onRequest)
   server.timeout = limits.idleTimeoutMs
   server.maxConnections = options.maxConnections ?? DEFAULT_MAX_CONNECTIONS
   const webSockets = acceptWebSockets(server, options.webSockets ?? {}, limits.maxMessageBytes)

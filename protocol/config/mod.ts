@@ -29,3 +29,4 @@ export {
 export type { AlertingConfig, AlertmanagerTarget, RemoteWriteConfig, StorageConfig } from './remote.ts'
 export type { ScrapeConfig, ScrapeDefaults, ScrapeProtocol } from './scrape.ts'
 export { parseBytes } from './units.ts'
+export { loadWebConfig, type Material, type WebConfig, type WebTlsConfig } from './web.ts'

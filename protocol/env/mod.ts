@@ -28,6 +28,7 @@ export type {
   Listener,
   Net,
   ServeHttpOptions,
+  ServerTls,
   TlsOptions,
 } from './net.ts'
 export { NetError } from './net.ts'

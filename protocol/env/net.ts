@@ -39,6 +39,24 @@ export type TlsOptions = {
   readonly maxVersion?: TlsVersion
 }
 
+/** Of a server whose certificate may be renewed while it runs. PEM texts. */
+export type ServerTls = {
+  readonly cert: string
+  readonly key: string
+  /** Authorities of the clients' certificates. */
+  readonly ca?: string
+  /** Whether clients show a certificate: asked for one, must have any, verified by `ca`. */
+  readonly clients: 'none' | 'asked' | 'any' | 'verified if given' | 'verified'
+  /** One of these names must be in the client's certificate; null: it may have any name. */
+  readonly allowedSans: readonly string[] | null
+  /** Names of OpenSSL; empty: the runtime's choice. */
+  readonly ciphers: readonly string[]
+  readonly curves: readonly string[]
+  readonly honorCipherOrder: boolean
+  readonly minVersion: 'TLSv1' | 'TLSv1.1' | 'TLSv1.2' | 'TLSv1.3'
+  readonly maxVersion: 'TLSv1' | 'TLSv1.1' | 'TLSv1.2' | 'TLSv1.3'
+}
+
 export type HttpInfo = { readonly remoteAddress: string; readonly signal: AbortSignal }
 export type HttpHandler = (request: Request, info: HttpInfo) => Response | Promise<Response>
 
@@ -47,6 +65,8 @@ export type ServeHttpOptions = ListenAddress & {
   /** Paths whose WebSocket upgrades are accepted, with what to do with the (binary) stream. */
   readonly webSockets?: Readonly<Record<string, (socket: ByteSocket, request: { readonly headers: Headers }) => void>>
   readonly tls?: TlsOptions
+  /** Instead of `tls`, asked at every connection; another object than before is another certificate. What it throws ends the connection. */
+  readonly serverTls?: (() => ServerTls) | undefined
   readonly maxConnections?: number
 }
 
