@@ -14,6 +14,7 @@ import {
   targetUrl,
 } from './target.ts'
 
+/** `body` is borrowed: it holds until the next turn of the event loop. */
 export type Page = { readonly body: Uint8Array; readonly contentType: string }
 
 /** No page: the target's last error. */
@@ -33,18 +34,23 @@ export interface PageFetcher {
 
 /** @param userAgent for instance `Heliograph/1.0` */
 export function httpFetcher(net: Net, userAgent: string): PageFetcher {
+  const questions = new WeakMap<ScrapeTargetConfig, Question>()
   return {
     async fetchPage(config, signal) {
       const source = config.source as HttpSource
+      let question = questions.get(config)
+      if (question === undefined) questions.set(config, (question = questionOf(config, source, userAgent)))
+      const { url, headers } = question
       try {
         const response = await net.request({
           method: 'GET',
-          url: targetUrl(source),
-          headers: await requestHeaders(config, source, userAgent),
+          url,
+          headers: typeof source.headers === 'function' ? { ...headers, ...(await source.headers()) } : headers,
           timeoutMs: config.timeoutMs,
           maxBodyBytes: largestBody(config),
           maxRedirects: source.followRedirects ? 10 : 0,
           ...(source.tls === null ? {} : { tls: source.tls }),
+          borrowBody: true,
           signal,
         })
         if (response.status !== 200) {
@@ -62,18 +68,28 @@ export function httpFetcher(net: Net, userAgent: string): PageFetcher {
   }
 }
 
-async function requestHeaders(
-  config: ScrapeTargetConfig,
-  source: HttpSource,
-  userAgent: string,
-): Promise<Record<string, string>> {
+/** What is the same for every scrape of a target. */
+type Question = { readonly url: string; readonly headers: Readonly<Record<string, string>> }
+
+function questionOf(config: ScrapeTargetConfig, source: HttpSource, userAgent: string): Question {
+  // On one host compressing costs both sides more than it saves (bench/agent/fetch.bench.ts).
+  const isCompressed = source.enableCompression && !isLoopback(source.address)
   return {
-    Accept: acceptHeader(config.protocols, config.escaping),
-    'Accept-Encoding': source.enableCompression ? 'gzip' : 'identity',
-    'User-Agent': userAgent,
-    'X-Prometheus-Scrape-Timeout-Seconds': String(config.timeoutMs / 1000),
-    ...(typeof source.headers === 'function' ? await source.headers() : source.headers),
+    url: targetUrl(source),
+    headers: {
+      Accept: acceptHeader(config.protocols, config.escaping),
+      'Accept-Encoding': isCompressed ? 'gzip' : 'identity',
+      'User-Agent': userAgent,
+      'X-Prometheus-Scrape-Timeout-Seconds': String(config.timeoutMs / 1000),
+      ...(typeof source.headers === 'function' ? {} : source.headers),
+    },
   }
+}
+
+/** @param address host:port */
+function isLoopback(address: string): boolean {
+  const host = address.replace(/:\d+$/, '')
+  return host === 'localhost' || host === '[::1]' || /^127(\.\d{1,3}){3}$/.test(host)
 }
 
 function fromNetError(error: NetError): FetchError {

@@ -75,16 +75,23 @@ export const REPORT_SAMPLES = REPORT.length
 
 export class Report {
   readonly #metrics: readonly { readonly metric: ReportMetric; readonly labels: Labels }[]
+  /** Where the cache holds them; -1 unknown. */
+  readonly #series: Int32Array
   constructor(target: Labels, withExtra: boolean) {
     this.#metrics = REPORT.filter(({ isExtra }) => withExtra || !isExtra).map((each) => ({
       metric: each,
       labels: reportLabels(each.name, target),
     }))
+    this.#series = new Int32Array(this.#metrics.length).fill(-1)
   }
 
   /** Tells the cache that these series live; before its `writeStale`. */
   ids(cache: SeriesCache): number[] {
-    return this.#metrics.map(({ metric: { metadata }, labels }) => cache.reportSeries(labels, metadata))
+    return this.#metrics.map(({ metric: { metadata }, labels }, i) => {
+      const series = cache.reportSeries(this.#series[i]!, labels, metadata)
+      this.#series[i] = series
+      return cache.idOf(series)
+    })
   }
 
   write(columns: ColumnWriter, ids: readonly number[], values: ReportValues): void {

@@ -197,10 +197,17 @@ export class SeriesCache {
     return this.#previous.length + this.#adopted.length
   }
 
-  /** The id of a series that the target does not expose (`up`); tracked as seen by this scrape. */
-  reportSeries(labels: Labels, metadata: Metadata): number {
-    const series = this.#seriesFor(labels, metadata)
+  /**
+   * A series that the target does not expose (`up`), tracked as seen by this scrape.
+   * @param known what an earlier call gave, or -1: spares a look-up by labels
+   */
+  reportSeries(known: number, labels: Labels, metadata: Metadata): number {
+    const series = this.#labels[known] === labels ? known : this.#seriesFor(labels, metadata)
     this.#track(series)
+    return series
+  }
+
+  idOf(series: number): number {
     return this.#ids[series]!
   }
 

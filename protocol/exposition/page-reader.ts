@@ -34,6 +34,10 @@ export type NewSeries = {
   readonly family: string
 }
 
+/** Scrapes from one look for families that are gone to the next. */
+const METADATA_EVERY = 4
+const compactAbove = (livingLines: number): number => 2 * livingLines + 1000
+
 const LF = 10
 const SPACE = 32
 
@@ -58,7 +62,7 @@ export class PageReader {
   duplicates = 0
   /** Samples that repeat a series at a timestamp of their own: they are in the columns. */
   repeats = 0
-  /** By family name; kept for ten scrapes after the family was last seen, as upstream. */
+  /** By family name; kept for ten scrapes after the family was last seen, as upstream, and a few more. */
   readonly metadata = new Map<string, Metadata & { seenAt: number }>()
 
   readonly #table = new LineTable()
@@ -69,6 +73,7 @@ export class PageReader {
   #scrape = 0
   #lastGoodScrape = -1
   #lastGoodCount = 0
+  #metadataDue = 0
   #created = new Map<string, number>()
   readonly #scratch = new Float64Array(1)
 
@@ -259,8 +264,7 @@ export class PageReader {
    * @returns old slot → new slot (0: forgotten), or null when nothing moved
    */
   compact(): Int32Array | null {
-    const limit = 2 * this.#lastGoodCount + 1000
-    if (this.#table.count <= limit) return null
+    if (this.#table.count <= compactAbove(this.#lastGoodCount)) return null
     const map = this.#table.retain(this.#lastGoodScrape, this.#scrape)
     moveKeys(this.#metaLines, map)
     moveKeys(this.#startKeys, map)
@@ -282,13 +286,26 @@ export class PageReader {
 
   #finish(): void {
     this.#lastGoodScrape = this.#scrape
-    let living = 0
+    // Every sample's line lives. Only a table that may be due for compaction is worth an exact count.
+    this.#lastGoodCount = this.count - this.repeats
+    const { count } = this.#table
+    if (count > compactAbove(this.#lastGoodCount)) this.#lastGoodCount = this.#livingLines()
+    if (this.#scrape >= this.#metadataDue) this.#forgetMetadata()
+  }
+
+  #livingLines(): number {
     const { seen, count } = this.#table
+    let living = 0
     for (let slot = 1; slot < count; slot++) if (seen[slot] === this.#scrape) living++
-    this.#lastGoodCount = living
+    return living
+  }
+
+  #forgetMetadata(): void {
+    this.#metadataDue = this.#scrape + METADATA_EVERY
+    const { seen } = this.#table
     for (const [slot, { family }] of this.#metaLines) {
       const metadata = this.metadata.get(family)
-      if (metadata !== undefined && seen[slot] === this.#scrape) metadata.seenAt = this.#scrape
+      if (metadata !== undefined) metadata.seenAt = Math.max(metadata.seenAt, seen[slot]!)
     }
     for (const [family, { seenAt }] of this.metadata) if (this.#scrape - seenAt > 10) this.metadata.delete(family)
   }
