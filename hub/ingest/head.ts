@@ -36,6 +36,8 @@ export function lateHead(heads: HeadFactory, log: Logger): LateHead {
     series: (labels) => it().series(labels),
     setMetadata: (family, metadata) => it().setMetadata(family, metadata),
     appendColumn: (timestampMs, refs, values, n) => it().appendColumn(timestampMs, refs, values, n),
+    appendRun: (timestampMs, refs, values, from, n, results) =>
+      it().appendRun(timestampMs, refs, values, from, n, results),
     appendFloat: (ref, timestampMs, values, at, startMs) => it().appendFloat(ref, timestampMs, values, at, startMs),
     appendHistogram: (ref, timestampMs, histogram, startMs) =>
       it().appendHistogram(ref, timestampMs, histogram, startMs),

@@ -139,6 +139,48 @@ export function unpackDeltas(
   cursor.pos = pos + ((n * width + 7) >>> 3)
 }
 
+/** As `unpackDeltas`, of which only the last is wanted: it is returned. */
+export function sumDeltas(bytes: Uint8Array<ArrayBufferLike>, cursor: Cursor, n: number, base: number): number {
+  const start = cursor.pos
+  const { view } = cursor
+  const width = bytes[start]!
+  const shift = bytes[start + 1]!
+  const scale = shift === 31 ? 2147483648 : 1 << shift
+  let factor = 1
+  let zigzag = 0
+  let byte = bytes[start + 2]!
+  let pos = start + 3
+  while (byte >= 0x80) {
+    zigzag += (byte & 0x7f) * factor
+    factor *= 128
+    byte = bytes[pos++]!
+  }
+  zigzag += byte * factor
+  const min = (zigzag % 2 === 1 ? -(zigzag + 1) / 2 : zigzag / 2) * scale
+  if (width > 12 || pos + ((n * width) >>> 3) + 4 > view.byteLength) {
+    unpackDeltas(bytes, cursor, n, base, SKIPPED, 0)
+    return n === 0 ? base : SKIPPED[n - 1]!
+  }
+  // Two at a time: both are in one word, wherever in a byte they begin.
+  const mask = (1 << width) - 1
+  let bit = pos * 8
+  let sum = 0
+  let i = 0
+  if (width > 0) {
+    for (; i + 1 < n; i += 2) {
+      const word = view.getInt32(bit >>> 3, true) >>> (bit & 7)
+      sum += (word & mask) + ((word >>> width) & mask)
+      bit += 2 * width
+    }
+    if (i < n) sum += (view.getInt32(bit >>> 3, true) >>> (bit & 7)) & mask
+  }
+  cursor.pos = pos + ((n * width + 7) >>> 3)
+  return base + n * min + sum * scale
+}
+
+/** Of a frame: no more is ever asked for. */
+const SKIPPED = new Float64Array(64)
+
 /** 1 to 32 bits at bit `bit` after byte `pos`, least significant first. */
 export function readBits(bytes: Uint8Array<ArrayBufferLike>, pos: number, bit: number, width: number): number {
   const p = pos + (bit >>> 3)

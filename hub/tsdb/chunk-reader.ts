@@ -25,7 +25,7 @@ import {
   RUN,
 } from './layout.ts'
 import type { Memory } from './memory.ts'
-import { decodeValues, fillValue, readWord } from './value-codec.ts'
+import { decodeValues, fillValue, readWord, skipValues } from './value-codec.ts'
 
 /** The ticks [from, to) that a query wants of a group, with their times. */
 export type TickRange = { group: number; from: number; to: number; times: Float64Array }
@@ -91,9 +91,10 @@ export function decodeGroupChunk(
     const wanted = Math.max(0, to - from)
     if (isLong) fillValue(words, count, wanted, cursor.low, cursor.high)
     else if (wanted === n) decodeValues(bytes, cursor, n, values, words, count)
+    else if (wanted === 0) skipValues(bytes, cursor, n)
     else {
       decodeValues(bytes, cursor, n, target.runValues, target.runWords, 0)
-      if (wanted > 0) words.set(target.runWords.subarray(2 * (from - tick), 2 * (to - tick)), 2 * count)
+      words.set(target.runWords.subarray(2 * (from - tick), 2 * (to - tick)), 2 * count)
     }
     if (wanted > 0) copyTimes(ticks, from, wanted, out.times, count)
     count += wanted
@@ -129,9 +130,12 @@ export function decodeOwnChunk(mem: Memory, chunk: number, cursor: Cursor, targe
       count += n
       continue
     }
-    // Also what is not wanted: the next run's values stand on it.
+    // The next run's values stand on those that are not wanted.
+    if (isAscending && base + before < minTime) {
+      skipValues(bytes, cursor, n)
+      continue
+    }
     decodeValues(bytes, cursor, n, target.runValues, target.runWords, 0)
-    if (isAscending && base + before < minTime) continue
     for (let i = 0; i < n; i++) {
       const time = base + runTimes[i]!
       if (time < minTime || time > maxTime) continue

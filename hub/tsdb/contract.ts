@@ -89,6 +89,19 @@ export interface Appender {
    * the same time is `conflicting` and the first is kept. Returns how many were stored.
    */
   appendColumn(timestampMs: number, refs: Uint32Array, values: Float64Array, n: number): number
+  /**
+   * Samples [from, from + n) of a remote writer, all of one time: series that come with the same times again and again
+   * share them, as those of a column do. `results[i]` (an `AppendResult`) is that of sample i. Returns how many were
+   * stored.
+   */
+  appendRun(
+    timestampMs: number,
+    refs: Uint32Array,
+    values: Float64Array,
+    from: number,
+    n: number,
+    results: Uint8Array,
+  ): number
   /** `values` index `at`: one float sample, bits preserved. `startMs` 0 = unknown. */
   appendFloat(ref: SeriesRef, timestampMs: number, values: Float64Array, at: number, startMs: number): AppendResult
   appendHistogram(ref: SeriesRef, timestampMs: number, histogram: Histogram, startMs: number): AppendResult

@@ -100,6 +100,15 @@ export class GroupWriter {
     return this.#mem.getF64(this.table.addr(group), G_LAST_TIME_F64)
   }
 
+  /** Ticks given out so far. */
+  ticks(group: GroupId): number {
+    return this.#mem.get(this.table.addr(group) + G_TICKS)
+  }
+
+  isPublished(group: GroupId, tick: number): boolean {
+    return this.#mem.get(this.table.addr(group) + G_PUBLISHED) > tick
+  }
+
   timeOf(group: GroupId, tick: number): number {
     return tickTime(this.#mem, this.#mem.get(this.table.addr(group) + G_DIRECTORY), tick)
   }

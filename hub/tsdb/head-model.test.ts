@@ -10,9 +10,9 @@ const ALL = { minTime: -Infinity, maxTime: Infinity }
 const SERIES = 6
 
 type Command =
-  | { kind: 'column'; time: number; from: number; n: number; bits: bigint[] }
+  | { kind: 'column' | 'run'; time: number; from: number; n: number; bits: bigint[] }
   | { kind: 'float'; ref: number; time: number; bits: bigint; start: number }
-  | { kind: 'ramp'; from: number; n: number; time: number; step: number; count: number; shape: number }
+  | { kind: 'ramp'; from: number; n: number; time: number; step: number; count: number; shape: number; isRun: boolean }
   | { kind: 'trim'; time: number }
   | { kind: 'restore' }
 
@@ -31,7 +31,7 @@ const command: fc.Arbitrary<Command> = fc.oneof(
   {
     weight: 4,
     arbitrary: fc.record({
-      kind: fc.constant('column' as const),
+      kind: fc.constantFrom('column' as const, 'run' as const),
       time,
       from: fc.nat(SERIES - 1),
       n: fc.integer({ min: 1, max: SERIES }),
@@ -58,6 +58,7 @@ const command: fc.Arbitrary<Command> = fc.oneof(
       step: fc.integer({ min: 1, max: 40 }),
       count: fc.integer({ min: 1, max: 150 }),
       shape: fc.nat(3),
+      isRun: fc.boolean(),
     }),
   },
   { weight: 1, arbitrary: fc.record({ kind: fc.constant('trim' as const), time: fc.integer({ min: 0, max: 3000 }) }) },
@@ -116,8 +117,26 @@ function column(refs: Refs, model: Model, at: number, from: number, n: number, v
   assert.equal(stored, wanted)
 }
 
+/** As a remote writer's: the refs and values of other samples stand before and behind. */
+function appendRun(refs: Refs, model: Model, at: number, from: number, n: number, values: readonly bigint[]): void {
+  const members = Array.from({ length: n }, (_, k) => (from + k) % SERIES)
+  const results = new Uint8Array(n + 2).fill(99)
+  const stored = refs.head.appendRun(
+    at,
+    new Uint32Array([0, ...members.map((i) => refs.of(i)), 0]),
+    new Float64Array(new BigUint64Array([1n, ...members.map((i) => values[i]!), 1n]).buffer),
+    1,
+    n,
+    results,
+  )
+  const wanted = members.map((i) => model.append(i, at, values[i]!, 0))
+  assert.deepEqual([...results], [99, ...wanted, 99])
+  assert.equal(stored, wanted.filter((result) => result === AppendResult.stored).length)
+}
+
 function run(refs: Refs, model: Model, c: Command): void {
-  if (c.kind === 'column') column(refs, model, c.time, c.from, c.n, c.bits)
+  if (c.kind === 'run') appendRun(refs, model, c.time, c.from, c.n, c.bits)
+  else if (c.kind === 'column') column(refs, model, c.time, c.from, c.n, c.bits)
   else if (c.kind === 'float') {
     const values = new Float64Array(new BigUint64Array([0n, c.bits]).buffer)
     const got = refs.head.appendFloat(refs.of(c.ref), c.time, values, 1, c.start)
@@ -125,7 +144,10 @@ function run(refs: Refs, model: Model, c: Command): void {
   } else if (c.kind === 'ramp') {
     for (let k = 0; k < c.count; k++) {
       const values = Array.from({ length: SERIES }, (_, i) => shaped(c.shape, k, i))
-      column(refs, model, c.time + k * c.step, c.from, c.n, values)
+      const append = c.isRun ? appendRun : column
+      append(refs, model, c.time + k * c.step, c.from, c.n, values)
+      // Ticks that readers know take later samples as well.
+      if (k % 3 === 0) refs.head.publish()
     }
   } else if (c.kind === 'trim') {
     refs.head.trim(c.time)

@@ -54,6 +54,7 @@ import { createSampleBuffer } from './sample-buffer.ts'
 import { SeriesIndex } from './series-index.ts'
 import { SeriesDecoder } from './series-reader.ts'
 import { SeriesWriter } from './series-writer.ts'
+import { SharedTimes } from './shared-times.ts'
 import { restorePages, serializePages } from './snapshot.ts'
 import { SymbolWriter } from './symbol-writer.ts'
 import { SymbolReader } from './symbols.ts'
@@ -101,6 +102,7 @@ class SharedHead implements Head {
   readonly #groups: GroupWriter
   readonly #index: SeriesIndex
   readonly #series: SeriesWriter
+  readonly #shared: SharedTimes
   readonly #chunks: ChunkWriter
   readonly #late: LateWriter
   readonly #trimmer: Trimmer
@@ -147,6 +149,7 @@ class SharedHead implements Head {
     this.#index = new SeriesIndex(mem, this.#alloc, this.#limbo, this.#symbols, this.#postings)
     this.#chunks = new ChunkWriter(mem, this.#alloc, this.#groups)
     this.#series = new SeriesWriter(mem, this.#alloc, this.#groups, this.#chunks)
+    this.#shared = new SharedTimes(mem, this.#groups, this.#series)
     this.#late = new LateWriter(mem, this.#alloc, this.#chunks)
     this.#trimmer = new Trimmer(mem, this.#limbo, this.#groups, this.#series, this.#late)
     this.#decoder = new SeriesDecoder(mem, this.#groups.table, true)
@@ -242,6 +245,66 @@ class SharedHead implements Head {
         }
       }
       if (this.#appendOne(ref, time, low, high, 0, group, tick) === AppendResult.stored) stored++
+    }
+    this.#samples += stored
+    return stored
+  }
+
+  /** Hot: bench storage. */
+  appendRun(
+    timestampMs: number,
+    refs: Uint32Array,
+    values: Float64Array,
+    from: number,
+    n: number,
+    results: Uint8Array,
+  ): number {
+    this.#changes++
+    const time = Math.trunc(timestampMs)
+    const words = new Uint32Array(values.buffer, values.byteOffset, values.length * 2)
+    const shared = this.#shared
+    shared.begin()
+    const { u32 } = this.#mem
+    const table = this.#index.table
+    const count = table.count
+    let stored = 0
+    for (let i = from; i < from + n; i++) {
+      const ref = refs[i]!
+      const low = words[2 * i]!
+      const high = words[2 * i + 1]!
+      const record = ref < count ? table.addr(ref) : 0
+      if (record !== 0 && shared.tick >= 0) {
+        const page = u32[record >>> PAGE_SHIFT]!
+        const at = record & PAGE_MASK
+        const state = page[at + S_STATE]!
+        const length = state >>> COUNT_SHIFT
+        const raw = page[at + S_RAW]!
+        const follows =
+          (state & LIVE_KIND_MASK) === Kind.group &&
+          page[at + S_GROUP] === shared.group &&
+          page[at + S_TICK]! + length === shared.tick &&
+          high !== STALE_HIGH &&
+          (raw !== 0
+            ? length < RUN
+            : length < CHUNK_SAMPLES_MAX && page[at + S_PREV] === low && page[at + S_PREV + 1] === high)
+        if (follows) {
+          if (raw !== 0) {
+            const rawPage = u32[raw >>> PAGE_SHIFT]!
+            const to = (raw & PAGE_MASK) + 2 * length
+            rawPage[to] = low
+            rawPage[to + 1] = high
+          }
+          // An earlier call may have had the tick published: then the value must be there before the count.
+          if (shared.isPublished) Atomics.store(page, at + S_STATE, state + COUNT_ONE)
+          else page[at + S_STATE] = state + COUNT_ONE
+          results[i] = AppendResult.stored
+          stored++
+          continue
+        }
+      }
+      const result = this.#appendShared(ref, time, low, high, n >= COLUMN_MIN)
+      results[i] = result
+      if (result === AppendResult.stored) stored++
     }
     this.#samples += stored
     return stored
@@ -480,6 +543,21 @@ class SharedHead implements Head {
     }
     this.#samples += stored
     return stored
+  }
+
+  #appendShared(ref: number, time: number, low: number, high: number, mayCreate: boolean): AppendResult {
+    const record = this.#index.record(ref)
+    if (record === 0 || time < this.#floor || time < this.#closed)
+      return this.#appendOne(ref, time, low, high, 0, -1, -1)
+    try {
+      const shared = this.#shared
+      if (!shared.place(record, time, mayCreate)) return this.#appendOne(ref, time, low, high, 0, -1, -1)
+      this.#series.joinTick(record, shared.group, shared.tick, low, high)
+    } catch (error) {
+      return this.#full(error)
+    }
+    this.#noteTime(time)
+    return AppendResult.stored
   }
 
   #appendOne(

@@ -66,7 +66,12 @@ export class SeriesWriter {
 
   /** A sample newer than `lastTime`, at a tick of a group. @throws HeadFullError, nothing changed */
   appendTick(record: number, group: number, tick: number, time: number, low: number, high: number): AppendResult {
-    if (!this.#mayJoin(record, group)) return this.appendOwn(record, time, low, high, 0)
+    if (!this.mayJoin(record, group)) return this.appendOwn(record, time, low, high, 0)
+    return this.joinTick(record, group, tick, low, high)
+  }
+
+  /** The same, whatever the series did before. @throws HeadFullError, nothing changed */
+  joinTick(record: number, group: number, tick: number, low: number, high: number): AppendResult {
     const mem = this.#mem
     let state = mem.get(record + S_STATE)
     let n = state >>> COUNT_SHIFT
@@ -148,7 +153,7 @@ export class SeriesWriter {
   }
 
   /** A column's series joins the column's group, unless it goes back and forth between groups. */
-  #mayJoin(record: number, group: number): boolean {
+  mayJoin(record: number, group: number): boolean {
     const mem = this.#mem
     const state = mem.get(record + S_STATE)
     const kind = state & KIND_MASK

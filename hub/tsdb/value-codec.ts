@@ -10,7 +10,7 @@
  *
  * Hot: bench/hub/head.bench.ts
  */
-import { type Cursor, packDeltas, readBits, unpackDeltas, viewBits, writeBits } from './bits.ts'
+import { type Cursor, packDeltas, readBits, sumDeltas, unpackDeltas, viewBits, writeBits } from './bits.ts'
 
 const CONSTANT = 0
 const INTEGERS = 1
@@ -152,6 +152,28 @@ export function decodeValues(
   else decodeXor(bytes, cursor, n, words, to)
   cursor.low = words[2 * (to + n) - 2]!
   cursor.high = words[2 * (to + n) - 1]!
+}
+
+const skipped = new Float64Array(32)
+const skippedWords = new Uint32Array(skipped.buffer)
+
+/** Moves the cursor past n values, n <= 31, without giving them. */
+export function skipValues(bytes: Uint8Array<ArrayBufferLike>, cursor: Cursor, n: number): void {
+  const tag = bytes[cursor.pos]!
+  if ((tag & 3) !== INTEGERS || (tag & FIRST_WRITTEN) !== 0) {
+    decodeValues(bytes, cursor, n, skipped, skippedWords, 0)
+    return
+  }
+  cursor.pos++
+  const digits = tag >>> 4
+  const power = POWERS[digits]!
+  skippedWords[0] = cursor.low
+  skippedWords[1] = cursor.high
+  const before = skipped[0]!
+  skipped[0] =
+    digits === 0 ? sumDeltas(bytes, cursor, n, before) : sumDeltas(bytes, cursor, n, Math.round(before * power)) / power
+  cursor.low = skippedWords[0]!
+  cursor.high = skippedWords[1]!
 }
 
 export function fillValue(words: Uint32Array, to: number, n: number, low: number, high: number): void {

@@ -38,6 +38,22 @@ export class MemoryHead implements IngestHead {
     return stored
   }
 
+  appendRun(
+    timestampMs: number,
+    refs: Uint32Array,
+    values: Float64Array,
+    from: number,
+    n: number,
+    results: Uint8Array,
+  ): number {
+    let stored = 0
+    for (let i = from; i < from + n; i++) {
+      results[i] = this.appendFloat(refs[i]!, timestampMs, values, i, 0)
+      if (results[i] === AppendResult.stored) stored++
+    }
+    return stored
+  }
+
   appendFloat(ref: number, timestampMs: number, values: Float64Array, at: number, startMs: number): AppendResult {
     const words = new Uint32Array(values.buffer, values.byteOffset + 8 * at, 2)
     return this.#append(ref, timestampMs, `${words[1]!.toString(16)}:${words[0]!.toString(16)}@${startMs}`)
