@@ -3,7 +3,7 @@
  * parsing, and the collector's work on what they leave behind?
  *
  * Run:      node_modules/.bin/node bench/agent/fetch.bench.ts [seconds]
- * Targets:  twenty simulated hosts of 1,000 series (bench/pipeline/fleet.ts, a process of its own), scraped every 100 ms.
+ * Targets:  twenty simulated hosts of 1,000 series (bench/pipeline/fleet.ts, a process of its own), scraped every 250 ms.
  * Rows:     gzip as remote targets answer; plain as loopback ones are asked to.
  *
  * Prints user + system CPU of this process over the samples, and what its memory grew to.
@@ -16,7 +16,7 @@ import { type Labels, labelsFrom, labelsKey } from '../../protocol/labels/mod.ts
 import { Fleet } from '../pipeline/fleet-client.ts'
 
 const TARGETS = 20
-const INTERVAL_MS = 100
+const INTERVAL_MS = 250
 const WARMUP_MS = 3000
 
 class CountingSink implements SampleSink {
