@@ -179,9 +179,12 @@ function addFloats({ values, present }: Series, state: Uint8Array, sums: Float64
     }
     const sum = sums[i]!
     const next = sum + value
-    if (next === Infinity || next === -Infinity) cs[i] = 0
-    else if (Math.abs(sum) >= Math.abs(value)) cs[i]! += sum - next + value
-    else cs[i]! += value - next + sum
+    if (Math.abs(next) === Infinity) cs[i] = 0
+    else {
+      // What rounding took away, exactly, whichever of the two is the greater (Knuth's two-sum): no branch to guess.
+      const added = next - sum
+      cs[i]! += sum - (next - added) + (value - added)
+    }
     sums[i] = next
   }
 }
@@ -218,9 +221,11 @@ function averageFloats(
       next = sum + value
       counts[i] = -count
     } else counts[i] = count
-    if (next === Infinity || next === -Infinity) cs[i] = 0
-    else if (Math.abs(sum) >= Math.abs(value)) cs[i]! += sum - next + value
-    else cs[i]! += value - next + sum
+    if (Math.abs(next) === Infinity) cs[i] = 0
+    else {
+      const added = next - sum
+      cs[i]! += sum - (next - added) + (value - added)
+    }
     sums[i] = next
   }
 }

@@ -5,7 +5,7 @@
 import type { AggregateExpr } from '../../ast.ts'
 import type { QueryContext } from '../context.ts'
 import { anyPresent, type Emit, FLOAT, type Frame, HISTOGRAM, NONE, type Series } from '../types.ts'
-import { collectVector } from '../vector.ts'
+import { collectVector, streamVector } from '../vector.ts'
 import { GroupTable } from './groups.ts'
 import { limitsOf } from './limit.ts'
 
@@ -18,6 +18,10 @@ export function streamTopK(
   emit: Emit,
 ): void {
   const limits = limitsOf(param)
+  if (frame.steps === 1 && limits[0]! >= 1) {
+    streamTopKOnce(ctx, expr, limits[0]!, frame, done, emit)
+    return
+  }
   const all = collectVector(ctx, expr.expr, frame)
   done()
   if (limits.every((k) => k < 1)) return
@@ -37,6 +41,39 @@ export function streamTopK(
       series.histograms = null
       if (anyPresent(series.present)) emit(series)
     }
+  }
+}
+
+type Rank = { readonly heap: RankHeap; readonly places: Map<Series, number> }
+
+/** At one step nothing is kept but the k best so far, so that most series cost no memory at all. */
+function streamTopKOnce(
+  ctx: QueryContext,
+  expr: AggregateExpr,
+  k: number,
+  frame: Frame,
+  done: () => void,
+  emit: Emit,
+): void {
+  const sign = expr.op === 'topk' ? 1 : -1
+  const groups = new GroupTable(ctx, expr, (): Rank => ({ heap: new RankHeap(sign), places: new Map() }))
+  let place = 0
+  streamVector(ctx, expr.expr, frame, false, (series) => {
+    if (series.histograms !== null && series.present.includes(HISTOGRAM)) {
+      ctx.info(`ignored histogram in ${expr.op} aggregation`, expr.pos)
+    }
+    const { heap, places } = groups.of(series)
+    if (series.present[0] !== FLOAT || !heap.wants(series.values[0]!, k)) return
+    const kept = { ...series, values: series.values.slice(0, 1), present: series.present.slice(0, 1), histograms: null }
+    places.set(kept, place++)
+    const left = heap.offer(kept, k)
+    if (left !== null) places.delete(left)
+  })
+  done()
+  for (const { heap, places } of groups.values()) {
+    // In the order of arrival first: it decides between equals.
+    const members = [...heap.items].sort((a, b) => places.get(a)! - places.get(b)!)
+    for (const series of byRank(members, sign)) emit(series)
   }
 }
 
@@ -81,19 +118,27 @@ class RankHeap {
     this.#step = step
   }
 
-  offer(series: Series, k: number): void {
+  /** Would it be taken? */
+  wants(value: number, k: number): boolean {
     const { items } = this
-    const value = series.values[this.#step]!
+    if (items.length < k) return true
+    const worst = items[0]!.values[this.#step]!
+    return this.#sign * worst < this.#sign * value || (Number.isNaN(worst) && !Number.isNaN(value))
+  }
+
+  /** Returns the one whose place it took, if it took one's. */
+  offer(series: Series, k: number): Series | null {
+    const { items } = this
+    if (!this.wants(series.values[this.#step]!, k)) return null
     if (items.length < k) {
       items.push(series)
       this.#up(items.length - 1)
-      return
+      return null
     }
-    const worst = items[0]!.values[this.#step]!
-    if (this.#sign * worst < this.#sign * value || (Number.isNaN(worst) && !Number.isNaN(value))) {
-      items[0] = series
-      this.#down(0)
-    }
+    const left = items[0]!
+    items[0] = series
+    this.#down(0)
+    return left
   }
 
   #below(a: number, b: number): boolean {

@@ -42,6 +42,8 @@ type Extrapolation = {
   readonly toEnd: Float64Array
   /** By what to multiply the difference, unless the counter's zero point is nearer than `toStart`. */
   readonly factor: Float64Array
+  readonly leastSampled: number
+  readonly mostToStart: number
 }
 
 /** More than rounding can take away from a product. */
@@ -54,12 +56,17 @@ function plainFloatRate(kind: RateKind, w: Windows, out: Series): void {
   if (resetsBefore.length < count) resetsBefore = new Int32Array(2 * count)
   const resets = resetsBefore
   // The slices after the first find the counts as the first left them.
-  if (isCounter && firstStep === 0) countResets(values, count, resets)
+  const isRising = isCounter && firstStep === 0 && countResets(values, count, resets)
   const perSecond = kind.isRate ? w.rangeMs / 1000 : 1
   w.ofTimes ??= extrapolationOf(w, perSecond)
-  const { sampled, toStart, toEnd, factor } = w.ofTimes as Extrapolation
+  const extrapolation = w.ofTimes as Extrapolation
+  if (!isCounter || (isRising && isFarFromZero(values, count, extrapolation))) {
+    differences(w, out, extrapolation.factor)
+    return
+  }
+  const { sampled, toStart, toEnd, factor } = extrapolation
   const { values: target, present } = out
-  const hasResets = isCounter && count > 0 && resets[count - 1] !== 0
+  const hasResets = count > 0 && resets[count - 1] !== 0
   for (let i = firstStep; i < endStep; i++) {
     const from = lo[i]!
     const last = hi[i]! - 1
@@ -71,7 +78,7 @@ function plainFloatRate(kind: RateKind, w: Windows, out: Series): void {
     }
     present[i] = FLOAT
     // A counter cannot be negative: do not extrapolate beyond its zero point. Most are far from it, and need no division.
-    if (isCounter && result > 0 && first >= 0 && sampled[i]! * first <= toStart[i]! * result * CLEARLY) {
+    if (result > 0 && first >= 0 && sampled[i]! * first <= toStart[i]! * result * CLEARLY) {
       const toZero = sampled[i]! * (first / result)
       if (toZero < toStart[i]!) {
         target[i] = result * ((sampled[i]! + toZero + toEnd[i]!) / sampled[i]! / perSecond)
@@ -82,12 +89,34 @@ function plainFloatRate(kind: RateKind, w: Windows, out: Series): void {
   }
 }
 
+/** No window's extrapolation reaches the counter's zero point: all see at least its first value, and at most its rise. */
+function isFarFromZero(values: Float64Array, count: number, { leastSampled, mostToStart }: Extrapolation): boolean {
+  const first = values[0]!
+  return first > 0 && leastSampled * first > mostToStart * (values[count - 1]! - first) * CLEARLY
+}
+
+function differences(
+  { lo, hi, values, from: firstStep, to: endStep }: Windows,
+  { values: target, present }: Series,
+  factor: Float64Array,
+): void {
+  for (let i = firstStep; i < endStep; i++) {
+    const from = lo[i]!
+    const last = hi[i]! - 1
+    if (last <= from) continue
+    target[i] = (values[last]! - values[from]!) * factor[i]!
+    present[i] = FLOAT
+  }
+}
+
 function extrapolationOf({ steps, times, lo, hi, first, step, rangeMs }: Windows, perSecond: number): Extrapolation {
   const out = {
     sampled: new Float64Array(steps),
     toStart: new Float64Array(steps),
     toEnd: new Float64Array(steps),
     factor: new Float64Array(steps),
+    leastSampled: Infinity,
+    mostToStart: 0,
   }
   for (let i = 0, end = first; i < steps; i++, end += step) {
     const from = lo[i]!
@@ -100,6 +129,8 @@ function extrapolationOf({ steps, times, lo, hi, first, step, rangeMs }: Windows
     let toEnd = (end - times[last]!) / 1000
     if (toStart >= threshold) toStart = average / 2
     if (toEnd >= threshold) toEnd = average / 2
+    out.leastSampled = Math.min(out.leastSampled, sampled)
+    out.mostToStart = Math.max(out.mostToStart, toStart)
     out.sampled[i] = sampled
     out.toStart[i] = toStart
     out.toEnd[i] = toEnd
@@ -108,13 +139,19 @@ function extrapolationOf({ steps, times, lo, hi, first, step, rangeMs }: Windows
   return out
 }
 
-function countResets(values: Float64Array, count: number, into: Int32Array): void {
+/** True when the values only rise; then `into` has no more than its last entry, as nobody will look at others. */
+function countResets(values: Float64Array, count: number, into: Int32Array): boolean {
   let at = 1
-  while (at < count && !(values[at]! < values[at - 1]!)) at++
+  let before = count > 0 ? values[0]! : 0
+  for (; at < count; at++) {
+    const value = values[at]!
+    // Not so of NaN either.
+    if (!(value >= before)) break
+    before = value
+  }
   if (at >= count) {
-    // None: only the last entry will be looked at.
     if (count > 0) into[count - 1] = 0
-    return
+    return count > 1
   }
   let seen = 0
   into.fill(0, 0, at)
@@ -122,6 +159,7 @@ function countResets(values: Float64Array, count: number, into: Int32Array): voi
     if (values[i]! < values[i - 1]!) seen++
     into[i] = seen
   }
+  return false
 }
 
 function generalRate(kind: RateKind, w: Windows, out: Series, call: RangeCall): void {
