@@ -1,6 +1,7 @@
 /** The hub's HTTP face: Prometheus's API and paths, and the page. Nothing per sample happens on this thread. */
 import { type Context, Hono } from 'hono'
 import { ApiError, ERROR_STATUS, errorBody, type QueryTask } from '../query/mod.ts'
+import { adminRoutes } from './admin-routes.ts'
 import { agentRoutes } from './agents.ts'
 import type { ApiDeps } from './deps.ts'
 import { otlpRoute } from './otlp-route.ts'
@@ -40,6 +41,7 @@ export function createApp(deps: ApiDeps): Handler {
   targetRoutes(root, deps)
   ruleRoutes(root, deps)
   statusRoutes(root, deps)
+  adminRoutes(root, deps)
   agentRoutes(root, deps)
   writeRoute(root, deps)
   otlpRoute(root, deps)

@@ -3,12 +3,14 @@
 import type { TargetStatus } from '../../agent/scrape/mod.ts'
 import type { Clock, Disk, Logger } from '../../protocol/env/mod.ts'
 import type { Labels } from '../../protocol/labels/mod.ts'
+import type { Matcher } from '../../protocol/matchers/mod.ts'
 import type { OtlpSettings } from '../../protocol/otlp/mod.ts'
 import type { AgentRegistry } from '../agents/mod.ts'
-import type { BlocksState } from '../block/mod.ts'
+import type { BlocksState, Damage } from '../block/mod.ts'
 import type { Ingest } from '../ingest/mod.ts'
 import type { QueryService, QuerySettings } from '../query/mod.ts'
 import type { Group } from '../rules/mod.ts'
+import type { TimeRange } from '../tsdb/mod.ts'
 
 export type DroppedTarget = {
   readonly job: string
@@ -24,6 +26,15 @@ export type BuildInfo = {
   readonly buildUser: string
   readonly buildDate: string
   readonly goVersion: string
+}
+
+/** What `/api/v1/admin/tsdb` does to storage. */
+export interface StorageAdmin {
+  /** Times included, ms. Durable when it returns. */
+  deleteSeries(selectors: readonly (readonly Matcher[])[], range: TimeRange): void
+  cleanTombstones(): Promise<void>
+  /** Returns the snapshot's name. */
+  snapshot(skipHead: boolean): Promise<string>
 }
 
 export type ApiDeps = {
@@ -50,6 +61,9 @@ export type ApiDeps = {
   readonly startedMs: number
   readonly retention: string
   readonly blocks: () => BlocksState
+  readonly damages: () => readonly Damage[]
+  /** Null: administration is not enabled. */
+  readonly storage: StorageAdmin | null
   readonly lastReload: () => { readonly ok: boolean; readonly atMs: number }
   readonly alertmanagers: () => readonly string[]
   readonly remoteWriteEnabled: boolean

@@ -50,7 +50,7 @@ export function statusRoutes(app: Hono<Vars>, deps: ApiDeps): void {
         compaction: { level, sources: sources.length > 0 ? sources : [id] },
         version: 1,
       })),
-      damaged: { blocks: counters.damagedBlocks, runs: counters.damagedRuns },
+      damaged: { blocks: counters.damagedBlocks, runs: counters.damagedRuns, found: deps.damages() },
     })
   })
   app.get('/api/v1/status/walreplay', () => json({ min: 0, max: 0, current: 0, state: 'done' }))

@@ -2,13 +2,25 @@
  * The blocks of a query thread. Queries name them by paths; those that were named before are used again, with one
  * bounded cache for all.
  */
+import type { SeriesReader } from '../tsdb/mod.ts'
 import type { BlockEnv, BlockReader, OnDamage } from './contract.ts'
 import { BlockDamagedError } from './errors.ts'
+import { type Hidden, hideFromBlock, hideFromHead } from './hiding.ts'
 import { LazyBlock } from './lazy-block.ts'
+import { mergeReaders } from './merge-readers.ts'
 import { openBlock } from './open-block.ts'
 import { RunCache } from './run-cache.ts'
 
 const ID = /(?:^|\/)(-?\d+)-(-?\d+)-\d+$/
+
+/** What stands behind the head, and what of all is not to be seen. */
+export type VisibleBlocks = {
+  /** Of two blocks with a sample at one time, the one that stands first has the say. */
+  readonly paths: readonly string[]
+  /** By path: `BlockMeta.deletes`. */
+  readonly deletes: readonly number[]
+  readonly hidden: Hidden
+}
 
 export class BlockSet {
   readonly #env: BlockEnv
@@ -35,6 +47,12 @@ export class BlockSet {
       this.#blocks.delete(path)
     }
     return paths.map((path) => this.#block(path))
+  }
+
+  /** One reader over the head and these blocks, as `readers`. */
+  behind(head: SeriesReader, { paths, deletes, hidden }: VisibleBlocks): SeriesReader {
+    const blocks = this.readers(paths).map((block, i) => hideFromBlock(block, hidden, deletes[i] ?? 0, block.matched))
+    return mergeReaders([hideFromHead(head, hidden), ...blocks])
   }
 
   close(): void {

@@ -153,16 +153,18 @@ function decodeWhole(
   }
   out[to] = reader.zigzag()
   for (let from = 1; from < n; from += FRAME) unpackFrame(reader, Math.min(FRAME, n - from), out, to + from)
-  if ((head & DIFFERENCES) !== 0) {
-    let value = out[to]!
-    for (let i = to + 1; i < to + n; i++) {
-      value += out[i]!
-      out[i] = value
+  const power = POWERS[head >>> 4]!
+  if ((head & DIFFERENCES) === 0) {
+    if (power !== 1) for (let i = to; i < to + n; i++) out[i] = out[i]! / power
+  } else {
+    let value = 0
+    if (power === 1) for (let i = to; i < to + n; i++) out[i] = value += out[i]!
+    else {
+      for (let i = to; i < to + n; i++) {
+        value += out[i]!
+        out[i] = value / power
+      }
     }
-  }
-  if (head >>> 4 !== 0) {
-    const power = POWERS[head >>> 4]!
-    for (let i = to; i < to + n; i++) out[i] = out[i]! / power
   }
   if ((head & SET_APART) === 0) return
   const end = reader.at

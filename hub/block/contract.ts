@@ -23,6 +23,10 @@ export type BlockMeta = {
   readonly indexCrc: number
   readonly indexBytes: number
   readonly chunksBytes: number
+  /** Deletions up to this one (`Tombstone.id`) were carried out when the block was written. Absent: none. */
+  readonly deletes?: number
+  /** Retention rules (`floorKeys`) of which the block keeps nothing any more. Absent: none. */
+  readonly expired?: readonly string[]
 }
 
 export type BlockStats = {

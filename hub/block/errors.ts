@@ -8,10 +8,12 @@ export class BlockDamagedError extends Error {
   readonly code = 'BLOCK_DAMAGED'
   readonly path: string
   readonly piece: string
+  readonly why: string
   constructor(path: string, piece: string, why: string, options?: ErrorOptions) {
     super(`Cannot trust block "${path}", ${piece}: ${why}; it is set aside, the rest is served`, options)
     this.name = 'BlockDamagedError'
     this.path = path
     this.piece = piece
+    this.why = why
   }
 }

@@ -7,10 +7,13 @@ import type { Matcher } from '../../protocol/matchers/mod.ts'
 import type { Exemplar, Metadata } from '../../protocol/samples/mod.ts'
 import type { SampleBuffer, SeriesReader, Shard, TimeRange } from '../tsdb/mod.ts'
 import type { BlockRange, BlockReader } from './contract.ts'
+import { MatchedRefs } from './hiding.ts'
 
 export class LazyBlock implements SeriesReader {
   readonly #range: BlockRange
   readonly #open: () => BlockReader | null
+  /** For what is hidden from the block, between queries. */
+  readonly matched = new MatchedRefs(this)
   #reader: BlockReader | null = null
   #isDamaged = false
 

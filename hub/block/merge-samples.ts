@@ -65,6 +65,29 @@ export function mergeSamples(out: SampleBuffer, newer: SampleBuffer, scratch: Sa
   swap(out, scratch)
 }
 
+/** Takes away the samples with minTime <= t <= maxTime. */
+export function removeSamples(out: SampleBuffer, minTime: number, maxTime: number): void {
+  const { count, times, values, flags, startTimes, histograms } = out
+  let from = 0
+  while (from < count && times[from]! < minTime) from++
+  let to = from
+  while (to < count && times[to]! <= maxTime) to++
+  if (to === from) return
+  times.copyWithin(from, to, count)
+  // Bytes move, not numbers: stale markers keep their bits.
+  values.copyWithin(from, to, count)
+  flags.copyWithin(from, to, count)
+  startTimes?.copyWithin(from, to, count)
+  out.count = count - (to - from)
+  if (histograms !== null) {
+    histograms.length = Math.max(histograms.length, count)
+    histograms.copyWithin(from, to, count)
+  }
+  if (!out.mixed) return
+  out.mixed = flags.subarray(0, out.count).some((flag) => flag !== 0)
+  if (!out.mixed) out.histograms = null
+}
+
 function swap(a: SampleBuffer, b: SampleBuffer): void {
   const { count, times, values, flags, mixed, histograms, startTimes } = a
   Object.assign(a, b)

@@ -1,7 +1,16 @@
 /** Blocks: what the head held, on disk; immutable, checked on every read, behind the same reader as the head. */
-export { BlockSet } from './block-set.ts'
+export { BlockSet, type VisibleBlocks } from './block-set.ts'
 export type { BlockEnv, BlockMeta, BlockRange, BlockReader, BlockStats, OnDamage } from './contract.ts'
 export { BlockDamagedError } from './errors.ts'
+export {
+  type Floors,
+  type Hidden,
+  hideFromBlock,
+  hideFromHead,
+  NO_FLOORS,
+  NOTHING_HIDDEN,
+  type Tombstone,
+} from './hiding.ts'
 export { mergeReaders } from './merge-readers.ts'
 export { type OpenBlockOptions, openBlock } from './open-block.ts'
 export {
@@ -13,7 +22,15 @@ export {
   type RetentionLimits,
 } from './plan.ts'
 export { RunCache } from './run-cache.ts'
-export { type BlockShare, BlockStore, type BlockStoreCounters } from './store.ts'
+export { BLOCKS_FOLDER, type Snapshot, writeSnapshot } from './snapshot.ts'
+export {
+  type BlockShare,
+  BlockStore,
+  type BlockStoreCounters,
+  type Damage,
+  type InForce,
+  NONE_IN_FORCE,
+} from './store.ts'
 export {
   type BlocksPort,
   type BlocksState,
@@ -22,4 +39,5 @@ export {
   runBlockThread,
   type ToBlocks,
 } from './thread.ts'
+export { deletionOf, TOMBSTONES_FILE, TombstoneFile } from './tombstones.ts'
 export { type NewBlock, writeBlock, writeBlockInSlices } from './write-block.ts'

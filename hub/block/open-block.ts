@@ -63,6 +63,12 @@ class OpenBlock implements BlockReader {
   /** Keys of runs that failed. */
   readonly #damaged = new Set<string>()
   #labelIds = new Uint32Array(64)
+  /** The last run of chunks and of times that were read: series that follow one another share them. */
+  #lastRun = -1
+  #lastReader = new ByteReader(new Uint8Array(0))
+  #lastTimeRun = -1
+  #lastTimes: readonly Float64Array[] = []
+  #words = new Uint32Array(0)
 
   constructor(
     env: BlockEnv,
@@ -188,6 +194,10 @@ class OpenBlock implements BlockReader {
   close(): void {
     this.#file.close()
     this.#cache.forget(`${this.#path}:`)
+    this.#lastRun = -1
+    this.#lastReader = new ByteReader(new Uint8Array(0))
+    this.#lastTimeRun = -1
+    this.#lastTimes = []
   }
 
   #overlaps(range: TimeRange): boolean {
@@ -214,8 +224,8 @@ class OpenBlock implements BlockReader {
   #readChunk(chunk: number, minTime: number, maxTime: number, out: SampleBuffer): void {
     const { chunks } = this.#index
     const times = this.#timesOf(chunks.column[chunk]!)
-    const bytes = this.#run('c', this.#index.runs, chunks.run[chunk]!)
-    if (times === null || bytes === null) return
+    const reader = this.#readerOf(chunks.run[chunk]!)
+    if (times === null || reader === null) return
     const n = chunks.samples[chunk]!
     const first = chunks.from[chunk]!
     const from = Math.max(first, lowerBound(times, minTime))
@@ -223,7 +233,7 @@ class OpenBlock implements BlockReader {
     if (from >= to) return
     const base = out.count
     ensureCapacity(out, base + n)
-    const reader = new ByteReader(bytes, chunks.offset[chunk]!)
+    reader.at = chunks.offset[chunk]!
     const head = reader.byte()
     if ((head & KIND) === FLOATS) this.#readFloats(reader, n, from - first, to - first, out)
     else readHistograms(reader, n, from - first, to - first, out)
@@ -239,7 +249,7 @@ class OpenBlock implements BlockReader {
 
   #readFloats(reader: ByteReader, n: number, from: number, to: number, out: SampleBuffer): void {
     const { values, flags, count } = out
-    const words = new Uint32Array(values.buffer, values.byteOffset, values.length * 2)
+    const words = this.#wordsOf(values)
     decodeColumn(reader, n, values, words, count)
     if (from > 0) words.copyWithin(2 * count, 2 * (count + from), 2 * (count + to))
     const end = count + to - from
@@ -251,10 +261,28 @@ class OpenBlock implements BlockReader {
     }
   }
 
+  #wordsOf(values: Float64Array): Uint32Array {
+    const { buffer, byteOffset, length } = values
+    if (this.#words.buffer !== buffer || this.#words.byteOffset !== byteOffset || this.#words.length !== 2 * length)
+      this.#words = new Uint32Array(buffer, byteOffset, 2 * length)
+    return this.#words
+  }
+
+  /** A cursor over the run of chunks, to be placed; null when it is damaged. */
+  #readerOf(run: number): ByteReader | null {
+    if (run === this.#lastRun) return this.#lastReader
+    const bytes = this.#run('c', this.#index.runs, run)
+    if (bytes === null) return null
+    this.#lastReader = new ByteReader(bytes)
+    this.#lastRun = run
+    return this.#lastReader
+  }
+
   /** Null when its run is damaged. */
   #timesOf(column: number): Float64Array | null {
     const { times, timeRuns } = this.#index
     const run = times.run[column]!
+    if (run === this.#lastTimeRun) return this.#lastTimes[column - timeRuns.firstEntry[run]!] ?? null
     const key = `${this.#path}:d${run}`
     if (this.#damaged.has(`t${run}`)) return null
     const decode = (): Float64Array[] => {
@@ -270,6 +298,10 @@ class OpenBlock implements BlockReader {
       return columns
     }
     const columns = this.#cache.get(key, decode, (all) => all.reduce((sum, each) => sum + each.byteLength, 64))
+    if (columns.length > 0) {
+      this.#lastTimeRun = run
+      this.#lastTimes = columns
+    }
     return columns[column - timeRuns.firstEntry[run]!] ?? null
   }
 

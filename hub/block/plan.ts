@@ -43,7 +43,8 @@ export function planCompaction(
   return planOverlap(sorted) ?? planWindow(sorted, retentionMs > 0 ? retentionMs / RETENTION_PART : Infinity, blockMs)
 }
 
-function planOverlap(sorted: readonly BlockMeta[]): CompactionPlan | null {
+/** @param sorted by minTime */
+export function planOverlap(sorted: readonly BlockMeta[]): CompactionPlan | null {
   for (let i = 0; i < sorted.length; ) {
     let end = i + 1
     let { maxTime } = sorted[i]!

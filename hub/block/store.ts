@@ -4,23 +4,48 @@
  */
 import type { Logger } from '../../protocol/env/mod.ts'
 import type { SeriesReader } from '../tsdb/mod.ts'
-import type { BlockEnv, BlockMeta, BlockRange } from './contract.ts'
+import { type BlockEnv, type BlockMeta, type BlockRange, META_FILE } from './contract.ts'
 import { BlockDamagedError } from './errors.ts'
+import { expiredKeys, type Hidden, hideFromBlock, hideFromHead, isAffected, NOTHING_HIDDEN } from './hiding.ts'
 import { mergeReaders } from './merge-readers.ts'
+import { encodeMeta } from './meta.ts'
 import { openBlock } from './open-block.ts'
-import { blockBytes, planCompaction, planRetention, type RetentionLimits } from './plan.ts'
+import {
+  blockBytes,
+  type CompactionPlan,
+  planCompaction,
+  planOverlap,
+  planRetention,
+  type RetentionLimits,
+} from './plan.ts'
 import { RunCache } from './run-cache.ts'
+import { isOpenIn } from './tombstones.ts'
 import { type NewBlock, UNFINISHED, writeBlockInSlices } from './write-block.ts'
 
 export type BlockStoreCounters = {
   cut: number
   compacted: number
+  /** Of `compacted`: for the sake of blocks that overlapped. */
+  overlapping: number
+  /** Written anew without what was deleted, or is beyond the retention of its series. */
+  rewritten: number
   removed: number
+  /** Rounds of retention that removed blocks for their age, and for the size of all. */
+  timeRetentions: number
+  sizeRetentions: number
   /** Set aside whole, under `<id>.damaged`. */
   damagedBlocks: number
   /** Met while merging. */
   damagedRuns: number
 }
+
+/** Which samples the writer of a block leaves out: those hidden, with every deletion up to `deletes` carried out. */
+export type InForce = { readonly hidden: Hidden; readonly deletes: number }
+
+export const NONE_IN_FORCE: InForce = { hidden: NOTHING_HIDDEN, deletes: 0 }
+
+/** What was set aside, or of which a part is not served. */
+export type Damage = { readonly block: string; readonly piece: string; readonly why: string }
 
 export type BlockShare = {
   /** Of two blocks with a sample at one time, the one that stands first has the say. */
@@ -33,10 +58,13 @@ const DAMAGED = '.damaged'
 const ID = /^-?\d+--?\d+-(\d+)$/
 /** Each run is read once, in order. */
 const MERGE_CACHE_BYTES = 16 << 20
+/** Of the list that is shown; all are counted. */
+const DAMAGES_MAX = 1000
 
 /** @example const store = BlockStore.open({ disk, compressor, log, directory: `${data}/blocks` }) */
 export class BlockStore {
-  readonly counters: BlockStoreCounters = { cut: 0, compacted: 0, removed: 0, damagedBlocks: 0, damagedRuns: 0 }
+  readonly counters: BlockStoreCounters = newCounters()
+  readonly #damages: Damage[] = []
   readonly #env: BlockEnv
   readonly #log: Logger
   readonly #directory: string
@@ -72,6 +100,20 @@ export class BlockStore {
     return this.#blocks
   }
 
+  damages(): readonly Damage[] {
+    return this.#damages
+  }
+
+  /** Whether blocks that are no longer listed are still on disk under their names. */
+  get hasRetired(): boolean {
+    return this.#retired.size > 0
+  }
+
+  /** Higher than that of any block. */
+  get nextSequence(): number {
+    return this.#sequence + 1
+  }
+
   sizeBytes(): number {
     return this.#blocks.reduce((sum, block) => sum + blockBytes(block), 0)
   }
@@ -82,13 +124,18 @@ export class BlockStore {
   }
 
   /** What the reader has in the range, as a block that is on disk when this returns; null when it has nothing. */
-  cut(reader: SeriesReader, range: BlockRange): BlockMeta | null {
-    return finish(this.cutInSlices(reader, range))
+  cut(head: SeriesReader, range: BlockRange, inForce: InForce = NONE_IN_FORCE): BlockMeta | null {
+    return finish(this.cutInSlices(head, range, inForce))
   }
 
   /** As `cut`, a little at each `next()`. One cut or merge at a time. */
-  *cutInSlices(reader: SeriesReader, range: BlockRange): Generator<void, BlockMeta | null> {
-    const meta = yield* this.#write(reader, { range, sequence: ++this.#sequence, level: 1, sources: [] })
+  *cutInSlices(
+    head: SeriesReader,
+    range: BlockRange,
+    { hidden, deletes }: InForce = NONE_IN_FORCE,
+  ): Generator<void, BlockMeta | null> {
+    const block = { range, sequence: ++this.#sequence, level: 1, sources: [], deletes }
+    const meta = yield* this.#write(hideFromHead(head, hidden), block)
     if (!meta) return null
     this.counters.cut++
     this.#change([...this.#blocks, meta])
@@ -97,14 +144,44 @@ export class BlockStore {
   }
 
   /** One merge, if one is due. @param retentionMs 0 = for ever */
-  compact(retentionMs: number, blockMs?: number): BlockMeta | null {
-    return finish(this.compactInSlices(retentionMs, blockMs))
+  compact(retentionMs: number, blockMs?: number, inForce: InForce = NONE_IN_FORCE): BlockMeta | null {
+    return finish(this.compactInSlices(retentionMs, blockMs, inForce))
   }
 
   /** As `compact`, a little at each `next()`. */
-  *compactInSlices(retentionMs: number, blockMs?: number): Generator<void, BlockMeta | null> {
+  *compactInSlices(
+    retentionMs: number,
+    blockMs?: number,
+    inForce: InForce = NONE_IN_FORCE,
+  ): Generator<void, BlockMeta | null> {
     const plan = planCompaction(this.#blocks, retentionMs, blockMs)
-    if (!plan) return null
+    return plan && (yield* this.#merge(plan, inForce))
+  }
+
+  /** Carries out deletions in one block that has not seen them. Returns whether there was work; then call it again. */
+  clean(inForce: InForce): boolean {
+    const isOpen = (block: BlockMeta): boolean => inForce.hidden.tombstones.some((each) => isOpenIn(each, block))
+    const block = this.#blocks.find(isOpen)
+    if (!block) return false
+    // A block that is written anew gets the say over those that it overlaps: first let there be none.
+    const overlap = planOverlap(this.#blocks)
+    if (overlap) finish(this.#merge(overlap, inForce))
+    else this.#rewrite(block, inForce)
+    return true
+  }
+
+  /** Writes one block anew that holds series of which all is beyond their retention. Returns whether there was one. */
+  expire(inForce: InForce): boolean {
+    const { floors } = inForce.hidden
+    if (floors.rules.length === 0) return false
+    const block = this.#blocks.find(({ maxTime, expired = [] }) =>
+      expiredKeys(floors, maxTime).some((key) => !expired.includes(key)),
+    )
+    if (block) this.#rewrite(block, inForce)
+    return block !== undefined
+  }
+
+  *#merge(plan: CompactionPlan, { hidden, deletes }: InForce): Generator<void, BlockMeta | null> {
     const cache = new RunCache(MERGE_CACHE_BYTES)
     const sources = [...plan.sources].sort((a, b) => b.sequence - a.sequence)
     const readers: ReturnType<typeof openBlock>[] = []
@@ -115,16 +192,20 @@ export class BlockStore {
         if (!reader) return null
         readers.push(reader)
       }
-      const meta = yield* this.#write(mergeReaders(readers), {
+      const clean = readers.map((reader) => hideFromBlock(reader, hidden, reader.meta.deletes ?? 0))
+      const meta = yield* this.#write(mergeReaders(clean), {
         range: plan.range,
         sequence: ++this.#sequence,
         level: 1 + Math.max(...sources.map(({ level }) => level)),
         sources: [...new Set(sources.flatMap((source) => [source.id, ...source.sources]))],
+        deletes,
+        expired: expiredKeys(hidden.floors, plan.range.maxTime),
       })
       const rest = this.#blocks.filter((block) => !sources.includes(block))
       for (const { id } of sources) this.#retired.set(id, damaged.has(id) ? 'kept as damaged' : 'removed')
       this.#change(meta ? [...rest, meta] : rest)
       this.counters.compacted++
+      if (isOverlap(sources)) this.counters.overlapping++
       this.#log.info('Blocks merged', { sources: sources.map(({ id }) => id), block: meta?.id ?? 'none' })
       return meta
     } finally {
@@ -138,6 +219,9 @@ export class BlockStore {
     if (gone.length === 0) return gone
     for (const { id } of gone) this.#retired.set(id, 'removed')
     this.counters.removed += gone.length
+    const isOld = (block: BlockMeta): boolean => limits.timeMs > 0 && block.maxTime <= nowMs - limits.timeMs
+    if (gone.some(isOld)) this.counters.timeRetentions++
+    if (!gone.every(isOld)) this.counters.sizeRetentions++
     this.#change(this.#blocks.filter((block) => !gone.includes(block)))
     this.#log.info('Blocks beyond retention removed', { blocks: gone.map(({ id }) => id) })
     return gone
@@ -149,6 +233,43 @@ export class BlockStore {
       if (what === 'removed') this.#remove(id)
       else this.#setAside(id)
       this.#retired.delete(id)
+    }
+  }
+
+  /** Without what is hidden; a block that loses nothing is told so in its description alone. */
+  #rewrite(block: BlockMeta, { hidden, deletes }: InForce): void {
+    let isDamaged = false
+    const reader = this.#open(block.id, new RunCache(MERGE_CACHE_BYTES), () => (isDamaged = true))
+    if (!reader) return
+    const rest = this.#blocks.filter((other) => other !== block)
+    const expired = [...new Set([...(block.expired ?? []), ...expiredKeys(hidden.floors, block.maxTime)])]
+    const news = { deletes, ...(expired.length > 0 && { expired }) }
+    try {
+      if (!isAffected(reader, hidden, block.deletes ?? 0)) {
+        const meta = { ...block, ...news }
+        this.#env.disk.writeFileAtomic(`${this.#directory}/${block.id}/${META_FILE}`, encodeMeta(meta))
+        this.#change([...rest, meta])
+        return
+      }
+      const meta = finish(
+        this.#write(hideFromBlock(reader, hidden, block.deletes ?? 0), {
+          range: { minTime: block.minTime, maxTime: block.maxTime },
+          sequence: ++this.#sequence,
+          level: block.level,
+          sources: [block.id, ...block.sources],
+          ...news,
+        }),
+      )
+      this.#retired.set(block.id, isDamaged ? 'kept as damaged' : 'removed')
+      this.#change(meta ? [...rest, meta] : rest)
+      this.counters.rewritten++
+      this.#log.info('Block written anew without what was deleted or expired', {
+        block: block.id,
+        now: meta?.id ?? 'none',
+        samples: block.stats.samples - (meta?.stats.samples ?? 0),
+      })
+    } finally {
+      reader.close()
     }
   }
 
@@ -169,6 +290,7 @@ export class BlockStore {
         onDamage: (error) => {
           this.counters.damagedRuns++
           this.#log.error('A run of chunks is damaged; its samples are lost, the rest is served', { err: error })
+          this.#note(id, error)
           onDamagedRun()
         },
       })
@@ -182,8 +304,13 @@ export class BlockStore {
   #damagedBlock(id: string, error: BlockDamagedError): void {
     this.counters.damagedBlocks++
     this.#log.error('A block is damaged and set aside', { block: id, err: error })
+    this.#note(id, error)
     this.#retired.set(id, 'kept as damaged')
     this.#change(this.#blocks.filter((block) => block.id !== id))
+  }
+
+  #note(block: string, { piece, why }: { readonly piece: string; readonly why: string }): void {
+    if (this.#damages.length < DAMAGES_MAX) this.#damages.push({ block, piece, why })
   }
 
   #recover(): void {
@@ -201,7 +328,10 @@ export class BlockStore {
       const match = ID.exec(name.endsWith(DAMAGED) ? name.slice(0, -DAMAGED.length) : name)
       if (!match) continue
       this.#sequence = Math.max(this.#sequence, Number(match[1]))
-      if (name.endsWith(DAMAGED)) continue
+      if (name.endsWith(DAMAGED)) {
+        this.#note(name.slice(0, -DAMAGED.length), { piece: 'block', why: 'set aside before this start' })
+        continue
+      }
       const reader = this.#openFound(name)
       if (!reader) continue
       found.push(reader.meta)
@@ -246,6 +376,24 @@ export class BlockStore {
     disk.syncDirectory(this.#directory)
     disk.removeDirectory(`${path}${UNFINISHED}`, { recursive: true })
   }
+}
+
+function newCounters(): BlockStoreCounters {
+  return {
+    cut: 0,
+    compacted: 0,
+    overlapping: 0,
+    rewritten: 0,
+    removed: 0,
+    timeRetentions: 0,
+    sizeRetentions: 0,
+    damagedBlocks: 0,
+    damagedRuns: 0,
+  }
+}
+
+function isOverlap(sources: readonly BlockMeta[]): boolean {
+  return planOverlap([...sources].sort((a, b) => a.minTime - b.minTime)) !== null
 }
 
 function finish<T>(slices: Generator<void, T>): T {

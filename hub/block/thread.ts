@@ -5,18 +5,40 @@ import type { Disk, Logger } from '../../protocol/env/mod.ts'
 import type { ReaderShare, SeriesReader } from '../tsdb/mod.ts'
 import type { BlockMeta, BlockRange } from './contract.ts'
 import type { RetentionLimits } from './plan.ts'
-import { BlockStore, type BlockStoreCounters } from './store.ts'
+import { writeSnapshot } from './snapshot.ts'
+import { BlockStore, type BlockStoreCounters, type Damage, type InForce } from './store.ts'
 
 export type ToBlocks =
   /** Cuts the head's samples in these ranges. */
-  | { readonly kind: 'cut'; readonly id: number; readonly share: ReaderShare; readonly ranges: readonly BlockRange[] }
-  /** Retention, then one merge if one is due; removes from disk what no query can want any more. */
+  | {
+      readonly kind: 'cut'
+      readonly id: number
+      readonly share: ReaderShare
+      readonly ranges: readonly BlockRange[]
+      readonly inForce: InForce
+    }
+  /**
+   * Retention, then one merge if one is due, else one block written anew without what has expired; removes from disk
+   * what no query can want any more.
+   */
   | {
       readonly kind: 'maintain'
       readonly id: number
       readonly nowMs: number
       readonly limits: RetentionLimits
       readonly blockMs: number
+      readonly inForce: InForce
+    }
+  /** Carries out deletions in one block. */
+  | { readonly kind: 'clean'; readonly id: number; readonly inForce: InForce }
+  | {
+      readonly kind: 'snapshot'
+      readonly id: number
+      readonly target: string
+      /** Null: without the head. */
+      readonly share: ReaderShare | null
+      readonly blockMs: number
+      readonly inForce: InForce
     }
   | { readonly kind: 'close'; readonly id: number }
 
@@ -28,6 +50,9 @@ export type BlocksState = {
   readonly generation: number
   readonly sizeBytes: number
   readonly counters: BlockStoreCounters
+  readonly damages: readonly Damage[]
+  /** Blocks that are not listed any more wait for their removal from disk. */
+  readonly hasRetired: boolean
 }
 
 export type FromBlocks =
@@ -60,7 +85,7 @@ export function runBlockThread(port: BlocksPort, options: BlockThreadOptions): P
         return
       }
       try {
-        const isMore = message.kind === 'cut' ? cut(store, message, options) : maintain(store, message)
+        const isMore = work(store, message, options)
         port.post({ kind: 'done', id: message.id, state: stateOf(store), isMore })
       } catch (error) {
         // A full disk, most of all: what was there is untouched, and it is tried again.
@@ -71,10 +96,26 @@ export function runBlockThread(port: BlocksPort, options: BlockThreadOptions): P
   })
 }
 
+type Work = Exclude<ToBlocks, { kind: 'close' }>
+
+function work(store: BlockStore, message: Work, options: BlockThreadOptions): boolean {
+  switch (message.kind) {
+    case 'cut':
+      return cut(store, message, options)
+    case 'maintain':
+      return maintain(store, message)
+    case 'clean':
+      return store.clean(message.inForce)
+    case 'snapshot':
+      snapshot(store, message, options)
+      return false
+  }
+}
+
 function cut(store: BlockStore, message: ToBlocks & { kind: 'cut' }, { openHead }: BlockThreadOptions): boolean {
   const reader = openHead(message.share)
   try {
-    for (const range of message.ranges) store.cut(reader, range)
+    for (const range of message.ranges) store.cut(reader, range, message.inForce)
   } finally {
     reader.release()
   }
@@ -82,15 +123,38 @@ function cut(store: BlockStore, message: ToBlocks & { kind: 'cut' }, { openHead 
 }
 
 /** One merge at a time: between two, the main thread may want a cut. */
-function maintain(store: BlockStore, { nowMs, limits, blockMs }: ToBlocks & { kind: 'maintain' }): boolean {
+function maintain(store: BlockStore, message: ToBlocks & { kind: 'maintain' }): boolean {
+  const { nowMs, limits, blockMs, inForce } = message
   store.sweep()
   store.applyRetention(limits, nowMs)
   const before = store.counters.compacted
-  store.compact(limits.timeMs, blockMs)
-  return store.counters.compacted > before
+  store.compact(limits.timeMs, blockMs, inForce)
+  return store.counters.compacted > before || store.expire(inForce)
+}
+
+function snapshot(
+  store: BlockStore,
+  { target, share, blockMs, inForce }: ToBlocks & { kind: 'snapshot' },
+  { disk, compressor, directory, openHead }: BlockThreadOptions,
+): void {
+  const head = share && openHead(share)
+  try {
+    const parts = { directory, blocks: store.list(), head, sequence: store.nextSequence, blockMs, inForce }
+    writeSnapshot({ disk, compressor }, target, parts)
+  } finally {
+    head?.release()
+  }
 }
 
 function stateOf(store: BlockStore): BlocksState {
   const { paths, generation } = store.share()
-  return { blocks: store.list(), paths, generation, sizeBytes: store.sizeBytes(), counters: { ...store.counters } }
+  return {
+    blocks: store.list(),
+    paths,
+    generation,
+    sizeBytes: store.sizeBytes(),
+    counters: { ...store.counters },
+    damages: store.damages(),
+    hasRetired: store.hasRetired,
+  }
 }

@@ -17,6 +17,8 @@ export type NewBlock = {
   readonly sequence: number
   readonly level: number
   readonly sources: readonly string[]
+  readonly deletes?: number
+  readonly expired?: readonly string[]
 }
 
 /** Suffix of directories that are being written; `BlockStore.open` removes what a crash left of them. */
@@ -74,7 +76,7 @@ function* writeFiles(
   env: BlockEnv,
   path: string,
   reader: SeriesReader,
-  { range, sequence, level, sources }: NewBlock,
+  { range, sequence, level, sources, deletes, expired }: NewBlock,
   id: string,
 ): Generator<void, BlockMeta | null> {
   const { disk, compressor } = env
@@ -131,6 +133,8 @@ function* writeFiles(
     indexCrc: crc32c(bytes),
     indexBytes: bytes.length,
     chunksBytes,
+    ...(deletes && { deletes }),
+    ...(expired && expired.length > 0 && { expired }),
   }
   writeSynced(env, `${path}/${META_FILE}`, new TextEncoder().encode(encodeMeta(meta)))
   return meta

@@ -7,7 +7,7 @@ import { move, transferableSymbol, valueSymbol } from 'piscina'
 import { nodeDisk } from '../../agent/env/mod.ts'
 import { runtimeZstd } from '../../agent/env/zstd.ts'
 import { DiskError } from '../../protocol/env/mod.ts'
-import { BlockSet, mergeReaders } from '../block/mod.ts'
+import { BlockSet } from '../block/mod.ts'
 import { answerBuffers, errorAnswer, runPart, type WorkerAnswer, type WorkerTask } from '../query/mod.ts'
 import { evictedUntil, openReader, type ReaderShare, StalePagesError } from '../tsdb/mod.ts'
 
@@ -38,9 +38,8 @@ export function work(given: WorkerTask): WorkerAnswer {
     const share = asBefore(given.share)
     const head = openReader(share, { owner: threadId })
     try {
-      const { paths, coveredUntil } = given.blocks
-      const isHeadOnly = paths.length === 0 || given.task.kind === 'cardinality'
-      const reader = isHeadOnly ? head : mergeReaders([head, ...blocks.readers(paths)])
+      const { coveredUntil } = given.blocks
+      const reader = given.task.kind === 'cardinality' ? head : blocks.behind(head, given.blocks)
       answer = runPart(given, { reader, flags, now: () => performance.now() })
       // What was evicted meanwhile stands in blocks that this query was not told of.
       if (evictedUntil(share) > coveredUntil) answer = { ...answer, isStale: true }

@@ -4,21 +4,40 @@
  * Semantics of the times: Prometheus tsdb/db.go (a block once its range ended half a range ago).
  */
 import type { Env, Timer, WorkerHandle } from '../../protocol/env/mod.ts'
-import { counter, gauge, type MetricFamily } from '../../protocol/exposition/mod.ts'
-import { type BlocksState, type FromBlocks, planCuts, type RetentionLimits, type ToBlocks } from '../block/mod.ts'
+import type { MetricFamily } from '../../protocol/exposition/mod.ts'
+import type { Matcher } from '../../protocol/matchers/mod.ts'
+import {
+  BLOCKS_FOLDER,
+  type BlocksState,
+  type Damage,
+  deletionOf,
+  type Floors,
+  type FromBlocks,
+  type Hidden,
+  type InForce,
+  planCuts,
+  type RetentionLimits,
+  TOMBSTONES_FILE,
+  type ToBlocks,
+  TombstoneFile,
+} from '../block/mod.ts'
 import type { Ingest } from '../ingest/mod.ts'
 import type { BlockView } from '../query/mod.ts'
-import { evictedUntil, openReader } from '../tsdb/mod.ts'
+import { evictedUntil, openReader, type TimeRange } from '../tsdb/mod.ts'
+import { BlockMetrics } from './block-metrics.ts'
 
 export type BlockKeeperOptions = {
-  readonly env: Pick<Env, 'clock' | 'log' | 'pool'>
+  readonly env: Pick<Env, 'clock' | 'disk' | 'log' | 'pool' | 'random'>
   readonly ingest: Ingest
+  /** Of all data; the blocks have a folder in it. */
   readonly directory: string
   readonly blockMs: number
   readonly logLevel: string
   readonly logFormat: string
   /** Of all that is stored; the log's bytes count against the size. */
   readonly limits: () => RetentionLimits
+  /** What retention by series hides at this moment. */
+  readonly floors: () => Floors
 }
 
 const ROUND_MS_MAX = 60_000
@@ -32,8 +51,23 @@ const NONE: BlocksState = {
   paths: [],
   generation: 0,
   sizeBytes: 0,
-  counters: { cut: 0, compacted: 0, removed: 0, damagedBlocks: 0, damagedRuns: 0 },
+  counters: {
+    cut: 0,
+    compacted: 0,
+    overlapping: 0,
+    rewritten: 0,
+    removed: 0,
+    timeRetentions: 0,
+    sizeRetentions: 0,
+    damagedBlocks: 0,
+    damagedRuns: 0,
+  },
+  damages: [],
+  hasRetired: false,
 }
+/** Of the list that is shown; all are counted. */
+const DAMAGES_MAX = 1000
+export const SNAPSHOTS_FOLDER = 'snapshots'
 
 export class BlockKeeper {
   readonly #options: BlockKeeperOptions
@@ -41,12 +75,16 @@ export class BlockKeeper {
   readonly #waiting = new Map<number, { resolve: (isMore: boolean) => void; reject: (error: Error) => void }>()
   #nextId = 1
   #state: BlocksState = NONE
-  #view: BlockView
+  readonly #tombstones: TombstoneFile
+  readonly #metrics = new BlockMetrics()
+  readonly #damages = new Map<string, Damage>()
+  #coveredUntil: number
+  #paths: readonly string[] = []
+  #deletes: readonly number[] = []
   #timer: Timer | null = null
   #round: Promise<void> = Promise.resolve()
   #isStopped = false
   #lateCutMs = Number.NEGATIVE_INFINITY
-  #failures = 0
   #damageFound = 0
 
   /** Resolves once the blocks on disk are known. Rejects when their directory cannot be read. */
@@ -60,11 +98,12 @@ export class BlockKeeper {
     this.#options = options
     const { env, directory, logLevel, logFormat } = options
     // What the head had evicted when it was saved stands in blocks since before.
-    this.#view = { paths: [], coveredUntil: evictedUntil(options.ingest.share()) }
+    this.#coveredUntil = evictedUntil(options.ingest.share())
+    this.#tombstones = new TombstoneFile(env.disk, `${directory}/${TOMBSTONES_FILE}`, env.log)
     this.#worker = env.pool.spawn({
       url: new URL('../env/block-worker.ts', import.meta.url).href,
       name: 'blocks',
-      data: { directory, logLevel, logFormat },
+      data: { directory: `${directory}/${BLOCKS_FOLDER}`, logLevel, logFormat },
     })
     this.#worker.onMessage((message) => this.#receive(message as FromBlocks, onReady))
     this.#worker.onExit((error) => {
@@ -102,7 +141,12 @@ export class BlockKeeper {
   }
 
   view(): BlockView {
-    return this.#view
+    return {
+      paths: this.#paths,
+      deletes: this.#deletes,
+      hidden: this.#hidden(),
+      coveredUntil: this.#coveredUntil,
+    }
   }
 
   state(): BlocksState {
@@ -112,53 +156,57 @@ export class BlockKeeper {
   /** A query worker has found something that is not what was written. */
   sawDamage(what: string): void {
     this.#damageFound++
+    const [, path = '', piece = what, why = ''] = /"([^"]*)", (.*): (.*); it is set aside/.exec(what) ?? []
+    if (this.#damages.size < DAMAGES_MAX)
+      this.#damages.set(what, { block: path.slice(path.lastIndexOf('/') + 1), piece, why })
     this.#options.env.log.error('Damaged data in a block is not served; the rest is', { what })
   }
 
+  /** What is set aside, or not served, as far as anybody has come upon it. */
+  damages(): readonly Damage[] {
+    return [...this.#state.damages, ...this.#damages.values()]
+  }
+
   families(): MetricFamily[] {
-    const { blocks, counters, sizeBytes } = this.#state
-    const one = (value: number) => [{ labels: [], value }]
-    const oldest = blocks[0]
-    return [
-      gauge('prometheus_tsdb_blocks_loaded', 'Number of currently loaded data blocks', one(blocks.length)),
-      gauge(
-        'prometheus_tsdb_storage_blocks_bytes',
-        'The number of bytes that are currently used for local storage by all blocks.',
-        one(sizeBytes),
-      ),
-      gauge(
-        'prometheus_tsdb_lowest_timestamp_seconds',
-        'Lowest timestamp value stored in the database.',
-        one(oldest ? oldest.minTime / 1000 : 0),
-      ),
-      counter(
-        'prometheus_tsdb_compactions_total',
-        'Total number of compactions that were executed for the partition.',
-        one(counters.cut + counters.compacted),
-      ),
-      counter(
-        'prometheus_tsdb_compactions_failed_total',
-        'Total number of compactions that failed for the partition.',
-        one(this.#failures),
-      ),
-      counter(
-        'prometheus_tsdb_reloads_total',
-        'Number of times the database reloaded block data from disk.',
-        one(this.#state.generation),
-      ),
-      counter('prometheus_tsdb_reloads_failures_total', 'Number of times the database failed to reload.', one(0)),
-      counter(
-        'heliograph_blocks_removed_total',
-        'Blocks removed because they were beyond retention.',
-        one(counters.removed),
-      ),
-      gauge('heliograph_blocks_damaged', 'Blocks set aside since the start.', one(counters.damagedBlocks)),
-      counter(
-        'heliograph_block_damage_found_total',
-        'Runs of chunks, and blocks, found damaged on reading.',
-        one(counters.damagedRuns + this.#damageFound),
-      ),
-    ]
+    const found = this.#state.counters.damagedRuns + this.#damageFound
+    return this.#metrics.families(this.#state, this.#options.limits(), found, this.#tombstones.list().length)
+  }
+
+  /**
+   * Hides samples from all answers, from the moment it returns and for good; they leave the disk when their blocks are
+   * next written. @throws DiskError
+   */
+  deleteSeries(selectors: readonly (readonly Matcher[])[], range: TimeRange): void {
+    const newest = Math.max(this.#headRange()?.maxTime ?? Number.NEGATIVE_INFINITY, this.#newestBlockTime())
+    const deletions = selectors
+      .map((matchers) => deletionOf(matchers, range, newest))
+      .filter((deletion) => deletion !== null)
+    if (deletions.length > 0) this.#tombstones.add(deletions)
+  }
+
+  /** Rewrites blocks until none holds what was deleted. The head lets go of it when it is next cut. */
+  async cleanTombstones(): Promise<void> {
+    const { clock } = this.#options.env
+    const startedMs = clock.monotonic()
+    let isMore = true
+    while (isMore) {
+      isMore = await this.#ask((id) => ({ kind: 'clean', id, inForce: this.#inForce() }))
+      this.#share(this.#coveredUntil)
+    }
+    this.#metrics.cleanups.observe((clock.monotonic() - startedMs) / 1000)
+  }
+
+  /** @returns the name of a new folder under `snapshots/` that a hub can be started on */
+  async snapshot(skipHead: boolean): Promise<string> {
+    const { env, directory, blockMs, ingest } = this.#options
+    const name = snapshotName(env.clock.now(), env.random.bytes(8))
+    const folder = `${directory}/${SNAPSHOTS_FOLDER}`
+    env.disk.makeDirectory(folder)
+    env.disk.syncDirectory(directory)
+    const share = skipHead ? null : ingest.share()
+    const target = `${folder}/${name}`
+    await this.#ask((id) => ({ kind: 'snapshot', id, target, share, blockMs, inForce: this.#inForce() }))
+    return name
   }
 
   async #runRound(): Promise<void> {
@@ -168,12 +216,17 @@ export class BlockKeeper {
       let isMore = true
       while (isMore && !this.#isStopped) {
         const nowMs = env.clock.now()
-        isMore = await this.#ask((id) => ({ kind: 'maintain', id, nowMs, limits: limits(), blockMs }))
-        this.#share(this.#view.coveredUntil)
+        const startedMs = env.clock.monotonic()
+        const before = this.#compactions()
+        const inForce = this.#inForce()
+        isMore = await this.#ask((id) => ({ kind: 'maintain', id, nowMs, limits: limits(), blockMs, inForce }))
+        if (this.#compactions() > before) this.#metrics.durations.observe((env.clock.monotonic() - startedMs) / 1000)
+        this.#share(this.#coveredUntil)
       }
+      if (!this.#state.hasRetired) this.#tombstones.prune(null, this.#state.blocks)
     } catch (err) {
       if (this.#isStopped) return
-      this.#failures++
+      this.#metrics.failures++
       env.log.error('Blocks could not be brought up to date; it is tried again', { err })
     }
   }
@@ -186,29 +239,58 @@ export class BlockKeeper {
     const isFresh = due.some(({ maxTime }) => maxTime > evicted)
     if (due.length === 0 || (!isFresh && now - this.#lateCutMs < LATE_EVERY_MS)) return
     const closed = await ingest.closeBefore(due.at(-1)!.maxTime)
-    const reader = openReader(ingest.share())
-    const range = reader.timeRange()
-    reader.release()
     // All that is closed now: what came while we asked, too.
-    const ranges = planCuts(range, closed + 1, 0, blockMs)
-    await this.#ask((id) => ({ kind: 'cut', id, share: ingest.share(), ranges }))
+    const ranges = planCuts(this.#headRange(), closed + 1, 0, blockMs)
+    const startedMs = env.clock.monotonic()
+    await this.#ask((id) => ({ kind: 'cut', id, share: ingest.share(), ranges, inForce: this.#inForce() }))
+    this.#metrics.durations.observe((env.clock.monotonic() - startedMs) / 1000)
     this.#share(closed)
+    this.#metrics.headTruncations++
+    this.#metrics.failedTruncations++
     await ingest.evict()
     await ingest.checkpoint()
+    this.#metrics.failedTruncations--
     this.#lateCutMs = now
+    // Only now would a restart not bring back to the head what was deleted from it.
+    this.#tombstones.prune(this.#headRange()?.minTime ?? Number.POSITIVE_INFINITY, this.#state.blocks)
   }
 
   #due(): ReturnType<typeof planCuts> {
-    const { env, ingest, blockMs } = this.#options
-    const reader = openReader(ingest.share())
+    const { env, blockMs } = this.#options
+    return planCuts(this.#headRange(), env.clock.now(), blockMs / 2, blockMs)
+  }
+
+  #headRange(): TimeRange | null {
+    const reader = openReader(this.#options.ingest.share())
     const range = reader.timeRange()
     reader.release()
-    return planCuts(range, env.clock.now(), blockMs / 2, blockMs)
+    return range
+  }
+
+  #newestBlockTime(): number {
+    return this.#state.blocks.reduce((newest, { maxTime }) => Math.max(newest, maxTime - 1), Number.NEGATIVE_INFINITY)
+  }
+
+  #hidden(): Hidden {
+    return { tombstones: this.#tombstones.list(), floors: this.#options.floors() }
+  }
+
+  #inForce(): InForce {
+    return { hidden: this.#hidden(), deletes: this.#tombstones.lastId }
+  }
+
+  #compactions(): number {
+    const { compacted, rewritten } = this.#state.counters
+    return compacted + rewritten
   }
 
   /** Before the head evicts. */
   #share(coveredUntil: number): void {
-    this.#view = { paths: this.#state.paths, coveredUntil: Math.max(coveredUntil, this.#view.coveredUntil) }
+    const { blocks, paths } = this.#state
+    const deletes = new Map(blocks.map((block) => [block.id, block.deletes ?? 0]))
+    this.#paths = paths
+    this.#deletes = paths.map((path) => deletes.get(path.slice(path.lastIndexOf('/') + 1)) ?? 0)
+    this.#coveredUntil = Math.max(coveredUntil, this.#coveredUntil)
   }
 
   #ask(message: (id: number) => ToBlocks): Promise<boolean> {
@@ -222,7 +304,7 @@ export class BlockKeeper {
   #receive(message: FromBlocks, onReady: () => void): void {
     this.#state = message.state
     if (message.kind === 'ready') {
-      this.#share(this.#view.coveredUntil)
+      this.#share(this.#coveredUntil)
       onReady()
       return
     }
@@ -231,4 +313,11 @@ export class BlockKeeper {
     if (message.kind === 'done') waiting?.resolve(message.isMore)
     else waiting?.reject(new Error(message.message))
   }
+}
+
+/** As Prometheus names them: `20261130T010203Z-0123456789abcdef`. */
+function snapshotName(nowMs: number, random: Uint8Array): string {
+  const time = new Date(nowMs).toISOString().replace(/[-:]|\.\d+/g, '')
+  const number = [...random].map((byte, i) => (i === 0 ? byte & 0x7f : byte).toString(16).padStart(2, '0')).join('')
+  return `${time}-${number}`
 }

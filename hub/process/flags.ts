@@ -33,6 +33,7 @@ export const HUB_FLAGS: readonly FlagDefinition[] = [
   ),
   text('web.max-connections', '512', 'Maximum number of simultaneous connections.'),
   toggle('web.enable-lifecycle', 'Enable shutdown and reload via HTTP request.'),
+  toggle('web.enable-admin-api', 'Enable API endpoints for admin control actions.'),
   toggle('web.enable-remote-write-receiver', 'Enable API endpoint accepting remote write requests.'),
   toggle('web.enable-otlp-receiver', 'Enable API endpoint accepting OTLP write requests.'),
   text('storage.tsdb.path', 'data/', 'Base path for metrics storage.'),

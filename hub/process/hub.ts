@@ -18,6 +18,7 @@ import { setStaleAt } from '../../protocol/samples/mod.ts'
 import { type AgentRecord, type AgentRegistry, createRegistry } from '../agents/mod.ts'
 import { Dispatcher, UpstreamNotifier } from '../alerts/mod.ts'
 import { type BuildInfo, createApp } from '../api/mod.ts'
+import { type Floors, NO_FLOORS } from '../block/mod.ts'
 import { type BusServer, createBusServer } from '../bus/mod.ts'
 import { gzipBytes } from '../env/gzip.ts'
 import type { StreamFeed } from '../env/jetstream.ts'
@@ -120,11 +121,12 @@ export class Hub {
     this.#blocks = await BlockKeeper.open({
       env: this.#env,
       ingest: this.#ingest,
-      directory: `${settings.dataPath}/blocks`,
+      directory: settings.dataPath,
       blockMs: settings.blockMs,
       logLevel: settings.logLevel,
       logFormat: settings.logFormat,
       limits: () => this.#blockLimits(),
+      floors: () => this.#retentionFloors(),
     })
     this.#query = new QueryService({
       pool: createQueryPool(settings.queryThreads > 0 ? { threads: settings.queryThreads } : {}),
@@ -270,6 +272,7 @@ export class Hub {
       build,
       startedMs: this.#startedMs,
       blocks: () => this.#blocks.state(),
+      damages: () => this.#blocks.damages(),
       retention: this.#retention.describe(),
       lastReload: () => this.#lastReload,
       alertmanagers: () => this.#upstream.urls,
@@ -277,6 +280,7 @@ export class Hub {
       otlpEnabled: settings.otlpEnabled,
       otlpSettings: () => this.#loaded.prometheus.otlp,
       lifecycleEnabled: settings.lifecycleEnabled,
+      storage: settings.adminEnabled ? this.#blocks : null,
       reload: () => this.reload(),
       quit: () => this.#options.onStop(0),
       isReady: () => this.#ready,
@@ -431,6 +435,10 @@ export class Hub {
   #externalUrl(): string {
     const { externalUrl, listen, routePrefix } = this.#options.settings
     return externalUrl || `http://${listen.replace(/^0\.0\.0\.0/, 'localhost')}${routePrefix}`
+  }
+
+  #retentionFloors(): Floors {
+    return NO_FLOORS
   }
 
   #retentionLimits(): { readonly timeMs: number; readonly sizeBytes: number } {

@@ -4,6 +4,7 @@ import { formatDuration } from '../../protocol/durations/mod.ts'
 import type { Clock, Disk, Logger, Timer } from '../../protocol/env/mod.ts'
 import type { Ingest } from '../ingest/mod.ts'
 import { openReader } from '../tsdb/mod.ts'
+import { SNAPSHOTS_FOLDER } from './blocks.ts'
 
 export type RetentionLimits = { /** 0 = none. */ readonly timeMs: number /** 0 = none. */; readonly sizeBytes: number }
 export type RetentionOptions = {
@@ -73,13 +74,14 @@ export class Retention {
     this.start()
   }
 
-  /** Of the data directory. */
+  /** Of the data directory, without snapshots: they are the user's, and share the blocks' bytes. */
   usedBytes(): number {
     const { disk, directory } = this.#options
     let total = 0
     const walk = (path: string): void => {
       for (const name of disk.readDirectory(path)) {
         const file = `${path}/${name}`
+        if (file === `${directory}/${SNAPSHOTS_FOLDER}`) continue
         const stat = disk.stat(file, { followLinks: false })
         if (stat?.isDirectory) walk(file)
         else total += stat?.sizeBytes ?? 0

@@ -15,6 +15,7 @@ export type HubSettings = {
   readonly routePrefix: string
   readonly maxConnections: number
   readonly lifecycleEnabled: boolean
+  readonly adminEnabled: boolean
   readonly otlpEnabled: boolean
   readonly remoteWriteEnabled: boolean
   readonly dataPath: string
@@ -79,6 +80,7 @@ export function hubSettings({ values }: ParsedFlags): HubSettings {
     externalUrl,
     routePrefix: prefix === '/' ? '' : `/${prefix.replace(/^\/+|\/+$/g, '')}`.replace(/^\/$/, ''),
     maxConnections: count('web.max-connections'),
+    adminEnabled: get('web.enable-admin-api') === 'true',
     lifecycleEnabled: get('web.enable-lifecycle') === 'true',
     otlpEnabled: get('web.enable-otlp-receiver') === 'true',
     remoteWriteEnabled: get('web.enable-remote-write-receiver') === 'true',

@@ -1,4 +1,5 @@
 /** What crosses between the API on the main thread and a query worker: plain data, and shared memory. */
+import { NOTHING_HIDDEN, type VisibleBlocks } from '../block/mod.ts'
 import type { PartialResult } from '../promql/engine/mod.ts'
 import type { ReaderShare } from '../tsdb/contract.ts'
 import type { QueryStats } from './stats.ts'
@@ -61,14 +62,17 @@ export type QuerySettings = {
 }
 
 /** The blocks that stand behind the head. */
-export type BlockView = {
-  /** Of two blocks with a sample at one time, the one that stands first has the say. */
-  readonly paths: readonly string[]
+export type BlockView = VisibleBlocks & {
   /** All that the head has evicted up to this time is in the blocks; when it has evicted more, the view is stale. */
   readonly coveredUntil: number
 }
 
-export const NO_BLOCKS: BlockView = { paths: [], coveredUntil: Number.NEGATIVE_INFINITY }
+export const NO_BLOCKS: BlockView = {
+  paths: [],
+  deletes: [],
+  hidden: NOTHING_HIDDEN,
+  coveredUntil: Number.NEGATIVE_INFINITY,
+}
 
 /**
  * What a worker runs: a task, or a part of one that is split.

@@ -46,6 +46,8 @@ export interface Disk {
   /** Writes a temporary sibling, syncs it, renames it over `path`, syncs the directory. */
   writeFileAtomic(path: string, bytes: Uint8Array | string, options?: { readonly mode?: number }): void
   rename(from: string, to: string): void
+  /** A second name for the same file. Throws `EEXIST`; `EXDEV`, `EPERM` or `ENOTSUP` where the file system has none. */
+  link(existing: string, path: string): void
   unlink(path: string): void
   /** Creates parents too; no error if it exists. */
   makeDirectory(path: string, options?: { readonly mode?: number }): void

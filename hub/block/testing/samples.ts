@@ -129,5 +129,6 @@ export function sorted<T>(map: ReadonlyMap<string, T>): [string, T][] {
 export function memoryEnv(): BlockEnv & { readonly disk: MemoryDisk } {
   const disk = new MemoryDisk()
   disk.makeDirectory('/data')
+  disk.syncDirectory('/')
   return { disk, compressor: runtimeZstd }
 }

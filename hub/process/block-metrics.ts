@@ -1,0 +1,158 @@
+/** What blocks, their compaction and retention tell of themselves, under Prometheus's names (tsdb/db.go, compact.go). */
+import { counter, gauge, histogramLines, type MetricFamily } from '../../protocol/exposition/mod.ts'
+import type { BlocksState, RetentionLimits } from '../block/mod.ts'
+
+/** Seconds, as upstream's ExponentialBuckets(1, 2, 14). */
+const DURATION_BOUNDS = Array.from({ length: 14 }, (_, i) => 2 ** i)
+
+const one = (value: number) => [{ labels: [], value }]
+
+/** A histogram of seconds; no bounds: sum and count alone. */
+export class Seconds {
+  readonly #bounds: readonly number[]
+  readonly #counts: number[]
+  #sum = 0
+  #count = 0
+
+  constructor(bounds: readonly number[]) {
+    this.#bounds = bounds
+    this.#counts = bounds.map(() => 0)
+  }
+
+  observe(seconds: number): void {
+    this.#sum += seconds
+    this.#count++
+    for (let i = 0; i < this.#bounds.length; i++) if (seconds <= this.#bounds[i]!) this.#counts[i]!++
+  }
+
+  family(name: string, help: string): MetricFamily {
+    const buckets = this.#bounds.flatMap((bound, i) => [bound, this.#counts[i]!])
+    return { name, help, type: 'histogram', metrics: histogramLines([], buckets, this.#sum, this.#count) }
+  }
+}
+
+export class BlockMetrics {
+  /** Of cuts, merges and blocks written anew. */
+  readonly durations = new Seconds(DURATION_BOUNDS)
+  readonly cleanups = new Seconds([])
+  failures = 0
+  headTruncations = 0
+  failedTruncations = 0
+
+  families(
+    { blocks, counters, sizeBytes, generation }: BlocksState,
+    limits: RetentionLimits,
+    damageFound: number,
+    tombstones: number,
+  ): MetricFamily[] {
+    const written = counters.cut + counters.compacted + counters.rewritten
+    const oldest = blocks[0]?.minTime ?? 0
+    return [
+      gauge('prometheus_tsdb_blocks_loaded', 'Number of currently loaded data blocks', one(blocks.length)),
+      gauge(
+        'prometheus_tsdb_storage_blocks_bytes',
+        'The number of bytes that are currently used for local storage by all blocks.',
+        one(sizeBytes),
+      ),
+      gauge(
+        'prometheus_tsdb_symbol_table_size_bytes',
+        'Size of symbol table in memory for loaded blocks',
+        // What a thread keeps of a loaded block's symbols: a string each.
+        one(blocks.reduce((sum, { stats }) => sum + 8 * stats.symbols, 0)),
+      ),
+      gauge(
+        'prometheus_tsdb_lowest_timestamp',
+        'Lowest timestamp value stored in the database. The unit is decided by the library consumer.',
+        one(oldest),
+      ),
+      gauge(
+        'prometheus_tsdb_lowest_timestamp_seconds',
+        'Lowest timestamp value stored in the database.',
+        one(Math.trunc(oldest / 1000)),
+      ),
+      gauge(
+        'prometheus_tsdb_retention_limit_bytes',
+        'Max number of bytes to be retained in the tsdb blocks, configured 0 means disabled',
+        one(limits.sizeBytes),
+      ),
+      gauge(
+        'prometheus_tsdb_retention_limit_seconds',
+        'How long to retain samples in storage.',
+        one(limits.timeMs / 1000),
+      ),
+      counter(
+        'prometheus_tsdb_time_retentions_total',
+        'The number of times that blocks were deleted because the maximum time limit was exceeded.',
+        one(counters.timeRetentions),
+      ),
+      counter(
+        'prometheus_tsdb_size_retentions_total',
+        'The number of times that blocks were deleted because the maximum number of bytes was exceeded.',
+        one(counters.sizeRetentions),
+      ),
+      counter(
+        'prometheus_tsdb_compactions_total',
+        'Total number of compactions that were executed for the partition.',
+        one(written),
+      ),
+      counter(
+        'prometheus_tsdb_compactions_triggered_total',
+        'Total number of triggered compactions for the partition.',
+        one(written + this.failures),
+      ),
+      counter(
+        'prometheus_tsdb_compactions_failed_total',
+        'Total number of compactions that failed for the partition.',
+        one(this.failures),
+      ),
+      counter(
+        'prometheus_tsdb_compactions_skipped_total',
+        'Total number of skipped compactions due to disabled auto compaction.',
+        one(0),
+      ),
+      counter(
+        'prometheus_tsdb_vertical_compactions_total',
+        'Total number of compactions done on overlapping blocks.',
+        one(counters.overlapping),
+      ),
+      this.durations.family('prometheus_tsdb_compaction_duration_seconds', 'Duration of compaction runs'),
+      this.cleanups.family(
+        'prometheus_tsdb_tombstone_cleanup_seconds',
+        'The time taken to recompact blocks to remove tombstones.',
+      ),
+      counter(
+        'prometheus_tsdb_head_truncations_total',
+        'Total number of head truncations attempted.',
+        one(this.headTruncations),
+      ),
+      counter(
+        'prometheus_tsdb_head_truncations_failed_total',
+        'Total number of head truncations that failed.',
+        one(this.failedTruncations),
+      ),
+      counter(
+        'prometheus_tsdb_reloads_total',
+        'Number of times the database reloaded block data from disk.',
+        one(generation),
+      ),
+      counter(
+        'prometheus_tsdb_reloads_failures_total',
+        'Number of times the database failed to reloadBlocks block data from disk.',
+        // A block that cannot be loaded is what a failed reload is here: the others are loaded all the same.
+        one(counters.damagedBlocks),
+      ),
+      gauge('heliograph_tombstones', 'Deletions that are not yet carried out in every block.', one(tombstones)),
+      counter(
+        'heliograph_blocks_removed_total',
+        'Blocks removed because they were beyond retention.',
+        one(counters.removed),
+      ),
+      gauge('heliograph_blocks_damaged', 'Blocks set aside since the start.', one(counters.damagedBlocks)),
+      counter(
+        'heliograph_block_damage_found_total',
+        'Runs of chunks, and blocks, found damaged on reading.',
+        one(damageFound),
+      ),
+    ]
+  }
+}
