@@ -13,7 +13,7 @@ import { runNodeCases } from '../../exporters/node/conformance.ts'
 import { runStatsdCases } from '../../exporters/statsd/conformance.ts'
 import { runParserCases } from '../../hub/promql/conformance/parser.ts'
 import { runPromqlConformance } from '../../hub/promql/engine/conformance.ts'
-import { loadRuleFile } from '../../hub/rules/mod.ts'
+import { runRuleCases, runTemplateCases } from '../../hub/rule-tests/conformance.ts'
 import { runConfigCases } from '../../protocol/config/conformance.ts'
 import { runExpositionCases, runExpositionPage } from '../../protocol/exposition/conformance.ts'
 import { runRelabelCases } from '../../protocol/relabel/conformance.ts'
@@ -79,7 +79,7 @@ export const SUITES: Readonly<Record<string, Suite>> = {
     })
     return (await Promise.all(results)).flat()
   },
-  rules: async (paths) => paths.flatMap((given) => ruleCases(inside(given, 'cases.json'))),
+  rules: async (paths) => (await Promise.all(paths.map(ruleSuite))).flat(),
   'exporters/haproxy': (paths) => folderCases(paths, (readText) => runHaproxyCases(readText, exporterEnv())),
   'exporters/memcached': (paths) => folderCases(paths, runMemcachedCases),
   'exporters/mysqld': (paths) => folderCases(paths, runMysqldCases),
@@ -118,43 +118,16 @@ function testScripts(folder: string): string[] {
     .map((name) => path.join(folder, name))
 }
 
-/** Rule files that load or fail; `promtool test rules` files have no runner here yet and count as failures. */
-function ruleCases(file: string): CaseResult[] {
-  type Named = { readonly file: string; readonly name?: string; readonly errorContains?: string }
-  const data = readJson(file) as {
-    fileErrors?: Named[]
-    fileOk?: Named[]
-    unitTests?: Named[]
-    ruleTemplates?: { rules: string; ok: boolean }[]
-  }
-  const load = (name: string): string | null => {
-    try {
-      loadRuleFile(fs.readFileSync(path.join(path.dirname(file), 'rulefmt', name), 'utf8'), name)
-      return null
-    } catch (error) {
-      return (error as Error).message
-    }
-  }
+/** `cases.json` with its files beside it, and `templates.json`. */
+async function ruleSuite(given: string): Promise<CaseResult[]> {
+  const isFolder = fs.statSync(given).isDirectory()
+  const files = isFolder ? ['cases.json', 'templates.json'].map((name) => path.join(given, name)) : [given]
   const out: CaseResult[] = []
-  for (const { file: name, errorContains } of data.fileErrors ?? []) {
-    const got = load(name)
-    out.push({ name, error: got?.includes(errorContains!) ? null : `got ${got}, want ${errorContains}` })
+  for (const file of files.filter((each) => fs.existsSync(each))) {
+    const data = readJson(file)
+    const readText = (name: string): string => fs.readFileSync(path.join(path.dirname(file), name), 'utf8')
+    out.push(...(data.cases ? await runTemplateCases(data.cases) : await runRuleCases(data, readText)))
   }
-  for (const { file: name } of data.fileOk ?? []) out.push({ name, error: load(name) })
-  data.ruleTemplates?.forEach(({ rules, ok }, i) => {
-    let got: string | null = null
-    try {
-      loadRuleFile(rules, 'rules.yml')
-    } catch (error) {
-      got = (error as Error).message
-    }
-    out.push({
-      name: `ruleTemplates[${i}]`,
-      error: (got === null) === ok ? null : `got ${got}, want ${ok ? 'none' : 'an error'}`,
-    })
-  })
-  for (const { name = '' } of data.unitTests ?? [])
-    out.push({ name: `unit test ${name}`, error: 'rule unit test files have no runner yet' })
   return out
 }
 

@@ -29,7 +29,9 @@ export function loadAll(disk: Disk, { configFile, alertmanagerFile, environment 
   const prometheus = loadPrometheusConfig(disk.readText(configFile), { file: configFile, files: disk, environment })
   const base = directoryOf(configFile)
   const ruleFiles = new Set(prometheus.ruleFiles.flatMap((pattern) => expandGlob(joinPath(base, pattern), disk)))
-  const groups = [...ruleFiles].flatMap((file) => loadRuleFile(readRules(disk, file), file))
+  const groups = [...ruleFiles].flatMap((file) =>
+    loadRuleFile(readRules(disk, file), file, { nameValidation: prometheus.global.nameValidation }),
+  )
   const beside = alertmanagerFile || joinPath(base, 'alertmanager.yml')
   const wanted = alertmanagerFile !== '' || disk.stat(beside) !== null
   return { prometheus, groups, alertmanager: wanted ? loadAlertmanagerConfig(disk.readText(beside), beside) : null }

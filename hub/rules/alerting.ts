@@ -3,12 +3,14 @@
  * `ALERTS_FOR_STATE`). Semantics: Prometheus rules/alerting.go (v3.14).
  */
 import { type Labels, labelsFrom, labelsKey, labelsToObject, METRIC_NAME } from '../../protocol/labels/mod.ts'
+import type { Histogram } from '../../protocol/samples/mod.ts'
 import type { Rule } from './rule-file.ts'
-import { expandTemplate } from './template.ts'
+import { alertExpander, type TemplateQuery } from './template.ts'
 
-export type VectorSample = { readonly labels: Labels; readonly value: number }
+/** `histogram` stands in place of the value. */
+export type VectorSample = { readonly labels: Labels; readonly value: number; readonly histogram?: Histogram }
 /** What a rule writes; `stale` ends a series. */
-export type RuleSample = { readonly labels: Labels; readonly value: number; readonly stale: boolean }
+export type RuleSample = VectorSample & { readonly stale: boolean }
 
 export type AlertState = 'pending' | 'firing' | 'inactive'
 export type ActiveAlert = {
@@ -25,6 +27,11 @@ export type ActiveAlert = {
   readonly validUntilMs: number
 }
 
+/** What the templates of alerts may ask for. */
+export type AlertEnv = {
+  readonly context: AlertContext
+  readonly query: (expr: string, timeMs: number) => ReturnType<TemplateQuery>
+}
 export type AlertContext = { readonly externalLabels: Labels; readonly externalUrl: string }
 
 /** Resolved alerts are kept so long, so that a receiver that missed the notice gets it again. */
@@ -57,10 +64,10 @@ export class AlertingRule {
    * Takes the rule's result at `timeMs` and gives the samples to store (without stale markers).
    * @throws Error when two results end with the same labels
    */
-  evaluate(result: readonly VectorSample[], timeMs: number, context: AlertContext, limit: number): RuleSample[] {
+  async evaluate(result: readonly VectorSample[], timeMs: number, env: AlertEnv, limit: number): Promise<RuleSample[]> {
     const seen = new Map<string, ActiveAlert>()
     for (const sample of result) {
-      const alert = this.#alertFor(sample, timeMs, context)
+      const alert = await this.#alertFor(sample, timeMs, env)
       const key = labelsKey(alert.labels)
       if (seen.has(key)) throw new Error('vector contains metrics with the same labelset after applying alert labels')
       seen.set(key, alert)
@@ -122,20 +129,18 @@ export class AlertingRule {
     this.#restored = true
   }
 
-  #alertFor(
-    { labels, value }: VectorSample,
-    timeMs: number,
-    { externalLabels, externalUrl }: AlertContext,
-  ): ActiveAlert {
-    const own = labelsToObject(labels)
-    const data = { labels: own, value, externalLabels: labelsToObject(externalLabels), externalUrl }
-    const out: Record<string, string> = { ...own }
-    delete out[METRIC_NAME]
-    for (const [name, text] of Object.entries(this.rule.labels)) out[name] = expandTemplate(text, data)
-    out['alertname'] = this.rule.name
-    const annotations = Object.fromEntries(
-      Object.entries(this.rule.annotations).map(([name, text]) => [name, expandTemplate(text, data)]),
+  async #alertFor({ labels, value }: VectorSample, timeMs: number, { context, query }: AlertEnv): Promise<ActiveAlert> {
+    const expand = alertExpander(
+      this.rule.name,
+      { labels, value, externalLabels: context.externalLabels, externalUrl: context.externalUrl },
+      { nowMs: timeMs, query: (expr) => query(expr, timeMs) },
     )
+    const out = labelsToObject(labels)
+    delete out[METRIC_NAME]
+    for (const [name, text] of Object.entries(this.rule.labels)) out[name] = await expand(text)
+    out['alertname'] = this.rule.name
+    const annotations: Record<string, string> = {}
+    for (const [name, text] of Object.entries(this.rule.annotations)) annotations[name] = await expand(text)
     return {
       labels: labelsFrom(out),
       annotations,

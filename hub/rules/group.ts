@@ -121,7 +121,7 @@ export class Group {
     try {
       const result = await env.query(rule.expr, queryTimeMs)
       const samples = alerting
-        ? alerting.evaluate(result, queryTimeMs, env.context, this.definition.limit)
+        ? await alerting.evaluate(result, queryTimeMs, env, this.definition.limit)
         : recordingSamples(rule, result, this.definition.limit)
       if (alerting?.needsRestore) await this.#restore(alerting, queryTimeMs, env)
       const now = new Map(samples.map(({ labels }) => [labelsKey(labels), labels]))
@@ -155,13 +155,13 @@ export class Group {
 
 function recordingSamples(rule: Rule, result: readonly VectorSample[], limit: number): RuleSample[] {
   const seen = new Set<string>()
-  const out = result.map(({ labels, value }) => {
+  const out = result.map(({ labels, ...sample }) => {
     const all = { ...labelsToObject(labels), ...rule.labels, [METRIC_NAME]: rule.name }
     const written = labelsFrom(all)
     const key = labelsKey(written)
     if (seen.has(key)) throw new Error('vector contains metrics with the same labelset after applying rule labels')
     seen.add(key)
-    return { labels: written, value, stale: false }
+    return { ...sample, labels: written, stale: false }
   })
   if (limit > 0 && out.length > limit) throw new Error(`exceeded limit of ${limit} with ${out.length} series`)
   return out

@@ -3,4 +3,4 @@ export type { ActiveAlert, AlertContext, RuleSample, VectorSample } from './aler
 export { Group, type RuleStatus } from './group.ts'
 export { type ManagerOptions, nextSlot, RuleManager } from './manager.ts'
 export { loadRuleFile, type Rule, type RuleGroup } from './rule-file.ts'
-export { checkTemplate, expandTemplate, type TemplateData } from './template.ts'
+export { type ExpandOptions, expand } from './template.ts'

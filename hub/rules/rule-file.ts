@@ -10,7 +10,8 @@ import {
   record,
   string,
 } from '../../protocol/config/mod.ts'
-import { METRIC_NAME } from '../../protocol/labels/mod.ts'
+import { isLegacyLabelName, isLegacyMetricName, METRIC_NAME } from '../../protocol/labels/mod.ts'
+import type { NameValidationScheme } from '../../protocol/relabel/mod.ts'
 import { ALL_FEATURES, parseExpr } from '../promql/parser/mod.ts'
 import { checkTemplate } from './template.ts'
 
@@ -71,15 +72,22 @@ const group = object(
 
 const root = object('rulefmt.RuleGroups', { groups: list(group) }, (raw) => raw.groups ?? [])
 
+export type RuleFileOptions = {
+  readonly ignoreUnknownFields?: boolean
+  /** Which names metrics, labels and annotations may have. */
+  readonly nameValidation?: NameValidationScheme
+}
+
 /** @throws ConfigError with the place in the file and upstream's text */
-export function loadRuleFile(text: string, file: string): RuleGroup[] {
+export function loadRuleFile(text: string, file: string, options: RuleFileOptions = {}): RuleGroup[] {
+  const { ignoreUnknownFields = false, nameValidation = 'utf8' } = options
   const seen = new Set<string>()
-  return decodeYaml(text, file, root).value.map(({ raw, at }) => {
+  return decodeYaml(text, file, root, { ignoreUnknown: ignoreUnknownFields }).value.map(({ raw, at }) => {
     const name = raw.name ?? ''
     if (name === '') at.fail('Groupname must not be empty')
     if (seen.has(name)) at.fail(`groupname: ${JSON.stringify(name)} is repeated in the same file`)
     seen.add(name)
-    checkLabels(raw.labels ?? {}, at)
+    checkLabels(raw.labels ?? {}, at, nameValidation)
     return {
       file,
       name,
@@ -87,7 +95,7 @@ export function loadRuleFile(text: string, file: string): RuleGroup[] {
       queryOffsetMs: raw.query_offset ?? null,
       limit: raw.limit ?? 0,
       rules: (raw.rules ?? []).map((item, i) =>
-        finishRule(item, raw.labels ?? {}, `group ${JSON.stringify(name)}, rule ${i + 1}`),
+        finishRule(item, raw.labels ?? {}, `group ${JSON.stringify(name)}, rule ${i + 1}`, nameValidation),
       ),
     }
   })
@@ -95,7 +103,12 @@ export function loadRuleFile(text: string, file: string): RuleGroup[] {
 
 type RawRule = ReturnType<typeof rule>
 
-function finishRule({ raw, at }: RawRule, groupLabels: Readonly<Record<string, string>>, where: string): Rule {
+function finishRule(
+  { raw, at }: RawRule,
+  groupLabels: Readonly<Record<string, string>>,
+  where: string,
+  scheme: NameValidationScheme,
+): Rule {
   const fail = (problem: string): never =>
     at.fail(`${where}, ${JSON.stringify(raw.record || raw.alert || '')}: ${problem}`)
   if (raw.record && raw.alert) fail("only one of 'record' and 'alert' must be set")
@@ -112,19 +125,18 @@ function finishRule({ raw, at }: RawRule, groupLabels: Readonly<Record<string, s
     if (raw.for) fail("invalid field 'for' in recording rule")
     if (raw.keep_firing_for) fail("invalid field 'keep_firing_for' in recording rule")
     if (/[{}]/.test(raw.record)) fail(`braces present in the recording rule name; should it be in expr?: ${raw.record}`)
-    if (!raw.record.isWellFormed()) fail(`invalid recording rule name: ${raw.record}`)
+    if (!isMetricName(raw.record, scheme)) fail(`invalid recording rule name: ${raw.record}`)
   }
   const own = raw.labels ?? {}
-  checkLabels(own, at)
-  for (const name of Object.keys(annotations))
-    if (name === '' || !name.isWellFormed()) fail(`invalid annotation name: ${name}`)
+  checkLabels(own, at, scheme)
+  for (const name of Object.keys(annotations)) if (!isLabelName(name, scheme)) fail(`invalid annotation name: ${name}`)
   if (raw.alert) {
     for (const [kind, texts] of [
       ['label', own],
       ['annotation', annotations],
     ] as const) {
       for (const [name, text] of Object.entries(texts)) {
-        const problem = checkTemplate(text)
+        const problem = checkTemplate(text, raw.alert)
         if (problem !== null) fail(`${kind} ${JSON.stringify(name)}: ${problem}`)
       }
     }
@@ -140,9 +152,17 @@ function finishRule({ raw, at }: RawRule, groupLabels: Readonly<Record<string, s
   }
 }
 
-function checkLabels(names: Readonly<Record<string, string>>, at: Cursor): void {
+function checkLabels(names: Readonly<Record<string, string>>, at: Cursor, scheme: NameValidationScheme): void {
   for (const [name, value] of Object.entries(names)) {
-    if (name === '' || !name.isWellFormed() || name === METRIC_NAME) at.fail(`invalid label name: ${name}`)
+    if (!isLabelName(name, scheme) || name === METRIC_NAME) at.fail(`invalid label name: ${name}`)
     if (!value.isWellFormed()) at.fail(`invalid label value: ${value}`)
   }
+}
+
+function isLabelName(name: string, scheme: NameValidationScheme): boolean {
+  return scheme === 'legacy' ? isLegacyLabelName(name) : name !== '' && name.isWellFormed()
+}
+
+function isMetricName(name: string, scheme: NameValidationScheme): boolean {
+  return scheme === 'legacy' ? isLegacyMetricName(name) : name.isWellFormed()
 }

@@ -5,7 +5,8 @@ import { test } from 'node:test'
 import { formatLabels, labelsFrom, labelValue } from '../../protocol/labels/mod.ts'
 import type { RuleSample, VectorSample } from './alerting.ts'
 import { Group, type GroupEnv } from './group.ts'
-import { expandTemplate, loadRuleFile, nextSlot } from './mod.ts'
+import { loadRuleFile, nextSlot } from './mod.ts'
+import { alertExpander } from './template.ts'
 
 const kit = process.env['HELIO_CONFORMANCE'] ?? path.resolve(import.meta.dirname, '../../../shared/conformance')
 const folder = path.join(kit, 'rules')
@@ -157,29 +158,45 @@ test('a rule that fails is reported and does not stop the others', async () => {
 
 const templates: readonly (readonly [text: string, want: string])[] = [
   ['plain', 'plain'],
-  ['{{ $labels.job }} {{ $value }}', 'node 1234567.5'],
+  ['{{ $labels.job }} {{ $value }}', 'node 1.2345675e+06'],
   ['{{ $value | humanize }}', '1.235M'],
   ['{{ humanize1024 $value }}B', '1.177MiB'],
   ['{{ 90061 | humanizeDuration }}', '1d 1h 1m 1s'],
   ['{{ printf "%.2f%%" $value }}', '1234567.50%'],
   ['{{ if gt $value 10.0 }}big{{ else }}small{{ end }}', 'big'],
   ['{{ .Labels.absent }}|{{ $labels.job | toUpper }}', '|NODE'],
+  ['{{ with $labels.job }}{{ . }}{{ end }}', 'node'],
+  ['{{ range query "up" }}{{ .Labels.instance }}={{ .Value }} {{ end }}{{ query "down" | len }}', 'a=1 b=0 0'],
   [
-    '{{ with $labels }}{{ end }}',
-    '<error expanding template: the action {{with $labels}} is not supported in rules yet>',
+    '{{ query "broken" }}',
+    '<error expanding template: error executing template __alert_Down: template: __alert_Down:1:115: executing "__alert_Down" at <query "broken">: error calling query: no such metric>',
+  ],
+  [
+    '{{ nope }}',
+    '<error expanding template: error parsing template __alert_Down: template: __alert_Down:1: function "nope" not defined>',
   ],
 ]
 for (const [text, want] of templates) {
-  test(`template ${text}`, () => {
-    assert.equal(
-      expandTemplate(text, {
-        labels: { job: 'node' },
+  test(`template ${text}`, async () => {
+    const up: VectorSample[] = [
+      { labels: labelsFrom({ instance: 'a' }), value: 1 },
+      { labels: labelsFrom({ instance: 'b' }), value: 0 },
+    ]
+    const expandText = alertExpander(
+      'Down',
+      {
+        labels: labelsFrom({ job: 'node' }),
         value: 1234567.5,
-        externalLabels: {},
+        externalLabels: labelsFrom({}),
         externalUrl: 'http://h/p',
-      }),
-      want,
+      },
+      {
+        nowMs: 0,
+        query: async (expr) =>
+          expr === 'up' ? up : expr === 'down' ? [] : Promise.reject(new Error('no such metric')),
+      },
     )
+    assert.equal(await expandText(text), want)
   })
 }
 

@@ -1,189 +1,167 @@
-/** Functions of rule templates. Semantics: Prometheus template/template.go (v3.14), Go text/template's built-ins. */
-import { formatGoFloat } from '../../protocol/exposition/mod.ts'
-import { compileRegex } from '../../protocol/matchers/mod.ts'
+/** Functions of rule templates. Semantics: Prometheus template/template.go (v3.14). */
+import { parseDuration } from '../../protocol/durations/mod.ts'
+import { labelsToObject } from '../../protocol/labels/mod.ts'
+import {
+  type Functions,
+  formatFloat64,
+  GoList,
+  GoMap,
+  GoStruct,
+  goDuration,
+  goTime,
+  humanize,
+  humanize1024,
+  humanizeDuration,
+  humanizePercentage,
+  matches,
+  queryEscape,
+  replaceAllRegex,
+  SafeText,
+  short,
+  stringMap,
+  type TemplateFunction,
+  title,
+  toFloat,
+  type Value,
+} from '../template/mod.ts'
+import type { VectorSample } from './alerting.ts'
 
-export type TemplateValue = string | number | boolean | Readonly<Record<string, string>>
-type TemplateFunction = (args: readonly TemplateValue[], externalUrl: string) => TemplateValue
-
-export function truth(value: TemplateValue): boolean {
-  if (typeof value === 'object') return Object.keys(value).length > 0
-  return value !== '' && value !== 0 && value !== false
+export type FunctionContext = {
+  readonly nowMs: number
+  readonly externalUrl: string
+  /** The result of an instant query at `nowMs`. */
+  readonly query: (expr: string) => readonly VectorSample[]
+  /** Runs another template of the same text. */
+  readonly run: (name: string, data: Value) => string
 }
 
-const text = (value: TemplateValue | undefined): string => (value === undefined ? '' : String(value))
+const INT64_MAX = 9223372036854775807
+const INT64_MIN = -9223372036854775808
 
-function number(value: TemplateValue | undefined): number {
-  const parsed =
-    typeof value === 'number'
-      ? value
-      : typeof value === 'string' && value.trim() !== ''
-        ? Number(value.replace(/^\+?Inf$/, 'Infinity').replace('-Inf', '-Infinity'))
-        : Number.NaN
-  if (Number.isNaN(parsed) && value !== 'NaN' && typeof value !== 'number')
-    throw new Error(`strconv.ParseFloat: parsing ${JSON.stringify(text(value))}: invalid syntax`)
-  return parsed
-}
-
-/** Go's %.4g. */
-function short(value: number): string {
-  if (!Number.isFinite(value)) return formatGoFloat(value)
-  if (value === 0) return '0'
-  const exponent = Number(value.toExponential(3).split('e')[1])
-  if (exponent < -4 || exponent >= 4) {
-    const [mantissa = '', power = ''] = value.toExponential(3).split('e')
-    const digits = mantissa.replace(/\.?0+$/, '')
-    return `${digits}e${power[0]}${power.slice(1).padStart(2, '0')}`
-  }
-  const fixed = value.toPrecision(4)
-  return fixed.includes('.') ? fixed.replace(/\.?0+$/, '') : fixed
-}
-
-function humanize(value: number): string {
-  if (value === 0 || !Number.isFinite(value)) return short(value)
-  let v = value
-  let prefix = ''
-  if (Math.abs(v) >= 1) {
-    for (const p of ['k', 'M', 'G', 'T', 'P', 'E', 'Z', 'Y']) {
-      if (Math.abs(v) < 1000) break
-      prefix = p
-      v /= 1000
-    }
-  } else {
-    for (const p of ['m', 'u', 'n', 'p', 'f', 'a', 'z', 'y']) {
-      if (Math.abs(v) >= 1) break
-      prefix = p
-      v *= 1000
-    }
-  }
-  return short(v) + prefix
-}
-
-function humanize1024(value: number): string {
-  if (Math.abs(value) <= 1 || !Number.isFinite(value)) return short(value)
-  let v = value
-  let prefix = ''
-  for (const p of ['ki', 'Mi', 'Gi', 'Ti', 'Pi', 'Ei', 'Zi', 'Yi']) {
-    if (Math.abs(v) < 1024) break
-    prefix = p
-    v /= 1024
-  }
-  return short(v) + prefix
-}
-
-function humanizeDuration(value: number): string {
-  if (!Number.isFinite(value)) return short(value)
-  let v = value
-  if (v === 0) return `${short(v)}s`
-  if (Math.abs(v) >= 1) {
-    const sign = v < 0 ? '-' : ''
-    v = Math.abs(v)
-    const whole = Math.floor(v)
-    const seconds = whole % 60
-    const minutes = Math.floor(whole / 60) % 60
-    const hours = Math.floor(whole / 3600) % 24
-    const days = Math.floor(whole / 86_400)
-    if (days !== 0) return `${sign}${days}d ${hours}h ${minutes}m ${seconds}s`
-    if (hours !== 0) return `${sign}${hours}h ${minutes}m ${seconds}s`
-    if (minutes !== 0) return `${sign}${minutes}m ${seconds}s`
-    return `${sign}${short(v)}s`
-  }
-  let prefix = ''
-  for (const p of ['m', 'u', 'n', 'p', 'f', 'a', 'z', 'y']) {
-    if (Math.abs(v) >= 1) break
-    prefix = p
-    v *= 1000
-  }
-  return `${short(v)}${prefix}s`
-}
-
-const compare = (a: TemplateValue, b: TemplateValue): number => (a < b ? -1 : a > b ? 1 : 0)
-
-export const FUNCTIONS: Readonly<Record<string, TemplateFunction>> = {
-  humanize: ([v]) => humanize(number(v)),
-  humanize1024: ([v]) => humanize1024(number(v)),
-  humanizeDuration: ([v]) => humanizeDuration(number(v)),
-  humanizePercentage: ([v]) => `${short(number(v) * 100)}%`,
-  humanizeTimestamp: ([v]) => goTime(number(v)),
-  toUpper: ([v]) => text(v).toUpperCase(),
-  toLower: ([v]) => text(v).toLowerCase(),
-  title: ([v]) =>
-    text(v).replace(
-      /(^|[^\p{L}\p{N}_'])(\p{L})/gu,
-      (_, before: string, letter: string) => before + letter.toUpperCase(),
-    ),
-  safeHtml: ([v]) => text(v),
-  reReplaceAll: ([pattern, replacement, v]) =>
-    compileRegex(text(pattern))
-      .matcher(text(v))
-      .replaceAll(text(replacement).replace(/\$\{?(\w+)\}?/g, '$$$1')),
-  match: ([pattern, v]) => compileRegex(text(pattern)).matcher(text(v)).find(),
-  stripPort: ([v]) =>
-    text(v).replace(/^\[([^\]]+)\](?::\d+)?$|^([^:]+):\d+$/, (_, v6?: string, host?: string) => v6 ?? host ?? ''),
-  stripDomain: ([v]) => text(v).replace(/^([^.:]+)\.[^:]*(:\d+)?$/, '$1$2'),
-  graphLink: ([v]) => `/graph?g0.expr=${encodeURIComponent(text(v))}&g0.tab=0`,
-  tableLink: ([v]) => `/graph?g0.expr=${encodeURIComponent(text(v))}&g0.tab=1`,
-  externalURL: (_, url) => url,
-  pathPrefix: (_, url) => {
-    const match = /^[a-z]+:\/\/[^/]*(\/.*)?$/.exec(url)
-    return (match?.[1] ?? '').replace(/\/$/, '')
-  },
-  urlQueryEscape: ([v]) => encodeURIComponent(text(v)).replaceAll('%20', '+'),
-  parseDuration: ([v]) => number(v),
-  toTime: ([v]) => goTime(number(v)),
-  printf: ([format, ...args]) => sprintf(text(format), args),
-  print: (args) => args.map(text).join(''),
-  len: ([v]) => (typeof v === 'object' ? Object.keys(v).length : new TextEncoder().encode(text(v)).length),
-  not: ([v]) => !truth(v ?? ''),
-  and: (args) => args.find((value) => !truth(value)) ?? args.at(-1) ?? '',
-  or: (args) => args.find(truth) ?? args.at(-1) ?? '',
-  eq: ([a, ...rest]) => rest.some((b) => a === b),
-  ne: ([a, b]) => a !== b,
-  lt: ([a, b]) => compare(a!, b!) < 0,
-  le: ([a, b]) => compare(a!, b!) <= 0,
-  gt: ([a, b]) => compare(a!, b!) > 0,
-  ge: ([a, b]) => compare(a!, b!) >= 0,
-  index: ([map, name]) => (typeof map === 'object' ? (map[text(name)] ?? '') : ''),
-}
-
-/** Go's time.Time printed in UTC. */
-function goTime(seconds: number): string {
-  if (!Number.isFinite(seconds)) return short(seconds)
-  return `${new Date(seconds * 1000)
-    .toISOString()
-    .replace('T', ' ')
-    .replace(/\.?0*Z$/, '')} +0000 UTC`
-}
-
-/** The verbs that rules use of Go's fmt. */
-function sprintf(format: string, args: readonly TemplateValue[]): string {
-  let next = 0
-  return format.replace(
-    /%(-|0|\+)?(\d+)?(?:\.(\d+))?([a-zA-Z%])/g,
-    (whole, flag?: string, width?: string, precision?: string, verb?: string) => {
-      if (verb === '%') return '%'
-      if (next >= args.length) return `%!${verb}(MISSING)`
-      const value = args[next++]!
-      let out: string
-      if (verb === 'f' || verb === 'F') out = number(value).toFixed(precision === undefined ? 6 : Number(precision))
-      else if (verb === 'g')
-        out =
-          precision === undefined
-            ? formatGoFloat(number(value))
-            : String(Number(number(value).toPrecision(Number(precision) || 1)))
-      else if (verb === 'e')
-        out = number(value)
-          .toExponential(precision === undefined ? 6 : Number(precision))
-          .replace(/e([+-])(\d)$/, 'e$10$2')
-      else if (verb === 'd')
-        out =
-          typeof value === 'number' && Number.isInteger(value) ? String(value) : `%!d(${typeof value}=${text(value)})`
-      else if (verb === 's' || verb === 'v')
-        out = precision === undefined ? text(value) : text(value).slice(0, Number(precision))
-      else if (verb === 'q') out = JSON.stringify(text(value))
-      else return whole
-      if (flag === '+' && !out.startsWith('-') && verb !== 's') out = `+${out}`
-      if (width === undefined) return out
-      return flag === '-' ? out.padEnd(Number(width)) : out.padStart(Number(width), flag === '0' ? '0' : ' ')
+export function templateFunctions({ nowMs, externalUrl, query, run }: FunctionContext): Functions {
+  return {
+    query: text((expr) => new GoList(query(expr).map(sampleOf), 'template.queryResult')),
+    first: any(([list]) => {
+      const [first] = vectorOf(list!)
+      if (first === undefined) throw new Error('first() called on vector with no elements')
+      return first
+    }),
+    label: {
+      params: ['string', 'any'],
+      call: ([name, sample]) => labelsOf(sample!).entries.get(name as string) ?? '',
     },
-  )
+    value: any(([sample]) => fieldsOf(sample!)['Value']!),
+    strvalue: any(([sample]) => labelsOf(sample!).entries.get('__value__') ?? ''),
+    sortByLabel: {
+      params: ['string', 'any'],
+      call: ([name, list]) => {
+        const key = (sample: Value): string => String(labelsOf(sample).entries.get(name as string) ?? '')
+        const sorted = vectorOf(list!).toSorted((a, b) => (key(a) < key(b) ? -1 : key(a) > key(b) ? 1 : 0))
+        return new GoList(sorted, 'template.queryResult')
+      },
+    },
+    args: {
+      params: [],
+      rest: 'any',
+      call: (args) => new GoMap(args.map((arg, i) => [`arg${i}`, arg] as const)),
+    },
+    tmpl: { params: ['string', 'any'], call: ([name, data]) => new SafeText('html', run(name as string, data!)) },
+    humanize: any(([value]) => humanize(toFloat(value!))),
+    humanize1024: any(([value]) => humanize1024(toFloat(value!))),
+    humanizeDuration: any(([value]) => humanizeDuration(toFloat(value!))),
+    humanizePercentage: any(([value]) => humanizePercentage(toFloat(value!))),
+    humanizeTimestamp: any(([value]) => {
+      const seconds = toFloat(value!)
+      return Number.isFinite(seconds) ? timeOf(seconds) : short(seconds)
+    }),
+    toTime: any(([value]) => timeOf(toFloat(value!))),
+    toDuration: any(([value]) => {
+      const seconds = toFloat(value!)
+      return goDuration(nanoseconds(seconds, 'duration'))
+    }),
+    now: { params: [], call: () => nowMs / 1000 },
+    parseDuration: text((duration) => parseSigned(duration) / 1000),
+    toUpper: text((value) => value.toUpperCase()),
+    toLower: text((value) => value.toLowerCase()),
+    title: text(title),
+    safeHtml: text((value) => new SafeText('html', value)),
+    reReplaceAll: {
+      params: ['string', 'string', 'string'],
+      call: ([pattern, replacement, value]) =>
+        replaceAllRegex(pattern as string, replacement as string, value as string),
+    },
+    match: {
+      params: ['string', 'string'],
+      call: ([pattern, value]) => matches(pattern as string, value as string),
+    },
+    stripPort: text((value) => splitHostPort(value)?.host ?? value),
+    stripDomain: text(stripDomain),
+    graphLink: text((expr) => `/graph?g0.expr=${queryEscape(expr)}&g0.tab=0`),
+    tableLink: text((expr) => `/graph?g0.expr=${queryEscape(expr)}&g0.tab=1`),
+    urlQueryEscape: text(queryEscape),
+    externalURL: { params: [], call: () => externalUrl },
+    pathPrefix: { params: [], call: () => pathOf(externalUrl) },
+  }
+}
+
+function any(call: TemplateFunction['call']): TemplateFunction {
+  return { params: ['any'], call }
+}
+
+function text(call: (value: string) => Value): TemplateFunction {
+  return { params: ['string'], call: ([value]) => call(value as string) }
+}
+
+function sampleOf({ labels, value }: VectorSample): GoStruct {
+  return new GoStruct('*template.sample', { Labels: stringMap(labelsToObject(labels)), Value: value })
+}
+
+function fieldsOf(sample: Value): GoStruct['fields'] {
+  if (sample instanceof GoStruct && sample.typeName === '*template.sample') return sample.fields
+  throw new Error('wrong type for value; expected *template.sample')
+}
+
+const labelsOf = (sample: Value): GoMap => fieldsOf(sample)['Labels'] as GoMap
+
+function vectorOf(list: Value): readonly Value[] {
+  if (list instanceof GoList && list.typeName === 'template.queryResult') return list.items
+  throw new Error('wrong type for value; expected template.queryResult')
+}
+
+/** To the millisecond, as upstream. */
+function timeOf(seconds: number): GoStruct {
+  return goTime((nanoseconds(seconds, 'timestamp') / 1_000_000n) * 1_000_000n)
+}
+
+function nanoseconds(seconds: number, what: 'timestamp' | 'duration'): bigint {
+  const value = seconds * 1e9
+  if (value >= INT64_MAX || value <= INT64_MIN || Number.isNaN(value)) {
+    const as = what === 'timestamp' ? 'a nanoseconds timestamp' : 'a duration'
+    throw new Error(`${formatFloat64(seconds)} cannot be represented as ${as} since it overflows int64`)
+  }
+  return BigInt(Math.trunc(value))
+}
+
+function parseSigned(duration: string): number {
+  return duration.startsWith('-') ? -parseDuration(duration.slice(1)) : parseDuration(duration)
+}
+
+/** As net.SplitHostPort; null where it gives an error. */
+function splitHostPort(address: string): { readonly host: string; readonly port: string } | null {
+  const match = /^(?:\[([^[\]]*)\]|([^:[\]]*)):([^:[\]]*)$/.exec(address)
+  return match ? { host: match[1] ?? match[2]!, port: match[3]! } : null
+}
+
+function stripDomain(address: string): string {
+  const split = splitHostPort(address)
+  const host = split?.host ?? address
+  const isIp = /^(?:\d{1,3}\.){3}\d{1,3}$/.test(host) || (host.includes(':') && /^[0-9a-fA-F:.]+$/.test(host))
+  if (isIp) return address
+  const [short = ''] = host.split('.')
+  if (!split?.port) return short
+  return short.includes(':') ? `[${short}]:${split.port}` : `${short}:${split.port}`
+}
+
+function pathOf(url: string): string {
+  return /^[a-z][a-z0-9+.-]*:\/\/[^/?#]*([^?#]*)/i.exec(url)?.[1] ?? ''
 }

@@ -104,6 +104,8 @@ export type Source = {
   readonly lines: LineCounter
   readonly document: Document
   readonly secrets: Set<Scalar>
+  /** Keys that nobody knows are passed over instead of refused. */
+  readonly ignoreUnknown: boolean
 }
 
 export type Decoder<T> = (at: Cursor) => T
@@ -115,6 +117,7 @@ export function decodeYaml<T>(
   text: string,
   file: string,
   decoder: Decoder<T>,
+  { ignoreUnknown = false } = {},
 ): { readonly value: T; readonly source: Source } {
   const lines = new LineCounter()
   const document = parseDocument(text, {
@@ -124,7 +127,7 @@ export function decodeYaml<T>(
     prettyErrors: false,
     logLevel: 'error',
   })
-  const source: Source = { file, text, lines, document, secrets: new Set() }
+  const source: Source = { file, text, lines, document, secrets: new Set(), ignoreUnknown }
   const broken = document.errors[0]
   if (broken) {
     const { line, col } = lines.linePos(broken.pos[0])
@@ -281,6 +284,7 @@ export function object<F extends Fields, T>(
     for (const [name, child, keyAt] of entries(at, type)) {
       const decoder = Object.hasOwn(fields, name) ? fields[name] : undefined
       const { line } = keyAt.place()
+      if (!decoder && at.source.ignoreUnknown) continue
       if (!decoder)
         return keyAt.fail(
           `yaml: unmarshal errors: line ${line}: field ${name} not found in type ${type}${suggest(name, fields)}`,

@@ -85,10 +85,10 @@ function replace(rule: CompiledRelabel, labels: Map<string, string>, value: stri
   }
   const match = regex.matcher(value)
   if (!match.find()) return 'same'
-  const target = expand(c.targetLabel, match, regex)
+  const target = expandGroups(c.targetLabel, match, regex)
   const valid = rule.scheme === 'legacy' ? isLegacyLabelName(target) : target !== '' && target.isWellFormed()
   if (!valid) return 'same'
-  return setLabel(labels, target, expand(c.replacement, match, regex))
+  return setLabel(labels, target, expandGroups(c.replacement, match, regex))
 }
 
 function mapNames(rule: CompiledRelabel, labels: Map<string, string>): Outcome {
@@ -96,7 +96,8 @@ function mapNames(rule: CompiledRelabel, labels: Map<string, string>): Outcome {
   for (const [name, value] of [...labels]) {
     const match = rule.regex.matcher(name)
     if (!match.find()) continue
-    if (setLabel(labels, expand(rule.config.replacement, match, rule.regex), value) === 'changed') outcome = 'changed'
+    if (setLabel(labels, expandGroups(rule.config.replacement, match, rule.regex), value) === 'changed')
+      outcome = 'changed'
   }
   return outcome
 }
@@ -126,8 +127,8 @@ function hashModulo(value: string, modulus: number): number {
   return Number(sum % BigInt(modulus))
 }
 
-/** Semantics: Go regexp.Expand: `$name` takes the longest run of word characters, `$$` is `$`, unknown groups are empty. */
-function expand(template: string, match: RegexMatch, regex: Regex): string {
+/** Replaces groups in a template. Semantics: Go regexp.Expand: `$name` takes the longest run of word characters, `$$` is `$`, unknown groups are empty. */
+export function expandGroups(template: string, match: RegexMatch, regex: Regex): string {
   if (!template.includes('$')) return template
   const names = regex.namedGroups() as Readonly<Record<string, number>>
   const groups = match.groupCount()

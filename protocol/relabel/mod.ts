@@ -2,7 +2,14 @@
  * Relabelling of targets, samples and alerts.
  * Semantics: Prometheus model/relabel/relabel.go (v3.14).
  */
-export { type CompiledRelabel, compileRelabel, type RelabelTrace, relabel, traceRelabel } from './apply.ts'
+export {
+  type CompiledRelabel,
+  compileRelabel,
+  expandGroups,
+  type RelabelTrace,
+  relabel,
+  traceRelabel,
+} from './apply.ts'
 export {
   isLegacyTargetLabel,
   type NameValidationScheme,
