@@ -10,7 +10,7 @@
  * exists; a checkpoint is durable under its name before what it replaces is removed, and the generation before it is
  * kept, so that one bad sector in a checkpoint costs nothing. The file format is in record.ts.
  */
-import type { Disk, DiskLock, Logger, Random } from '../../protocol/env/mod.ts'
+import { type Disk, DiskError, type DiskLock, type Logger, type Random } from '../../protocol/env/mod.ts'
 import { DirectoryLockedError, DiskFullError, FatalDiskError } from './errors.ts'
 import { checkpointName, listFiles, segmentName, TEMPORARY_SUFFIX } from './names.ts'
 import type { RecordVisitor } from './reader.ts'
@@ -77,12 +77,26 @@ export function openWal(options: WalOptions): Wal {
   const lock = disk.lock(`${directory}/lock`)
   if (!lock) throw new DirectoryLockedError(directory)
   try {
-    disk.makeDirectory(`${directory}/wal`)
-    disk.syncDirectory(directory)
+    makeDurableDirectory(disk, `${directory}/wal`)
     return new DiskWal(options, lock)
   } catch (error) {
     lock.release()
     throw error
+  }
+}
+
+/** A name is durable once the directory that holds it is synced; which of them are new, a crash may have hidden. */
+function makeDurableDirectory(disk: Disk, path: string): void {
+  disk.makeDirectory(path)
+  for (let at = path; at !== '/' && at !== '.'; ) {
+    const slash = at.lastIndexOf('/')
+    at = slash < 0 ? '.' : slash === 0 ? '/' : at.slice(0, slash)
+    try {
+      disk.syncDirectory(at)
+    } catch (error) {
+      // Above the data directory are folders that the hub may not even read: it did not make those.
+      if (!(error instanceof DiskError) || (error.code !== 'EACCES' && error.code !== 'EPERM')) throw error
+    }
   }
 }
 

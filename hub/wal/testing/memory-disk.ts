@@ -6,6 +6,8 @@
 import { type Disk, DiskError, type DiskFile, type FileStat } from '../../../protocol/env/mod.ts'
 
 const SECTOR_BYTES = 512
+/** As `parentOf` names it. */
+const ROOT = ''
 
 type Write = { readonly at: number; readonly bytes: Uint8Array } | { readonly truncate: number }
 
@@ -34,7 +36,7 @@ export type FaultPoint =
   | 'syncDirectory'
 
 export class MemoryDisk implements Disk {
-  readonly directories = new Map<string, Directory>()
+  readonly directories = new Map<string, Directory>([[ROOT, { now: new Map(), durable: new Map() }]])
   /** Bytes that files may take together. */
   capacityBytes = Number.POSITIVE_INFINITY
   /**
@@ -99,14 +101,6 @@ export class MemoryDisk implements Disk {
     directory.now.set(name, this.#inode(existing))
   }
 
-  link(existing: string, path: string): void {
-    this.#check('rename', path)
-    const inode = this.#inode(existing)
-    const { directory, name } = this.#parent(path)
-    if (directory.now.has(name)) throw new DiskError('EEXIST', path, `EEXIST: file already exists, link '${path}'`)
-    directory.now.set(name, inode)
-  }
-
   unlink(path: string): void {
     this.#check('unlink', path)
     this.#inode(path)
@@ -118,9 +112,9 @@ export class MemoryDisk implements Disk {
     if (this.directories.has(path)) return
     this.#check('makeDirectory', path)
     const parent = parentOf(path)
-    if (parent !== '' && !this.directories.has(parent)) this.makeDirectory(parent)
+    if (!this.directories.has(parent)) this.makeDirectory(parent)
     this.directories.set(path, { now: new Map(), durable: new Map() })
-    if (parent !== '') this.#unborn.add(path)
+    this.#unborn.add(path)
   }
 
   readDirectory(path: string): string[] {
@@ -159,7 +153,8 @@ export class MemoryDisk implements Disk {
     throw notFound(path)
   }
 
-  syncDirectory(path: string): void {
+  syncDirectory(given: string): void {
+    const path = given === '/' ? ROOT : given
     this.#check('syncDirectory', path)
     const directory = this.directories.get(path)
     if (!directory) throw notFound(path)
