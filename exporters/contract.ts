@@ -4,18 +4,30 @@ import { parseGoDuration } from './durations.ts'
 
 export interface Exporter {
   readonly name: string
+  /** The upstream program whose place it takes; absent for what has none, or tells of itself. */
+  readonly program?: ProgramIdentity
   /**
    * Never rejects for what a collector could not read: that is told by the exporter's own metrics.
    * @param parameters of the URL, for exporters that choose by them (`collect[]`, `exclude[]`); others ignore them
+   * @param timeoutMs how long the caller waits, where it says so
    * @throws ParameterError for those that it cannot use
    */
-  collect(parameters?: URLSearchParams): Promise<readonly MetricFamily[]>
+  collect(parameters?: URLSearchParams, timeoutMs?: number): Promise<readonly MetricFamily[]>
   /**
    * One target named by the caller, for exporters that upstream serves at `/scrape?target=` or `/probe?target=`.
-   * @throws FlagError for parameters that it cannot use
+   * @throws ParameterError for parameters that it cannot use
    */
-  probe?(parameters: URLSearchParams): Promise<readonly MetricFamily[]>
+  probe?(parameters: URLSearchParams, timeoutMs?: number): Promise<readonly MetricFamily[]>
+  /** Reads the files that its flags name again; what it had stays when one is bad. @throws Error telling which */
+  reload?(): void
   close(): Promise<void>
+}
+
+export type ProgramIdentity = {
+  /** Of its own metrics: `mysqld_exporter` for `mysqld_exporter_build_info`. */
+  readonly namespace: string
+  readonly title: string
+  readonly about: string
 }
 
 /** Flags of the upstream exporter by their names without dashes (`path.procfs`, `collector.cpu.info`), as written. */

@@ -90,6 +90,11 @@ export function createHaproxyExporter({ net, disk, clock, log, flags }: HaproxyO
 
   return {
     name: 'haproxy',
+    program: {
+      namespace: 'haproxy_exporter',
+      title: 'HAProxy Exporter',
+      about: 'Prometheus Exporter for HAProxy servers',
+    },
     async collect() {
       const families = await scrape()
       return [

@@ -10,6 +10,7 @@ import {
   type Exporter,
   FlagError,
   type Flags,
+  ParameterError,
   refuseUnknownFlags,
   stringFlag,
 } from '../contract.ts'
@@ -81,14 +82,23 @@ export function createMemcachedExporter({ net, disk, clock, log, flags }: Memcac
 
   return {
     name: 'memcached',
+    program: {
+      namespace: 'memcached_exporter',
+      title: 'Memcached Exporter',
+      about: 'Prometheus Exporter for Memcached servers',
+    },
     async collect() {
       const families = await scrape(address)
       return pidFile === '' ? families : [...families, ...pidFileFamilies(disk, 'memcached', pidFile)]
     },
     async probe(parameters) {
       const target = parameters.get('target') ?? ''
-      if (target === '') throw new FlagError('target', "'target' parameter must be specified")
-      checkAddress(target, 'target')
+      if (target === '') throw new ParameterError("'target' parameter must be specified")
+      try {
+        checkAddress(target, 'target')
+      } catch (error) {
+        throw new ParameterError((error as Error).message)
+      }
       return scrape(target)
     },
     close: async () => {},

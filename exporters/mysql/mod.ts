@@ -11,12 +11,14 @@ import {
   FlagError,
   type Flags,
   integerFlag,
+  ParameterError,
   refuseUnknownFlags,
   stringFlag,
 } from '../contract.ts'
 import { type Collector, FamilyBuilder, type Query, type ServerInfo, toText } from './collector.ts'
 import { COLLECTORS, DEFAULT_ON } from './collectors.ts'
-import { type Credentials, parseMyCnf } from './my-cnf.ts'
+import type { Credentials } from './my-cnf.ts'
+import { addressOf, type Environment, readSections, tlsOf } from './servers.ts'
 
 export { type Query, type QueryResult, type ServerInfo, SqlError, type SqlValue } from './collector.ts'
 export { type Credentials, MyCnfError, parseMyCnf } from './my-cnf.ts'
@@ -31,6 +33,8 @@ export type MysqlTarget = {
   readonly tls: TlsOptions | null
   /** Set on the connection before anything is asked: a scrape must not wait for a metadata lock. */
   readonly sessionVariables: Readonly<Record<string, string>>
+  /** Of all that the connection is used for, from the first packet on. */
+  readonly timeoutMs: number
 }
 
 export interface MysqlConnection {
@@ -46,14 +50,17 @@ export type MysqlOptions = {
   readonly clock: Clock
   readonly log: Logger
   readonly flags: Flags
-  /** Upstream's MYSQLD_EXPORTER_PASSWORD. */
-  readonly password?: string
+  /** Of MYSQLD_EXPORTER_PASSWORD, and of what option files refer to. */
+  readonly environment: Environment
 }
 
 const FLAGS = [
   'config.my-cnf',
   'mysqld.address',
   'mysqld.username',
+  'mysqld.password-file',
+  'auth_module',
+  'timeout-offset',
   'tls.insecure-skip-verify',
   'exporter.lock_wait_timeout',
   'exporter.enable_lock_wait_timeout',
@@ -64,16 +71,23 @@ const FLAGS = [
   ]),
 ]
 
+/** Where nobody says how long a scrape may take. */
+const DEFAULT_TIMEOUT_MS = 10_000
+
 /** @throws FlagError for a flag it does not know or cannot use, or an option file that cannot be read */
 export function createMysqlExporter(options: MysqlOptions): Exporter {
-  const { connect, disk, clock, log, flags } = options
+  const { connect, disk, clock, log, flags, environment } = options
   refuseUnknownFlags(flags, FLAGS)
   const enabled = [...COLLECTORS.values()].filter(({ name }) =>
     booleanFlag(flags, `collect.${name}`, DEFAULT_ON.has(name)),
   )
-  const sections = readSections(options)
+  const ownModule = stringFlag(flags, 'auth_module', 'client')
+  const offsetMs = secondsFlag(flags, 'timeout-offset', 0.25) * 1000
   const sessionVariables = sessionVariablesOf(flags)
   const complained = new Map<string, string>()
+  let sections = readSections(disk, flags, environment)
+  let reload = { ok: true, atMs: clock.now() }
+  if (!sections.has(ownModule)) throw new FlagError('auth_module', unknownModule(ownModule))
 
   async function scrape(target: MysqlTarget, collectors: readonly Collector[]): Promise<MetricFamily[]> {
     const builder = new FamilyBuilder()
@@ -127,75 +141,103 @@ export function createMysqlExporter(options: MysqlOptions): Exporter {
     else log.error('Error from scraper', { scraper: collector, err: problem })
   }
 
-  function targetOf(credentials: Credentials): MysqlTarget {
+  function unknownModule(name: string): string {
+    return `unknown: "${name}"; known are ${[...sections.keys()].join(', ')}`
+  }
+
+  function targetOf(credentials: Credentials, timeoutMs: number): MysqlTarget {
     const { host, port, socket, user, password } = credentials
-    return { host, port, socket, user, password, tls: tlsOf(disk, credentials), sessionVariables }
+    const tls = tlsOf(disk, credentials)
+    return { host, port, socket, user, password, tls, sessionVariables, timeoutMs }
+  }
+
+  /** As upstream, which takes names that choose nothing as if there were none. */
+  function chosen(parameters: URLSearchParams | undefined): readonly Collector[] {
+    const wanted = parameters?.getAll('collect[]') ?? []
+    const some = enabled.filter(({ name }) => wanted.includes(name))
+    return some.length === 0 ? enabled : some
+  }
+
+  /** The offset is for the way back, unless it leaves nothing. */
+  const limit = (timeoutMs: number = DEFAULT_TIMEOUT_MS): number =>
+    timeoutMs > offsetMs ? timeoutMs - offsetMs : timeoutMs
+
+  async function scrapeSection(
+    { module, target }: { readonly module: string; readonly target: string },
+    parameters: URLSearchParams | undefined,
+    timeoutMs: number | undefined,
+  ): Promise<MetricFamily[]> {
+    const section = sections.get(module)
+    if (!section) throw new ParameterError(`Could not find config section [${module}]`)
+    const address = target === '' ? {} : probeAddress(target)
+    let credentials: MysqlTarget
+    try {
+      credentials = targetOf({ ...section, ...address }, limit(timeoutMs))
+    } catch (error) {
+      complain('connection', error)
+      return [up(0)]
+    }
+    return scrape(credentials, chosen(parameters))
   }
 
   return {
     name: 'mysql',
-    async collect() {
-      const own = sections.get('client')
-      if (!own) throw new FlagError('config.my-cnf', 'has no section [client]; only probes can be answered')
-      return scrape(targetOf(own), enabled)
+    program: { namespace: 'mysqld_exporter', title: 'MySQLd Exporter', about: 'Prometheus Exporter for MySQL servers' },
+    async collect(parameters, timeoutMs) {
+      const target = parameters?.get('target') ?? ''
+      const families = await scrapeSection({ module: ownModule, target }, parameters, timeoutMs)
+      return [...families, ...reloadFamilies(reload)]
     },
-    async probe(parameters) {
+    async probe(parameters, timeoutMs) {
       const target = parameters.get('target') ?? ''
-      if (target === '') throw new FlagError('target', 'is required')
+      if (target === '') throw new ParameterError('target is required')
       const module = parameters.get('auth_module') || 'client'
-      const section = sections.get(module)
-      if (!section)
-        throw new FlagError('auth_module', `unknown: "${module}"; known are ${[...sections.keys()].join(', ')}`)
-      const wanted = parameters.getAll('collect[]')
-      const collectors = wanted.length === 0 ? enabled : enabled.filter(({ name }) => wanted.includes(name))
-      return scrape(targetOf({ ...section, ...addressOf(target, 'target') }), collectors)
+      return scrapeSection({ module, target }, parameters, timeoutMs)
+    },
+    reload() {
+      try {
+        const next = readSections(disk, flags, environment)
+        if (!next.has(ownModule)) throw new FlagError('auth_module', unknownModule(ownModule))
+        sections = next
+        reload = { ok: true, atMs: clock.now() }
+      } catch (error) {
+        reload = { ...reload, ok: false }
+        throw error
+      }
     },
     close: async () => {},
   }
 }
 
-function readSections({ disk, flags, password }: MysqlOptions): ReadonlyMap<string, Credentials> {
-  const file = stringFlag(flags, 'config.my-cnf', '')
-  const skipVerify = booleanFlag(flags, 'tls.insecure-skip-verify', false)
-  if (file !== '') {
-    try {
-      const sections = parseMyCnf(disk.readText(file), file)
-      return new Map(
-        [...sections].map(([name, one]) => [name, { ...one, sslSkipVerify: one.sslSkipVerify || skipVerify }] as const),
-      )
-    } catch (error) {
-      throw new FlagError('config.my-cnf', (error as Error).message)
-    }
+/** @throws ParameterError */
+function probeAddress(target: string): Pick<Credentials, 'host' | 'port' | 'socket'> {
+  try {
+    return addressOf(target, 'target')
+  } catch (error) {
+    throw new ParameterError(`failed to parse target: ${(error as Error).message}`)
   }
-  const client: Credentials = {
-    user: stringFlag(flags, 'mysqld.username', ''),
-    password: password ?? '',
-    sslCa: '',
-    sslCert: '',
-    sslKey: '',
-    sslSkipVerify: skipVerify,
-    ...addressOf(stringFlag(flags, 'mysqld.address', 'localhost:3306'), 'mysqld.address'),
-  }
-  return new Map([['client', client]])
 }
 
-/** `host:port`, `[::1]:3306`, or `unix:///path`. */
-function addressOf(text: string, flag: string): Pick<Credentials, 'host' | 'port' | 'socket'> {
-  const socket = /^unix:(?:\/\/)?(\/.+)$/.exec(text)
-  if (socket) return { host: 'localhost', port: 3306, socket: socket[1]! }
-  const match = /^(\[[^\]]+\]|[^:/]+)(?::(\d{1,5}))?$/.exec(text)
-  if (!match) throw new FlagError(flag, `must be HOST:PORT or unix:///PATH, got "${text}"`)
-  return { host: match[1]!.replace(/^\[|\]$/g, ''), port: Number(match[2] ?? 3306), socket: '' }
+function reloadFamilies({ ok, atMs }: { readonly ok: boolean; readonly atMs: number }): MetricFamily[] {
+  const one = (value: number): Metric[] => [{ labels: [], value }]
+  return [
+    gauge(
+      'mysqld_exporter_config_last_reload_successful',
+      'Mysqld exporter config loaded successfully.',
+      one(Number(ok)),
+    ),
+    gauge(
+      'mysqld_exporter_config_last_reload_success_timestamp_seconds',
+      'Timestamp of the last successful configuration reload.',
+      one(atMs / 1000),
+    ),
+  ]
 }
 
-function tlsOf(disk: Disk, { sslCa, sslCert, sslKey, sslSkipVerify }: Credentials): TlsOptions | null {
-  if (sslCa === '' && sslCert === '' && sslKey === '' && !sslSkipVerify) return null
-  return {
-    ...(sslCa === '' ? {} : { ca: disk.readText(sslCa) }),
-    ...(sslCert === '' ? {} : { cert: disk.readText(sslCert) }),
-    ...(sslKey === '' ? {} : { key: disk.readText(sslKey) }),
-    insecureSkipVerify: sslSkipVerify,
-  }
+function secondsFlag(flags: Flags, name: string, fallback: number): number {
+  const text = stringFlag(flags, name, String(fallback))
+  if (!/^\d+(?:\.\d+)?$/.test(text)) throw new FlagError(name, `must be seconds, got "${text}"`)
+  return Number(text)
 }
 
 function sessionVariablesOf(flags: Flags): Record<string, string> {

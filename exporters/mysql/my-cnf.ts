@@ -1,6 +1,6 @@
 /**
- * Credentials from an option file of MySQL's clients. `[client]` is used where nothing else is asked for,
- * `[client.NAME]` is an `auth_module` and takes what it does not say itself from `[client]`.
+ * Credentials from an option file of MySQL's clients. `[client]` is used where nothing else is asked for, every other
+ * section is an `auth_module`; `[client.NAME]` takes what it does not say itself from `[client]`.
  * Semantics: mysqld_exporter config/config.go (v0.20); go-ini for child sections.
  */
 export type Credentials = {
@@ -26,11 +26,24 @@ export class MyCnfError extends Error {
   }
 }
 
-const SECTION = /^client(?:\.[\w.-]+)?$/
+export type MyCnfOptions = {
+  /** For messages. */
+  readonly file: string
+  /** What `[client]` does not say itself. */
+  readonly defaults?: Partial<Credentials>
+  /** `$NAME` and `${NAME}` in values stand for its variables. */
+  readonly environment?: Readonly<Record<string, string | undefined>>
+}
 
-/** Sections that are not a client's are left out. @throws MyCnfError */
-export function parseMyCnf(text: string, file: string): ReadonlyMap<string, Credentials> {
-  const sections = new Map<string, Map<string, string>>()
+/**
+ * Sections that name no user, such as `[mysqld]`, are nobody's credentials and are left out.
+ * @throws MyCnfError
+ */
+export function parseMyCnf(
+  text: string,
+  { file, defaults = {}, environment = {} }: MyCnfOptions,
+): ReadonlyMap<string, Credentials> {
+  const sections = new Map<string, Map<string, string>>([['client', new Map()]])
   let current: Map<string, string> | null = null
   text.split('\n').forEach((raw, i) => {
     const line = raw.trim()
@@ -38,17 +51,54 @@ export function parseMyCnf(text: string, file: string): ReadonlyMap<string, Cred
     const section = /^\[(.+)\]$/.exec(line)
     if (section) {
       const name = section[1]!.trim()
-      current = SECTION.test(name) ? new Map() : null
-      if (current) sections.set(name, current)
+      current = sections.get(name) ?? new Map()
+      sections.set(name, current)
       return
     }
     if (line.startsWith('[')) throw new MyCnfError(file, i + 1, `"${line}" does not end with ]`)
     const at = line.indexOf('=')
     const key = (at < 0 ? line : line.slice(0, at)).trim().replaceAll('_', '-')
-    current?.set(key, at < 0 ? 'true' : unquote(line.slice(at + 1).trim()))
+    const value = at < 0 ? 'true' : expand(unquote(line.slice(at + 1).trim()), environment)
+    current?.set(key, value)
   })
-  const base = sections.get('client') ?? new Map<string, string>()
-  return new Map([...sections].map(([name, own]) => [name, credentialsOf(new Map([...base, ...own]), file)] as const))
+  for (const [name, value] of Object.entries(defaults)) {
+    const key = KEYS[name as keyof Credentials]
+    const client = sections.get('client')!
+    if (value !== '' && !client.has(key)) client.set(key, String(value))
+  }
+  const out = new Map<string, Credentials>()
+  for (const name of sections.keys()) {
+    const values = inherited(sections, name)
+    if (values.has('user') || name === 'client') out.set(name, credentialsOf(values, file))
+  }
+  return out
+}
+
+const KEYS: Readonly<Record<keyof Credentials, string>> = {
+  user: 'user',
+  password: 'password',
+  host: 'host',
+  port: 'port',
+  socket: 'socket',
+  sslCa: 'ssl-ca',
+  sslCert: 'ssl-cert',
+  sslKey: 'ssl-key',
+  sslSkipVerify: 'ssl-skip-verify',
+}
+
+/** `a.b.c` takes from `a.b` what it does not say itself, and that from `a`. */
+function inherited(
+  sections: ReadonlyMap<string, ReadonlyMap<string, string>>,
+  name: string,
+): ReadonlyMap<string, string> {
+  const dot = name.lastIndexOf('.')
+  const own = sections.get(name) ?? []
+  return dot < 0 ? new Map(own) : new Map([...inherited(sections, name.slice(0, dot)), ...own])
+}
+
+/** As Go's os.ExpandEnv: variables that are not set are empty. */
+function expand(text: string, environment: Readonly<Record<string, string | undefined>>): string {
+  return text.replace(/\$(?:\{(\w+)\}|([A-Za-z_]\w*))/g, (_, braced, bare) => environment[braced ?? bare] ?? '')
 }
 
 function credentialsOf(values: ReadonlyMap<string, string>, file: string): Credentials {
@@ -56,6 +106,8 @@ function credentialsOf(values: ReadonlyMap<string, string>, file: string): Crede
   const port = get('port') === '' ? 3306 : Number(get('port'))
   if (!Number.isInteger(port) || port < 1 || port > 65_535)
     throw new MyCnfError(file, 0, `port must be from 1 to 65535, got "${get('port')}"`)
+  // Upstream's spelling of the second is part of its interface.
+  const skipVerify = get('ssl-skip-verify') || get('ssl-skip-verfication')
   return {
     user: get('user'),
     password: get('password'),
@@ -65,7 +117,7 @@ function credentialsOf(values: ReadonlyMap<string, string>, file: string): Crede
     sslCa: get('ssl-ca'),
     sslCert: get('ssl-cert'),
     sslKey: get('ssl-key'),
-    sslSkipVerify: ['true', '1', 'on', 'yes'].includes(get('ssl-skip-verify').toLowerCase()),
+    sslSkipVerify: ['true', '1', 'on', 'yes'].includes(skipVerify.toLowerCase()),
   }
 }
 

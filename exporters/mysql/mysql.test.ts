@@ -96,7 +96,7 @@ for (const [text, value] of [
 test('an option file: sections inherit from [client], quotes and comments', () => {
   const sections = parseMyCnf(
     `[mysqld]\nport = x\n[client]\nuser = exporter\npassword = "a#b" # not part\nssl_ca=/ca.pem\n; note\n[client.eu]\nhost = db.eu\nport=3307 # eu\nssl-skip-verify = true\n`,
-    'my.cnf',
+    { file: 'my.cnf' },
   )
   assert.deepEqual([...sections.keys()], ['client', 'client.eu'])
   assert.equal(sections.get('client')!.password, 'a#b')
@@ -112,7 +112,7 @@ test('an option file: sections inherit from [client], quotes and comments', () =
     sslSkipVerify: true,
   })
   assert.throws(
-    () => parseMyCnf('[client\n', 'my.cnf'),
+    () => parseMyCnf('[client\n', { file: 'my.cnf' }),
     /Cannot read my.cnf at line 1: "\[client" does not end with \]/,
   )
 })
@@ -137,7 +137,7 @@ function exporterWith({
     clock: systemClock,
     log: createLogger({ level: 'error', format: 'logfmt', now: () => 0, write: (line) => lines.push(line) }),
     flags,
-    password: 'secret',
+    environment: { MYSQLD_EXPORTER_PASSWORD: 'secret', WHO: 'carol' },
     async connect(target) {
       targets.push(target)
       if (down) throw new Error('connect ECONNREFUSED')
@@ -192,9 +192,9 @@ test('a scrape: default collectors, their success, session variables, the connec
 
 test('a server that is down: mysql_up 0', async () => {
   const { exporter, lines } = exporterWith({ down: true })
-  assert.equal(
+  assert.match(
     formatExposition(await exporter.collect()),
-    '# HELP mysql_up Whether the MySQL server is up.\n# TYPE mysql_up gauge\nmysql_up 0\n',
+    /^# HELP mysql_up Whether the MySQL server is up.\n# TYPE mysql_up gauge\nmysql_up 0\n# HELP mysqld_exporter_config/,
   )
   assert.match(lines[0]!, /connect ECONNREFUSED/)
 })
@@ -211,8 +211,48 @@ test('a probe: target, auth_module, collect[]', async () => {
   assert.deepEqual([targets[0]!.host, targets[0]!.port, targets[0]!.user], ['::1', 3310, 'c'])
   await probe('target=unix:///run/mysqld.sock')
   assert.equal(targets[1]!.socket, '/run/mysqld.sock')
-  await assert.rejects(probe(''), /Flag target: is required/)
-  await assert.rejects(probe('target=a&auth_module=x'), /auth_module: unknown: "x"; known are client, client.eu/)
+  await assert.rejects(probe(''), { name: 'ParameterError', message: 'target is required' })
+  await assert.rejects(probe('target=a&auth_module=x'), /^ParameterError: Could not find config section \[x\]$/)
+  await assert.rejects(probe('target=a:b:c'), /^ParameterError: failed to parse target/)
+  const all = formatExposition(await probe('target=a&collect[]=nothing_of_this_name'))
+  assert.equal(all.match(/collector_success\{/g)!.length, DEFAULT_ON.size)
+})
+
+test('flags fill what the option file leaves out, and its values may refer to the environment', async () => {
+  const file = path.join(temporary, 'partial.cnf')
+  fs.writeFileSync(file, '[client]\nuser = ${WHO}\n[other]\nuser=dave\npassword=own\n')
+  const flags = { 'config.my-cnf': file, 'mysqld.address': 'db:3307', 'timeout-offset': '0.5' }
+  const { exporter, targets } = exporterWith({ answers: VERSION, flags })
+  await exporter.collect(undefined, 3000)
+  await exporter.collect(new URLSearchParams('target=db9:1'), 400)
+  await exporter.probe!(new URLSearchParams('target=db2:1&auth_module=other'))
+  assert.deepEqual(
+    targets.map(({ host, port, user, password, timeoutMs }) => [host, port, user, password, timeoutMs]),
+    [
+      ['db', 3307, 'carol', 'secret', 2500],
+      ['db9', 1, 'carol', 'secret', 400],
+      ['db2', 1, 'dave', 'own', 9500],
+    ],
+  )
+})
+
+test('a target of its own takes its section, and a reload reads the file again', async () => {
+  const file = path.join(temporary, 'reload.cnf')
+  fs.writeFileSync(file, '[client]\nuser=a\n[client.eu]\nuser=b\n')
+  const flags = { 'config.my-cnf': file, auth_module: 'client.eu' }
+  const { exporter, targets } = exporterWith({ answers: VERSION, flags })
+  await exporter.collect()
+  fs.writeFileSync(file, '[client]\nuser=a\n[client.eu]\nuser=c\n')
+  exporter.reload!()
+  await exporter.collect()
+  fs.writeFileSync(file, '[client]\nuser=a\n')
+  assert.throws(() => exporter.reload!(), /auth_module: unknown: "client.eu"/)
+  const page = formatExposition(await exporter.collect())
+  assert.match(page, /\nmysqld_exporter_config_last_reload_successful 0\n/)
+  assert.deepEqual(
+    targets.map(({ user }) => user),
+    ['b', 'c', 'c'],
+  )
 })
 
 test('collectors that the version does not have are left out', async () => {

@@ -148,12 +148,12 @@ function runScenario(one: Scenario): void {
   const mapper = mapperOf(one.config ?? '', false)!
   const registry = new Registry({ maxSeries: 1000 })
   const counters = newStatsdCounters()
-  const handle = (event: StatsdEvent): void => handleEvent(event, { mapper, registry, counters }, 0)
+  const handle = (event: StatsdEvent): void => void handleEvent(event, { mapper, registry, counters }, 0)
   for (const { type, labels, ...event } of one.events ?? [])
     handle({ relative: false, ...event, kind: type, labels: new Map(Object.entries(labels)), times: 1 })
   if (one.packetBase64 !== undefined)
     decodeLines(bytesOf(one.packetBase64), counters, (line) => parseLine(line, stylesOf(ALL_STYLES), counters, handle))
-  const families = [...registry.families(0), ...selfFamilies(counters, mapper, registry)]
+  const families = [...registry.families(0), ...selfFamilies({ counters, mapper, registry, relay: null, drops: 0 })]
   for (const { name, labels, value } of [...(one.expect ?? []), ...(one.expectValues ?? [])])
     expectEqual({ [name]: valueOfSeries(families, name, labels) }, { [name]: value })
   for (const { name, labels } of one.expectSeries ?? [])

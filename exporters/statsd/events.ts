@@ -5,6 +5,7 @@
 import type { StatsdEvent } from './event.ts'
 import type { Mapper, MapResult } from './mapper.ts'
 import type { Registry, Series, SeriesType } from './registry.ts'
+import type { Route } from './routes.ts'
 import { countConflict, increment, type StatsdCounters } from './self-metrics.ts'
 import { escapeMetricName } from './tags.ts'
 
@@ -16,16 +17,23 @@ export type EventContext = {
   readonly counters: StatsdCounters
 }
 
-/** What cannot become a sample is counted and dropped. @param nowMs monotonic */
-export function handleEvent(event: StatsdEvent, { mapper, registry, counters }: EventContext, nowMs: number): void {
+/** What an event changed, for those that want to know how the next like it goes. */
+export type EventOutcome = { readonly series: Series; readonly scale: number; readonly isMapped: boolean }
+
+/** What cannot become a sample is counted and dropped: null. @param nowMs monotonic */
+export function handleEvent(
+  event: StatsdEvent,
+  { mapper, registry, counters }: EventContext,
+  nowMs: number,
+): EventOutcome | null {
   const found = mapper.find(event.name, event.kind)
   if (found?.mapping.action === 'drop') {
     increment(counters.actions, 'drop')
-    return
+    return null
   }
   if (found?.name === '') {
     increment(counters.errors, 'empty_metric_name')
-    return
+    return null
   }
   if (found) increment(counters.actions, 'map')
   else counters.unmapped++
@@ -33,7 +41,7 @@ export function handleEvent(event: StatsdEvent, { mapper, registry, counters }: 
   const value = event.value * (found?.mapping.scale ?? 1)
   if (event.kind === 'counter' && value < 0) {
     increment(counters.errors, 'illegal_negative_counter')
-    return
+    return null
   }
   const { defaults } = mapper.config
   const name = escapeMetricName(found?.name ?? event.name)
@@ -51,15 +59,41 @@ export function handleEvent(event: StatsdEvent, { mapper, registry, counters }: 
   )
   if (series === 'full') {
     increment(counters.errors, 'too_many_series')
-    return
+    return null
   }
   if (series === 'conflict') {
     countConflict(counters, event.kind, name)
-    return
+    return null
   }
   apply(series, event, value, nowMs)
   // One for each of upstream's.
   counters.events.set(event.kind, (counters.events.get(event.kind) ?? 0) + event.times)
+  return { series, scale: found?.mapping.scale ?? 1, isMapped: found !== null }
+}
+
+/** An event like one before, whose way is known; its value is not negative. False: the series is no more. */
+export function handleRouted(
+  { series, kind, rate, divisor, scale, times, hasTags, isMapped }: Route,
+  number: number,
+  { mapper, counters }: EventContext,
+  nowMs: number,
+): boolean {
+  if (series.ttlMs > 0 && series.lastMs + series.ttlMs < nowMs) return false
+  series.lastMs = nowMs
+  counters.samples++
+  if (hasTags) counters.tags++
+  mapper.countHit()
+  if (isMapped) increment(counters.actions, 'map')
+  else counters.unmapped++
+  let value = rate === 1 ? number : number / rate
+  if (divisor !== 1) value /= divisor
+  value *= scale
+  if (series.summary) series.summary.observe(value, times, nowMs)
+  else if (series.histogram) series.histogram.observe(value, times)
+  else if (kind === 'counter') series.value += value
+  else series.value = value
+  counters.events.set(kind, (counters.events.get(kind) ?? 0) + times)
+  return true
 }
 
 function apply(series: Series, { kind, relative, times }: StatsdEvent, value: number, nowMs: number): void {

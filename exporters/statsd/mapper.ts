@@ -61,6 +61,13 @@ export class Mapper {
     return this.#cache.size
   }
 
+  /** A lookup that the caller has answered from what it remembers. */
+  countHit(): void {
+    if (this.#compiled.length === 0) return
+    this.cacheGets++
+    if (this.#cacheSize > 0) this.cacheHits++
+  }
+
   /** null: no mapping is for it. */
   find(name: string, kind: EventKind): MapResult | null {
     if (this.#compiled.length === 0) return null

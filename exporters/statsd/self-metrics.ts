@@ -3,11 +3,14 @@ import { counter, gauge, type Metric, type MetricFamily } from '../../protocol/e
 import { type EventKind, type LineCounters, newLineCounters } from './event.ts'
 import type { Mapper } from './mapper.ts'
 import type { Registry } from './registry.ts'
+import type { Relay } from './relay.ts'
 
 export type EventError = 'empty_metric_name' | 'illegal_negative_counter' | 'too_many_series'
 
 export type StatsdCounters = LineCounters & {
   udpPackets: number
+  /** Batches of what was received together. */
+  flushes: number
   unixgramPackets: number
   tcpConnections: number
   tcpErrors: number
@@ -27,6 +30,7 @@ export function newStatsdCounters(): StatsdCounters {
   return {
     ...newLineCounters(),
     udpPackets: 0,
+    flushes: 0,
     unixgramPackets: 0,
     tcpConnections: 0,
     tcpErrors: 0,
@@ -49,7 +53,16 @@ export function countConflict({ conflicts }: StatsdCounters, kind: EventKind, na
   increment(conflicts, conflicts.has(key) || conflicts.size < MAX_CONFLICT_NAMES ? key : `${kind}\n`)
 }
 
-export function selfFamilies(counters: StatsdCounters, mapper: Mapper, registry: Registry): MetricFamily[] {
+export type SelfSources = {
+  readonly counters: StatsdCounters
+  readonly mapper: Mapper
+  readonly registry: Registry
+  readonly relay: Relay | null
+  /** Packets that the kernel dropped. */
+  readonly drops: number
+}
+
+export function selfFamilies({ counters, mapper, registry, relay, drops }: SelfSources): MetricFamily[] {
   const one = (value: number): Metric[] => [{ labels: [], value }]
   const by = (label: string, counts: ReadonlyMap<string, number>): Metric[] =>
     [...counts].map(([key, value]) => ({ labels: [label, key], value }))
@@ -65,6 +78,18 @@ export function selfFamilies(counters: StatsdCounters, mapper: Mapper, registry:
       'The total number of StatsD packets received over UDP.',
       one(counters.udpPackets),
     ),
+    // Upstream counts what did not fit into its queue; ours is the kernel's.
+    counter(
+      'statsd_exporter_udp_packet_drops_total',
+      'The total number of dropped StatsD packets which received over UDP.',
+      one(drops),
+    ),
+    counter(
+      'statsd_exporter_event_queue_flushed_total',
+      'Number of times events were flushed to exporter',
+      one(counters.flushes),
+    ),
+    ...(relay === null ? [] : relayFamilies(relay)),
     counter(
       'statsd_exporter_tcp_connections_total',
       'The total number of TCP connections handled.',
@@ -134,5 +159,18 @@ export function selfFamilies(counters: StatsdCounters, mapper: Mapper, registry:
     ),
     counter('statsd_metric_mapper_cache_gets_total', 'The count of total metric cache gets.', one(mapper.cacheGets)),
     counter('statsd_metric_mapper_cache_hits_total', 'The count of total metric cache hits.', one(mapper.cacheHits)),
+  ]
+}
+
+function relayFamilies({ target, packets, longLines, lines }: Relay): MetricFamily[] {
+  const of = (value: number): Metric[] => [{ labels: ['target', target], value }]
+  return [
+    counter('statsd_exporter_relay_packets_total', 'The number of StatsD packets relayed.', of(packets)),
+    counter('statsd_exporter_relay_long_lines_total', 'The number lines that were too long to relay.', of(longLines)),
+    counter(
+      'statsd_exporter_relay_lines_relayed_total',
+      'The number of lines that were buffered to be relayed.',
+      of(lines),
+    ),
   ]
 }
