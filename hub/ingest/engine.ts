@@ -250,6 +250,7 @@ export class IngestEngine {
 
   #forgetDead(): string[] {
     const isLive = (ref: SeriesRef): boolean => this.#head.isLive(ref)
+    this.#remote.forgetDead(isLive)
     // The next batch that needs them asks for the keyframe, which defines them again.
     for (const agent of this.#batches.agents.values())
       for (const epoch of agent.epochs.values()) if (epoch.dictionary.refuseDead(isLive) > 0) epoch.forgetDictionary()

@@ -37,6 +37,11 @@ export interface WriteColumns {
   readonly histograms: readonly SeriesHistogram[]
   readonly exemplars: readonly SeriesExemplar[]
   readonly metadata: readonly FamilyMetadata[]
+  /**
+   * Two words a series, by which its labels are known again: equal for equal bytes, two zeros where there is none.
+   * Absent for messages whose labels are no bytes of their own.
+   */
+  readonly labelHashes?: Uint32Array
   /** Whether a series that is refused makes the answer an error (2.0), or is only counted (1.0). */
   readonly isStrict: boolean
   labels(series: number): LabelsResult

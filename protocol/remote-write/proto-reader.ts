@@ -10,7 +10,7 @@ export class ProtoReader {
   at = 0
   end: number
   readonly bytes: Uint8Array
-  private readonly view: DataView
+  readonly view: DataView
   /** Halves of the last varint, each an unsigned 32-bit number. */
   low = 0
   high = 0
