@@ -11,6 +11,8 @@ export {
   NOTHING_HIDDEN,
   type Tombstone,
 } from './hiding.ts'
+export { decodeIndex } from './index-format.ts'
+export { BlockIndex } from './index-reader.ts'
 export { mergeReaders } from './merge-readers.ts'
 export { type OpenBlockOptions, openBlock } from './open-block.ts'
 export {
