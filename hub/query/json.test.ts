@@ -170,7 +170,27 @@ test('strings of any length and script survive', () => {
 })
 
 test('points of steps are written as single points are', () => {
-  const values = [0, -0, 1, 9, 10, 999_999_999, 1e9, 1.5, -7, 1e21, 5e-324, Number.NaN, Infinity, -Infinity, 123_456.75]
+  const values = [
+    0,
+    -0,
+    1,
+    9,
+    10,
+    999_999_999,
+    1e9,
+    1_000_000_007,
+    999_999_999_999_999,
+    1e15,
+    8_234_567_890.5,
+    1.5,
+    -7,
+    1e21,
+    5e-324,
+    Number.NaN,
+    Infinity,
+    -Infinity,
+    123_456.75,
+  ]
   const startMs = 1_700_000_000_250
   const times = stepTimes(startMs, 500, values.length)
   const steps = new JsonWriter()

@@ -17,8 +17,13 @@ const OPEN = 0x5b
 const CLOSE = 0x5d
 const QUOTE = 0x22
 const ZERO = 0x30
+const BACKSLASH = 0x5c
+/** Most labels are short and plain: a loop beats two calls of the runtime. */
+const SHORT_TEXT = 64
 /** Integers below have at most nine digits. */
 const SMALL = 1e9
+/** Integers below are exact, and have at most 15 digits. */
+const LARGE = 1e15
 /** More than brackets, quotes, commas and a float take. */
 const POINT_BYTES = 64
 
@@ -56,6 +61,23 @@ export class JsonWriter {
   }
 
   string(text: string): this {
+    if (text.length < SHORT_TEXT) {
+      if (this.#length + text.length + 2 > this.#bytes.length) this.#grow(text.length + 2)
+      const bytes = this.#bytes
+      let at = this.#length
+      bytes[at++] = QUOTE
+      let i = 0
+      for (; i < text.length; i++) {
+        const code = text.charCodeAt(i)
+        if (code < 0x20 || code > 0x7e || code === QUOTE || code === BACKSLASH) break
+        bytes[at++] = code
+      }
+      if (i === text.length) {
+        bytes[at++] = QUOTE
+        this.#length = at
+        return this
+      }
+    }
     // What was no UTF-8 came in as lone surrogates.
     return this.raw(JSON.stringify(text.toWellFormed()))
   }
@@ -100,8 +122,13 @@ export class JsonWriter {
     for (let i = from; i < until; i++) out[at++] = times[i]!
     out[at++] = COMMA
     out[at++] = QUOTE
-    if (value >= 0 && value < SMALL && Math.floor(value) === value && !Object.is(value, -0)) {
-      at = writeInteger(out, at, value)
+    if (value >= 0 && value < LARGE && Math.floor(value) === value && !Object.is(value, -0)) {
+      if (value < SMALL) at = writeInteger(out, at, value)
+      else {
+        // Both halves are exact, as all whole numbers below 2^53 are.
+        const high = Math.floor(value / SMALL)
+        at = writeNineDigits(out, writeInteger(out, at, high), value - high * SMALL)
+      }
     } else {
       const text = formatJsonFloat(value)
       for (let i = 0; i < text.length; i++) out[at++] = text.charCodeAt(i)
@@ -163,6 +190,16 @@ function writeInteger(out: Uint8Array, at: number, value: number): number {
     rest = next
   }
   return at + digits
+}
+
+function writeNineDigits(out: Uint8Array, at: number, value: number): number {
+  let rest = value
+  for (let i = at + 8; i >= at; i--) {
+    const next = Math.floor(rest / 10)
+    out[i] = ZERO + rest - next * 10
+    rest = next
+  }
+  return at + 9
 }
 
 /** Whole milliseconds; a bigint where a number would not hold them exactly. */
