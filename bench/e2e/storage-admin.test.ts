@@ -1,0 +1,229 @@
+/** Administration of storage over HTTP: deleting, cleaning, snapshots; beside Prometheus where the answers are its own. */
+import assert from 'node:assert/strict'
+import fs from 'node:fs'
+import path from 'node:path'
+import { test } from 'node:test'
+import { labelsFrom } from '../../protocol/labels/mod.ts'
+import { encodeWriteRequest, snappyCompress } from '../../protocol/remote-write/mod.ts'
+import { peer } from '../peers/peers.ts'
+import { freePort, HttpProgram, type Hub, lacks, query, until, withWorld } from './world.ts'
+
+const FLAGS = ['--web.enable-remote-write-receiver', '--web.enable-admin-api', '--storage.tsdb.min-block-duration=2s']
+
+type Server = { readonly url: string }
+type Answer = { readonly status: number; readonly text: string }
+
+async function admin(server: Server, call: string, method = 'POST'): Promise<Answer> {
+  const response = await fetch(`${server.url}/api/v1/admin/tsdb/${call}`, { method })
+  return { status: response.status, text: await response.text() }
+}
+
+async function write(server: Server, name: string, times: readonly number[]): Promise<void> {
+  const series = ['a', 'b'].map((i) => ({
+    labels: labelsFrom({ __name__: name, i }),
+    timestamps: times,
+    values: Float64Array.from(times, (time) => time % 1000),
+  }))
+  const body = snappyCompress(encodeWriteRequest(series)) as Uint8Array<ArrayBuffer>
+  assert.equal((await fetch(`${server.url}/api/v1/write`, { method: 'POST', body })).status, 204)
+}
+
+/** Times of the stored samples by series, relative to `start`. */
+async function stored(server: Server, name: string, start: number): Promise<Record<string, number[]>> {
+  const rows = (await query(server, `${name}[1h]`)) as unknown as {
+    metric: Record<string, string>
+    values: [number, string][]
+  }[]
+  return Object.fromEntries(
+    rows
+      .map(({ metric, values }) => [metric['i']!, values.map(([at]) => Math.round(at * 1000) - start)] as const)
+      .sort(([a], [b]) => (a < b ? -1 : 1)),
+  )
+}
+
+const span = (from: number, to: number, step: number): number[] =>
+  Array.from({ length: Math.ceil((to - from) / step) }, (_, i) => from + i * step)
+
+const seconds = (ms: number): string => (ms / 1000).toFixed(3)
+
+type Block = { readonly ulid: string; readonly minTime: number; readonly stats: { readonly numSamples: number } }
+
+async function blocksOf(hub: Server): Promise<Block[]> {
+  const answer = (await (await fetch(`${hub.url}/api/v1/status/tsdb/blocks`)).json()) as { data: { blocks: Block[] } }
+  return answer.data.blocks
+}
+
+const hasTombstones = (hub: Hub): boolean =>
+  fs.readFileSync(path.join(hub.dataFolder, 'tombstones.json'), 'utf8').includes('"matchers"')
+
+test('calls are refused, and answered, as Prometheus does', { skip: lacks('prometheus') }, () =>
+  withWorld(async (world) => {
+    const disabled = await world.startHub({ flags: [] })
+    const hub = await world.startHub({ flags: FLAGS })
+    const found = peer('prometheus')
+    assert.ok(found.path !== null)
+    const port = await freePort()
+    const prometheus = new HttpProgram(
+      {
+        name: 'prometheus',
+        file: found.path,
+        args: [
+          `--config.file=${world.file('prometheus/p.yml', 'global: {}')}`,
+          `--storage.tsdb.path=${world.file('prometheus/data')}`,
+          `--web.listen-address=127.0.0.1:${port}`,
+          '--web.enable-admin-api',
+          '--web.enable-remote-write-receiver',
+        ],
+        env: world.env(),
+        cwd: world.folder,
+      },
+      { port, folder: world.folder, readyPath: '/-/ready' },
+    )
+    world.onClose(async () => void (await prometheus.stop()))
+    await prometheus.restart()
+    for (const server of [hub, prometheus]) await write(server, 'kept', [Date.now()])
+    for (const call of [
+      'delete_series',
+      'delete_series?match[]=up{',
+      'delete_series?match[]={}',
+      'delete_series?match[]=up&start=x',
+      'delete_series?match[]=up&end=x',
+      'delete_series?match[]=up&start=5&end=1',
+      'delete_series?match[]=up',
+      'delete_series?match[]=nothing&match[]=none',
+      'clean_tombstones',
+      'snapshot?skip_head=maybe',
+    ])
+      for (const method of ['POST', 'PUT'])
+        assert.deepEqual(await admin(hub, call, method), await admin(prometheus, call, method), `${method} ${call}`)
+    for (const call of ['delete_series?match[]=up', 'clean_tombstones', 'snapshot']) {
+      const { status, text } = await admin(disabled, call)
+      assert.equal(status, 503)
+      assert.deepEqual(JSON.parse(text), { status: 'error', errorType: 'unavailable', error: 'admin APIs disabled' })
+      assert.equal((await admin(hub, call, 'GET')).status, (await admin(prometheus, call, 'GET')).status)
+    }
+    const names = await Promise.all([hub, prometheus].map((server) => admin(server, 'snapshot?skip_head=false')))
+    for (const { status, text } of names) {
+      assert.equal(status, 200)
+      const answer = JSON.parse(text) as { status: string; data: { name: string } }
+      assert.deepEqual(Object.keys(answer), ['status', 'data'])
+      assert.match(answer.data.name, /^\d{8}T\d{6}Z-[0-9a-f]{16}$/)
+    }
+  }),
+)
+
+test('what is deleted is gone at once, after a kill, after merges and after cleaning; the rest and the new stay', () =>
+  withWorld(async (world) => {
+    const hub = await world.startHub({ flags: FLAGS })
+    const start = 2000 * Math.floor((Date.now() - 30_000) / 2000)
+    const all = span(0, 20_000, 250)
+    await write(
+      hub,
+      'm',
+      all.map((time) => start + time),
+    )
+    await until('blocks are cut', async () => (await blocksOf(hub)).length >= 5)
+    // Into blocks and head alike.
+    const late = span(100, 20_000, 1000)
+    await write(
+      hub,
+      'm',
+      late.map((time) => start + time),
+    )
+    const everything = [...all, ...late].sort((a, b) => a - b)
+    assert.deepEqual(await stored(hub, 'm', start), { a: everything, b: everything })
+
+    const call = `delete_series?match[]=m{i="a"}&start=${seconds(start + 3000)}&end=${seconds(start + 9100)}`
+    assert.deepEqual(await admin(hub, call), { status: 204, text: '' })
+    const expected = { a: everything.filter((time) => time < 3000 || time > 9100), b: everything }
+    assert.deepEqual(await stored(hub, 'm', start), expected)
+    await hub.kill()
+    assert.ok(hasTombstones(hub), 'it is on disk when it is answered')
+    await hub.restart()
+    assert.deepEqual(await stored(hub, 'm', start), expected)
+
+    const series = async (from: number, to: number): Promise<number> => {
+      const url = `${hub.url}/api/v1/series?match[]=m&start=${seconds(start + from)}&end=${seconds(start + to)}`
+      return ((await (await fetch(url)).json()) as { data: unknown[] }).data.length
+    }
+    assert.equal(await series(4000, 6000), 1)
+    assert.equal(await series(0, 20_000), 2)
+
+    assert.equal((await admin(hub, 'clean_tombstones')).status, 204)
+    assert.deepEqual(await stored(hub, 'm', start), expected)
+    await until('head and blocks have let go of what was deleted, and the deletion is forgotten', async () => {
+      await write(hub, 'other', [Date.now()])
+      return !hasTombstones(hub)
+    })
+    assert.deepEqual(await stored(hub, 'm', start), expected)
+    const old = (await blocksOf(hub)).filter(({ minTime }) => minTime < start + 20_000)
+    assert.equal(
+      old.reduce((sum, { stats }) => sum + stats.numSamples, 0),
+      expected.a.length + expected.b.length,
+    )
+    // What is stored again afterwards is there again.
+    await write(hub, 'm', [start + 4000])
+    const again = { ...expected, a: [...expected.a, 4000].sort((x, y) => x - y) }
+    assert.deepEqual(await stored(hub, 'm', start), again)
+
+    // A whole series, at any time, up to now: what comes later is there.
+    assert.equal((await admin(hub, 'delete_series?match[]=m{i="b"}')).status, 204)
+    assert.deepEqual(await stored(hub, 'm', start), { a: again.a })
+    const now = Date.now()
+    const after = { a: again.a.map((time) => time + start - now).concat(0), b: [0] }
+    await write(hub, 'm', [now])
+    assert.deepEqual(await stored(hub, 'm', now), after)
+    const page = await (await fetch(`${hub.url}/federate?match[]=m`)).text()
+    assert.equal(page.split('\n').filter((line) => line.startsWith('m{')).length, 2)
+    await hub.stop()
+    await hub.restart()
+    assert.deepEqual(await stored(hub, 'm', now), after)
+  }))
+
+test('a snapshot is a data directory: another hub answers the same from it, and goes on', () =>
+  withWorld(async (world) => {
+    const hub = await world.startHub({ flags: FLAGS })
+    const start = 2000 * Math.floor((Date.now() - 20_000) / 2000)
+    await write(
+      hub,
+      'm',
+      span(0, 10_000, 250).map((time) => start + time),
+    )
+    await until('blocks are cut', async () => (await blocksOf(hub)).length >= 4)
+    const recent = Date.now() - start
+    await write(hub, 'm', [start + recent])
+    const call = `delete_series?match[]=m{i="a"}&start=${seconds(start + 1000)}&end=${seconds(start + 5000)}`
+    assert.equal((await admin(hub, call)).status, 204)
+    const expected = await stored(hub, 'm', start)
+    assert.equal(expected['b']!.at(-1), recent)
+
+    const nameOf = ({ text }: Answer): string => (JSON.parse(text) as { data: { name: string } }).data.name
+    const full = nameOf(await admin(hub, 'snapshot'))
+    const blocksOnly = nameOf(await admin(hub, 'snapshot?skip_head=true', 'PUT'))
+    assert.deepEqual(fs.readdirSync(path.join(hub.dataFolder, 'snapshots')).sort(), [full, blocksOnly].sort())
+    // The hub that was copied may clean up, merge and remove what it likes.
+    assert.equal((await admin(hub, 'delete_series?match[]=m')).status, 204)
+    assert.equal((await admin(hub, 'clean_tombstones')).status, 204)
+    assert.deepEqual(await stored(hub, 'm', start), {})
+
+    const open = async (name: string): Promise<Hub> => {
+      const other = await world.prepareHub({ flags: FLAGS })
+      fs.cpSync(path.join(hub.dataFolder, 'snapshots', name), other.dataFolder, { recursive: true })
+      return other.restart()
+    }
+    const other = await open(full)
+    assert.deepEqual(await stored(other, 'm', start), expected)
+    await write(other, 'm', [start + recent + 500])
+    const more = Object.fromEntries(Object.entries(expected).map(([i, times]) => [i, [...times, recent + 500]]))
+    assert.deepEqual(await stored(other, 'm', start), more)
+    assert.equal((await admin(other, 'clean_tombstones')).status, 204)
+    assert.deepEqual(await stored(other, 'm', start), more)
+    await other.kill()
+    await other.restart()
+    assert.deepEqual(await stored(other, 'm', start), more)
+
+    const third = await open(blocksOnly)
+    const without = await stored(third, 'm', start)
+    assert.ok(without['b']!.length > 0)
+    assert.ok(!without['b']!.includes(recent), 'the head was left out')
+  }))
