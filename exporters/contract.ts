@@ -18,6 +18,8 @@ export interface Exporter {
    * @throws ParameterError for parameters that it cannot use
    */
   probe?(parameters: URLSearchParams, timeoutMs?: number): Promise<readonly MetricFamily[]>
+  /** Opens what it listens on, for exporters that are sent their samples. Rejects naming an address that is taken. */
+  start?(): Promise<void>
   /** Reads the files that its flags name again; what it had stays when one is bad. @throws Error telling which */
   reload?(): void
   close(): Promise<void>

@@ -1,5 +1,4 @@
 /** The agent put together: identity, ring, scrapes, uplink, local HTTP. */
-import type { Exporter } from '../../exporters/contract.ts'
 import { type AgentConfig, directoryOf, loadAgentConfig, parseAddress } from '../../protocol/config/mod.ts'
 import type { Env, Listener, RingStore, Timer } from '../../protocol/env/mod.ts'
 import type { MetricFamily } from '../../protocol/exposition/mod.ts'
@@ -13,7 +12,7 @@ import { runtimeZstd } from '../env/zstd.ts'
 import { Recorder } from '../ring/mod.ts'
 import { ScrapeManager } from '../scrape/mod.ts'
 import { Uplink } from '../uplink/mod.ts'
-import { createExporters, exporterTargets } from './exporters.ts'
+import { type ExporterChange, ExporterSet, exporterTargets } from './exporter-set.ts'
 import { type AgentIdentity, ensureEnrolled, hostName, loadIdentity } from './identity.ts'
 import { localApi } from './local-api.ts'
 import { ringFamilies, uplinkFamilies } from './self-metrics.ts'
@@ -67,7 +66,8 @@ export class Agent {
   #config: AgentConfig
   readonly #directory: string
   readonly #identity: AgentIdentity
-  #exporters: Exporter[]
+  readonly #exporters: ExporterSet
+  readonly #prepared: ExporterChange
   #ring: RingStore | null = null
   #recorder: Recorder | null = null
   #manager: ScrapeManager | null = null
@@ -85,7 +85,9 @@ export class Agent {
     this.#options = options
     this.#config = this.#load()
     this.#directory = options.storagePath || this.#config.storage.path
-    this.#exporters = createExporters(env, this.#config, this.#stats, options.version)
+    const { version, environment, lifecycleEnabled } = options
+    this.#exporters = new ExporterSet({ env, stats: this.#stats, version, environment }, { lifecycleEnabled })
+    this.#prepared = this.#exporters.prepare(this.#config)
     this.#identity = loadIdentity(env, this.#config, this.#directory)
   }
 
@@ -101,7 +103,7 @@ export class Agent {
     this.#listener = await net.serveHttp({
       ...parseAddress(this.#options.listen),
       handler: localApi({
-        exporters: () => this.#exporters,
+        exporters: () => this.#exporters.running,
         own: () => this.#ownFamilies(),
         targets: () => this.#manager?.targets() ?? [],
         droppedTargets: () => this.#discovered.dropped,
@@ -112,6 +114,7 @@ export class Agent {
         version: this.#options.version,
       }),
     })
+    await this.#exporters.apply(this.#prepared)
     const ring = sqliteRingStore({ pool, directory: `${this.#directory}/ring`, capBytes: config.storage.maxBytes })
     this.#ring = ring
     const recorder = await Recorder.open({
@@ -161,14 +164,19 @@ export class Agent {
   async reload(): Promise<void> {
     const before = this.#config
     const next = this.#load()
-    const exporters = createExporters(this.#env, next, this.#stats, this.#options.version)
+    const exporters = this.#exporters.prepare(next)
     const fixed = (config: AgentConfig): string =>
       JSON.stringify([config.id, config.site, config.hub, config.nats, config.storage])
     if (fixed(next) !== fixed(before))
       this.#env.log.warn('Changes of agent, hub, nats and storage take effect at the next start')
     this.#config = next
-    this.#exporters = exporters
+    // What an exporter could not open is told, and does not keep the rest from its new configuration.
+    const problem = await this.#exporters.apply(exporters).then(
+      () => null,
+      (error: unknown) => error,
+    )
     await this.#discovery!.apply(next.scrapeConfigs)
+    if (problem !== null) throw problem
     this.#env.log.info('Configuration reloaded', { file: this.#options.configFile })
   }
 
@@ -185,6 +193,7 @@ export class Agent {
     await this.#bus?.close()
     await this.#recorder?.close()
     await this.#listener?.close(500)
+    await this.#exporters.close()
     this.#stats.close()
   }
 
@@ -210,7 +219,7 @@ export class Agent {
     for (const problem of discovered.problems) this.#env.log.warn('Target is not scraped', { err: problem })
     const { port } = this.#listener!.address
     const instance = `${hostName(this.#env)}:${port}`
-    const own = exporterTargets(this.#config, this.#exporters, () => this.#ownFamilies(), instance)
+    const own = exporterTargets(this.#config, this.#exporters.running, () => this.#ownFamilies(), instance)
     await this.#manager!.apply([...own, ...discovered.targets])
   }
 

@@ -1,13 +1,15 @@
 /** The agent's own HTTP: metrics of everything and of one exporter, health, lifecycle. */
-import { type Exporter, ParameterError } from '../../exporters/contract.ts'
 import type { HttpHandler } from '../../protocol/env/mod.ts'
-import { type MetricFamily, TEXT_CONTENT_TYPE, writeExposition } from '../../protocol/exposition/mod.ts'
+import type { MetricFamily } from '../../protocol/exposition/mod.ts'
 import { labelsToObject } from '../../protocol/labels/mod.ts'
 import type { DroppedTarget } from '../discovery/mod.ts'
 import type { TargetStatus } from '../scrape/mod.ts'
+import { exporterPage, PROBE_PATHS, probePage } from './exporter-endpoint.ts'
+import { mergeFamilies, metricsResponse, scrapeTimeoutMs } from './exporter-pages.ts'
+import type { RunningExporter } from './exporter-set.ts'
 
 export type LocalApiDeps = {
-  readonly exporters: () => readonly Exporter[]
+  readonly exporters: () => readonly RunningExporter[]
   /** The agent's own counters. */
   readonly own: () => Promise<readonly MetricFamily[]>
   readonly targets: () => readonly TargetStatus[]
@@ -21,7 +23,7 @@ export type LocalApiDeps = {
 
 export function localApi(deps: LocalApiDeps): HttpHandler {
   return async (request) => {
-    const { pathname, searchParams } = new URL(request.url)
+    const { pathname } = new URL(request.url)
     const isRead = request.method === 'GET' || request.method === 'HEAD'
     const isWrite = request.method === 'POST' || request.method === 'PUT'
     if (pathname === '/-/healthy' && isRead) return text('Heliograph agent is Healthy.\n')
@@ -33,13 +35,15 @@ export function localApi(deps: LocalApiDeps): HttpHandler {
       return pathname === '/-/quit' ? quit(deps) : reload(deps)
     }
     if (!isRead) return text('Method Not Allowed\n', 405)
-    if (pathname === '/metrics') return metrics(await allFamilies(deps))
+    if (pathname === '/metrics') return metricsResponse(await allFamilies(deps, scrapeTimeoutMs(request)), request)
     if (pathname.startsWith('/metrics/')) {
       const name = pathname.slice('/metrics/'.length)
-      if (name === 'agent') return metrics(await deps.own())
+      if (name === 'agent') return metricsResponse(await deps.own(), request)
       const exporter = deps.exporters().find((each) => each.name === name)
-      return exporter ? chosen(exporter, searchParams) : text(`no exporter "${name}" is enabled\n`, 404)
+      return exporter ? exporterPage(exporter, request) : text(`no exporter "${name}" is enabled\n`, 404)
     }
+    const probed = deps.exporters().find(({ name }) => PROBE_PATHS[name] === pathname)
+    if (probed) return probePage(probed.parts[0]!.exporter, request)
     if (pathname === '/api/v1/targets') return targets(deps)
     if (pathname === '/version') return json({ version: deps.version })
     if (pathname === '/') return text(landing(deps))
@@ -47,28 +51,10 @@ export function localApi(deps: LocalApiDeps): HttpHandler {
   }
 }
 
-/** One exporter's page, of what the parameters choose. */
-async function chosen(exporter: Exporter, parameters: URLSearchParams): Promise<Response> {
-  try {
-    return metrics(await exporter.collect(parameters))
-  } catch (error) {
-    if (error instanceof ParameterError) return text(`${error.message}\n`, 400)
-    throw error
-  }
-}
-
-/** Families of one name from several exporters (`process_*`) are one family, or a scraper would refuse the page. */
-async function allFamilies(deps: LocalApiDeps): Promise<MetricFamily[]> {
-  const parts = await Promise.all([...deps.exporters().map((exporter) => exporter.collect()), deps.own()])
-  const byName = new Map<string, MetricFamily>()
-  for (const family of parts.flat()) if (!byName.has(family.name)) byName.set(family.name, family)
-  return [...byName.values()]
-}
-
-function metrics(families: readonly MetricFamily[]): Response {
-  return new Response(writeExposition(families) as Uint8Array<ArrayBuffer>, {
-    headers: { 'content-type': TEXT_CONTENT_TYPE },
-  })
+async function allFamilies(deps: LocalApiDeps, timeoutMs: number | undefined): Promise<MetricFamily[]> {
+  const request = timeoutMs === undefined ? {} : { timeoutMs }
+  const parts = await Promise.all([...deps.exporters().map((exporter) => exporter.page(request)), deps.own()])
+  return mergeFamilies(parts.flat())
 }
 
 function targets(deps: LocalApiDeps): Response {

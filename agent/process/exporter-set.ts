@@ -1,0 +1,193 @@
+/**
+ * The running exporters of a configuration, over its reloads: what did not change goes on with its state and its
+ * sockets, what is gone is closed, what is new is opened. Each may have an HTTP endpoint of its own, on the port that
+ * dashboards and discovery know from upstream's program.
+ */
+import { type AgentConfig, type ExporterConfig, parseAddress } from '../../protocol/config/mod.ts'
+import type { HttpHandler, Listener } from '../../protocol/env/mod.ts'
+import type { MetricFamily } from '../../protocol/exposition/mod.ts'
+import { labelsFrom } from '../../protocol/labels/mod.ts'
+import { type ScrapeTargetConfig, withTargetDefaults } from '../scrape/mod.ts'
+import { exporterEndpoint } from './exporter-endpoint.ts'
+import { type PageRequest, pageOf, programFamilies } from './exporter-pages.ts'
+import { createParts, type ExporterDeps, type ExporterPart, webOptions } from './exporters.ts'
+
+/** Of a scrape within the agent; upstream's default of `scrape_timeout`. */
+const SCRAPE_TIMEOUT_MS = 10_000
+
+export type RunningExporter = {
+  readonly name: string
+  readonly config: ExporterConfig
+  readonly parts: readonly ExporterPart[]
+  /** All that it says. */
+  page(request?: PageRequest): Promise<readonly MetricFamily[]>
+}
+
+/** Made and checked, not yet running. */
+export type ExporterChange = { readonly next: readonly RunningExporter[] }
+
+export class ExporterSet {
+  readonly #deps: ExporterDeps
+  readonly #lifecycleEnabled: boolean
+  /** For what every HTTP endpoint of the agent has in common. */
+  readonly #guard: (handler: HttpHandler) => HttpHandler
+  #running: readonly RunningExporter[] = []
+  readonly #listeners = new Map<RunningExporter, Listener>()
+
+  constructor(
+    deps: ExporterDeps,
+    options: { readonly lifecycleEnabled: boolean; readonly guard?: (handler: HttpHandler) => HttpHandler },
+  ) {
+    this.#deps = deps
+    this.#lifecycleEnabled = options.lifecycleEnabled
+    this.#guard = options.guard ?? ((handler) => handler)
+  }
+
+  get running(): readonly RunningExporter[] {
+    return this.#running
+  }
+
+  /** Where an exporter listens by itself; null for one that does not. */
+  addressOf(name: string): string | null {
+    const running = this.#running.find((each) => each.name === name)
+    const address = running && this.#listeners.get(running)?.address
+    return address ? `${address.host}:${address.port}` : null
+  }
+
+  /** Opens nothing, so that a bad configuration changes nothing. @throws ExporterError */
+  prepare(config: AgentConfig): ExporterChange {
+    const next = config.exporters
+      .filter(({ enabled }) => enabled)
+      .map((exporter) => {
+        webOptions(exporter)
+        const same = this.#running.find(({ config }) => fingerprint(config) === fingerprint(exporter))
+        return same ? { ...same, config: exporter, parts: same.parts } : this.#create(exporter)
+      })
+    return { next }
+  }
+
+  /** @throws NetError naming an address that cannot be had, when all else is in place */
+  async apply({ next }: ExporterChange): Promise<void> {
+    const before = this.#running
+    const isKept = (parts: readonly ExporterPart[], others: readonly RunningExporter[]): boolean =>
+      others.some((other) => other.parts === parts)
+    // Ports first: the next holder may want the same one.
+    for (const old of before) if (!isKept(old.parts, next)) await this.#close(old)
+    for (const old of before) {
+      const heir = next.find(({ parts }) => parts === old.parts)
+      const listener = this.#listeners.get(old)
+      if (!heir || !listener) continue
+      this.#listeners.delete(old)
+      this.#listeners.set(heir, listener)
+    }
+    this.#running = next
+    const problems: unknown[] = []
+    for (const running of next) {
+      try {
+        if (isKept(running.parts, before)) this.#reload(running)
+        else await this.#open(running)
+      } catch (error) {
+        problems.push(error)
+      }
+    }
+    if (problems.length > 0) throw problems[0]
+  }
+
+  async close(): Promise<void> {
+    await Promise.all(this.#running.map((running) => this.#close(running)))
+    this.#running = []
+  }
+
+  #create(config: ExporterConfig): RunningExporter {
+    const parts = createParts(config, this.#deps)
+    const { env, version } = this.#deps
+    const { program } = parts[0]!.exporter
+    const page = async (request: PageRequest = {}): Promise<readonly MetricFamily[]> => {
+      const families = await pageOf(parts, request)
+      return program ? [...families, ...programFamilies(program, env.disk, version)] : families
+    }
+    return { name: config.name, config, parts, page }
+  }
+
+  async #open(running: RunningExporter): Promise<void> {
+    for (const { exporter } of running.parts) await exporter.start?.()
+    const { listen, path, lifecycle } = webOptions(running.config)
+    if (listen === '') return
+    const { env } = this.#deps
+    const handler = exporterEndpoint(running, { path, lifecycleEnabled: lifecycle || this.#lifecycleEnabled })
+    const listener = await env.net.serveHttp({ ...parseAddress(listen), handler: this.#guard(handler) })
+    this.#listeners.set(running, listener)
+    env.log.info('Exporter is served', { exporter: running.name, listen, path })
+  }
+
+  /** Files that its flags name may have changed while the flags did not. */
+  #reload(running: RunningExporter): void {
+    for (const { exporter } of running.parts) {
+      try {
+        exporter.reload?.()
+      } catch (err) {
+        this.#deps.env.log.error('An exporter keeps its files of before', { exporter: running.name, err })
+      }
+    }
+  }
+
+  async #close(running: RunningExporter): Promise<void> {
+    await this.#listeners.get(running)?.close(500)
+    this.#listeners.delete(running)
+    await Promise.all(running.parts.map(({ exporter }) => exporter.close()))
+  }
+}
+
+/** Labels, jobs and intervals are the scrape's, and may change while the exporter goes on. */
+function fingerprint({ name, listen, flags, targets }: ExporterConfig): string {
+  return JSON.stringify([name, listen, flags, targets])
+}
+
+type Source = {
+  readonly config: Pick<ExporterConfig, 'job' | 'intervalMs' | 'labels'>
+  readonly name: string
+  readonly instance: string
+  readonly labels: Readonly<Record<string, string>>
+  readonly collect: (timeoutMs: number) => Promise<readonly MetricFamily[]>
+}
+
+/**
+ * The in-process targets that scrape the exporters. `instance` is HOST:PORT as it would be if a Prometheus scraped this
+ * agent, so that dashboards keep their labels; of a target of its own, that target's.
+ */
+export function exporterTargets(
+  config: AgentConfig,
+  running: readonly RunningExporter[],
+  own: () => Promise<readonly MetricFamily[]>,
+  instance: string,
+): ScrapeTargetConfig[] {
+  const sources: Source[] = running.flatMap(({ name, config: { job, intervalMs, labels, targets }, parts, page }) => {
+    const common = { job, intervalMs, labels }
+    if (targets.length === 0)
+      return [{ config: common, name, instance, labels: {}, collect: (timeoutMs: number) => page({ timeoutMs }) }]
+    return parts.map(
+      (part): Source => ({
+        config: common,
+        name: `${name}?instance=${encodeURIComponent(part.instance)}`,
+        instance: part.instance,
+        labels: part.labels,
+        collect: (timeoutMs) => part.exporter.collect(undefined, timeoutMs),
+      }),
+    )
+  })
+  const agent = { job: 'heliograph-agent', intervalMs: null, labels: {} }
+  sources.push({ config: agent, name: 'agent', instance, labels: {}, collect: own })
+  return sources.map(({ config: { job, intervalMs, labels }, name, instance, labels: ownLabels, collect }) => {
+    const interval = intervalMs ?? config.global.scrapeIntervalMs
+    const timeoutMs = Math.min(interval, SCRAPE_TIMEOUT_MS)
+    const shown = labelsFrom({ job, instance, ...labels, ...ownLabels })
+    return withTargetDefaults({
+      job,
+      source: { kind: 'collect', name: `/metrics/${name}`, collect: () => collect(timeoutMs) },
+      labels: shown,
+      discoveredLabels: shown,
+      intervalMs: interval,
+      timeoutMs,
+    })
+  })
+}
