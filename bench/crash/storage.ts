@@ -31,7 +31,7 @@ const VERIFIER = runtimeVerifier()
 export type Inlet = 'write' | 'agent'
 
 /** A double with any bits but those of a NaN, the same for the same arguments. */
-export function valueOf(series: string, n: number): number {
+export function bitsOf(series: string, n: number): number {
   let state = Math.imul(n + 1, 0x9e3779b1) >>> 0
   for (let i = 0; i < series.length; i++) state = Math.imul(state ^ series.charCodeAt(i), 0x85ebca6b) >>> 0
   const next = (): number => {
@@ -235,7 +235,7 @@ export class Storage {
     const series = names.map((name) => ({
       labels: labelsFrom({ __name__: 'sim', series: name }),
       timestamps: [timeOf(n)],
-      values: Float64Array.of(valueOf(name, n)),
+      values: Float64Array.of(bitsOf(name, n)),
     }))
     for (const name of names) this.journal.sent.add(keyOf(name, n))
     const answer = this.engine.acceptRemoteWrite(snappyCompress(encodeWriteRequest(series)))
@@ -253,7 +253,7 @@ export class Storage {
       intervalMs: STEP_MS,
       timestampMs: timeOf(n),
       ids: Uint32Array.from(ids),
-      values: Float64Array.from(names, (name) => valueOf(name, n)),
+      values: Float64Array.from(names, (name) => bitsOf(name, n)),
       timestamps: null,
       startTimestamps: null,
       histograms: null,
@@ -305,7 +305,7 @@ export function judge(rows: ReturnType<Storage['export']>, journal: Journal, may
       if (timeMs <= last) problems.push(`${series} has ${timeMs} after ${last}`)
       last = timeMs
       if (!journal.sent.has(keyOf(series, n))) problems.push(`${series} has a sample at ${timeMs} that was never sent`)
-      else if (!Object.is(value, valueOf(series, n))) problems.push(`${series} holds ${value} for number ${n}`)
+      else if (!Object.is(value, bitsOf(series, n))) problems.push(`${series} holds ${value} for number ${n}`)
       stored.add(keyOf(series, n))
     }
   }

@@ -47,6 +47,7 @@ export const HUB_FLAGS: readonly FlagDefinition[] = [
     '',
     'Maximum number of bytes of the data directory; the oldest samples are removed first. Units: B, KB, MB, GB, TB, PB, EB.',
   ),
+  text('storage.tsdb.wal-segment-size', '128MB', 'Size at which to split the WAL segment files; for tests.'),
   text('storage.tsdb.min-block-duration', '2h', 'Time range of a block as it is cut from the head; for tests.'),
   text('rules.alert.for-outage-tolerance', '1h', 'Max time to tolerate outage for restoring "for" state of alert.'),
   text('rules.alert.for-grace-period', '10m', 'Minimum duration between alert and restored "for" state.'),

@@ -229,6 +229,7 @@ export class Hub {
       hub: id,
       logLevel: settings.logLevel,
       logFormat: settings.logFormat,
+      segmentBytes: settings.walSegmentBytes,
       limits: { ...(maxSeries > 0 && { maxSeries }), ...(maxSeriesPerAgent > 0 && { maxSeriesPerAgent }) },
     }
   }

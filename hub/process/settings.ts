@@ -20,6 +20,7 @@ export type HubSettings = {
   readonly remoteWriteEnabled: boolean
   readonly dataPath: string
   readonly blockMs: number
+  readonly walSegmentBytes: number
   readonly retentionTimeMs: number | null
   readonly retentionSizeBytes: number | null
   readonly outageToleranceMs: number
@@ -87,6 +88,7 @@ export function hubSettings({ values }: ParsedFlags): HubSettings {
     dataPath: get('storage.tsdb.path').replace(/\/+$/, '') || '/',
     retentionTimeMs: optional('storage.tsdb.retention.time', parseDuration),
     retentionSizeBytes: optional('storage.tsdb.retention.size', parseBytes),
+    walSegmentBytes: Math.max(1 << 16, checked('storage.tsdb.wal-segment-size', parseBytes)),
     blockMs: Math.max(1000, checked('storage.tsdb.min-block-duration', parseDuration)),
     outageToleranceMs: checked('rules.alert.for-outage-tolerance', parseDuration),
     forGracePeriodMs: checked('rules.alert.for-grace-period', parseDuration),

@@ -16,8 +16,19 @@ export type DriverVerdict = {
   readonly problems: readonly string[]
 }
 
-/** @param acked sequences that were acknowledged before the export */
-export function judgeDriver(driver: Driver, rows: readonly MatrixRow[], acked: ReadonlySet<number>): DriverVerdict {
+/** What of a sender the verdict needs: its samples are `oracleValue(number, series)`, in batches of `samplesOf`. */
+export type Sender = Pick<Driver, 'seriesCount' | 'sentCount' | 'numberAt'>
+
+/**
+ * @param acked sequences that were acknowledged before the export
+ * @param forgottenBefore numbers below it may be missing: retention was asked to remove them
+ */
+export function judgeDriver(
+  driver: Sender,
+  rows: readonly MatrixRow[],
+  acked: ReadonlySet<number>,
+  forgottenBefore = 0,
+): DriverVerdict {
   const problems: string[] = []
   if (rows.length !== driver.seriesCount)
     problems.push(`${rows.length} series are stored instead of ${driver.seriesCount}`)
@@ -45,7 +56,7 @@ export function judgeDriver(driver: Driver, rows: readonly MatrixRow[], acked: R
     for (const sequence of acked) {
       const [from, to] = Driver.samplesOf(sequence)
       for (let n = from; n < to; n++) {
-        if (stored[n] === 1) continue
+        if (stored[n] === 1 || n < forgottenBefore) continue
         lost++
         lostBatches.add(sequence)
       }

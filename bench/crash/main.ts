@@ -1,0 +1,38 @@
+/**
+ * Does the hub keep what it acknowledged when it is killed with -9, over and over, also while it recovers and compacts?
+ *
+ *     npm run bench -- crash [--kills 200] [--seed N] [--json FILE]
+ *
+ * See campaign.ts. Exits 1 if anything acknowledged is lost, or anything stored is not what was sent; the seed that is
+ * printed repeats the run (as far as the operating system's timing allows).
+ */
+import fs from 'node:fs'
+import { parseArgs } from 'node:util'
+import { withWorld } from '../e2e/world.ts'
+import { runCampaign } from './campaign.ts'
+
+const { values } = parseArgs({
+  options: {
+    kills: { type: 'string', default: '200' },
+    seed: { type: 'string', default: String(Math.floor(Math.random() * 2 ** 31)) },
+    json: { type: 'string' },
+  },
+})
+const kills = Number(values.kills)
+const seed = Number(values.seed)
+console.log(`seed ${seed}, ${kills} kills`)
+await withWorld(async (world) => {
+  const began = performance.now()
+  const result = await runCampaign(world, { kills, seed, say: (line) => console.log(line) })
+  for (const problem of result.problems.slice(0, 20)) console.log(`WRONG: ${problem}`)
+  const interrupted = Object.entries(result.interrupted).map(([what, count]) => `${count} × ${what}`)
+  console.log(`interrupted: ${interrupted.join(', ')}`)
+  console.log(
+    `ready after a kill: p50 ${Math.round(result.readyMs.p50)} ms, p99 ${Math.round(result.readyMs.p99)} ms; ${Math.round((performance.now() - began) / 1000)} s in all`,
+  )
+  console.log(
+    `${result.kills} kills, ${result.sent} samples sent, ${result.exports} exports: ${result.lost} lost, ${result.problems.length} wrong`,
+  )
+  if (values.json) fs.writeFileSync(values.json, `${JSON.stringify({ seed, ...result }, null, 2)}\n`)
+  if (result.lost > 0 || result.problems.length > 0) process.exitCode = 1
+})
