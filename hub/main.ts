@@ -2,13 +2,15 @@
 import path from 'node:path'
 import process from 'node:process'
 import { helpText, parseFlags, UsageError } from '../agent/cli/mod.ts'
+import { enableCompileCache, keepCompiled } from '../agent/env/compile-cache.ts'
 import { createEnv } from '../agent/env/mod.ts'
 import { VERSION } from '../agent/process/version.ts'
 import { ConfigError } from '../protocol/config/mod.ts'
 import { agentsCommand } from './process/agents-command.ts'
 import { HUB_FLAGS } from './process/flags.ts'
-import { Hub } from './process/hub.ts'
+import type { Hub } from './process/hub.ts'
 import { type HubSettings, hubSettings } from './process/settings.ts'
+import { tsdbCommand } from './process/tsdb-command.ts'
 
 const STOP_TIMEOUT_MS = 9000
 
@@ -16,13 +18,17 @@ await main(process.argv.slice(2))
 
 async function main(argv: readonly string[]): Promise<void> {
   let settings: HubSettings
+  if (argv[0] === 'tsdb') {
+    process.exitCode = await tsdbCommand(argv.slice(1))
+    return
+  }
   try {
     const flags = parseFlags(HUB_FLAGS, argv)
     if (flags.wantsHelp) {
       process.stdout.write(
         helpText(
           'heliograph-hub',
-          'Stores, queries, alerts and federates: a monitoring hub for a fleet of Heliograph agents.\n\nCommands:\n  agents list | approve ID KEY | revoke ID | token [ID]\n        Administrate the agents of a running hub (needs its --storage.tsdb.path and --web.listen-address).',
+          'Stores, queries, alerts and federates: a monitoring hub for a fleet of Heliograph agents.\n\nCommands:\n  agents list | approve ID KEY | revoke ID | token [ID]\n        Administrate the agents of a running hub (needs its --storage.tsdb.path and --web.listen-address).\n  tsdb list | verify | analyze | dump | import | export | repair\n        Work on the data directory of a hub that is not running; see tsdb --help.',
           HUB_FLAGS,
         ),
       )
@@ -63,8 +69,10 @@ async function main(argv: readonly string[]): Promise<void> {
   }
   process.on('SIGTERM', () => void stop(0))
   process.on('SIGINT', () => void stop(0))
+  enableCompileCache(process.env)
+  const { Hub: HubOfProcess } = await import('./process/hub.ts')
   try {
-    hub = new Hub(env, {
+    hub = new HubOfProcess(env, {
       settings,
       environment: process.env,
       build: { version: VERSION, revision: '', branch: '', buildUser: '', buildDate: '', goVersion: process.version },
@@ -84,6 +92,7 @@ async function main(argv: readonly string[]): Promise<void> {
   })
   try {
     await hub.start()
+    keepCompiled()
   } catch (error) {
     log.error('The hub could not be started', { err: error })
     process.exit(1)

@@ -1,0 +1,154 @@
+/** Data moves between a real Prometheus and a hub by files, in both directions, and both answer the same afterwards. */
+import assert from 'node:assert/strict'
+import { execFile } from 'node:child_process'
+import fs from 'node:fs'
+import path from 'node:path'
+import { test } from 'node:test'
+import { promisify } from 'node:util'
+import { peer } from '../peers/peers.ts'
+import { allData, STEP_MS, writeData } from './tsdb-data.ts'
+import { api, lacks, query, ROOT, type Server, type World, withWorld } from './world.ts'
+
+const run = promisify(execFile)
+const CONFIG = 'global: { scrape_interval: 1h }\nstorage: { tsdb: { out_of_order_time_window: 1d } }\n'
+const FLAGS = ['--web.enable-remote-write-receiver', '--web.enable-admin-api', '--enable-feature=native-histograms']
+
+type Ran = { readonly code: number; readonly stdout: string; readonly stderr: string }
+
+async function tsdb(data: string, ...args: readonly string[]): Promise<Ran> {
+  return command(process.execPath, [
+    path.join(ROOT, 'hub/main.ts'),
+    'tsdb',
+    args[0]!,
+    `--storage.tsdb.path=${data}`,
+    ...args.slice(1),
+  ])
+}
+
+async function command(file: string, args: readonly string[]): Promise<Ran> {
+  try {
+    const { stdout, stderr } = await run(file, [...args], {
+      maxBuffer: 256 << 20,
+      env: { ...process.env, NODE_OPTIONS: '' },
+    })
+    return { code: 0, stdout, stderr }
+  } catch (error) {
+    const { code, stdout, stderr } = error as { code: number; stdout: string; stderr: string }
+    return { code, stdout, stderr }
+  }
+}
+
+function done(ran: Ran): string {
+  assert.equal(ran.code, 0, ran.stdout + ran.stderr)
+  return ran.stdout
+}
+
+async function snapshotOf(prometheus: Server & { readonly folder: string }): Promise<string> {
+  const answer = await api(prometheus, '/api/v1/admin/tsdb/snapshot', {}, 'POST')
+  const { name } = (answer as unknown as { data: { name: string } }).data
+  return path.join(prometheus.folder, 'data/snapshots', name)
+}
+
+const linesOf = (text: string): string[] =>
+  text
+    .split('\n')
+    .filter((line) => line !== '')
+    .sort()
+
+const QUERIES = [
+  'sum by (host) (rate(data_counter[10m]))',
+  'histogram_quantile(0.9, rate(data_histogram[10m]))',
+  'histogram_sum(increase(data_float_histogram[20m]))',
+  'resets(data_histogram[3h])',
+  'histogram_count(data_gauge_histogram)',
+  'count_over_time(data_churn[1h])',
+]
+
+async function sameAnswers(a: Server, b: Server, endMs: number): Promise<void> {
+  const [mine, theirs] = [await allData(a, endMs), await allData(b, endMs)]
+  assert.ok(theirs.length > 20, `${theirs.length} series`)
+  assert.deepEqual(mine, theirs)
+  for (const expr of QUERIES)
+    for (let back = 0; back < 5; back++) {
+      const at = endMs / 1000 - back * 1111
+      assert.deepEqual(await query(a, expr, at), await query(b, expr, at), `${expr} @ ${at}`)
+    }
+}
+
+/** Six hours that ended two hours ago, so that a Prometheus makes several blocks of them. */
+const HOURS = 6
+const COUNT = (HOURS * 3_600_000) / STEP_MS
+
+async function filledPrometheus(
+  world: World,
+): Promise<{ prometheus: Awaited<ReturnType<World['startPrometheus']>>; startMs: number; endMs: number }> {
+  const prometheus = await world.startPrometheus({ config: CONFIG, flags: FLAGS })
+  const startMs = 1000 * Math.floor(Date.now() / 1000) - (HOURS + 2) * 3_600_000
+  await writeData(prometheus, startMs, COUNT)
+  return { prometheus, startMs, endMs: startMs + COUNT * STEP_MS }
+}
+
+test('a Prometheus moves to a hub, and back', { skip: lacks('prometheus', 'promtool') }, () =>
+  withWorld(async (world) => {
+    const { prometheus, startMs, endMs } = await filledPrometheus(world)
+    const snapshot = await snapshotOf(prometheus)
+    const hub = await world.prepareHub({ name: 'hub' })
+    const refused = await tsdb(hub.dataFolder, 'import', path.join(prometheus.folder, 'data'))
+    assert.equal(refused.code, 1)
+    assert.match(refused.stderr, /take a snapshot/)
+    assert.match(done(await tsdb(hub.dataFolder, 'import', snapshot)), /^imported \d{5,} samples of \d+ blocks\n/)
+    assert.match(
+      done(await tsdb(hub.dataFolder, 'import', snapshot)),
+      /^imported 0 samples of 0 blocks; \d+ were imported before/,
+    )
+    done(await tsdb(hub.dataFolder, 'verify'))
+
+    const promtool = peer('promtool').path!
+    const theirs = done(await command(promtool, ['tsdb', 'dump', '--sandbox-dir-root', world.folder, snapshot]))
+    const mine = done(await tsdb(hub.dataFolder, 'dump'))
+    assert.deepEqual(linesOf(mine), linesOf(theirs))
+    const one = [
+      '--match={__name__="data_decimal",host=~"h[01]"}',
+      `--min-time=${startMs + 3_600_000}`,
+      `--max-time=${startMs + 3_900_000}`,
+    ]
+    const some = done(await tsdb(hub.dataFolder, 'dump', ...one))
+    assert.deepEqual(
+      linesOf(some),
+      linesOf(done(await command(promtool, ['tsdb', 'dump', '--sandbox-dir-root', world.folder, ...one, snapshot]))),
+    )
+    assert.ok(linesOf(some).length > 30)
+
+    await hub.restart()
+    await sameAnswers(hub, prometheus, endMs)
+    const busy = await tsdb(hub.dataFolder, 'dump')
+    assert.equal(busy.code, 1)
+    assert.match(busy.stderr, new RegExp(`in use by process ${hub.pid}`))
+
+    // More, which is in the head only, goes with the rest.
+    await writeData(hub, endMs, 100)
+    const laterMs = endMs + 100 * STEP_MS
+    const all = await allData(hub, laterMs)
+    await hub.stop()
+    const exported = path.join(world.folder, 'exported')
+    assert.match(
+      done(await tsdb(hub.dataFolder, 'export', '--format=prometheus', exported)),
+      /^exported \d{5,} samples into [4-6] blocks/,
+    )
+    const listed = done(await command(promtool, ['tsdb', 'list', exported]))
+    assert.equal(linesOf(listed).length, 1 + fs.readdirSync(exported).length)
+    const analyzed = done(await command(promtool, ['tsdb', 'analyze', exported]))
+    assert.match(analyzed, /Total Series: 26\n/)
+    const dumped = done(await command(promtool, ['tsdb', 'dump', '--sandbox-dir-root', world.folder, exported]))
+    assert.deepEqual(linesOf(dumped), linesOf(done(await tsdb(hub.dataFolder, 'dump'))))
+
+    const second = await world.startPrometheus({ config: CONFIG, flags: FLAGS })
+    await second.stop()
+    for (const name of fs.readdirSync(exported))
+      fs.renameSync(path.join(exported, name), path.join(second.folder, 'data', name))
+    await second.restart()
+    assert.deepEqual(await allData(second, laterMs), all)
+    await hub.restart()
+    await sameAnswers(hub, second, laterMs)
+  }),
+)

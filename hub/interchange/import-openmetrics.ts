@@ -1,0 +1,309 @@
+/**
+ * OpenMetrics text with timestamps into blocks, as `promtool tsdb create-blocks-from openmetrics`. The file is read once
+ * through a window; samples gather in a head, which becomes blocks when it has grown large and at the end. The last
+ * block that is written names the file as a whole: an import that was interrupted is done again, and what it had left
+ * behind merges with it; one that is repeated does nothing.
+ */
+import type { Hasher } from '../../protocol/batch/mod.ts'
+import type { Disk } from '../../protocol/env/mod.ts'
+import { ExpositionError, parseExposition, type SeriesEntry } from '../../protocol/exposition/mod.ts'
+import { type Labels, labelsFrom, labelValue, METRIC_NAME } from '../../protocol/labels/mod.ts'
+import { type BlockMeta, writeBlockInSlices } from '../block/mod.ts'
+import { AppendResult, createHead, type Head, openReader } from '../tsdb/mod.ts'
+import { steps } from './import-prometheus.ts'
+import { newSequence, type OwnBlocks } from './own-blocks.ts'
+import type { Progress } from './progress.ts'
+
+/** A line of the file that cannot be taken. */
+export class OpenMetricsImportError extends Error {
+  readonly code = 'OPENMETRICS_IMPORT'
+  constructor(file: string, line: number, why: string, options?: ErrorOptions) {
+    super(`Cannot import ${file}:${line}: ${why}; nothing of the file was imported`, options)
+    this.name = 'OpenMetricsImportError'
+  }
+}
+
+export type OpenMetricsReport = {
+  readonly imported: readonly BlockMeta[]
+  readonly samples: number
+  /** At a time for which the series had a value already: the first stays. */
+  readonly duplicates: number
+  readonly isKnown: boolean
+}
+
+export type OpenMetricsOptions = {
+  readonly own: OwnBlocks
+  readonly hasher: Hasher
+  readonly file: string
+  readonly progress: Progress
+  /** Samples in memory at most. Default 10 million. */
+  readonly maxSamples?: number
+}
+
+const WINDOW_BYTES = 1 << 20
+const SAMPLES_MAX = 10_000_000
+const HOUR_MS = 3_600_000
+/** Lengths of the hub's blocks as they are cut and merged. */
+const BLOCK_LENGTHS = [2 * HOUR_MS, 20 * HOUR_MS, 200 * HOUR_MS, 2000 * HOUR_MS] as const
+/** Beyond so many, longer ones. */
+const BLOCKS_MAX = 50
+const EVER = Number.MAX_SAFE_INTEGER
+
+/** @throws OpenMetricsImportError, DiskError */
+export function importOpenMetrics(options: OpenMetricsOptions): OpenMetricsReport {
+  const { own, file, progress, maxSamples = SAMPLES_MAX } = options
+  const { disk } = own.env
+  const name = `openmetrics:${fingerprint(disk, file, options.hasher)}`
+  if (own.list().some(({ sources }) => sources.includes(name)))
+    return { imported: [], samples: 0, duplicates: 0, isKnown: true }
+  progress.begin(`reading ${file}`, disk.stat(file)?.sizeBytes ?? 0)
+  // A file with a bad line leaves nothing behind: heads that are full go to disk only under a name that does not count.
+  const target = new Gathering(own, name, progress)
+  let inHead = 0
+  try {
+    for (const entry of samplesOf(disk, file, (bytes) => progress.advance(bytes))) {
+      target.add(entry)
+      if (++inHead < maxSamples) continue
+      target.spill()
+      inHead = 0
+    }
+    progress.end()
+    return { imported: target.finish(), samples: target.samples, duplicates: target.duplicates, isKnown: false }
+  } catch (error) {
+    progress.end()
+    target.abandon()
+    throw error
+  }
+}
+
+/** Samples that are not in blocks yet, and the blocks that were made of those before. */
+class Gathering {
+  readonly #own: OwnBlocks
+  readonly #name: string
+  readonly #progress: Progress
+  #head: Head = createHead()
+  readonly #values = new Float64Array(1)
+  readonly #written: BlockMeta[] = []
+  samples = 0
+  duplicates = 0
+
+  constructor(own: OwnBlocks, name: string, progress: Progress) {
+    this.#own = own
+    this.#name = name
+    this.#progress = progress
+  }
+
+  add({
+    labels,
+    value,
+    timestampMs,
+  }: {
+    readonly labels: Labels
+    readonly value: number
+    readonly timestampMs: number
+  }): void {
+    const ref = this.#head.series(labels)
+    this.#values[0] = value
+    const result = ref < 0 ? AppendResult.limit : this.#head.appendFloat(ref, timestampMs, this.#values, 0, 0)
+    if (result === AppendResult.stored) this.samples++
+    else if (result === AppendResult.duplicate || result === AppendResult.conflicting) this.duplicates++
+    else
+      throw new Error(
+        `Cannot import: ${labels.join(' ').slice(0, 200)} is beyond the limits of labels per series, label length or memory`,
+      )
+  }
+
+  spill(): void {
+    this.#cut([])
+    this.#head = createHead()
+  }
+
+  finish(): readonly BlockMeta[] {
+    this.#cut([this.#name])
+    return this.#written
+  }
+
+  abandon(): void {
+    const { env, directory } = this.#own
+    for (const { id } of this.#written) env.disk.removeDirectory(`${directory}/${id}`, { recursive: true })
+    if (this.#written.length > 0) env.disk.syncDirectory(directory)
+  }
+
+  /** The newest range last: its block bears the names. */
+  #cut(names: readonly string[]): void {
+    this.#head.publish()
+    const reader = openReader(this.#head.share())
+    try {
+      const range = reader.timeRange()
+      if (!range) return
+      const span = range.maxTime - range.minTime
+      const blockMs = BLOCK_LENGTHS.find((length) => span / length <= BLOCKS_MAX) ?? BLOCK_LENGTHS[3]
+      for (let from = blockMs * Math.floor(range.minTime / blockMs); from <= range.maxTime; from += blockMs) {
+        const block = { minTime: from, maxTime: from + blockMs }
+        const wanted = { minTime: block.minTime, maxTime: block.maxTime - 1 }
+        const isLast = from + blockMs > range.maxTime
+        this.#progress.begin(`writing the block of ${new Date(from).toISOString()}`, reader.select([], wanted).length)
+        const sources = isLast ? names : []
+        const sequence = newSequence(this.#own)
+        const slices = writeBlockInSlices(this.#own.env, this.#own.directory, reader, {
+          range: block,
+          sequence,
+          level: 1,
+          sources,
+          deletes: this.#own.deletes,
+        })
+        const meta = steps(slices, () => this.#progress.advance(64))
+        if (meta) this.#written.push(meta)
+        this.#progress.end()
+      }
+    } finally {
+      reader.release()
+    }
+  }
+}
+
+function* samplesOf(
+  disk: Disk,
+  file: string,
+  onRead: (bytes: number) => void,
+): Generator<{ labels: Labels; value: number; timestampMs: number }> {
+  let line = 1
+  let isEnded = false
+  for (const { text, isLast } of windows(disk, file)) {
+    if (isEnded && text.length > 0) throw new OpenMetricsImportError(file, line, 'unexpected data after # EOF')
+    isEnded = endsWithEof(text)
+    if (isLast && !isEnded)
+      throw new OpenMetricsImportError(file, line + lineCount(text), 'data does not end with # EOF')
+    for (const entry of entriesOf(text, isEnded, file, line)) {
+      const labels = labelsFrom(pairs(entry.labels))
+      const where = (): number => line + lineOf(text, entry.series)
+      if (labelValue(labels, METRIC_NAME) === '')
+        throw new OpenMetricsImportError(file, where(), `a series has no name: ${entry.series}`)
+      const { timestampMs, value } = entry
+      if (timestampMs === null)
+        throw new OpenMetricsImportError(file, where(), `expected timestamp for series ${entry.series}, got none`)
+      if (Math.abs(timestampMs) > EVER)
+        throw new OpenMetricsImportError(file, where(), `the timestamp of ${entry.series} cannot be`)
+      yield { labels, value, timestampMs }
+    }
+    line += lineCount(text)
+    onRead(text.length)
+  }
+}
+
+const EOF_BYTES = new TextEncoder().encode('# EOF\n')
+
+function endsWithEof(text: Uint8Array): boolean {
+  const tail = new TextDecoder().decode(text.subarray(-8))
+  return /(?:^|\n)# EOF\n?$/.test(tail)
+}
+
+function entriesOf(text: Uint8Array, isWhole: boolean, file: string, line: number): SeriesEntry[] {
+  let page = text
+  if (!isWhole) {
+    page = new Uint8Array(text.length + EOF_BYTES.length)
+    page.set(text)
+    page.set(EOF_BYTES, text.length)
+  }
+  try {
+    const entries = parseExposition(page, { format: 'openmetrics', startTimestamps: false })
+    return entries.filter((entry): entry is SeriesEntry => entry.kind === 'series')
+  } catch (error) {
+    if (!(error instanceof ExpositionError)) throw error
+    throw new OpenMetricsImportError(file, line + firstBadLine(text), error.message, { cause: error })
+  }
+}
+
+/** Which line it was: those before it can be read. */
+function firstBadLine(text: Uint8Array): number {
+  const ends: number[] = []
+  for (let at = text.indexOf(10); at >= 0; at = text.indexOf(10, at + 1)) ends.push(at + 1)
+  let low = 0
+  let high = ends.length
+  while (low < high) {
+    const middle = (low + high) >>> 1
+    if (canRead(text.subarray(0, ends[middle]))) low = middle + 1
+    else high = middle
+  }
+  return low
+}
+
+function canRead(text: Uint8Array): boolean {
+  const page = new Uint8Array(text.length + EOF_BYTES.length)
+  page.set(text)
+  page.set(EOF_BYTES, text.length)
+  try {
+    parseExposition(page, { format: 'openmetrics', startTimestamps: false })
+    return true
+  } catch (error) {
+    if (error instanceof ExpositionError) return false
+    throw error
+  }
+}
+
+function lineCount(text: Uint8Array): number {
+  let lines = 0
+  for (let at = text.indexOf(10); at >= 0; at = text.indexOf(10, at + 1)) lines++
+  return lines
+}
+
+/** Of the first line with this series and, for the errors that name it, no timestamp. */
+function lineOf(text: Uint8Array, series: string): number {
+  const lines = new TextDecoder().decode(text).split('\n')
+  const at = lines.findIndex(
+    (each) => each.startsWith(series) && each.slice(series.length).trim().split(' ').length < 2,
+  )
+  return Math.max(0, at)
+}
+
+function* pairs(labels: readonly string[]): Generator<readonly [string, string]> {
+  for (let i = 0; i < labels.length; i += 2) yield [labels[i]!, labels[i + 1]!]
+}
+
+/** The file in pieces of whole lines. */
+function* windows(disk: Disk, path: string): Generator<{ readonly text: Uint8Array; readonly isLast: boolean }> {
+  const file = disk.open(path, 'r')
+  try {
+    const size = file.size()
+    let window = new Uint8Array(WINDOW_BYTES)
+    let kept = 0
+    for (let at = 0; ; ) {
+      if (kept === window.length) {
+        const grown = new Uint8Array(2 * window.length)
+        grown.set(window)
+        window = grown
+      }
+      const n = file.read(window, kept, window.length - kept, at)
+      at += n
+      const have = kept + n
+      if (n === 0 || at >= size) {
+        yield { text: window.slice(0, have), isLast: true }
+        return
+      }
+      const end = window.subarray(0, have).lastIndexOf(10) + 1
+      if (end > 0) yield { text: window.slice(0, end), isLast: false }
+      window.copyWithin(0, end, have)
+      kept = have - end
+    }
+  } finally {
+    file.close()
+  }
+}
+
+/** Of the whole contents, without holding them. */
+function fingerprint(disk: Disk, path: string, { sha256 }: Hasher): string {
+  const file = disk.open(path, 'r')
+  try {
+    // The last hash stands before each piece.
+    const piece = new Uint8Array(32 + WINDOW_BYTES)
+    for (let at = 0; ; ) {
+      const n = file.read(piece, 32, WINDOW_BYTES, at)
+      if (n === 0) break
+      piece.set(sha256(piece.subarray(0, 32 + n)))
+      at += n
+    }
+    return Array.from(piece.subarray(0, 16), (byte) => byte.toString(16).padStart(2, '0')).join('')
+  } finally {
+    file.close()
+  }
+}

@@ -1,0 +1,52 @@
+/**
+ * A data directory whose hub does not run: its lock taken, its log replayed into a head, head and blocks behind one
+ * reader, without what was deleted. Retention by series is of the configuration, and not applied here.
+ */
+import type { Env } from '../../protocol/env/mod.ts'
+import { type BlockEnv, BlockSet, NO_FLOORS } from '../block/mod.ts'
+import { createIngest, type Ingest } from '../ingest/mod.ts'
+import { openReader, type SeriesReader } from '../tsdb/mod.ts'
+import { type OpenedBlocks, openOwnBlocks } from './own-blocks.ts'
+
+export type StoredData = {
+  readonly reader: SeriesReader
+  readonly blocks: OpenedBlocks
+  readonly ingest: Ingest
+  /** What was found damaged so far, and is not in what the reader gives. */
+  readonly damage: readonly string[]
+  close(): Promise<void>
+}
+
+const CACHE_BYTES = 64 << 20
+
+/** @throws DirectoryLockedError, DiskError, FatalDiskError */
+export async function openStoredData(env: Env, blockEnv: BlockEnv, dataPath: string): Promise<StoredData> {
+  const ingest = await createIngest(env, {
+    directory: dataPath,
+    hub: 'offline',
+    logLevel: 'error',
+    logFormat: 'logfmt',
+  })
+  try {
+    const damage = ingest.replay.damages.map(({ file, fromByte, what }) => `${file}:${fromByte}: ${what}`)
+    const blocks = openOwnBlocks(blockEnv, env.log, dataPath)
+    for (const { block, piece, why } of blocks.store.damages()) damage.push(`${block}: ${piece}: ${why}`)
+    const set = new BlockSet(blockEnv, { cacheBytes: CACHE_BYTES, onDamage: (error) => damage.push(error.message) })
+    const head = openReader(ingest.share())
+    const byStrength = [...blocks.list()].sort((a, b) => b.sequence - a.sequence)
+    const reader = set.behind(head, {
+      paths: byStrength.map(({ id }) => `${blocks.directory}/${id}`),
+      deletes: byStrength.map(({ deletes }) => deletes ?? 0),
+      hidden: { tombstones: blocks.tombstones.list(), floors: NO_FLOORS },
+    })
+    const close = async (): Promise<void> => {
+      set.close()
+      head.release()
+      await ingest.close()
+    }
+    return { reader, blocks, ingest, damage, close }
+  } catch (error) {
+    await ingest.close()
+    throw error
+  }
+}
