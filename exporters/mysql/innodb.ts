@@ -79,7 +79,8 @@ function emitInnodbMetric([name, subsystem, type, comment, count]: readonly SqlV
     const help = 'Total number of buffer pool pages by state.'
     emit('gauge', `${prefix}_buffer_pool_pages`, help, value, ['state', state])
   } else {
-    const generic = metricName(`${prefix}_${toText(subsystem)}_${counter}`)
+    // Unlike status variables, these keep their case.
+    const generic = `${prefix}_${toText(subsystem)}_${counter}`.replace(/[^a-zA-Z0-9_]/g, '_')
     // Some counters run negative: https://bugs.mysql.com/bug.php?id=75966
     const isCounter = (type === 'counter' || type === 'status_counter') && value >= 0
     emit(isCounter ? 'counter' : 'gauge', isCounter ? `${generic}_total` : generic, toText(comment), value)

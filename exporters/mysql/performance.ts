@@ -17,7 +17,7 @@ const DIGEST_HEAD: readonly DigestColumn[] = [
   ['COUNT_STAR', 'total', 'The total count of events statements by digest.'],
   ['SUM_TIMER_WAIT', 'seconds_total', 'The total time of events statements by digest.', PICO],
 ]
-/** Since MySQL 8.0.28. */
+/** Since MySQL 8.0.28; 0 elsewhere. */
 const DIGEST_TIMES: readonly DigestColumn[] = [
   ['SUM_LOCK_TIME', 'lock_time_seconds_total', 'The total lock time of events statements by digest.', PICO],
   ['SUM_CPU_TIME', 'cpu_time_seconds_total', 'The total cpu time of events statements by digest.', PICO],
@@ -28,8 +28,8 @@ const DIGEST_TAIL: readonly DigestColumn[] = [
   ['SUM_ROWS_AFFECTED', 'rows_affected_total', 'The total rows affected of events statements by digest.'],
   ['SUM_ROWS_SENT', 'rows_sent_total', 'The total rows sent of events statements by digest.'],
   ['SUM_ROWS_EXAMINED', 'rows_examined_total', 'The total rows examined of events statements by digest.'],
-  ['SUM_CREATED_TMP_DISK_TABLES', 'tmp_disk_tables_total', 'The total tmp disk tables of events statements by digest.'],
   ['SUM_CREATED_TMP_TABLES', 'tmp_tables_total', 'The total tmp tables of events statements by digest.'],
+  ['SUM_CREATED_TMP_DISK_TABLES', 'tmp_disk_tables_total', 'The total tmp disk tables of events statements by digest.'],
   [
     'SUM_SORT_MERGE_PASSES',
     'sort_merge_passes_total',
@@ -38,10 +38,18 @@ const DIGEST_TAIL: readonly DigestColumn[] = [
   ['SUM_SORT_ROWS', 'sort_rows_total', 'The total number of sorted rows by digest.'],
   ['SUM_NO_INDEX_USED', 'no_index_used_total', 'The total number of statements that used full table scans by digest.'],
 ]
+/** Upstream's label values are the names of the columns, not quantiles. */
 const QUANTILES: readonly (readonly [column: string, quantile: number])[] = [
-  ['QUANTILE_95', 0.95],
-  ['QUANTILE_99', 0.99],
-  ['QUANTILE_999', 0.999],
+  ['QUANTILE_95', 95],
+  ['QUANTILE_99', 99],
+  ['QUANTILE_999', 999],
+]
+/** In the order of the statement. */
+const DIGEST_COLUMNS: readonly DigestColumn[] = [
+  ...DIGEST_TAIL.slice(0, 5),
+  DIGEST_TAIL[6]!,
+  DIGEST_TAIL[5]!,
+  ...DIGEST_TAIL.slice(7),
 ]
 const LATENCY_HELP = 'A summary of statement latency by digest'
 
@@ -52,8 +60,8 @@ const eventsStatements: Collector = {
   async scrape({ query, server, flags }, emit, emitLines) {
     const flag = `collect.${this.name}`
     const hasTimes = isAtLeast(server, [8, 0, 28])
-    const metrics = hasTimes ? [...DIGEST_HEAD, ...DIGEST_TIMES, ...DIGEST_TAIL] : [...DIGEST_HEAD, ...DIGEST_TAIL]
-    const columns = [...metrics.map(([column]) => column), ...(hasTimes ? QUANTILES.map(([column]) => column) : [])]
+    const columns = [...DIGEST_HEAD, ...(hasTimes ? DIGEST_TIMES : []), ...DIGEST_COLUMNS].map(([column]) => column)
+    if (hasTimes) columns.push(...QUANTILES.map(([column]) => column))
     const excluded = [
       'mysql',
       'performance_schema',
@@ -64,24 +72,22 @@ const eventsStatements: Collector = {
       `SELECT ifnull(SCHEMA_NAME, 'NONE') as SCHEMA_NAME, DIGEST, LEFT(DIGEST_TEXT, ${integerFlag(flags, `${flag}.digest_text_limit`, 120)}) as DIGEST_TEXT, ${columns.join(', ')} FROM ( SELECT * FROM performance_schema.events_statements_summary_by_digest WHERE SCHEMA_NAME NOT IN (${excluded.map(() => '?').join(', ')}) AND LAST_SEEN > DATE_SUB(NOW(), INTERVAL ${integerFlag(flags, `${flag}.timelimit`, 86400)} SECOND) ORDER BY LAST_SEEN DESC )Q GROUP BY ${['SCHEMA_NAME', 'DIGEST', 'DIGEST_TEXT', ...columns].map((column) => `Q.${column}`).join(', ')} ORDER BY SUM_TIMER_WAIT DESC LIMIT ${integerFlag(flags, `${flag}.limit`, 250)}`,
       excluded,
     )
-    const table: readonly TableColumn[] = metrics.map(([, name, help, divisor = 1], i) => [
-      3 + i,
-      'counter',
-      `perf_schema_events_statements_${name}`,
-      help,
-      divisor,
-    ])
-    const labels = [
-      [0, 'schema'],
-      [1, 'digest'],
-      [2, 'digest_text'],
-    ] as const
-    emitTable({ labels, metrics: table }, { rows }, emit)
-    if (!hasTimes) return
+    // Where each is in a row; null for what this server does not have.
+    const place = (column: string): number | null => {
+      const at = columns.indexOf(column)
+      return at < 0 ? null : 3 + at
+    }
+    const numberIn = (row: readonly SqlValue[], column: string): number => {
+      const at = place(column)
+      return at === null ? 0 : (toNumber(row[at]) ?? 0)
+    }
     for (const row of rows) {
-      const quantiles = QUANTILES.flatMap(([, q], i) => [q, (toNumber(row[3 + metrics.length + i]) ?? 0) / PICO])
-      const own = sortPairs(labels.flatMap(([column, label]) => [label, toText(row[column])]))
-      const lines = summaryLines(own, quantiles, (toNumber(row[4]) ?? 0) / PICO, toNumber(row[3]) ?? 0)
+      const labels = ['schema', toText(row[0]), 'digest', toText(row[1]), 'digest_text', toText(row[2])]
+      for (const [column, name, help, divisor = 1] of [...DIGEST_HEAD, ...DIGEST_TIMES, ...DIGEST_TAIL])
+        emit('counter', `perf_schema_events_statements_${name}`, help, numberIn(row, column) / divisor, labels)
+      const quantiles = QUANTILES.flatMap(([column, quantile]) => [quantile, numberIn(row, column) / PICO])
+      const [sum, count] = [numberIn(row, 'SUM_TIMER_WAIT') / PICO, numberIn(row, 'COUNT_STAR')]
+      const lines = summaryLines(sortPairs(labels), quantiles, sum, count)
       emitLines('summary', 'perf_schema_events_statements_latency', LATENCY_HELP, lines)
     }
   },

@@ -1,6 +1,6 @@
 /**
  * `information_schema.user_statistics` and `client_statistics`: their columns differ between servers, so that each is
- * found by its name and unknown ones are left out. Semantics: mysqld_exporter collector/info_schema_userstats.go.
+ * found by its name, and unknown ones are untyped. Semantics: mysqld_exporter collector/info_schema_userstats.go.
  */
 import type { Collector } from './collector.ts'
 import { toNumber, toText } from './collector.ts'
@@ -151,11 +151,13 @@ function statisticsCollector(
       for (const row of rows) {
         // The first column is the subject itself.
         for (let i = 1; i < columns.length; i++) {
-          const metric = metrics[columns[i]!.toUpperCase()]
+          const column = columns[i]!
+          const metric = metrics[column.toUpperCase()]
           const value = toNumber(row[i])
-          if (metric === undefined || value === null) continue
-          const type = metric[0] === 'concurrent_connections' ? 'gauge' : 'counter'
-          emit(type, `info_schema_${subject}_statistics_${metric[0]}`, metric[1], value, [subject, toText(row[0])])
+          if (value === null) continue
+          const type = metric === undefined ? 'untyped' : metric[0] === 'concurrent_connections' ? 'gauge' : 'counter'
+          const [suffix, help] = metric ?? [column.toLowerCase(), `Unsupported metric from column ${column}`]
+          emit(type, `info_schema_${subject}_statistics_${suffix}`, help, value, [subject, toText(row[0])])
         }
       }
     },
