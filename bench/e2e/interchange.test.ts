@@ -49,11 +49,32 @@ async function snapshotOf(prometheus: Server & { readonly folder: string }): Pro
   return path.join(prometheus.folder, 'data/snapshots', name)
 }
 
+/** What promtool makes of a folder of blocks; it wants a folder for a log, too. */
+async function promtoolDump(world: World, folder: string, ...more: readonly string[]): Promise<string> {
+  fs.mkdirSync(path.join(folder, 'wal'), { recursive: true })
+  const args = ['tsdb', 'dump', '--sandbox-dir-root', world.folder, ...more, folder]
+  const text = done(await command(peer('promtool').path!, args))
+  fs.rmdirSync(path.join(folder, 'wal'))
+  return text
+}
+
 const linesOf = (text: string): string[] =>
   text
     .split('\n')
     .filter((line) => line !== '')
     .sort()
+
+/** promtool 3.5 loses the sample at which a series' iterator goes over to another type of samples: the first histograms. */
+function sameDump(mine: string, theirs: string): void {
+  const ours = new Set(linesOf(mine))
+  const missing = linesOf(theirs).filter((line) => !ours.delete(line))
+  assert.deepEqual(missing, [])
+  const more = [...ours]
+  assert.ok(
+    more.length <= 2 * 5 && more.every((line) => /_histogram"/.test(line) || line.includes('data_histogram')),
+    more.join('\n'),
+  )
+}
 
 const QUERIES = [
   'sum by (host) (rate(data_counter[10m]))',
@@ -104,19 +125,16 @@ test('a Prometheus moves to a hub, and back', { skip: lacks('prometheus', 'promt
     done(await tsdb(hub.dataFolder, 'verify'))
 
     const promtool = peer('promtool').path!
-    const theirs = done(await command(promtool, ['tsdb', 'dump', '--sandbox-dir-root', world.folder, snapshot]))
+    const theirs = await promtoolDump(world, snapshot)
     const mine = done(await tsdb(hub.dataFolder, 'dump'))
-    assert.deepEqual(linesOf(mine), linesOf(theirs))
+    sameDump(mine, theirs)
     const one = [
       '--match={__name__="data_decimal",host=~"h[01]"}',
       `--min-time=${startMs + 3_600_000}`,
       `--max-time=${startMs + 3_900_000}`,
     ]
     const some = done(await tsdb(hub.dataFolder, 'dump', ...one))
-    assert.deepEqual(
-      linesOf(some),
-      linesOf(done(await command(promtool, ['tsdb', 'dump', '--sandbox-dir-root', world.folder, ...one, snapshot]))),
-    )
+    assert.deepEqual(linesOf(some), linesOf(await promtoolDump(world, snapshot, ...one)))
     assert.ok(linesOf(some).length > 30)
 
     await hub.restart()
@@ -139,8 +157,8 @@ test('a Prometheus moves to a hub, and back', { skip: lacks('prometheus', 'promt
     assert.equal(linesOf(listed).length, 1 + fs.readdirSync(exported).length)
     const analyzed = done(await command(promtool, ['tsdb', 'analyze', exported]))
     assert.match(analyzed, /Total Series: 26\n/)
-    const dumped = done(await command(promtool, ['tsdb', 'dump', '--sandbox-dir-root', world.folder, exported]))
-    assert.deepEqual(linesOf(dumped), linesOf(done(await tsdb(hub.dataFolder, 'dump'))))
+    const dumped = await promtoolDump(world, exported)
+    sameDump(done(await tsdb(hub.dataFolder, 'dump')), dumped)
 
     const second = await world.startPrometheus({ config: CONFIG, flags: FLAGS })
     await second.stop()

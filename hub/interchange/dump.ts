@@ -14,6 +14,7 @@ import {
   quote,
 } from '../../protocol/labels/mod.ts'
 import type { Matcher } from '../../protocol/matchers/mod.ts'
+import type { Histogram } from '../../protocol/samples/mod.ts'
 import { formatHistogram } from '../promql/engine/mod.ts'
 import { createSampleBuffer, type SampleBuffer, type SeriesReader, type TimeRange } from '../tsdb/mod.ts'
 import { sortSeries } from './sorted-series.ts'
@@ -62,11 +63,14 @@ function promtoolLines(labels: Labels, samples: SampleBuffer, report: DumpReport
   let text = ''
   for (let i = 0; i < samples.count; i++) {
     const histogram = samples.flags[i] === 2 ? samples.histograms?.[i] : undefined
-    text += `${head} ${histogram ? formatHistogram(histogram) : formatGoFloat(samples.values[i]!)} ${samples.times[i]!}\n`
+    text += `${head} ${histogram ? histogramText(histogram) : formatGoFloat(samples.values[i]!)} ${samples.times[i]!}\n`
   }
   report.samples += samples.count
   return text
 }
+
+const histogramText = (histogram: Histogram): string =>
+  histogram.isStale ? '{count:0, sum:NaN}' : formatHistogram(histogram)
 
 function openMetricsLines(labels: Labels, samples: SampleBuffer, report: DumpReport): string {
   const name = labelValue(labels, METRIC_NAME)
