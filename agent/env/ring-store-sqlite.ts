@@ -31,7 +31,12 @@ const MAX_TRANSACTION_BYTES = 1_572_864
 const RESERVED_PAGES = 48
 const CACHE_KIB = 512
 
-export type SqliteRingOptions = { readonly directory: string; readonly capBytes: number }
+export type SqliteRingOptions = {
+  readonly directory: string
+  readonly capBytes: number
+  /** As `RingEngine`'s; default 0. */
+  readonly maxAgeMs?: number
+}
 
 export class SqliteRingFiles implements RingFiles {
   readonly capBytes: number

@@ -21,11 +21,11 @@ export type RingAnswer = {
  * @example const ring = sqliteRingStore({ pool, directory: '/var/lib/heliograph/ring', capBytes: 256e6 })
  */
 export function sqliteRingStore(options: RingStoreOptions): RingStore {
-  const { pool, directory, capBytes } = options
+  const { pool, directory, capBytes, maxAgeMs = 0 } = options
   const worker = pool.spawn({
     url: options.workerUrl ?? new URL('./ring-worker.ts', import.meta.url).href,
     name: 'ring',
-    data: { directory, capBytes } satisfies SqliteRingOptions,
+    data: { directory, capBytes, maxAgeMs } satisfies SqliteRingOptions,
   })
   const call = caller(worker)
   return {

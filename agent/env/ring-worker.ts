@@ -12,7 +12,10 @@ function serve(port: NonNullable<typeof parentPort>, options: SqliteRingOptions)
   let service: RingService | null = null
   port.on('message', ({ id, method, args }: RingCall) => {
     const run = async (): Promise<unknown> => {
-      service ??= new RingService(new RingEngine(new SqliteRingFiles(options), readBatchHead), systemClock)
+      service ??= new RingService(
+        new RingEngine(new SqliteRingFiles(options), readBatchHead, options.maxAgeMs ?? 0),
+        systemClock,
+      )
       return await (service[method] as (...args: unknown[]) => Promise<unknown>)(...args)
     }
     run().then(

@@ -53,9 +53,13 @@ export class RingEngine {
   private untold: RingRecovery | null = null
   private readonly readHead: HeadReader
 
-  constructor(files: RingFiles, readHead: HeadReader) {
+  private readonly maxAgeMs: number
+
+  /** @param maxAgeMs batches sealed longer ago than this go, acknowledged or not; 0 keeps them while there is room */
+  constructor(files: RingFiles, readHead: HeadReader, maxAgeMs = 0) {
     this.files = files
     this.readHead = readHead
+    this.maxAgeMs = maxAgeMs
   }
 
   open(nowMs: number): RingOpening {
@@ -231,6 +235,7 @@ export class RingEngine {
     const index = this.indexFor(record.epoch)
     const { bytes, ...head } = record
     const row = rows.encodeHead(head)
+    if (this.maxAgeMs > 0) this.expire(record.sealedMs - this.maxAgeMs, trims, record)
     this.makeRoom(bytes.length + row.length, trims, record)
     this.tables.putBatch(rows.batchId(index.ordinal, record.sequence), row, bytes)
     index.add(record)
@@ -249,6 +254,17 @@ export class RingEngine {
           `Cannot store ${bytes} bytes in a ring of ${this.files.capBytes}: nothing is left to trim; raise the cap`,
         )
       this.trim(victim[0], victim[1], trims)
+    }
+  }
+
+  private expire(beforeMs: number, trims: Trims, incoming: RingHead): void {
+    // Acknowledged keyframes may have waited for what stands on them.
+    for (const settled of [true, false, true]) {
+      for (let old = this.victim(settled, incoming); old; old = this.victim(settled, incoming)) {
+        const [index, sequence] = old
+        if (headAt(index, sequence - index.first).sealedMs >= beforeMs) break
+        this.trim(index, sequence, trims)
+      }
     }
   }
 

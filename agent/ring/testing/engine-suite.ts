@@ -8,7 +8,8 @@ import { group, INTERVAL_MS, record, recordBytes, START_MS } from './records.ts'
 
 /** `make` gives files over the same directory (or content) for the same key, as a restart would. */
 export function ringSuite(name: string, make: (key: string, capBytes: number) => RingFiles): void {
-  const engineOn = (key: string, capBytes = 8_000_000): RingEngine => new RingEngine(make(key, capBytes), readBatchHead)
+  const engineOn = (key: string, capBytes = 8_000_000, maxAgeMs = 0): RingEngine =>
+    new RingEngine(make(key, capBytes), readBatchHead, maxAgeMs)
 
   test(`${name}: what is appended is read back, in order and by range`, () => {
     const ring = engineOn('read')
@@ -95,6 +96,27 @@ export function ringSuite(name: string, make: (key: string, capBytes: number) =>
     assert.equal(second.stats().refusedBatches, 1)
     second.close(START_MS)
     assert.ok(engineOn('restart').open(START_MS).epoch > opening.epoch)
+  })
+
+  test(`${name}: batches over the age go, and those no hub has had become a gap`, () => {
+    const ring = engineOn('age', 8_000_000, 4 * INTERVAL_MS)
+    const { epoch } = ring.open(START_MS)
+    for (let n = 0; n < 5; n++) {
+      const { overwritten } = ring.append(group(record({ epoch, sequence: n })))
+      assert.equal(overwritten, null)
+    }
+    ring.settle(epoch, [[0, 1]], 'acked')
+    const last = ring.append(group({ ...record({ epoch, sequence: 5 }), base: 5, sealedMs: START_MS + 60_000_000 }))
+    assert.deepEqual(
+      ring.heads({ unackedOnly: false, after: null, limit: 10 }).map(({ sequence }) => sequence),
+      [5],
+    )
+    assert.equal(last.overwritten?.batches, 3)
+    assert.deepEqual(
+      last.misses.map(({ slots }) => [slots.fromMs, slots.toMs, slots.reason]),
+      [[START_MS + 2 * INTERVAL_MS, START_MS + 4 * INTERVAL_MS, 'overwritten']],
+    )
+    ring.close(START_MS)
   })
 
   test(`${name}: acknowledged batches make room first, and nothing is overwritten for them`, () => {
