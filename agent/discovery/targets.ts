@@ -162,6 +162,11 @@ function sharedSettings(config: ScrapeConfig, deps: AccessDeps, problems: string
     nameValidation: config.nameValidation,
     escaping: config.escaping,
     extraScrapeMetrics: config.extraScrapeMetrics,
+    scrapeNativeHistograms: config.scrapeNativeHistograms,
+    alwaysScrapeClassicHistograms: config.alwaysScrapeClassicHistograms,
+    convertClassicToNhcb: config.convertClassicToNhcb,
+    nativeHistogramBucketLimit: config.nativeHistogramBucketLimit,
+    nativeHistogramMinBucketFactor: config.nativeHistogramMinBucketFactor,
     source: httpSource({
       address: '',
       headers: scrapeHeaders(config.http, deps),

@@ -11,12 +11,11 @@ const MEDIA: Readonly<Record<ScrapeProtocol, string>> = {
   'OpenMetricsText1.0.0': 'application/openmetrics-text;version=1.0.0',
 }
 
-/** Best first, with falling weights, then anything. The protobuf format is not read here and so not asked for. */
+/** Best first, with falling weights, then anything. */
 export function acceptHeader(protocols: readonly ScrapeProtocol[], escaping: string): string {
   let weight = Object.keys(MEDIA).length + 1
   const parts: string[] = []
   for (const protocol of protocols) {
-    if (protocol === 'PrometheusProto') continue
     const withEscaping = protocol.endsWith('1.0.0') ? `;escaping=${escaping}` : ''
     parts.push(`${MEDIA[protocol]}${withEscaping};q=0.${weight--}`)
   }

@@ -1,5 +1,5 @@
 /** Columns of one scrape while they are filled; copies bits, not numbers, so that NaNs stay what they were. */
-import { setStaleAt } from '../../protocol/samples/mod.ts'
+import { type Histogram, setStaleAt } from '../../protocol/samples/mod.ts'
 
 export class ColumnWriter {
   readonly ids: Uint32Array<ArrayBuffer>
@@ -7,6 +7,8 @@ export class ColumnWriter {
   readonly #words: Uint32Array<ArrayBuffer>
   timestamps: Float64Array<ArrayBuffer> | null = null
   startTimestamps: Float64Array<ArrayBuffer> | null = null
+  /** By position; the value there is 0. */
+  histograms: Map<number, Histogram> | null = null
   count = 0
 
   constructor(capacity: number) {
@@ -33,6 +35,12 @@ export class ColumnWriter {
     const at = this.count++
     this.ids[at] = id
     setStaleAt(this.#words, at)
+  }
+
+  /** The sample added last is this. */
+  histogram(histogram: Histogram): void {
+    this.histograms ??= new Map()
+    this.histograms.set(this.count - 1, histogram)
   }
 
   /** Of the sample added last. */

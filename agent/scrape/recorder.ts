@@ -4,7 +4,7 @@
  * failed ends all series of the target.
  */
 import type { SampleSink, Scrape } from '../../protocol/batch/types.ts'
-import { contentTypeFor, type ExpositionFormat } from '../../protocol/exposition/mod.ts'
+import { contentTypeFor } from '../../protocol/exposition/mod.ts'
 import { ColumnWriter } from './column-writer.ts'
 import type { ScrapeCounters } from './counters.ts'
 import type { FetchError, Page } from './fetch-page.ts'
@@ -67,10 +67,10 @@ export class ScrapeRecorder {
     let result: PageColumns | null = null
     // An empty body is an empty scrape, whatever its Content-Type.
     if (page !== null && error === '' && page.body.length > 0) {
-      const format = this.#format(page.contentType)
-      if ('error' in format) error = format.error
+      const { parser, error: refusal } = contentTypeFor(page.contentType, config.fallbackProtocol)
+      if (parser === null) error = refusal ?? 'unknown format'
       else {
-        const read = cache.readPage(page.body, format.format, config)
+        const read = cache.readPage(page.body, parser, config)
         error = read.error
         counts = read
         if (error === '') result = cache.write(config, time.nowMs, time.timestampMs, REPORT_SAMPLES)
@@ -105,16 +105,6 @@ export class ScrapeRecorder {
     this.#append({ slotMs, timestampMs: slotMs, nowMs: slotMs, durationMs: 0 }, columns, null)
   }
 
-  #format(contentType: string): { readonly format: ExpositionFormat } | { readonly error: string } {
-    const { parser, error } = contentTypeFor(contentType, this.#config.fallbackProtocol)
-    if (parser === 'text' || parser === 'openmetrics') return { format: parser }
-    return {
-      error:
-        error ??
-        'The protobuf exposition format is not supported: take PrometheusProto out of scrape_protocols, or have the target answer in text',
-    }
-  }
-
   #bodyBytes(page: Page | null, fault: FetchError | string | null): number {
     if (page !== null) return page.body.length
     return fault !== null && typeof fault !== 'string' && fault.code === 'body_size_limit' ? -1 : 0
@@ -131,7 +121,7 @@ export class ScrapeRecorder {
       values: trimmed(columns.values, count),
       timestamps: columns.timestamps === null ? null : trimmed(columns.timestamps, count),
       startTimestamps: columns.startTimestamps === null ? null : trimmed(columns.startTimestamps, count),
-      histograms: null,
+      histograms: columns.histograms,
       exemplars,
     })
   }

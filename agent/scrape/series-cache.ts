@@ -11,11 +11,19 @@
  * Semantics: Prometheus scrape/scrape.go, scrapeCache, append and updateStaleMarkers (v3.14).
  */
 import type { SampleSink } from '../../protocol/batch/types.ts'
-import { ExpositionError, type ExpositionFormat, type NewSeries, PageReader } from '../../protocol/exposition/mod.ts'
+import {
+  ExpositionError,
+  type ExpositionParserName,
+  type NewSeries,
+  type PageOptions,
+  type PageSource,
+  pageSource,
+} from '../../protocol/exposition/mod.ts'
 import type { Labels } from '../../protocol/labels/mod.ts'
 import type { Exemplar, Metadata } from '../../protocol/samples/mod.ts'
 import { ColumnWriter } from './column-writer.ts'
 import type { ScrapeCounters } from './counters.ts'
+import { limitHistograms } from './histogram-limits.ts'
 import { SampleLabelsError, sampleLabels } from './sample-labels.ts'
 import { DEFAULT_SAMPLE_LIMIT, type ScrapeTargetConfig } from './target.ts'
 
@@ -41,8 +49,17 @@ export type LivingSeries = { readonly labels: Labels; readonly metadata: Metadat
 /** A second sample of a series in one page, at a timestamp of its own: it cannot stand in the same columns. */
 type Repeat = { readonly id: number; readonly position: number }
 
+const FIRST_OPTIONS: PageOptions = {
+  format: 'text',
+  ignoreTimestamps: false,
+  startTimestamps: false,
+  typeAndUnitLabels: false,
+}
+
 export class SeriesCache {
-  reader = new PageReader()
+  reader: PageSource = pageSource(FIRST_OPTIONS)
+  #format: ExpositionParserName = 'text'
+  #convertsClassic = false
   readonly #sink: SampleSink
   readonly #counters: ScrapeCounters
   #epoch: number
@@ -111,13 +128,15 @@ export class SeriesCache {
    * Reads a page and resolves its lines; `write` then records them. A page that is refused adds nothing to the sink's
    * dictionary, and one beyond its sample limit leaves nothing here either: both would grow with what a target invents.
    */
-  readPage(page: Uint8Array, format: ExpositionFormat, config: ScrapeTargetConfig): PageOutcome {
+  readPage(page: Uint8Array, format: ExpositionParserName, config: ScrapeTargetConfig): PageOutcome {
     const limit = sampleLimit(config)
     // Before any line costs an object, where the count cannot depend on rules.
-    if (config.metricRelabel === null && !config.startTimestamps && page.length > MIN_LINE_BYTES * limit) {
+    const isLines = format !== 'protobuf' && !config.convertClassicToNhcb && !config.startTimestamps
+    if (isLines && config.metricRelabel === null && page.length > MIN_LINE_BYTES * limit) {
       const lines = sampleLineCount(page)
       if (lines > limit) return this.#overLimit(lines, lines, 0)
     }
+    this.#chooseReader(format, config)
     const { reader } = this
     let error = ''
     try {
@@ -126,7 +145,10 @@ export class SeriesCache {
         ignoreTimestamps: !config.honorTimestamps,
         startTimestamps: config.startTimestamps,
         typeAndUnitLabels: config.typeAndUnitLabels,
+        nativeHistograms: config.scrapeNativeHistograms,
+        classicHistograms: config.alwaysScrapeClassicHistograms,
       })
+      error = limitHistograms(reader, config)
     } catch (thrown) {
       if (!(thrown instanceof ExpositionError)) throw thrown
       error = thrown.message
@@ -145,7 +167,7 @@ export class SeriesCache {
    */
   write(config: ScrapeTargetConfig, nowMs: number, timestampMs: number, extra: number): PageColumns {
     const { reader } = this
-    const { count, slots, timestamps, startTimestamps } = reader
+    const { count, slots, timestamps, startTimestamps, histograms } = reader
     const columns = new ColumnWriter(count + this.staleBound + extra)
     const words = new Uint32Array(reader.values.buffer)
     const written = this.#written
@@ -169,6 +191,8 @@ export class SeriesCache {
       }
       written[series] = scrape
       columns.copy(id, words, i)
+      const histogram = histograms?.get(i)
+      if (histogram !== undefined) columns.histogram(histogram)
       if (hasOwn) columns.timestamp(own)
       if (startTimestamps !== null && startTimestamps[i]! > 0) columns.startTimestamp(startTimestamps[i]!)
       // A series that brings its own timestamps ends as its source says, not when it is missing.
@@ -229,6 +253,15 @@ export class SeriesCache {
     if (this.#tracked[series] === this.#scrape) return
     this.#tracked[series] = this.#scrape
     this.#current.push(series)
+  }
+
+  /** Slots of one reader mean nothing to another; the two text formats share theirs. */
+  #chooseReader(format: ExpositionParserName, config: ScrapeTargetConfig): void {
+    const isSameKind = (format === 'protobuf') === (this.#format === 'protobuf')
+    if (isSameKind && this.#convertsClassic === config.convertClassicToNhcb) return
+    this.#format = format
+    this.#convertsClassic = config.convertClassicToNhcb
+    this.#forgetLines()
   }
 
   #takeNewSeries(): void {
@@ -295,7 +328,7 @@ export class SeriesCache {
 
   /** The next page is read as if it were the first; series keep their ids. */
   #forgetLines(): void {
-    this.reader = new PageReader()
+    this.reader = pageSource({ ...FIRST_OPTIONS, format: this.#format, convertClassic: this.#convertsClassic })
     this.#slotSeries = new Int32Array(256).fill(PENDING)
     this.#pending.clear()
   }
@@ -342,7 +375,7 @@ export class SeriesCache {
 
   /** Further columns, each with a series at most once. */
   #repeatColumns(repeats: readonly Repeat[]): ColumnWriter[] {
-    const { timestamps, values } = this.reader
+    const { timestamps, values, histograms } = this.reader
     const words = new Uint32Array(values.buffer)
     const out: ColumnWriter[] = []
     const rounds = new Map<number, number>()
@@ -351,6 +384,8 @@ export class SeriesCache {
       rounds.set(id, round + 1)
       const columns = (out[round] ??= new ColumnWriter(repeats.length))
       columns.copy(id, words, position)
+      const histogram = histograms?.get(position)
+      if (histogram !== undefined) columns.histogram(histogram)
       columns.timestamp(timestamps![position]!)
     }
     return out

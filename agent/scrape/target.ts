@@ -67,12 +67,21 @@ export type ScrapeTargetConfig = {
   readonly metricRelabel: ((labels: Labels) => Labels | null) | null
   /** A text that differs whenever the rules do: functions cannot be compared. */
   readonly metricRelabelId: string
-  /** Best first; `PrometheusProto` is not asked for. */
+  /** Best first. */
   readonly protocols: readonly ScrapeProtocol[]
   readonly fallbackProtocol: ScrapeProtocol | null
   readonly nameValidation: 'utf8' | 'legacy'
   readonly escaping: 'allow-utf-8' | 'underscores' | 'dots' | 'values'
   readonly extraScrapeMetrics: boolean
+  /** Native parts of histograms (protobuf) become native samples. */
+  readonly scrapeNativeHistograms: boolean
+  readonly alwaysScrapeClassicHistograms: boolean
+  /** Classic histograms become native ones with custom buckets. */
+  readonly convertClassicToNhcb: boolean
+  /** Buckets of one native histogram: its resolution falls until they fit; 0 = any number. */
+  readonly nativeHistogramBucketLimit: number
+  /** Growth from one bucket to the next, at least; 0 = any. */
+  readonly nativeHistogramMinBucketFactor: number
   /** OpenMetrics `_created` lines become start timestamps (upstream's flag created-timestamp-zero-ingestion). */
   readonly startTimestamps: boolean
   /** `__type__` and `__unit__` labels (upstream's flag type-and-unit-labels). */
@@ -107,6 +116,11 @@ export function withTargetDefaults(input: ScrapeTargetInput): ScrapeTargetConfig
     nameValidation: 'utf8',
     escaping: 'allow-utf-8',
     extraScrapeMetrics: false,
+    scrapeNativeHistograms: false,
+    alwaysScrapeClassicHistograms: false,
+    convertClassicToNhcb: false,
+    nativeHistogramBucketLimit: 0,
+    nativeHistogramMinBucketFactor: 0,
     startTimestamps: false,
     typeAndUnitLabels: false,
     ...input,

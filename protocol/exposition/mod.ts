@@ -1,11 +1,13 @@
-/** The exposition formats: text 0.0.4 and OpenMetrics 1.0 on bytes, read and written. */
+/** The exposition formats: text 0.0.4, OpenMetrics 1.0 and protobuf read on bytes; text 0.0.4 written. */
 export { contentTypeFor, type ExpositionParserName, type ScrapeProtocol } from './content-type.ts'
 export { ExpositionError } from './errors.ts'
 export type { FamilyType, Metric, MetricFamily } from './family.ts'
 export { counter, formatGoFloat, gauge, histogramLines, metricTypeOf, summaryLines } from './family.ts'
 export { belongsToFamily } from './family-match.ts'
 export { formatOpenMetricsFloat } from './go-float.ts'
-export { type NewSeries, type PageOptions, PageReader } from './page-reader.ts'
+export { PageReader } from './page-reader.ts'
+export type { NewSeries, PageOptions, PageSource } from './page-source.ts'
+export { pageSource } from './page-sources.ts'
 export { type ExpositionEntry, type ParseOptions, parseExposition, type SeriesEntry } from './parse.ts'
 export type { ExpositionFormat, ParserOptions } from './parser.ts'
 export { formatExposition, TEXT_CONTENT_TYPE, writeExposition } from './write.ts'

@@ -5,17 +5,18 @@ import { test } from 'node:test'
 import fc from 'fast-check'
 import { ExpositionError } from './errors.ts'
 import { readFloat } from './fast-float.ts'
-import { type PageOptions, PageReader } from './page-reader.ts'
+import { PageReader } from './page-reader.ts'
+import type { PageOptions } from './page-source.ts'
 import { parseExposition, type SeriesEntry } from './parse.ts'
 import type { ExpositionFormat } from './parser.ts'
 
-const TEXT: PageOptions = {
+const TEXT: PageOptions & { readonly format: 'text' } = {
   format: 'text',
   ignoreTimestamps: false,
   startTimestamps: false,
   typeAndUnitLabels: false,
 }
-const OPENMETRICS: PageOptions = { ...TEXT, format: 'openmetrics' }
+const OPENMETRICS: PageOptions & { readonly format: 'openmetrics' } = { ...TEXT, format: 'openmetrics' }
 const bytesOf = (text: string): Uint8Array => new TextEncoder().encode(text)
 
 type Sample = { readonly labels: string; readonly value: number; readonly timestampMs: number | null }

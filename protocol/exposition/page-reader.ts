@@ -9,30 +9,12 @@
  * Malformed lines, exemplars and odd spellings leave the loop for the event parser too, so results and error texts are
  * the parser's in all cases (property test in page-reader.test.ts).
  */
-import type { Labels } from '../labels/mod.ts'
 import type { Exemplar, Metadata, MetricType } from '../samples/mod.ts'
 import { belongsToFamily } from './family-match.ts'
 import { readFloat, writeNormalNan } from './fast-float.ts'
 import { LineKind, LineTable } from './line-table.ts'
-import { EntryKind, type ExpositionFormat, ExpositionParser, type ParserContext } from './parser.ts'
-
-export type PageOptions = {
-  readonly format: ExpositionFormat
-  /** Reads timestamps but does not report them (`honor_timestamps: false`). */
-  readonly ignoreTimestamps: boolean
-  /** OpenMetrics: `_created` lines become start timestamps instead of series. */
-  readonly startTimestamps: boolean
-  readonly typeAndUnitLabels: boolean
-}
-
-/** A series line seen for the first time. */
-export type NewSeries = {
-  readonly slot: number
-  /** As exposed: sorted by name, may hold empty values and repeated names. */
-  readonly labels: Labels
-  /** Of the meta lines above, if the series belongs to it; else ''. */
-  readonly family: string
-}
+import type { NewSeries, PageOptions, PageSource } from './page-source.ts'
+import { EntryKind, ExpositionParser, type ParserContext } from './parser.ts'
 
 /** Scrapes from one look for families that are gone to the next. */
 const METADATA_EVERY = 4
@@ -43,7 +25,8 @@ const SPACE = 32
 
 type MetaLine = { readonly family: string; readonly type: MetricType | null; readonly unit: string | null }
 
-export class PageReader {
+export class PageReader implements PageSource {
+  readonly histograms = null
   /** Samples of the last page; columns of this length follow, in the page's order. */
   count = 0
   slots = new Int32Array(256)
@@ -92,12 +75,14 @@ export class PageReader {
    */
   read(page: Uint8Array, options: PageOptions): void {
     this.#reset()
+    const { format } = options
+    if (format === 'protobuf') throw new Error('BUG: a reader of text got protobuf')
     // The loop relies on a newline at its end; a last line without one is read by the parser.
     const hotEnd = page.lastIndexOf(10) + 1
-    const parser = new ExpositionParser(page, options)
+    const parser = new ExpositionParser(page, { format, typeAndUnitLabels: options.typeAndUnitLabels })
     const view = new DataView(page.buffer, page.byteOffset, page.byteLength)
     const { ignoreTimestamps } = options
-    const isText = options.format === 'text'
+    const isText = format === 'text'
     const scrape = this.#scrape
     const table = this.#table
     let { view: arena, starts, lengths, kinds, next, seen } = table
