@@ -313,9 +313,10 @@ class MergedReader implements SeriesReader {
     const sources = this.#sources.filter((source) => source.overlaps(range))
     const first = ask(this.#first)
     if (sources.length === 0) return first
-    const all = new Set(first)
-    for (const { reader } of sources) for (const text of ask(reader)) all.add(text)
-    return [...all].sort(compareStrings)
+    const lists = [first, ...sources.map(({ reader }) => ask(reader))].filter((list) => list.length > 0)
+    // They are sorted and without duplicates, each of them.
+    if (lists.length < 2) return lists[0] ?? []
+    return [...new Set(lists.flat())].sort(compareStrings)
   }
 }
 

@@ -24,7 +24,7 @@ import { gzipBytes } from '../env/gzip.ts'
 import type { StreamFeed } from '../env/jetstream.ts'
 import { createQueryPool } from '../env/query-pool.ts'
 import { createIngest, type Ingest, type IngestOptions, type KnownAgent } from '../ingest/mod.ts'
-import { ActiveQueries, QueryLog, QueryService, type QuerySettings } from '../query/mod.ts'
+import { ActiveQueries, InPlace, QueryLog, QueryService, type QuerySettings } from '../query/mod.ts'
 import { type ActiveAlert, RuleManager, type RuleSample, type VectorSample } from '../rules/mod.ts'
 import { openReader, releaseOwner } from '../tsdb/mod.ts'
 import { BlockKeeper } from './blocks.ts'
@@ -139,6 +139,11 @@ export class Hub {
       maxConcurrency: settings.maxConcurrency,
       queryLog: this.#queryLog,
       activeQueries: this.#activeQueries,
+      inPlace: new InPlace({
+        share: () => this.#ingest.share(),
+        blocks: () => this.#blocks.view(),
+        now: clock.monotonic,
+      }),
     })
     this.#retention = new Retention({
       ...this.#env,

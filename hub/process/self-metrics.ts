@@ -150,6 +150,8 @@ export function queryFamilies(c: QueryCounters, maxConcurrency: number): MetricF
     ),
     gauge('prometheus_engine_queries_concurrent_max', 'The max number of concurrent queries.', one(maxConcurrency)),
     counter('heliograph_queries_total', 'Queries started.', one(c.started)),
+    counter('heliograph_queries_in_place_total', 'Small queries answered without a worker.', one(c.inPlace)),
+    counter('heliograph_queries_split_total', 'Queries run on several workers.', one(c.split)),
     counter('heliograph_queries_rejected_total', 'Queries refused because too many were waiting.', one(c.rejected)),
     counter('heliograph_queries_canceled_total', 'Queries cancelled by their client.', one(c.canceled)),
     counter('heliograph_queries_timed_out_total', 'Queries that ran into their time limit.', one(c.timedOut)),

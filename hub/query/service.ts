@@ -20,6 +20,7 @@ import {
   type WorkerTask,
 } from './contract.ts'
 import { FairQueue } from './fair-queue.ts'
+import type { InPlace } from './in-place.ts'
 import type { QueryLog, QueryOrigin } from './query-log.ts'
 
 /** The worker pool; the production one is piscina (`hub/env/query-pool.ts`). */
@@ -45,6 +46,8 @@ export type QueryServiceOptions = {
   readonly maxConcurrency: number
   readonly queryLog?: QueryLog
   readonly activeQueries?: ActiveQueries
+  /** Answers what is small at once. Without, everything goes to the workers. */
+  readonly inPlace?: InPlace
 }
 
 export type RunOptions = {
@@ -66,6 +69,8 @@ export type QueryCounters = {
   timedOut: number
   /** Run in parts. */
   split: number
+  /** Answered without a worker. */
+  inPlace: number
   /** Ended by the death of their worker. */
   crashed: number
   seconds: number
@@ -102,6 +107,7 @@ export class QueryService {
     canceled: 0,
     timedOut: 0,
     split: 0,
+    inPlace: 0,
     crashed: 0,
     seconds: 0,
   }
@@ -127,6 +133,11 @@ export class QueryService {
         'unavailable',
         `too many queries are waiting (limit ${3 * maxConcurrency}, three times --query.max-concurrency=${maxConcurrency}); try again later`,
       )
+    }
+    const small = this.#answerInPlace(task)
+    if (small !== null) {
+      queryLog?.write(task, small, origin ?? null)
+      return small
     }
     const flags = new SharedArrayBuffer(4 + 4 * pool.threads)
     const run: Run = {
@@ -165,6 +176,18 @@ export class QueryService {
       else this.counters.waiting--
       this.counters.seconds += (clock.monotonic() - run.cameMs) / 1000
     }
+  }
+
+  #answerInPlace(task: QueryTask): WorkerAnswer | null {
+    const { inPlace, clock } = this.#options
+    if (inPlace === undefined) return null
+    const startedMs = clock.monotonic()
+    const answer = inPlace.answer(task)
+    if (answer === null) return null
+    this.counters.started++
+    this.counters.inPlace++
+    this.counters.seconds += (clock.monotonic() - startedMs) / 1000
+    return answer
   }
 
   async close(): Promise<void> {

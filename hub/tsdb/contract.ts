@@ -5,6 +5,7 @@
 import type { Labels } from '../../protocol/labels/mod.ts'
 import type { Matcher } from '../../protocol/matchers/mod.ts'
 import type { Exemplar, Histogram, Metadata } from '../../protocol/samples/mod.ts'
+import type { Cardinality } from './cardinality.ts'
 
 /** Index into the series table, stable for the life of the process: 0, 1, 2… */
 export type SeriesRef = number
@@ -43,6 +44,11 @@ export interface SeriesReader {
    * @throws MatcherError for a bad regular expression
    */
   select(matchers: readonly Matcher[], range: TimeRange, shard?: Shard): Uint32Array
+  /**
+   * Not fewer than the series that can match, told by the lengths of postings without looking into them; Infinity when
+   * only a look at all values of a label could tell. Readers that cannot say have no such method.
+   */
+  matchBound?(matchers: readonly Matcher[]): number
   labels(ref: SeriesRef): Labels
   /** Name and value symbols alternating, in label order; borrowed, do not change. */
   labelIds(ref: SeriesRef): Uint32Array
@@ -58,6 +64,8 @@ export interface SeriesReader {
   /** By metric family name. */
   metadata(): ReadonlyMap<string, readonly Metadata[]>
   readonly seriesCount: number
+  /** What makes it large, the `limit` largest of each kind. The head's alone. */
+  cardinality?(limit: number): Cardinality
   /** Of all stored samples; null when there are none. */
   timeRange(): TimeRange | null
   /** Ends this reader's claim on recycled pages; readers are cheap, one per query and thread. */

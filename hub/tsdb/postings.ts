@@ -41,6 +41,12 @@ export function forEachPair(
   }
 }
 
+/** Of the label name, plus 1; 0 when it has none. Each that is added becomes it. */
+export function newestPair(mem: Memory, symbols: Table, name: SymbolId): number {
+  const symbol = symbols.addr(name)
+  return symbol === 0 ? 0 : mem.load(symbol + Y_PAIRS)
+}
+
 /** Refs in the list, dead ones included. */
 export function postingsCount(mem: Memory, pairs: Table, pair: PairId): number {
   return mem.get(pairs.addr(pair) + P_COUNT)

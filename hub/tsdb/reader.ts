@@ -47,8 +47,8 @@ import {
 } from './layout.ts'
 import { Memory } from './memory.ts'
 import { readMetadata } from './metadata.ts'
-import { copyPostings, forEachPair, RefList } from './postings.ts'
-import { type Index, selectRefs } from './select.ts'
+import { copyPostings, forEachPair, newestPair, RefList } from './postings.ts'
+import { type Index, matchBound, selectRefs } from './select.ts'
 import { SeriesDecoder } from './series-reader.ts'
 import { SymbolReader } from './symbols.ts'
 import { Table } from './table.ts'
@@ -63,8 +63,19 @@ type ThreadView = {
   readonly exemplars: Table
   readonly symbols: SymbolReader
   readonly decoder: SeriesDecoder
+  /** By label name. */
+  readonly sortedPairs: Map<SymbolId, SortedPairs>
   generation: number
 }
+
+/**
+ * The label pairs of a name in the order of their values, as they were when `newest` was the last that had been added.
+ * One that is removed has no series; an id that is given out anew is a change of generation.
+ */
+type SortedPairs = { readonly newest: number; readonly pairs: Uint32Array; readonly texts: readonly string[] }
+
+/** Of a thread, all names together; what has more is sorted for each query. */
+const SORTED_PAIRS_MAX = 200_000
 
 /** Weak, by control page: a thread that has let go of a head keeps nothing of it. */
 const threadViews = new WeakMap<SharedArrayBuffer, ThreadView>()
@@ -116,6 +127,7 @@ function threadViewOf(share: ReaderShare): ThreadView {
     exemplars: new Table(mem, EXEMPLARS),
     symbols: new SymbolReader(mem, symbolTable),
     decoder: new SeriesDecoder(mem, groups),
+    sortedPairs: new Map(),
     generation: -1,
   }
   threadViews.set(share.control, view)
@@ -126,6 +138,7 @@ function forget(view: ThreadView, generation: number): void {
   view.symbols.forget()
   view.series.forget()
   view.decoder.forget()
+  view.sortedPairs.clear()
   view.generation = generation
 }
 
@@ -154,6 +167,11 @@ class HeadReader implements SeriesReader {
       for (let i = 0; i < refs.length; i++) if (this.#mayHave(refs[i]!, range)) refs[count++] = refs[i]!
       return refs.slice(0, count)
     })
+  }
+
+  matchBound(matchers: readonly Matcher[]): number {
+    this.#refresh()
+    return this.#guard(() => matchBound(this.#index, matchers))
   }
 
   labels(ref: SeriesRef): Labels {
@@ -217,7 +235,7 @@ class HeadReader implements SeriesReader {
     return this.#guard(() => {
       const nameId = this.#view.symbols.id(name)
       if (nameId < 0) return []
-      if (matchers.length === 0) return this.#texts(this.#valuesOf(nameId, range))
+      if (matchers.length === 0) return this.#valuesOf(nameId, range)
       const values = new Set<SymbolId>()
       for (const ref of this.select(matchers, range)) {
         const ids = this.labelIds(ref)
@@ -263,19 +281,39 @@ class HeadReader implements SeriesReader {
   }
 
   /** Values of the name that a series with samples in the range has: looks no further than the first of each. */
-  #valuesOf(name: SymbolId, range: TimeRange): Set<SymbolId> {
-    const values = new Set<SymbolId>()
+  #valuesOf(name: SymbolId, range: TimeRange): string[] {
+    const { pairs, texts } = this.#sortedPairs(name)
+    const values: string[] = []
     const list = new RefList(16)
-    forEachPair(this.#mem, this.#view.symbolTable, this.#view.pairs, name, (pair) => {
+    for (let p = 0; p < pairs.length; p++) {
       list.count = 0
-      copyPostings(this.#mem, this.#view.pairs, pair, list)
+      copyPostings(this.#mem, this.#view.pairs, pairs[p]!, list)
       for (let i = 0; i < list.count; i++) {
         if (!this.#mayHave(list.refs[i]!, range)) continue
-        values.add(this.#mem.get(this.#view.pairs.addr(pair) + P_VALUE))
+        values.push(texts[p]!)
         break
       }
-    })
+    }
     return values
+  }
+
+  /** Kept from query to query as long as no pair is added: sorting costs more than all else. */
+  #sortedPairs(name: SymbolId): SortedPairs {
+    const { sortedPairs, pairs: table, symbols, symbolTable } = this.#view
+    const newest = newestPair(this.#mem, symbolTable, name)
+    const known = sortedPairs.get(name)
+    if (known !== undefined && known.newest === newest) return known
+    const byText = new Map<string, number>()
+    forEachPair(this.#mem, symbolTable, table, name, (pair) => {
+      byText.set(symbols.text(this.#mem.get(table.addr(pair) + P_VALUE)), pair)
+    })
+    const texts = sortStrings([...byText.keys()])
+    const found = { newest, texts, pairs: Uint32Array.from(texts, (text) => byText.get(text)!) }
+    let held = texts.length - (known?.texts.length ?? 0)
+    for (const each of sortedPairs.values()) held += each.texts.length
+    if (held > SORTED_PAIRS_MAX) sortedPairs.clear()
+    if (texts.length <= SORTED_PAIRS_MAX) sortedPairs.set(name, found)
+    return found
   }
 
   #texts(ids: ReadonlySet<SymbolId>): string[] {

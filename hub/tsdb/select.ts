@@ -43,6 +43,22 @@ export function selectRefs(index: Index, matchers: readonly Matcher[], shard: Sh
   return refs
 }
 
+/** See `SeriesReader.matchBound`. */
+export function matchBound(index: Index, matchers: readonly Matcher[]): number {
+  let least = Infinity
+  for (const matcher of matchers) {
+    const literals = literalsOf(matcher)
+    if (literals === null) return Infinity
+    if (!literals.positive || literals.values.includes('')) continue
+    const name = index.symbols.id(matcher.name)
+    let postings = 0
+    const pairs = name < 0 ? [] : literalPairs(index, name, literals.values)
+    for (const pair of pairs) postings += postingsCount(index.mem, index.pairs, pair)
+    least = Math.min(least, postings)
+  }
+  return least
+}
+
 /** Null when some matcher cannot be met by any series. */
 function resolve(index: Index, matchers: readonly Matcher[]): Terms[] | null {
   const terms: Terms[] = []

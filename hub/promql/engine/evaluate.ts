@@ -87,11 +87,13 @@ export function frameOf({ startMs, endMs, stepMs, instant }: QueryRange): Frame 
 
 /** Removes the names that are due, merges what then has the same labels, sorts range results. */
 function finishSeries(ctx: QueryContext, all: readonly Series[]): ResultSeries[] {
+  // What was selected and not touched has the labels that it is stored under, which are unlike all others'.
+  const isStored = all.every(({ labels, nameless, dropName }) => labels === null && !nameless && !dropName)
   for (const series of all) {
     const labels = ctx.labelsOf(series)
     series.labels = series.dropName && ctx.options.delayedNameRemoval ? dropMetricName(labels) : labels
   }
-  const merged = mergeSameLabels(ctx, all)
+  const merged = isStored ? all : mergeSameLabels(ctx, all)
   const out = merged.map(({ labels, values, present, histograms }) => ({
     labels: labels!,
     values,

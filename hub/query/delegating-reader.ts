@@ -1,0 +1,69 @@
+/** A reader that passes everything on: what changes one answer of another reader extends it. */
+import type { Labels } from '../../protocol/labels/mod.ts'
+import type { Matcher } from '../../protocol/matchers/mod.ts'
+import type { Exemplar, Metadata } from '../../protocol/samples/mod.ts'
+import type { SampleBuffer, SeriesReader, SeriesRef, Shard, SymbolId, TimeRange } from '../tsdb/contract.ts'
+
+export class DelegatingReader implements SeriesReader {
+  protected readonly reader: SeriesReader
+
+  constructor(reader: SeriesReader) {
+    this.reader = reader
+  }
+
+  select(matchers: readonly Matcher[], range: TimeRange, shard?: Shard): Uint32Array {
+    return this.reader.select(matchers, range, shard)
+  }
+
+  matchBound(matchers: readonly Matcher[]): number {
+    return this.reader.matchBound?.(matchers) ?? Number.POSITIVE_INFINITY
+  }
+
+  labels(ref: SeriesRef): Labels {
+    return this.reader.labels(ref)
+  }
+
+  labelIds(ref: SeriesRef): Uint32Array {
+    return this.reader.labelIds(ref)
+  }
+
+  symbol(id: SymbolId): string {
+    return this.reader.symbol(id)
+  }
+
+  symbolId(text: string): SymbolId {
+    return this.reader.symbolId(text)
+  }
+
+  read(ref: SeriesRef, range: TimeRange, out: SampleBuffer): void {
+    this.reader.read(ref, range, out)
+  }
+
+  labelNames(matchers: readonly Matcher[], range: TimeRange): string[] {
+    return this.reader.labelNames(matchers, range)
+  }
+
+  labelValues(name: string, matchers: readonly Matcher[], range: TimeRange): string[] {
+    return this.reader.labelValues(name, matchers, range)
+  }
+
+  exemplars(ref: SeriesRef, range: TimeRange): Exemplar[] {
+    return this.reader.exemplars(ref, range)
+  }
+
+  metadata(): ReadonlyMap<string, readonly Metadata[]> {
+    return this.reader.metadata()
+  }
+
+  get seriesCount(): number {
+    return this.reader.seriesCount
+  }
+
+  timeRange(): TimeRange | null {
+    return this.reader.timeRange()
+  }
+
+  release(): void {
+    this.reader.release()
+  }
+}

@@ -1,0 +1,55 @@
+/** Label values are kept sorted between queries of a thread: what is added and removed must show at once. */
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { labelsFrom } from '../../protocol/labels/mod.ts'
+import type { Matcher } from '../../protocol/matchers/mod.ts'
+import { createHead, openReader } from './mod.ts'
+
+const EVER = { minTime: Number.NEGATIVE_INFINITY, maxTime: Number.POSITIVE_INFINITY }
+
+test('label values follow series that come, go and come again', () => {
+  const head = createHead({ maxBytes: 2 ** 28 })
+  const values = Float64Array.of(1)
+  const add = (pod: string, time: number): void => {
+    head.appendFloat(head.series(labelsFrom({ __name__: 'x', pod })), time, values, 0, 0)
+    head.publish()
+  }
+  const pods = (range = EVER): string[] => {
+    const reader = openReader(head.share())
+    try {
+      return reader.labelValues('pod', [], range)
+    } finally {
+      reader.release()
+    }
+  }
+  add('b', 1000)
+  assert.deepEqual(pods(), ['b'])
+  add('a', 1000)
+  assert.deepEqual(pods(), ['a', 'b'])
+  add('b', 500_000)
+  head.trim(100_000)
+  assert.deepEqual(pods(), ['b'])
+  // Ids of what was removed are given out again.
+  for (let round = 1; round < 20; round++) {
+    const time = 500_000 + round * 100_000
+    add(`c${round}`, time)
+    assert.deepEqual(pods({ minTime: time, maxTime: time }), [`c${round}`])
+    head.trim(time)
+    assert.deepEqual(pods(), [`c${round}`])
+  }
+})
+
+test('a bound of the matching series is told from postings alone', () => {
+  const head = createHead({ maxBytes: 2 ** 28 })
+  for (let i = 0; i < 10; i++) head.series(labelsFrom({ __name__: i < 4 ? 'x' : 'y', i: String(i) }))
+  head.publish()
+  const reader = openReader(head.share())
+  const bound = (...matchers: readonly Matcher[]): number => reader.matchBound!(matchers)
+  assert.equal(bound({ name: '__name__', op: '=', value: 'x' }), 4)
+  assert.equal(bound({ name: '__name__', op: '=', value: 'x' }, { name: 'i', op: '!=', value: '1' }), 4)
+  assert.equal(bound({ name: '__name__', op: '=~', value: 'x|y' }, { name: 'i', op: '=', value: '7' }), 1)
+  assert.equal(bound({ name: '__name__', op: '=', value: 'z' }), 0)
+  assert.equal(bound({ name: '__name__', op: '=', value: 'x' }, { name: 'i', op: '=~', value: '.*1' }), Infinity)
+  assert.equal(bound({ name: 'i', op: '=', value: '' }), Infinity)
+  reader.release()
+})
