@@ -1,6 +1,7 @@
 /** The head as its owner, the ingest worker, has it: an appender with retention, sharing and snapshots. */
 import type { Cardinality } from './cardinality.ts'
 import type { Appender, ReaderShare, SeriesRef } from './contract.ts'
+import type { Copied } from './snapshot.ts'
 
 export type HeadOptions = {
   /** Of all pages together; untouched pages cost no memory. Default 8 GiB, at most 16 GiB. */
@@ -76,8 +77,8 @@ export interface Head extends Appender {
   /** Ends a reader's claim from outside; and all claims of a thread (`ReaderOptions.owner`) that died. */
   clearSlot(slot: number): void
   clearOwner(owner: number): number
-  /** The whole head as bytes; nothing may be appended until the iterable is drained. */
-  serialize(): Iterable<Uint8Array>
+  /** The whole head as bytes, or what `copied` lacks of it; nothing may be appended until the iterable is drained. */
+  serialize(copied?: Copied): Iterable<Uint8Array>
 }
 
 export const HEAD_DEFAULTS: Required<HeadOptions> = {

@@ -55,7 +55,7 @@ import { SeriesIndex } from './series-index.ts'
 import { SeriesDecoder } from './series-reader.ts'
 import { SeriesWriter } from './series-writer.ts'
 import { SharedTimes } from './shared-times.ts'
-import { restorePages, serializePages } from './snapshot.ts'
+import { type Copied, PageRestorer, serializePages } from './snapshot.ts'
 import { SymbolWriter } from './symbol-writer.ts'
 import { SymbolReader } from './symbols.ts'
 import { Trimmer } from './trim.ts'
@@ -79,7 +79,18 @@ export function createHead(options: HeadOptions = {}): Head {
  * @throws SnapshotError when they are damaged, incomplete or of another version
  */
 export function restoreHead(chunks: Iterable<Uint8Array>, options: HeadOptions = {}): Head {
-  const { mem, limbo } = restorePages(chunks)
+  const restorer = headRestorer(options)
+  for (const chunk of chunks) restorer.push(chunk)
+  return restorer.finish()
+}
+
+/** As `restoreHead`, chunk by chunk, each borrowed until `push` returns. Both throw SnapshotError. */
+export function headRestorer(options: HeadOptions = {}): { push(chunk: Uint8Array): void; finish(): Head } {
+  const pages = new PageRestorer()
+  return { push: (chunk) => pages.push(chunk), finish: () => headOf(pages.finish(), options) }
+}
+
+function headOf({ mem, limbo }: ReturnType<PageRestorer['finish']>, options: HeadOptions): Head {
   // A snapshot from before there were blocks.
   for (const field of [C_EVICTED_F64, C_CLOSED_F64]) if (mem.controlF64[field] === 0) mem.controlF64[field] = -Infinity
   const head = new SharedHead(mem, { ...HEAD_DEFAULTS, ...options })
@@ -490,12 +501,12 @@ class SharedHead implements Head {
     return clearOwner(this.#mem, owner)
   }
 
-  serialize(): Iterable<Uint8Array> {
+  serialize(copied?: Copied): Iterable<Uint8Array> {
     this.publish()
     this.#mem.controlF64[C_SAMPLES_F64] = this.#samples
     this.#mem.controlF64[C_SAMPLE_BYTES_F64] = this.#chunks.payloadBytes
     const changes = this.#changes
-    return serializePages(this.#mem, this.#limbo.entries, () => this.#changes === changes)
+    return serializePages(this.#mem, this.#limbo.entries, () => this.#changes === changes, copied)
   }
 
   #labelsFit(labels: Labels): boolean {

@@ -13,8 +13,9 @@ export {
   type TimeRange,
 } from './contract.ts'
 export { HeadFullError, SnapshotError, StalePagesError, TooManyReadersError } from './errors.ts'
-export { createHead, restoreHead } from './head.ts'
+export { createHead, headRestorer, restoreHead } from './head.ts'
 export type { Head, HeadDrops, HeadOptions, HeadStats } from './head-contract.ts'
 export { decodeHistogram, HistogramEncoder } from './histogram-codec.ts'
 export { evictedUntil, openReader, type ReaderOptions, releaseOwner } from './reader.ts'
 export { createSampleBuffer, ensureCapacity } from './sample-buffer.ts'
+export { COPY_BYTES_MAX, type Copied, copyPages, SECTION_HEADER_BYTES } from './snapshot.ts'
