@@ -73,7 +73,7 @@ export class InPlace {
       return null
     }
     try {
-      const blocksUntil = paths.length === 0 ? Number.NEGATIVE_INFINITY : coveredUntil
+      const blocksUntil = Math.max(paths.length === 0 ? Number.NEGATIVE_INFINITY : coveredUntil, ...paths.map(endOf))
       const reader = new SmallReader(head, blocksUntil, () => now() - startedMs > TIME_MAX_MS)
       const settings = { ...task.settings, maxSamples: Math.min(task.settings.maxSamples, HELD_MAX) }
       const part = { kind: 'whole' as const, threads: 1 }
@@ -100,6 +100,11 @@ const NO_FLAGS = new Int32Array(1)
 
 function stepsOf(task: ExpressionTask): number {
   return task.kind === 'range' ? Math.floor((task.endMs - task.startMs) / task.stepMs) + 1 : 1
+}
+
+/** Where a block ends, by its name: one that was imported may be newer than what the head has evicted. */
+function endOf(path: string): number {
+  return Number(/(-?\d+)-\d+$/.exec(path)?.[1] ?? Number.POSITIVE_INFINITY)
 }
 
 /** Ends the query, as an error that nobody sees. */
