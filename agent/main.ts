@@ -1,12 +1,20 @@
-/** `heliograph-agent`: collects on this host and loses nothing. Exit codes: 0 stopped, 1 failed, 2 bad usage or configuration. */
+/**
+ * `heliograph-agent`: collects on this host and loses nothing. Exit codes: 0 stopped, 1 failed, 2 bad usage or
+ * configuration; those of the commands are theirs.
+ */
 import process from 'node:process'
 import { ConfigError } from '../protocol/config/mod.ts'
 import type { LogLevel } from '../protocol/env/mod.ts'
 import { helpText, parseFlags, UsageError } from './cli/mod.ts'
+import { commandsHelp, runCommand } from './commands/mod.ts'
+import { createHostTools } from './env/host.ts'
 import { createEnv, type LogFormat } from './env/mod.ts'
+import { createNoticeSender } from './env/service-notify.ts'
 import { Agent } from './process/agent.ts'
+import { ErrorLog } from './process/error-log.ts'
 import { ExporterError } from './process/exporters.ts'
 import { AGENT_FLAGS, checkFlags } from './process/flags.ts'
+import { ServiceState } from './process/service-state.ts'
 import { VERSION } from './process/version.ts'
 
 const STOP_TIMEOUT_MS = 8000
@@ -14,6 +22,8 @@ const STOP_TIMEOUT_MS = 8000
 await main(process.argv.slice(2))
 
 async function main(argv: readonly string[]): Promise<void> {
+  // Not when it is the value of a flag before it: flags of the agent come before nothing else.
+  if (argv[0] !== undefined && !argv[0].startsWith('-')) return command(argv)
   let flags: ReturnType<typeof parseFlags>
   try {
     flags = parseFlags(AGENT_FLAGS, argv)
@@ -25,23 +35,41 @@ async function main(argv: readonly string[]): Promise<void> {
     process.exit(2)
   }
   if (flags.wantsHelp) {
-    process.stdout.write(
-      helpText('heliograph-agent', 'Collects metrics on this host and streams them to a Heliograph hub.', AGENT_FLAGS),
-    )
+    const summary = `Collects metrics on this host and streams them to a Heliograph hub.\n\n${commandsHelp()}`
+    process.stdout.write(helpText('heliograph-agent', summary, AGENT_FLAGS))
     return
   }
   if (flags.wantsVersion) {
-    process.stdout.write(`heliograph-agent, version ${VERSION}\n  runtime: ${process.version}\n`)
+    process.stdout.write(`heliograph-agent, version ${VERSION}\n  runtime: ${runtimeName()}\n`)
     return
   }
-  const value = (name: string): string => flags.values.get(name)![0]!
-  const env = createEnv({ logLevel: value('log.level') as LogLevel, logFormat: value('log.format') as LogFormat })
+  await serve((name) => flags.values.get(name)![0]!)
+}
+
+/** Answers on stdout, complaints on stderr; ends the process. */
+async function command(argv: readonly string[]): Promise<void> {
+  process.exitCode = await runCommand(argv, {
+    env: createEnv({ logLevel: 'error', logFormat: 'logfmt' }),
+    tools: createHostTools(process.argv[1] ?? ''),
+    environment: process.env,
+    version: VERSION,
+    say: (line) => void process.stdout.write(`${line}\n`),
+    complain: (line) => void process.stderr.write(`${line}\n`),
+  })
+}
+
+async function serve(value: (name: string) => string): Promise<void> {
+  const created = createEnv({ logLevel: value('log.level') as LogLevel, logFormat: value('log.format') as LogFormat })
+  const errors = new ErrorLog(created.clock.now)
+  const env = { ...created, log: errors.watch(created.log) }
   const { log } = env
+  const service = serviceState(env)
   let stopping = false
   const stop = async (exitCode: number): Promise<void> => {
     if (stopping) return
     stopping = true
     log.info('Stopping')
+    service.stopping()
     env.clock.setTimer(STOP_TIMEOUT_MS, () => process.exit(1), { unref: true })
     await agent?.stop()
     log.info('Stopped')
@@ -54,6 +82,8 @@ async function main(argv: readonly string[]): Promise<void> {
     agent = new Agent(env, {
       configFile: value('config.file'),
       listen: value('web.listen-address'),
+      webConfigFile: value('web.config.file'),
+      errors,
       storagePath: value('storage.path'),
       lifecycleEnabled: value('web.enable-lifecycle') === 'true',
       version: VERSION,
@@ -61,19 +91,46 @@ async function main(argv: readonly string[]): Promise<void> {
       onStop: (exitCode) => void stop(exitCode),
     })
     const started = agent
-    process.on('SIGHUP', () => {
-      started.reload().catch((err) => log.error('Error reloading config; the running one is kept', { err }))
-    })
+    process.on('SIGHUP', () => void reload(started, service, log))
     await agent.start()
+    service.ready(`Collecting; metrics on ${agent.address}`)
   } catch (error) {
     const isConfig =
       error instanceof ConfigError ||
       error instanceof ExporterError ||
-      (error as { path?: string }).path === value('config.file')
+      [value('config.file'), value('web.config.file')].includes((error as { path?: string }).path ?? '-')
     log.error(isConfig ? 'Error loading config' : 'The agent could not be started', {
       file: value('config.file'),
       err: error,
     })
     process.exit(isConfig ? 2 : 1)
   }
+}
+
+async function reload(agent: Agent, service: ServiceState, log: ReturnType<typeof createEnv>['log']): Promise<void> {
+  service.reloading()
+  try {
+    await agent.reload()
+    service.ready(`Collecting; metrics on ${agent.address}`)
+  } catch (err) {
+    log.error('Error reloading config; the running one is kept', { err })
+    service.ready('Collecting with the configuration of before: the new one is wrong')
+  }
+}
+
+/** Says nothing unless the service manager asked to be told. */
+function serviceState({ clock, log }: ReturnType<typeof createEnv>): ServiceState {
+  const { NOTIFY_SOCKET: path, WATCHDOG_USEC: watchdogUsec = '', WATCHDOG_PID: watchdogPid } = process.env
+  // Programs that exporters may start must not speak for the agent.
+  delete process.env['NOTIFY_SOCKET']
+  const isWatched = watchdogPid === undefined || watchdogPid === String(process.pid)
+  const send = path
+    ? createNoticeSender(path, (problem) => log.warn('The service manager is not told', { problem }))
+    : null
+  return new ServiceState({ clock, send, watchdogUsec: isWatched ? watchdogUsec : '' })
+}
+
+function runtimeName(): string {
+  const { bun, deno } = process.versions
+  return bun ? `Bun ${bun}` : deno ? `Deno ${deno}` : `Node ${process.version}`
 }

@@ -69,6 +69,7 @@ function file(step: Extract<Step, { kind: 'file' }>, context: StepContext): stri
   if (present !== null && (step.replaceIf === '' || !present.includes(step.replaceIf)))
     return `keep ${place}: it was changed by hand`
   if (!isDryRun) {
+    disk.makeDirectory(place.slice(0, place.lastIndexOf('/')), { mode: 0o755 })
     disk.writeFileAtomic(place, step.text, { mode: step.mode })
     tools.chmod(place, step.mode)
     give(place, step.owner, context)

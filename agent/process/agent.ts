@@ -8,18 +8,24 @@ import { connectNats, type NatsBus } from '../env/nats-bus.ts'
 import { sqliteRingStore } from '../env/ring-store.ts'
 import { createRuntimeStats } from '../env/runtime-stats.ts'
 import { runtimeSha256 } from '../env/sha256.ts'
+import { exposureWarning, openWebAccess, type WebAccess } from '../env/web-access.ts'
 import { runtimeZstd } from '../env/zstd.ts'
 import { Recorder } from '../ring/mod.ts'
 import { ScrapeManager } from '../scrape/mod.ts'
 import { Uplink } from '../uplink/mod.ts'
+import type { ErrorLog } from './error-log.ts'
 import { type ExporterChange, ExporterSet, exporterTargets } from './exporter-set.ts'
 import { type AgentIdentity, ensureEnrolled, hostName, loadIdentity } from './identity.ts'
 import { localApi } from './local-api.ts'
+import { type AgentStatus, hubStatus, operationApi, ringStatus } from './operation-api.ts'
 import { ringFamilies, uplinkFamilies } from './self-metrics.ts'
 
 export type AgentOptions = {
   readonly configFile: string
   readonly listen: string
+  /** TLS and passwords of every endpoint; '' = neither. */
+  readonly webConfigFile: string
+  readonly errors: ErrorLog
   readonly storagePath: string
   readonly lifecycleEnabled: boolean
   readonly version: string
@@ -66,6 +72,8 @@ export class Agent {
   #config: AgentConfig
   readonly #directory: string
   readonly #identity: AgentIdentity
+  readonly #web: WebAccess
+  readonly #startedMs: number
   readonly #exporters: ExporterSet
   readonly #prepared: ExporterChange
   #ring: RingStore | null = null
@@ -86,9 +94,14 @@ export class Agent {
     this.#config = this.#load()
     this.#directory = options.storagePath || this.#config.storage.path
     const { version, environment, lifecycleEnabled } = options
-    this.#exporters = new ExporterSet({ env, stats: this.#stats, version, environment }, { lifecycleEnabled })
+    this.#startedMs = env.clock.now()
+    this.#web = openWebAccess(options.webConfigFile, env)
+    this.#exporters = new ExporterSet(
+      { env, stats: this.#stats, version, environment },
+      { lifecycleEnabled, web: this.#web },
+    )
     this.#prepared = this.#exporters.prepare(this.#config)
-    this.#identity = loadIdentity(env, this.#config, this.#directory)
+    this.#identity = loadIdentity(env, this.#config, this.#directory, environment)
   }
 
   get address(): string {
@@ -100,19 +113,29 @@ export class Agent {
     const { clock, log, net, pool, random } = this.#env
     const { agent, signer } = this.#identity
     const config = this.#config
+    const local = localApi({
+      exporters: () => this.#exporters.running,
+      own: () => this.#ownFamilies(),
+      targets: () => this.#manager?.targets() ?? [],
+      droppedTargets: () => this.#discovered.dropped,
+      isReady: () => this.#ready,
+      lifecycleEnabled: this.#options.lifecycleEnabled,
+      reload: () => this.reload(),
+      quit: () => this.#options.onStop(0),
+      version: this.#options.version,
+    })
+    const api = operationApi(
+      () => this.#status(),
+      () => this.#options.errors.list(),
+      local,
+    )
+    const address = parseAddress(this.#options.listen)
+    const exposed = exposureWarning(address.host, this.#web)
+    if (exposed) log.warn(exposed, { listen: this.#options.listen })
     this.#listener = await net.serveHttp({
-      ...parseAddress(this.#options.listen),
-      handler: localApi({
-        exporters: () => this.#exporters.running,
-        own: () => this.#ownFamilies(),
-        targets: () => this.#manager?.targets() ?? [],
-        droppedTargets: () => this.#discovered.dropped,
-        isReady: () => this.#ready,
-        lifecycleEnabled: this.#options.lifecycleEnabled,
-        reload: () => this.reload(),
-        quit: () => this.#options.onStop(0),
-        version: this.#options.version,
-      }),
+      ...address,
+      handler: this.#web.guard(api),
+      serverTls: this.#web.serverTls,
     })
     await this.#exporters.apply(this.#prepared)
     const ring = sqliteRingStore({ pool, directory: `${this.#directory}/ring`, capBytes: config.storage.maxBytes })
@@ -247,7 +270,14 @@ export class Agent {
       log.warn('No hub and no nats are configured: samples are kept in the ring and served locally only')
       return
     }
-    await ensureEnrolled(this.#env, this.#config, this.#identity, this.#directory, this.#stopping.signal)
+    await ensureEnrolled(
+      this.#env,
+      this.#config,
+      this.#identity,
+      this.#directory,
+      this.#stopping.signal,
+      this.#options.environment,
+    )
     if (this.#stopping.signal.aborted) return
     const servers = nats ? [nats.url] : [`${hub!.url.replace(/^http/, 'ws')}/nats`]
     const { agent, seed } = this.#identity
@@ -288,6 +318,25 @@ export class Agent {
     recorder.onCommitted((batch) => uplink.offer(batch))
     this.#uplink = uplink
     uplink.start()
+  }
+
+  async #status(): Promise<AgentStatus> {
+    const { hub, nats } = this.#config
+    const url = nats?.url ?? hub?.url
+    const health = { up: 0, down: 0, unknown: 0 }
+    for (const target of this.#manager?.targets() ?? []) health[target.health]++
+    return {
+      version: this.#options.version,
+      agent: this.#identity.agent,
+      publicKey: this.#identity.publicKey,
+      isReady: this.#ready,
+      startedMs: this.#startedMs,
+      nowMs: this.#env.clock.now(),
+      hub: url === undefined ? null : hubStatus(url, this.#uplink?.stats() ?? null),
+      ring: this.#ring && this.#ready ? ringStatus(await this.#ring.stats()) : null,
+      targets: health,
+      errors: this.#options.errors.list(),
+    }
   }
 
   async #ownFamilies(): Promise<readonly MetricFamily[]> {

@@ -4,9 +4,10 @@
  * dashboards and discovery know from upstream's program.
  */
 import { type AgentConfig, type ExporterConfig, parseAddress } from '../../protocol/config/mod.ts'
-import type { HttpHandler, Listener } from '../../protocol/env/mod.ts'
+import type { Listener } from '../../protocol/env/mod.ts'
 import type { MetricFamily } from '../../protocol/exposition/mod.ts'
 import { labelsFrom } from '../../protocol/labels/mod.ts'
+import type { WebAccess } from '../env/web-access.ts'
 import { type ScrapeTargetConfig, withTargetDefaults } from '../scrape/mod.ts'
 import { exporterEndpoint } from './exporter-endpoint.ts'
 import { type PageRequest, pageOf, programFamilies } from './exporter-pages.ts'
@@ -29,18 +30,18 @@ export type ExporterChange = { readonly next: readonly RunningExporter[] }
 export class ExporterSet {
   readonly #deps: ExporterDeps
   readonly #lifecycleEnabled: boolean
-  /** For what every HTTP endpoint of the agent has in common. */
-  readonly #guard: (handler: HttpHandler) => HttpHandler
+  /** TLS and passwords, which every HTTP endpoint of the agent has in common. */
+  readonly #web: Pick<WebAccess, 'guard' | 'serverTls'>
   #running: readonly RunningExporter[] = []
   readonly #listeners = new Map<RunningExporter, Listener>()
 
   constructor(
     deps: ExporterDeps,
-    options: { readonly lifecycleEnabled: boolean; readonly guard?: (handler: HttpHandler) => HttpHandler },
+    options: { readonly lifecycleEnabled: boolean; readonly web?: Pick<WebAccess, 'guard' | 'serverTls'> },
   ) {
     this.#deps = deps
     this.#lifecycleEnabled = options.lifecycleEnabled
-    this.#guard = options.guard ?? ((handler) => handler)
+    this.#web = options.web ?? { guard: (handler) => handler, serverTls: undefined }
   }
 
   get running(): readonly RunningExporter[] {
@@ -115,7 +116,8 @@ export class ExporterSet {
     if (listen === '') return
     const { env } = this.#deps
     const handler = exporterEndpoint(running, { path, lifecycleEnabled: lifecycle || this.#lifecycleEnabled })
-    const listener = await env.net.serveHttp({ ...parseAddress(listen), handler: this.#guard(handler) })
+    const { serverTls } = this.#web
+    const listener = await env.net.serveHttp({ ...parseAddress(listen), handler: this.#web.guard(handler), serverTls })
     this.#listeners.set(running, listener)
     env.log.info('Exporter is served', { exporter: running.name, listen, path })
   }

@@ -17,6 +17,12 @@ export const AGENT_FLAGS: readonly FlagDefinition[] = [
     help: 'Enable shutdown and reload via HTTP request.',
   },
   {
+    name: 'web.config.file',
+    kind: 'string',
+    default: '',
+    help: 'Path to configuration file that can enable TLS or authentication. See: https://prometheus.io/docs/prometheus/latest/configuration/https/',
+  },
+  {
     name: 'storage.path',
     kind: 'string',
     default: '',

@@ -17,10 +17,31 @@ export type AgentIdentity = {
   readonly signer: Signer
 }
 
-/** @throws DiskError, KeyError for a key file that is damaged */
-export function loadIdentity(env: Env, config: AgentConfig, directory: string): AgentIdentity {
+/** What the service manager shows to this process alone (`LoadCredential=heliograph:FOLDER`); null without such a file. */
+export function credentialFile(
+  { disk }: Pick<Env, 'disk'>,
+  environment: Readonly<Record<string, string | undefined>>,
+  name: 'token' | 'agent.nk',
+): string | null {
+  const folder = environment['CREDENTIALS_DIRECTORY']
+  if (!folder) return null
+  const file = `${folder}/heliograph_${name}`
+  return disk.stat(file) === null ? null : file
+}
+
+/**
+ * The key is that of the credentials, or the one that an earlier life made, or a new one.
+ * @throws DiskError, KeyError for a key file that is damaged
+ */
+export function loadIdentity(
+  env: Env,
+  config: AgentConfig,
+  directory: string,
+  environment: Readonly<Record<string, string | undefined>> = {},
+): AgentIdentity {
   const { disk, random } = env
-  const file = `${directory}/agent.nk`
+  const given = credentialFile(env, environment, 'agent.nk')
+  const file = given ?? `${directory}/agent.nk`
   disk.makeDirectory(directory, { mode: 0o700 })
   if (disk.stat(file) === null) disk.writeFileAtomic(file, `${generateSeed(random)}\n`, { mode: 0o600 })
   const seed = disk.readText(file).trim()
@@ -51,15 +72,17 @@ export async function ensureEnrolled(
   identity: AgentIdentity,
   directory: string,
   signal: AbortSignal,
+  environment: Readonly<Record<string, string | undefined>> = {},
 ): Promise<void> {
   const { hub } = config
-  if (!hub || hub.tokenFile === '') return
-  const marker = `${directory}/enrolled`
-  const enrolledAs = `${hub.url} ${identity.agent} ${identity.publicKey}\n`
+  const tokenFile = hub?.tokenFile || credentialFile(env, environment, 'token')
+  if (!hub || !tokenFile) return
+  const marker = markerFile(directory)
+  const enrolledAs = markerText(hub.url, identity)
   const known = env.disk.stat(marker) === null ? '' : env.disk.readText(marker)
   if (known === enrolledAs) return
   for (let waitMs = RETRY_MIN_MS; !signal.aborted; waitMs = Math.min(waitMs * 2, RETRY_MAX_MS)) {
-    const problem = await tryEnrol(env, config, identity, hub, signal)
+    const problem = await enrolByFile(env, config, identity, { url: hub.url, tokenFile }, signal)
     if (problem === null) {
       env.disk.writeFileAtomic(marker, enrolledAs)
       env.log.info('Enrolled at the hub', { hub: hub.url, agent: identity.agent, key: identity.publicKey })
@@ -76,8 +99,15 @@ export async function ensureEnrolled(
   }
 }
 
-/** The problem, or null. */
-async function tryEnrol(
+/** Remembers that the key is known to the hub, so that the next start asks for no token. */
+export function rememberEnrolment(env: Env, url: string, identity: AgentIdentity, directory: string): void {
+  env.disk.writeFileAtomic(markerFile(directory), markerText(url, identity))
+}
+
+const markerFile = (directory: string): string => `${directory}/enrolled`
+const markerText = (url: string, { agent, publicKey }: AgentIdentity): string => `${url} ${agent} ${publicKey}\n`
+
+async function enrolByFile(
   env: Env,
   config: AgentConfig,
   identity: AgentIdentity,
@@ -90,11 +120,21 @@ async function tryEnrol(
   } catch (error) {
     return `cannot read the token file: ${(error as Error).message}`
   }
+  return enrolOnce(env, { url: hub.url, token, site: config.site }, identity, signal)
+}
+
+/** One attempt. The problem, or null. */
+export async function enrolOnce(
+  env: Pick<Env, 'net'>,
+  { url: hubUrl, token, site }: { readonly url: string; readonly token: string; readonly site: string },
+  identity: AgentIdentity,
+  signal: AbortSignal,
+): Promise<string | null> {
   const { agent, publicKey, signer } = identity
   const proof = base64(signEnrolment(signer, { token, agent, publicKey }))
-  const body = new TextEncoder().encode(JSON.stringify({ token, agent, publicKey, site: config.site, proof }))
+  const body = new TextEncoder().encode(JSON.stringify({ token, agent, publicKey, site, proof }))
   try {
-    const url = `${hub.url}/api/v1/agents/enroll`
+    const url = `${hubUrl}/api/v1/agents/enroll`
     const { status, body: answer } = await env.net.request({
       method: 'POST',
       url,
