@@ -131,6 +131,10 @@ class HidingReader implements SeriesReader {
     return refs.slice(0, count)
   }
 
+  matchBound(matchers: readonly Matcher[]): number {
+    return this.inner.matchBound?.(matchers) ?? Number.POSITIVE_INFINITY
+  }
+
   read(ref: number, range: TimeRange, out: SampleBuffer): void {
     this.inner.read(ref, range, out)
     if (out.count === 0) return

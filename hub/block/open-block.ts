@@ -68,7 +68,7 @@ class OpenBlock implements BlockReader {
   #lastReader = new ByteReader(new Uint8Array(0))
   #lastTimeRun = -1
   #lastTimes: readonly Float64Array[] = []
-  #words = new Uint32Array(0)
+  #words: Uint32Array = new Uint32Array(0)
 
   constructor(
     env: BlockEnv,

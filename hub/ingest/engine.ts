@@ -11,6 +11,7 @@ import { DiskFullError, DiskReserve, openWal, type ReplayReport, type Wal } from
 import type { AgentSave } from './agent-state.ts'
 import { BatchIntake, type BatchLimitsOfHub, type KnownAgent, type Outcome } from './batches.ts'
 import type { BatchCodec } from './codec.ts'
+import { CommitTimer } from './commit-times.ts'
 import { type IngestCounters, newCounters } from './counters.ts'
 import { type HeadFactory, type IngestHead, lateHead } from './head.ts'
 import type { Gap } from './ledger.ts'
@@ -28,7 +29,6 @@ import {
   type RuleResults,
   readWrite,
   toCbor,
-  writePrefix,
 } from './records.ts'
 import { RemoteWriteIntake, refused, type WriteAnswer, type WriteDecoder } from './remote-write.ts'
 import { type AgentStatusOfIngest, describeAgents, type IngestStatus } from './status.ts'
@@ -67,6 +67,7 @@ export class IngestEngine {
   readonly #batches: BatchIntake
   readonly #local: LocalIntake
   readonly #remote: RemoteWriteIntake
+  readonly #commits = new CommitTimer()
   #checkpointTriedMs = Number.NEGATIVE_INFINITY
 
   /** @throws DirectoryLockedError, DiskError, FatalDiskError */
@@ -88,10 +89,25 @@ export class IngestEngine {
       const record = (type: number, parts: readonly Uint8Array[]): void => this.#wal.append(type, parts)
       this.#batches = new BatchIntake({ head, codec, log, hub, limits, counters, record })
       this.#local = new LocalIntake({ head, log, counters })
-      this.#remote = new RemoteWriteIntake({ head, log, counters, decode: options.decodeWrite })
+      this.#remote = new RemoteWriteIntake({
+        head,
+        log,
+        counters,
+        record,
+        compressor: options.compressor,
+        decode: options.decodeWrite,
+      })
       const startedMs = options.clock.monotonic()
-      this.replayReport = this.#wal.replay((type, payload) => this.#replay(type, payload, settle))
-      settle(null)
+      let isSettled = false
+      const settleOnce = (piece: Uint8Array | null): void => {
+        settle(piece)
+        if (piece !== null || isSettled) return
+        isSettled = true
+        this.#remote.restored()
+      }
+      this.replayReport = this.#wal.replay((type, payload) => this.#replay(type, payload, settleOnce))
+      settleOnce(null)
+      this.#remote.begin(lifeOf(options.random))
       head.publish()
       // Counters count this process's work; what was stored before it is in the agents' own figures.
       Object.assign(counters, { ...newCounters(), replayLost: counters.replayLost })
@@ -144,9 +160,7 @@ export class IngestEngine {
   /** @param body as received */
   acceptRemoteWrite(body: Uint8Array, kind: WriteKind = REMOTE_WRITE_1): WriteAnswer {
     if (this.isFull) return refused(503, 'disk is almost full: nothing is accepted until space is freed')
-    const { answer, isStored } = this.#remote.accept(body, kind)
-    if (isStored) this.#wal.append(RecordType.write, [writePrefix(this.#options.clock.now(), kind), body])
-    return answer
+    return this.#remote.accept(body, kind, this.#options.clock.now())
   }
 
   get isFull(): boolean {
@@ -167,8 +181,10 @@ export class IngestEngine {
    */
   commit(): boolean {
     const bytes = this.#wal.pendingBytes
+    const startedMs = this.#options.clock.monotonic()
     try {
       this.#wal.commit()
+      if (bytes > 0) this.#commits.observe((this.#options.clock.monotonic() - startedMs) / 1000)
     } catch (error) {
       if (!(error instanceof DiskFullError)) throw error
       this.#reserve.sawFull()
@@ -219,6 +235,8 @@ export class IngestEngine {
       refused: Object.fromEntries(this.#batches.refused),
       agents: this.agents(),
       wal: this.#wal.stats(),
+      head: this.#head.stats(),
+      commits: this.#commits.times(),
       bytesSinceCheckpoint: this.#wal.bytesSinceCheckpoint,
       isFull: this.isFull,
       availableBytes: this.#reserve.availableBytes,
@@ -297,11 +315,17 @@ export class IngestEngine {
         this.#batches.replay(payload)
         break
       case RecordType.remoteWrite:
-        this.#remote.accept(payload.slice(RECEIVED_PREFIX_BYTES), REMOTE_WRITE_1)
+        this.#remote.replay(payload.slice(RECEIVED_PREFIX_BYTES), REMOTE_WRITE_1)
         break
       case RecordType.write: {
         const { kind, body } = readWrite(payload)
-        this.#remote.accept(body, kind)
+        this.#remote.replay(body, kind)
+        break
+      }
+      case RecordType.definitions:
+      case RecordType.rows: {
+        const lost = this.#remote.replayRows(type, payload)
+        if (lost > 0) this.#lost('rows', `what defines the series of ${lost} samples is missing`)
         break
       }
       case RecordType.identity: {
@@ -334,4 +358,9 @@ export class IngestEngine {
   #inflate(payload: Uint8Array): Uint8Array {
     return this.#options.compressor.decompress(payload, MAX_INFLATED_LOCAL_BYTES)
   }
+}
+
+/** Names this process in the log; never 0. */
+function lifeOf(random: Random): number {
+  return (new DataView(random.bytes(4).slice().buffer).getUint32(0, true) | 1) >>> 0
 }

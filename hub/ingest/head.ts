@@ -1,6 +1,7 @@
 /** The head as ingest needs it: one writer, a share for readers, and its snapshot for checkpoints. */
 import type { Logger } from '../../protocol/env/mod.ts'
 import type { Appender, ReaderShare, SeriesRef } from '../tsdb/contract.ts'
+import type { HeadStats } from '../tsdb/head-contract.ts'
 
 export interface IngestHead extends Appender {
   share(): ReaderShare
@@ -13,6 +14,11 @@ export interface IngestHead extends Appender {
   /** They are on disk: what they hold is forgotten. Returns how many series were removed, as `trim`. */
   evict(): number
   isLive(ref: SeriesRef): boolean
+  /** All refs that were ever given out are below it. */
+  readonly refLimit: number
+  /** Whose refs they are: see row-log.ts. A snapshot carries it on; 0 at first. */
+  logLife: number
+  stats(): HeadStats
 }
 
 export type HeadFactory = {
@@ -49,6 +55,16 @@ export function lateHead(heads: HeadFactory, log: Logger): LateHead {
     closeBefore: (maxTime) => it().closeBefore(maxTime),
     evict: () => it().evict(),
     isLive: (ref) => it().isLive(ref),
+    get refLimit() {
+      return it().refLimit
+    },
+    get logLife() {
+      return it().logLife
+    },
+    set logLife(life) {
+      it().logLife = life
+    },
+    stats: () => it().stats(),
   }
   const settle = (piece: Uint8Array | null): void => {
     if (piece) {

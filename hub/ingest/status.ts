@@ -1,6 +1,8 @@
 /** What the hub shows of its ingest: totals, and for every agent when it was last heard of and how far it lags. */
+import type { HeadStats } from '../tsdb/head-contract.ts'
 import type { ReplayReport, WalStats } from '../wal/mod.ts'
 import type { AgentState, ChainBreak } from './agent-state.ts'
+import type { CommitTimes } from './commit-times.ts'
 import type { IngestCounters } from './counters.ts'
 import type { Ledger } from './ledger.ts'
 
@@ -28,6 +30,8 @@ export type IngestStatus = {
   readonly refused: Readonly<Record<string, number>>
   readonly agents: readonly AgentStatusOfIngest[]
   readonly wal: WalStats
+  readonly head: HeadStats
+  readonly commits: CommitTimes
   readonly bytesSinceCheckpoint: number
   readonly isFull: boolean
   readonly availableBytes: number

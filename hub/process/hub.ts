@@ -28,6 +28,7 @@ import { ActiveQueries, InPlace, QueryLog, QueryService, type QuerySettings } fr
 import { type ActiveAlert, RuleManager, type RuleSample, type VectorSample } from '../rules/mod.ts'
 import { openReader, releaseOwner } from '../tsdb/mod.ts'
 import { BlockKeeper } from './blocks.ts'
+import { headFamilies } from './head-metrics.ts'
 import { type LoadedConfig, loadAll } from './load.ts'
 import { alertMapping, alertmanagerTargets, outgoing } from './notify.ts'
 import { Retention } from './retention.ts'
@@ -525,12 +526,14 @@ export class Hub {
 
   async #metrics(): Promise<Uint8Array> {
     const reader = openReader(this.#ingest.share())
-    const series = reader.seriesCount
+    const range = reader.timeRange()
     reader.release()
+    const status = await this.#ingest.status()
     const { settings, build } = this.#options
     const families: MetricFamily[] = [
       ...(await this.#exporter.collect()),
-      ...ingestFamilies(await this.#ingest.status(), series),
+      ...headFamilies(status, range),
+      ...ingestFamilies(status),
       ...this.#blocks.families(),
       ...queryFamilies(this.#query.counters, settings.maxConcurrency),
       ...ruleFamilies(this.#rules.groups),

@@ -8,29 +8,19 @@ import type { Group } from '../rules/mod.ts'
 
 const one = (value: number) => [{ labels: [], value }]
 
-export function ingestFamilies(
-  { counters: c, refused, agents, wal, isFull, availableBytes, replay }: IngestStatus,
-  series: number,
-): MetricFamily[] {
+export function ingestFamilies({
+  counters: c,
+  refused,
+  agents,
+  wal,
+  isFull,
+  availableBytes,
+  replay,
+}: IngestStatus): MetricFamily[] {
   const reasons = Object.entries(refused).map(([reason, value]) => ({ labels: ['reason', reason], value }))
   const perAgent = (value: (agent: IngestStatus['agents'][number]) => number) =>
     agents.map((agent) => ({ labels: ['agent', agent.agent], value: value(agent) }))
   return [
-    gauge('prometheus_tsdb_head_series', 'Total number of series in the head block.', one(series)),
-    counter('prometheus_tsdb_head_samples_appended_total', 'Total number of appended samples.', [
-      { labels: ['type', 'float'], value: c.samplesStored },
-    ]),
-    counter('prometheus_tsdb_wal_writes_failed_total', 'Total number of WAL writes that failed.', one(0)),
-    gauge(
-      'prometheus_tsdb_wal_segment_current',
-      'WAL segment index that TSDB is currently writing to.',
-      one(wal.segmentIndex),
-    ),
-    counter(
-      'prometheus_tsdb_checkpoint_creations_total',
-      'Total number of checkpoint creations attempted.',
-      one(c.checkpoints),
-    ),
     counter('heliograph_ingest_batches_stored_total', 'Batches stored and acknowledged.', one(c.batchesStored)),
     counter(
       'heliograph_ingest_batches_duplicate_total',

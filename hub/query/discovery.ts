@@ -1,5 +1,5 @@
 /** What exists: series, label names and values, exemplars, metadata, cardinality. Semantics: Prometheus web/api/v1/api.go. */
-import { compareLabels, compareStrings, type Labels, METRIC_NAME, sortStrings } from '../../protocol/labels/mod.ts'
+import { compareLabels, type Labels, sortStrings } from '../../protocol/labels/mod.ts'
 import type { Matcher } from '../../protocol/matchers/mod.ts'
 import { extractSelectors, parseExpr } from '../promql/parser/mod.ts'
 import type { SeriesReader, TimeRange } from '../tsdb/contract.ts'
@@ -111,46 +111,24 @@ export function writeMetadata(
   return new TextEncoder().encode(JSON.stringify({ status: 'success', data }))
 }
 
-/** The part of `/api/v1/status/tsdb` that counts labels. */
+/** `/api/v1/status/tsdb`: the head, and what makes it large. */
 export function writeCardinality(reader: SeriesReader, limit: number): Uint8Array {
-  const everything: TimeRange = { minTime: Number.NEGATIVE_INFINITY, maxTime: Number.POSITIVE_INFINITY }
-  const byMetric = new Map<string, number>()
-  const byPair = new Map<string, number>()
-  const values = new Map<string, { readonly seen: Set<number>; bytes: number }>()
-  for (const ref of reader.select([], everything)) {
-    const ids = reader.labelIds(ref)
-    for (let i = 0; i < ids.length; i += 2) {
-      const name = reader.symbol(ids[i]!)
-      const value = reader.symbol(ids[i + 1]!)
-      if (name === METRIC_NAME) byMetric.set(value, (byMetric.get(value) ?? 0) + 1)
-      const pair = `${name}=${value}`
-      byPair.set(pair, (byPair.get(pair) ?? 0) + 1)
-      const known = values.get(name) ?? { seen: new Set<number>(), bytes: 0 }
-      if (!known.seen.has(ids[i + 1]!)) {
-        known.seen.add(ids[i + 1]!)
-        known.bytes += value.length
-      }
-      values.set(name, known)
-    }
-  }
-  const top = (entries: Iterable<readonly [string, number]>): { name: string; value: number }[] =>
-    [...entries]
-      .sort((a, b) => b[1] - a[1] || compareStrings(a[0], b[0]))
-      .slice(0, limit)
-      .map(([name, value]) => ({ name, value }))
+  if (!reader.cardinality) throw new Error('BUG: only the head knows its cardinality')
+  const { labelPairCount, chunkCount, ...counts } = reader.cardinality(limit)
   const span = reader.timeRange()
-  const data = {
-    headStats: {
-      numSeries: reader.seriesCount,
-      numLabelPairs: byPair.size,
-      chunkCount: 0,
-      minTime: span?.minTime ?? 0,
-      maxTime: span?.maxTime ?? 0,
-    },
-    seriesCountByMetricName: top(byMetric),
-    labelValueCountByLabelName: top([...values].map(([name, { seen }]) => [name, seen.size] as const)),
-    memoryInBytesByLabelName: top([...values].map(([name, { bytes }]) => [name, bytes] as const)),
-    seriesCountByLabelValuePair: top(byPair),
+  const headStats = {
+    numSeries: reader.seriesCount,
+    numLabelPairs: labelPairCount,
+    chunkCount,
+    // Of an empty head, as upstream.
+    minTime: span?.minTime ?? Number(EMPTY_MIN_TIME),
+    maxTime: span?.maxTime ?? Number(EMPTY_MAX_TIME),
   }
-  return new TextEncoder().encode(JSON.stringify({ status: 'success', data }))
+  const text = JSON.stringify({ status: 'success', data: { headStats, ...counts } })
+  return new TextEncoder().encode(span ? text : text.replace(/"minTime":[^,]*,"maxTime":[^}]*/, EMPTY_TIMES))
 }
+
+/** Go's int64 limits, which are no numbers of JavaScript. */
+const EMPTY_MIN_TIME = 2n ** 63n - 1n
+const EMPTY_MAX_TIME = -(2n ** 63n)
+const EMPTY_TIMES = `"minTime":${EMPTY_MIN_TIME},"maxTime":${EMPTY_MAX_TIME}`

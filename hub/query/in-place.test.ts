@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { openReader } from '../tsdb/mod.ts'
-import type { BlockView, QueryTask } from './contract.ts'
+import { type BlockView, NO_BLOCKS, type QueryTask } from './contract.ts'
 import { InPlace } from './in-place.ts'
 import { runPart } from './run-task.ts'
 import { INTERVAL_MS, seededHead } from './testing/head.ts'
@@ -18,7 +18,6 @@ const SETTINGS = {
 const SAMPLES = 40
 const END = (SAMPLES - 1) * INTERVAL_MS
 const head = seededHead({ seed: 3, series: 400, samples: SAMPLES })
-const NO_BLOCKS: BlockView = { paths: [], coveredUntil: Number.NEGATIVE_INFINITY }
 
 const instant = (query: string, timeMs = END): QueryTask => ({
   kind: 'instant',
@@ -74,7 +73,7 @@ for (const [what, query] of LARGE) {
 }
 
 test('a time that may be in blocks is left to the workers, the time after is not', () => {
-  const one = inPlace({ paths: ['somewhere'], coveredUntil: END - 300_000 })
+  const one = inPlace({ ...NO_BLOCKS, paths: ['somewhere'], coveredUntil: END - 300_000 })
   assert.notEqual(one.answer(instant('y{i="1"}')), null)
   assert.equal(one.answer(instant('y{i="1"}', END - 1)), null)
   assert.equal(one.answer(instant('last_over_time(y{i="1"}[6m])')), null)

@@ -7,6 +7,7 @@
  * workers do it as if nothing had been; its text is remembered, and goes straight to them for a while.
  */
 import type { Matcher } from '../../protocol/matchers/mod.ts'
+import { hideFromHead } from '../block/mod.ts'
 import type { ReaderShare, SampleBuffer, SeriesReader, SeriesRef, Shard, TimeRange } from '../tsdb/contract.ts'
 import { evictedUntil, openReader } from '../tsdb/mod.ts'
 import type { BlockView, QueryTask, WorkerAnswer } from './contract.ts'
@@ -65,10 +66,10 @@ export class InPlace {
   #attempt(task: ExpressionTask, startedMs: number): WorkerAnswer | null {
     const { share, blocks, now } = this.#options
     const given = share()
-    const { paths, coveredUntil } = blocks()
+    const { paths, coveredUntil, hidden } = blocks()
     let head: SeriesReader
     try {
-      head = openReader(given)
+      head = hideFromHead(openReader(given), hidden)
     } catch {
       return null
     }

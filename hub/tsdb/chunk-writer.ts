@@ -80,6 +80,9 @@ export class ChunkWriter {
   readonly #offsets = new Float64Array(RUN)
   /** Payload bytes in use by all chunks. */
   payloadBytes = 0
+  /** Chunks that there are, and that were made since the start. */
+  live = 0
+  created = 0
 
   constructor(mem: Memory, alloc: Allocator, groups: GroupWriter) {
     this.#mem = mem
@@ -319,6 +322,8 @@ export class ChunkWriter {
     const chunk = this.#alloc.alloc(words)
     for (let i = 0; i < K_HEADER; i++) this.#mem.set(chunk + i, 0)
     this.#mem.set(chunk + K_META, kind | (classOf(words) << K_CLASS_SHIFT))
+    this.live++
+    this.created++
     return chunk
   }
 

@@ -30,6 +30,11 @@ export class ExemplarWriter {
   /** Not kept: labels over 352 bytes (OpenMetrics allows 128 characters), or a buffer of no slots. */
   dropped = 0
 
+  /** Exemplars in the buffer. */
+  get count(): number {
+    return this.#table.count
+  }
+
   constructor(mem: Memory, alloc: Allocator, slots: number) {
     this.#mem = mem
     this.#table = new TableWriter(mem, EXEMPLARS, alloc)

@@ -37,7 +37,14 @@ export type HeadStats = {
   readonly symbols: number
   readonly labelPairs: number
   readonly groups: number
+  readonly seriesCreated: number
+  /** Chunks, and the open run of each series. */
+  readonly chunks: number
+  readonly chunksCreated: number
+  readonly exemplars: number
   readonly samplesAppended: number
+  /** Of them; since the start. */
+  readonly histogramsAppended: number
   readonly lateSamples: number
   readonly pageBytes: number
   readonly usedBytes: number
@@ -70,6 +77,10 @@ export interface Head extends Appender {
    * `closeBefore` but what came since. Series without samples are removed, as by `trim`. Returns how many.
    */
   evict(): number
+  /** All refs that were ever given out are below it. */
+  readonly refLimit: number
+  /** For the log: names the process whose refs are those of this head. In snapshots; 0 at first. */
+  logLife: number
   /** Whether the ref may be appended to. */
   isLive(ref: SeriesRef): boolean
   stats(): HeadStats

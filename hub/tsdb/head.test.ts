@@ -378,7 +378,9 @@ test('cardinality() names the largest', () => {
     { name: '__name__=big', value: 5 },
     { name: 'i=0', value: 2 },
   ])
-  assert.deepEqual(memoryInBytesByLabelName[0], { name: '__name__', value: 20 })
+  // Name, value, and a byte for the length of each, as upstream counts.
+  assert.deepEqual(memoryInBytesByLabelName[0], { name: '__name__', value: 5 * (8 + 3 + 2) + (8 + 5 + 2) })
+  assert.equal(head.cardinality(1).labelPairCount, 7)
 })
 
 test('a share that is too old is refused with an error that says so, never answered in part', () => {

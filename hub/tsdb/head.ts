@@ -5,7 +5,7 @@
 import type { Labels } from '../../protocol/labels/mod.ts'
 import { type Exemplar, type Histogram, type Metadata, STALE_HIGH } from '../../protocol/samples/mod.ts'
 import { Allocator } from './allocator.ts'
-import { type Cardinality, cardinalityOf } from './cardinality.ts'
+import { type Cardinality, cardinalityOf, chunkCount } from './cardinality.ts'
 import { ChunkWriter } from './chunk-writer.ts'
 import { AppendResult, type ReaderShare, type SeriesRef } from './contract.ts'
 import { activeReaders, clearOwner, Limbo, leaveEpoch } from './epochs.ts'
@@ -21,6 +21,7 @@ import {
   C_EVICTED_F64,
   C_FLOOR_F64,
   C_GENERATION,
+  C_LOG_LIFE,
   C_MAGIC,
   C_MAX_TIME_F64,
   C_MIN_TIME_F64,
@@ -144,6 +145,8 @@ class SharedHead implements Head {
   readonly #lateSince = new Set<SeriesRef>()
   #samples: number
   #lateSamples = 0
+  #histogramSamples = 0
+  #seriesCreated = 0
   #removed = 0
   #publishes = 0
   #changes = 0
@@ -174,6 +177,7 @@ class SharedHead implements Head {
     this.#closed = mem.controlF64[C_CLOSED_F64]!
     this.#samples = mem.controlF64[C_SAMPLES_F64]!
     this.#chunks.payloadBytes = mem.controlF64[C_SAMPLE_BYTES_F64]!
+    this.#chunks.live = chunkCount(mem, this.#index.table)
   }
 
   /** Of a snapshot: its readers are gone, so all that waited is free. */
@@ -190,7 +194,11 @@ class SharedHead implements Head {
       return -1
     }
     try {
-      if (this.#index.live < this.#options.maxSeries) return this.#index.create(labels)
+      if (this.#index.live < this.#options.maxSeries) {
+        const ref = this.#index.create(labels)
+        this.#seriesCreated++
+        return ref
+      }
     } catch (error) {
       if (!(error instanceof HeadFullError)) throw error
     }
@@ -349,6 +357,7 @@ class SharedHead implements Head {
     }
     this.#noteTime(time)
     this.#samples++
+    this.#histogramSamples++
     return AppendResult.stored
   }
 
@@ -384,6 +393,19 @@ class SharedHead implements Head {
 
   isLive(ref: SeriesRef): boolean {
     return this.#index.record(ref) !== 0
+  }
+
+  get refLimit(): number {
+    return this.#index.table.count
+  }
+
+  get logLife(): number {
+    return this.#mem.control[C_LOG_LIFE]!
+  }
+
+  set logLife(life: number) {
+    this.#changes++
+    this.#mem.control[C_LOG_LIFE] = life
   }
 
   trim(minTime: number): number {
@@ -467,7 +489,12 @@ class SharedHead implements Head {
       symbols: this.#symbols.count,
       labelPairs: this.#postings.count,
       groups: this.#groups.count,
+      seriesCreated: this.#seriesCreated,
+      chunks: this.#chunks.live + this.#index.live,
+      chunksCreated: this.#chunks.created + this.#seriesCreated,
+      exemplars: this.#exemplars.count,
       samplesAppended: this.#samples,
+      histogramsAppended: this.#histogramSamples,
       lateSamples: this.#lateSamples,
       pageBytes: this.#alloc.pageBytes,
       usedBytes: this.#alloc.usedBytes,

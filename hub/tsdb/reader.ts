@@ -2,6 +2,7 @@
 import { type Labels, labelsFromSorted, sortStrings } from '../../protocol/labels/mod.ts'
 import type { Matcher } from '../../protocol/matchers/mod.ts'
 import type { Exemplar, Metadata } from '../../protocol/samples/mod.ts'
+import { type Cardinality, cardinalityOf } from './cardinality.ts'
 import { chunkKind } from './chunk-reader.ts'
 import type { ReaderShare, SampleBuffer, SeriesReader, SeriesRef, Shard, SymbolId, TimeRange } from './contract.ts'
 import { clearOwner, enterEpoch, leaveEpoch } from './epochs.ts'
@@ -255,6 +256,11 @@ class HeadReader implements SeriesReader {
 
   get seriesCount(): number {
     return Atomics.load(this.#mem.control, C_LIVE_SERIES)
+  }
+
+  cardinality(limit: number): Cardinality {
+    this.#refresh()
+    return this.#guard(() => cardinalityOf(this.#index, limit))
   }
 
   timeRange(): TimeRange | null {

@@ -113,6 +113,7 @@ export class Trimmer {
   #drop(chunk: number): void {
     const mem = this.#mem
     if (this.#chunks.kindOf(chunk) === Kind.group) this.#groups.release(mem.get(chunk + K_GROUP))
+    this.#chunks.live--
     this.#chunks.payloadBytes -= this.#chunks.usedBytes(chunk)
     this.#limbo.block(chunk, this.#chunks.blockWords(chunk))
   }

@@ -3,6 +3,7 @@ import type { Labels } from '../../../protocol/labels/mod.ts'
 import { labelsKey } from '../../../protocol/labels/mod.ts'
 import type { Exemplar, Histogram, Metadata } from '../../../protocol/samples/mod.ts'
 import { AppendResult, type ReaderShare } from '../../tsdb/contract.ts'
+import type { HeadStats } from '../../tsdb/head-contract.ts'
 import type { HeadFactory, IngestHead } from '../mod.ts'
 
 export class MemoryHead implements IngestHead {
@@ -14,6 +15,7 @@ export class MemoryHead implements IngestHead {
   readonly #dead = new Set<number>()
   maxSeries = Number.POSITIVE_INFINITY
   published = 0
+  logLife = 0
   pages = 1
 
   series(labels: Labels): number {
@@ -79,7 +81,7 @@ export class MemoryHead implements IngestHead {
   }
 
   *serialize(): Generator<Uint8Array> {
-    const state = [[...this.refs], this.samples.map((samples) => [...samples]), [...this.families]]
+    const state = [[...this.refs], this.samples.map((samples) => [...samples]), [...this.families], this.logLife]
     const bytes = new TextEncoder().encode(JSON.stringify(state))
     for (let at = 0; at < bytes.length; at += 1000) yield bytes.subarray(at, at + 1000)
   }
@@ -120,13 +122,52 @@ export class MemoryHead implements IngestHead {
     return removed
   }
 
+  get refLimit(): number {
+    return this.samples.length
+  }
+
   isLive(ref: number): boolean {
     return !this.#dead.has(ref)
   }
 
+  stats(): HeadStats {
+    const drops: HeadStats['drops'] = {
+      duplicates: 0,
+      conflicting: 0,
+      tooOld: 0,
+      unknownSeries: 0,
+      memoryLimit: 0,
+      seriesLimit: 0,
+      labelLimit: 0,
+      exemplars: 0,
+      metadata: 0,
+    }
+    return {
+      series: this.refs.size,
+      seriesCreated: this.samples.length,
+      seriesRemoved: this.#dead.size,
+      symbols: 0,
+      labelPairs: 0,
+      groups: 0,
+      chunks: 0,
+      chunksCreated: 0,
+      exemplars: this.exemplars.length,
+      samplesAppended: this.samples.reduce((sum, { size }) => sum + size, 0),
+      histogramsAppended: 0,
+      lateSamples: 0,
+      pageBytes: 0,
+      usedBytes: 0,
+      chunkPayloadBytes: 0,
+      activeReaders: 0,
+      limbo: 0,
+      drops,
+    }
+  }
+
   static restore(pieces: readonly Uint8Array[]): MemoryHead {
-    const [refs, samples, families] = JSON.parse(new TextDecoder().decode(Buffer.concat(pieces)))
+    const [refs, samples, families, logLife] = JSON.parse(new TextDecoder().decode(Buffer.concat(pieces)))
     const head = new MemoryHead()
+    head.logLife = logLife
     for (const [key, ref] of refs) head.refs.set(key, ref)
     for (const each of samples) head.samples.push(new Map(each))
     for (const [family, metadata] of families) head.families.set(family, metadata)
