@@ -34,7 +34,8 @@ export function limitHistograms(
 /** The finest schema whose buckets grow by at least this factor. */
 export function schemaFor(factor: number): number {
   if (factor <= 1) return MAX_SCHEMA
-  const floor = Math.floor(-Math.log2(Math.log2(factor)))
+  // Plus 0: not -0.
+  const floor = Math.floor(-Math.log2(Math.log2(factor))) + 0
   return Math.min(MAX_SCHEMA, Math.max(MIN_SCHEMA, floor))
 }
 
