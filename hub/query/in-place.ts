@@ -105,7 +105,7 @@ function stepsOf(task: ExpressionTask): number {
 
 /** Where a block ends, by its name: one that was imported may be newer than what the head has evicted. */
 function endOf(path: string): number {
-  return Number(/(-?\d+)-\d+$/.exec(path)?.[1] ?? Number.POSITIVE_INFINITY)
+  return Number(/\d-(-?\d+)-\d+$/.exec(path)?.[1] ?? Number.POSITIVE_INFINITY)
 }
 
 /** Ends the query, as an error that nobody sees. */
