@@ -1,7 +1,7 @@
 /**
  * How long does a question take, and how much CPU, beside Prometheus and VictoriaMetrics on the same data?
  *
- *     npm run bench -- query [--hours 24] [--json FILE]
+ *     npm run bench -- query [--hours 24] [--quick] [--json FILE]
  *
  * Real processes get the same samples by remote write (data.ts) and are asked the same 22 questions (queries.ts), one
  * system at a time, by one client and by eight. An answer is timed only once it is right: the hub's must equal
@@ -16,21 +16,26 @@ import { until } from '../e2e/client.ts'
 import { freePort, World } from '../e2e/world.ts'
 import { peer } from '../peers/peers.ts'
 import { bodies, INTERVAL_MS } from './data.ts'
-import { ask, type Effort, type Figures, measure, rssMb, type System } from './measure.ts'
+import { askOnce, cpuMs, type Effort, type Figures, measure, rssMb, type System } from './measure.ts'
 import { type BenchQuery, benchQueries } from './queries.ts'
 
 const HELP = `usage: npm run bench -- query [flags]
 
   --hours N       of data of the hosts (24)
   --seed N        of the data (1)
-  --budget MS     at least so long for each question, system and number of clients (1000)
-  --runs N        at least so many (6)
+  --budget MS     at least so long for each question, system and number of clients (500)
+  --runs N        at least so many a client (2)
+  --quick         2 hours of data, 150 ms a question: to see a change, not to quote
   --only TEXT     questions whose name contains it
   --no-peers      the hubs alone
   --json FILE     write all figures there
 `
 const CLIENTS = [1, 8] as const
-const SETTLE_MS = 5000
+/** After loading, systems write blocks and merge: measuring waits until they are done with that, but not for ever. */
+const QUIET_CPU_MS = 60
+const QUIET_EVERY_MS = 2000
+const SETTLE_MS_MAX = 90_000
+const ONE_THREAD = 'hub, 1 thread'
 
 type Row = {
   readonly query: string
@@ -48,16 +53,17 @@ async function main(): Promise<void> {
       help: { type: 'boolean', short: 'h' },
       hours: { type: 'string', default: '24' },
       seed: { type: 'string', default: '1' },
-      budget: { type: 'string', default: '1000' },
-      runs: { type: 'string', default: '6' },
+      budget: { type: 'string', default: '500' },
+      runs: { type: 'string', default: '2' },
+      quick: { type: 'boolean', default: false },
       only: { type: 'string', default: '' },
       'no-peers': { type: 'boolean', default: false },
       json: { type: 'string' },
     },
   })
   if (flags.help) return console.log(HELP)
-  const hours = Number(flags.hours)
-  const effort = { minRuns: Number(flags.runs), budgetMs: Number(flags.budget) }
+  const hours = flags.quick ? 2 : Number(flags.hours)
+  const effort = { minRuns: Number(flags.runs), budgetMs: flags.quick ? 150 : Number(flags.budget) }
   const world = new World()
   try {
     const endMs = Math.floor(Date.now() / 300_000) * 300_000 - 600_000
@@ -83,7 +89,7 @@ async function start(world: World, withPeers: boolean): Promise<System[]> {
   const one = await world.startHub({ config: 'global: {}', flags: [...flags, '--query.threads=1'] })
   const systems: System[] = [
     { name: 'hub', url: hub.url, pid: hub.pid },
-    { name: 'hub, 1 thread', url: one.url, pid: one.pid },
+    { name: ONE_THREAD, url: one.url, pid: one.pid },
   ]
   if (!withPeers) return systems
   const prometheus = await world.startPrometheus({ config: 'global: {}', flags })
@@ -138,8 +144,19 @@ async function load(
   console.log(
     `${(next.value / 1e6).toFixed(1)} M samples, every ${INTERVAL_MS / 1000} s, loaded in ${((performance.now() - begin) / 1000).toFixed(0)} s`,
   )
-  await new Promise((resolve) => setTimeout(resolve, SETTLE_MS))
+  await settled(systems)
   for (const { name, pid } of systems) console.log(`  ${name.padEnd(16)} ${rssMb(pid).toFixed(0)} MB resident`)
+}
+
+async function settled(systems: readonly System[]): Promise<void> {
+  const begin = performance.now()
+  let quiet = 0
+  while (quiet < 2 && performance.now() - begin < SETTLE_MS_MAX) {
+    const before = systems.map(({ pid }) => cpuMs(pid))
+    await new Promise((resolve) => setTimeout(resolve, QUIET_EVERY_MS))
+    quiet = systems.every(({ pid }, i) => cpuMs(pid) - before[i]! <= QUIET_CPU_MS) ? quiet + 1 : 0
+  }
+  console.log(`quiet after ${((performance.now() - begin) / 1000).toFixed(0)} s`)
 }
 
 /** Names of the systems that answer otherwise than Prometheus does. @throws when a hub is among them */
@@ -147,7 +164,7 @@ async function check(systems: readonly System[], query: BenchQuery): Promise<str
   const answers = await Promise.all(
     systems.map(async (system) => ({
       httpStatus: 200,
-      ...(JSON.parse((await ask(system, query)).toString()) as object),
+      ...(JSON.parse((await askOnce(system, query)).toString()) as object),
     })),
   )
   const reference = systems.findIndex(({ name }) => name === 'Prometheus')
@@ -182,16 +199,24 @@ async function row(
   { clients, different, ...effort }: Effort & { readonly clients: number; readonly different: readonly string[] },
 ): Promise<Row> {
   const figures: Record<string, Figures> = {}
-  for (const system of systems) figures[system.name] = await measure(system, query, { clients, ...effort })
+  for (const system of systems) {
+    // It only tells what the second thread gains.
+    if (system.name === ONE_THREAD && !(query.isHeavy && clients === 1)) continue
+    figures[system.name] = await measure(system, query, { clients, ...effort })
+  }
   return { query: query.name, clients, isHeavy: query.isHeavy, figures, different }
 }
 
 function print(rows: readonly Row[], systems: readonly System[]): void {
   for (const { query, clients, figures, different } of rows) {
-    const cells = systems.map(({ name }) => {
-      const { p50Ms, p95Ms, cpuMs } = figures[name]!
+    const hub = figures['hub']!
+    const cells = systems.flatMap(({ name }) => {
+      const its = figures[name]
+      if (its === undefined) return []
       const mark = different.includes(name) ? ' ≠' : ''
-      return `${name} ${ms(p50Ms)} p50, ${ms(p95Ms)} p95, ${ms(cpuMs)} CPU${mark}`
+      const ratio = `hub ${(hub.p50Ms / its.p50Ms).toFixed(2)} ×, CPU ${(hub.cpuMs / its.cpuMs).toFixed(2)} ×`
+      const cell = `${name} ${ms(its.p50Ms)} p50, ${ms(its.p95Ms)} p95, ${ms(its.cpuMs)} CPU${mark}`
+      return [name === 'hub' ? cell : `${cell} (${ratio})`]
     })
     console.log(`${query.padEnd(26)} ${clients} × | ${cells.join(' | ')}`)
   }
@@ -223,7 +248,7 @@ function summary(rows: readonly Row[], systems: readonly System[]): void {
   console.log('The second thread, one client, heavy questions:')
   const heavy = rows.filter(({ isHeavy, clients }) => isHeavy && clients === 1)
   for (const { query, figures } of heavy)
-    console.log(`  ${query.padEnd(28)} ${(figures['hub, 1 thread']!.p50Ms / figures['hub']!.p50Ms).toFixed(2)} ×`)
+    console.log(`  ${query.padEnd(28)} ${(figures[ONE_THREAD]!.p50Ms / figures['hub']!.p50Ms).toFixed(2)} ×`)
 }
 
 const geometricMean = (values: readonly number[]): number =>

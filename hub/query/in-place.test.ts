@@ -79,6 +79,13 @@ test('a time that may be in blocks is left to the workers, the time after is not
   assert.equal(one.answer(instant('last_over_time(y{i="1"}[6m])')), null)
 })
 
+test('what has deleted samples to hide is left to the workers', () => {
+  const matchers = [{ name: 'i', op: '=', value: '1' }] as const
+  const tombstone = { id: 1, matchers, minTime: 0, maxTime: END, inHead: true }
+  const one = inPlace({ ...NO_BLOCKS, hidden: { ...NO_BLOCKS.hidden, tombstones: [tombstone] } })
+  assert.equal(one.answer(instant('y{i="1"}')), null)
+})
+
 test('what was slow goes to the workers for a while, and is tried again', () => {
   let now = 0
   let costMs = 5
