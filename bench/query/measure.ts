@@ -74,7 +74,7 @@ export class Client {
     this.#system = system
     const { hostname, port } = new URL(system.url)
     this.#socket = net.connect({ host: hostname, port: Number(port), noDelay: true })
-    this.#socket.on('data', (part) => this.#receive(part))
+    this.#socket.on('data', (part: Buffer) => this.#receive(part))
     this.#socket.on('error', (error) => this.#wait?.reject(error))
     this.#socket.on('close', () => this.#wait?.reject(new Error(`${system.name} closed the connection`)))
   }
