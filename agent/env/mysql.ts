@@ -3,6 +3,7 @@
  * megabytes. Values come as the text that the server sends, as Go's driver gives them to upstream: no integer of 64 bits
  * and no decimal loses a digit.
  */
+import { connect, isIP, type Socket } from 'node:net'
 import type { Connection, ConnectionOptions, SslOptions } from 'mysql2'
 import {
   type MysqlConnection,
@@ -71,7 +72,16 @@ function optionsOf({ host, port, socket, user, password, tls, timeoutMs }: Mysql
     // A server must not be able to ask for a file of this host.
     flags: ['-LOCAL_FILES'],
     ...(tls === null ? {} : { ssl: sslOptions(tls) }),
+    ...(tls === null || isIP(host) === 0 || socket !== '' ? {} : { stream: () => addressedSocket(host, port) }),
   }
+}
+
+/**
+ * The driver hides an address from the check of the certificate's names, which then asks for "localhost"; Node finds it
+ * at the socket. Where it does not, the check fails, and nothing is let in.
+ */
+function addressedSocket(host: string, port: number): Socket {
+  return Object.assign(connect({ host, port }), { _host: host })
 }
 
 /** The driver checks the name in a certificate only when told to. */

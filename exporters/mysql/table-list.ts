@@ -474,6 +474,7 @@ export const TABLES: readonly Table[] = [
         'counter',
         'perf_schema_events_statements_sum_timer_wait',
         'Total wait time of the summarized events that are timed.',
+        PICO,
       ],
       [20, 'counter', 'perf_schema_events_statements_sum_warnings', 'Number of warnings.'],
     ],
