@@ -5,6 +5,7 @@
  *     batch         [ received f64 ][ cap u32 ][ batch bytes ]       with its (agent, epoch, sequence) in its header
  *     remoteWrite   [ received f64 ][ snappy body ]                  remote write 1.0
  *     write         [ received f64 ][ format u8 ][ encoding u8 ][ n u16 ][ n of JSON settings ][ body ]   all other ways in
+ *     definitions, rows   remote write 1.0 without more than float samples: row-log.ts
  *     identity      CBOR { agent, labels }                           before the first batch that it applies to
  *     local, rules  zstd of CBOR
  *     agent, source, head   in checkpoints only: cursors and ledger of one agent; a local source; a piece of the head
@@ -22,6 +23,8 @@ export const RecordType = {
   local: 4,
   rules: 5,
   write: 6,
+  definitions: 7,
+  rows: 8,
   agent: 16,
   head: 17,
   source: 18,

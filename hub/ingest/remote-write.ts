@@ -3,11 +3,22 @@
  * the others are stored. Semantics: Prometheus storage/remote/write_handler.go, write and appendV1Samples (v3).
  * Differs: samples older than their series' newest are stored, so there is no 400 for out of order ones.
  */
+import type { Compressor } from '../../protocol/batch/mod.ts'
 import type { Logger } from '../../protocol/env/mod.ts'
-import type { WriteColumns, WriteKind } from '../../protocol/remote-write/mod.ts'
-import { type Appender, AppendResult, type SeriesRef } from '../tsdb/contract.ts'
+import {
+  hashLabelBytes,
+  readLabelBytes,
+  StringCache,
+  type WriteColumns,
+  type WriteKind,
+} from '../../protocol/remote-write/mod.ts'
+import { AppendResult, type SeriesRef } from '../tsdb/contract.ts'
 import type { IngestCounters } from './counters.ts'
+import type { IngestHead } from './head.ts'
+import { RecordType, writePrefix } from './records.ts'
 import { RefCache } from './ref-cache.ts'
+import { type LabelSource, RowLogWriter } from './row-log.ts'
+import { RowReplay } from './row-replay.ts'
 
 /** From the body as received. Any error it throws is the sender's: its message is the answer, with status 400. */
 export type WriteDecoder = (body: Uint8Array, kind: WriteKind) => WriteColumns
@@ -25,6 +36,8 @@ export type WriteAnswer = {
 }
 
 const NOTHING: Written = { samples: 0, histograms: 0, exemplars: 0 }
+/** More than the definitions of the largest request. */
+const MAX_DEFINITIONS_BYTES = 256 << 20
 /** Complaints told to the sender; the rest are counted. */
 const MAX_PROBLEMS = 10
 
@@ -36,7 +49,9 @@ export const refused = (status: 400 | 429 | 503, message: string): WriteAnswer =
 })
 
 export type RemoteWriteOptions = {
-  readonly head: Appender
+  readonly head: IngestHead
+  readonly compressor: Compressor
+  readonly record: (type: number, parts: readonly Uint8Array[]) => void
   readonly log: Logger
   readonly counters: IngestCounters
   readonly decode: WriteDecoder
@@ -45,6 +60,12 @@ export type RemoteWriteOptions = {
 export class RemoteWriteIntake {
   readonly #options: RemoteWriteOptions
   readonly #known = new RefCache()
+  readonly #rows = new RowLogWriter()
+  readonly #strings = new StringCache()
+  readonly #hash = new Uint32Array(2)
+  #restored = { life: 0, refLimit: 0 }
+  #replay: RowReplay | null = null
+  #life: () => number = bug
   /** Refs by series of the request at hand, `NONE` for one that is refused; and by sample, with what became of each. */
   #refs = new Uint32Array(0)
   #sampleRefs = new Uint32Array(0)
@@ -54,19 +75,92 @@ export class RemoteWriteIntake {
     this.#options = options
   }
 
-  /** `isStored`: the head has changed, so the body must be logged, whatever the answer. */
-  accept(body: Uint8Array, kind: WriteKind): { readonly answer: WriteAnswer; readonly isStored: boolean } {
-    const { log, counters, decode } = this.#options
+  /** Once the log is replayed. `life` names this process in it: random, not 0; asked for with the first rows. */
+  begin(life: () => number): void {
+    this.#options.head.logLife = 0
+    this.#life = life
+  }
+
+  /** Into the head, and, where that has changed it, into the log. */
+  accept(body: Uint8Array, kind: WriteKind, receivedMs: number): WriteAnswer {
+    const { log, counters, record } = this.#options
     let request: WriteColumns
     try {
-      request = decode(body, kind)
+      request = this.#options.decode(body, kind)
     } catch (error) {
       const message = error instanceof Error ? error.message : String(error)
       log.warn('Refused a remote write request', { format: kind.format, error: message })
-      return { answer: refused(400, message), isStored: false }
+      return refused(400, message)
     }
     counters.remoteWriteRequests++
-    return { answer: this.#append(request), isStored: true }
+    const before = counters.remoteWriteSamples
+    const answer = this.#append(request)
+    if (this.#isRows(request)) this.#logRows(request, counters.remoteWriteSamples - before)
+    else record(RecordType.write, [writePrefix(receivedMs, kind), body])
+    return answer
+  }
+
+  /** A body of the log again. */
+  replay(body: Uint8Array, kind: WriteKind): void {
+    this.#append(this.#options.decode(body, kind))
+  }
+
+  /** A record of the log again; returns how many of its samples are lost, because their definitions are. */
+  replayRows(type: number, payload: Uint8Array): number {
+    const { head, compressor } = this.#options
+    this.#replay ??= new RowReplay({
+      head,
+      labelsOf: (bytes) => readLabelBytes(bytes, this.#strings).labels,
+      restoredLife: this.#restored.life,
+      refLimit: this.#restored.refLimit,
+      onSeries: (bytes, ref) => this.#remember(bytes, ref),
+    })
+    if (type === RecordType.rows) return this.#replay.apply(payload)
+    this.#replay.define(compressor.decompress(payload, MAX_DEFINITIONS_BYTES))
+    return 0
+  }
+
+  /** The head is the one of the snapshot, if there was one, and nothing has been added to it. */
+  restored(): void {
+    const { logLife: life, refLimit } = this.#options.head
+    this.#restored = { life, refLimit }
+  }
+
+  #remember(bytes: Uint8Array, ref: SeriesRef): void {
+    const hash = this.#hash
+    hashLabelBytes(new DataView(bytes.buffer, bytes.byteOffset, bytes.length), 0, bytes.length, hash, 0)
+    if (this.#known.get(hash[0]!, hash[1]!) < 0) this.#known.set(hash[0]!, hash[1]!, ref)
+  }
+
+  /** Whether the log can hold the request as rows: anything but plain samples is logged as it came. */
+  #isRows({ labelHashes, seriesCount, histograms, exemplars, metadata, startTimes }: WriteColumns): boolean {
+    if (!labelHashes || startTimes !== null) return false
+    if (histograms.length > 0 || exemplars.length > 0 || metadata.length > 0) return false
+    for (let s = 0; s < seriesCount; s++)
+      if (labelHashes[2 * s] === 0 && labelHashes[2 * s + 1] === 0 && this.#refs[s] !== NONE) return false
+    return true
+  }
+
+  #logRows(request: WriteColumns, stored: number): void {
+    if (stored === 0) return
+    const { record, compressor } = this.#options
+    const { seriesCount, sampleStart, timestamps, values } = request
+    const rows = this.#rows
+    if (!rows.isBegun) {
+      const life = this.#life()
+      this.#options.head.logLife = life
+      rows.begin(life)
+    }
+    for (let s = 0; s < seriesCount; s++)
+      if (this.#refs[s] !== NONE) rows.use(this.#refs[s]!, s, request as LabelSource)
+    const definitions = rows.definitions()
+    if (definitions) {
+      const bytes = compressor.compress(definitions, 1)
+      record(RecordType.definitions, [bytes])
+      record(RecordType.definitions, [bytes])
+    }
+    const end = sampleStart[seriesCount]!
+    record(RecordType.rows, [rows.rows(this.#sampleRefs, timestamps, values, this.#results, end, stored)])
   }
 
   /** Retention has removed series. */
@@ -141,12 +235,15 @@ export class RemoteWriteIntake {
     const end = sampleStart[seriesCount]!
     for (let i = 0; i < end; ) {
       if (refs[i] === NONE) {
+        this.#results[i] = AppendResult.limit
         i++
         continue
       }
       const time = timestamps[i]!
       if (startTimes !== null && startTimes[i] !== 0) {
-        this.#count(head.appendFloat(refs[i]!, time, values, i, startTimes[i]!), 'samples', outcome)
+        const result = head.appendFloat(refs[i]!, time, values, i, startTimes[i]!)
+        this.#results[i] = result
+        this.#count(result, 'samples', outcome)
         i++
         continue
       }
@@ -209,3 +306,7 @@ function answerOf({ written, problems, conflicts, overLimit }: Outcome, isStrict
 
 /** A sample that is there already counts as written: the sender need not send it again. */
 const isHeld = (result: AppendResult): boolean => result === AppendResult.stored || result === AppendResult.duplicate
+
+function bug(): never {
+  throw new Error('BUG: a write is accepted before the log is replayed')
+}

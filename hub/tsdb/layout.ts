@@ -35,6 +35,8 @@ export const C_LIVE_SERIES = 8
 export const C_EXEMPLARS_WRITTEN = 9
 export const C_EXEMPLAR_SLOTS = 10
 export const C_SAMPLES_PRESENT = 11
+/** The process whose log names series by the refs of this head; a snapshot carries it to the next. */
+export const C_LOG_LIFE = 12
 /** No sample older than this is answered; set by trim(). */
 export const C_FLOOR_F64 = 8
 export const C_MIN_TIME_F64 = 9

@@ -42,6 +42,8 @@ export interface WriteColumns {
    * Absent for messages whose labels are no bytes of their own.
    */
   readonly labelHashes?: Uint32Array
+  /** The bytes that were hashed, borrowed; null where there is no hash. */
+  labelBytes?(series: number): Uint8Array | null
   /** Whether a series that is refused makes the answer an error (2.0), or is only counted (1.0). */
   readonly isStrict: boolean
   labels(series: number): LabelsResult

@@ -4,8 +4,8 @@
  * HasDuplicateLabelNames; empty values are dropped afterwards, as the head does (WithoutEmpty).
  */
 import { compareStrings, formatLabels, type Labels, labelsFromSorted, METRIC_NAME } from '../labels/mod.ts'
-import { Label } from './fields.ts'
-import type { ProtoReader } from './proto-reader.ts'
+import { Label, Series } from './fields.ts'
+import { ProtoReader } from './proto-reader.ts'
 import type { StringCache } from './string-cache.ts'
 
 /** Labels, or why the series is refused, in upstream's words. */
@@ -25,6 +25,11 @@ export function readPairs(reader: ProtoReader, labelTag: number, strings: String
     else reader.skip(tag)
   }
   return flat
+}
+
+/** Labels of a series from its label fields alone (`WriteRequest.labelBytes`). */
+export function readLabelBytes(bytes: Uint8Array, strings: StringCache): LabelsResult {
+  return checkLabels(readPairs(new ProtoReader(bytes), Series.label, strings))
 }
 
 /** Reads one label message, its length included, to the end of `flat`. */
