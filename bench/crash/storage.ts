@@ -9,7 +9,7 @@ import { runtimeZstd } from '../../agent/env/zstd.ts'
 import { BlockStore, mergeReaders, openBlock, planCuts, RunCache } from '../../hub/block/mod.ts'
 import { createWriteDecoder } from '../../hub/env/write-decoder.ts'
 import { createBatchCodec, type EngineOptions, IngestEngine, type KnownAgent } from '../../hub/ingest/mod.ts'
-import { createHead, createSampleBuffer, openReader, restoreHead, type SeriesReader } from '../../hub/tsdb/mod.ts'
+import { createHead, createSampleBuffer, headRestorer, openReader, type SeriesReader } from '../../hub/tsdb/mod.ts'
 import { manualClock, memoryLogger, seededRandom } from '../../hub/wal/testing/mod.ts'
 import { BatchEncoder } from '../../protocol/batch/mod.ts'
 import type { Disk } from '../../protocol/env/mod.ts'
@@ -103,7 +103,7 @@ export class Storage {
       hub: 'hub-1',
       codec: createBatchCodec({ verifier: VERIFIER, compressor: runtimeZstd, hasher: runtimeSha256 }),
       compressor: runtimeZstd,
-      heads: { create: () => createHead(HEAD), restore: (pieces) => restoreHead(pieces, HEAD) },
+      heads: { create: () => createHead(HEAD), restore: () => headRestorer(HEAD) },
       decodeWrite: createWriteDecoder(),
       limits: { maxFutureMs: Number.POSITIVE_INFINITY, maxSeriesPerAgent: 1000 },
       segmentBytes: options.segmentBytes ?? 6000,

@@ -1,7 +1,7 @@
 /** Entry of the ingest thread: the real world around `hub/ingest/worker.ts`. */
 import { parentPort, workerData } from 'node:worker_threads'
 import { runtimeVerifier } from '../../agent/env/ed25519.ts'
-import { createLogger, nodeDisk, systemClock, systemRandom } from '../../agent/env/mod.ts'
+import { createLogger, nodeDisk, systemClock, systemRandom, threadPool } from '../../agent/env/mod.ts'
 import { runtimeSha256 } from '../../agent/env/sha256.ts'
 import { runtimeZstd } from '../../agent/env/zstd.ts'
 import {
@@ -14,9 +14,10 @@ import {
   type IngestWorkerData,
   type IngestWorkerOptions,
   runIngestWorker,
+  ThreadCheckpointer,
   type ToIngest,
 } from '../ingest/mod.ts'
-import { createHead, type HeadOptions, restoreHead } from '../tsdb/mod.ts'
+import { createHead, type HeadOptions, headRestorer } from '../tsdb/mod.ts'
 import { DEFAULT_SEGMENT_BYTES } from '../wal/mod.ts'
 import { createWriteDecoder } from './write-decoder.ts'
 
@@ -37,7 +38,7 @@ export function ingestWorkerOptions(data: IngestWorkerData): IngestWorkerOptions
     compressor: runtimeZstd,
     heads: {
       create: () => createHead(headOptions),
-      restore: (pieces) => restoreHead(pieces, headOptions),
+      restore: () => headRestorer(headOptions),
     },
     decodeWrite: createWriteDecoder(),
     limits: {
@@ -47,6 +48,9 @@ export function ingestWorkerOptions(data: IngestWorkerData): IngestWorkerOptions
     segmentBytes,
     checkpointBytes: data.checkpointBytes ?? DEFAULT_CHECKPOINT_BYTES,
     reserveBytes: data.reserveBytes ?? 2 * segmentBytes,
+    checkpointer: new ThreadCheckpointer(() =>
+      threadPool.spawn({ url: new URL('./checkpoint-worker.ts', import.meta.url).href, name: 'checkpoint' }),
+    ),
     groupCommitMs: data.groupCommitMs ?? DEFAULT_GROUP_COMMIT_MS,
   }
 }

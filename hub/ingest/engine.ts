@@ -7,13 +7,14 @@ import type { Clock, Disk, Logger, Random } from '../../protocol/env/mod.ts'
 import type { Labels } from '../../protocol/labels/mod.ts'
 import type { WriteKind } from '../../protocol/remote-write/mod.ts'
 import type { ReaderShare, SeriesRef } from '../tsdb/contract.ts'
-import { DiskFullError, DiskReserve, openWal, type ReplayReport, type Wal } from '../wal/mod.ts'
+import { DiskFullError, DiskReserve, FatalDiskError, openWal, type ReplayReport, type Wal } from '../wal/mod.ts'
 import type { AgentSave } from './agent-state.ts'
 import { BatchIntake, type BatchLimitsOfHub, type KnownAgent, type Outcome } from './batches.ts'
+import { type Checkpointer, type CheckpointRecord, CopiesOnDisk } from './checkpointer.ts'
 import type { BatchCodec } from './codec.ts'
 import { CommitTimer } from './commit-times.ts'
 import { type IngestCounters, newCounters } from './counters.ts'
-import { type HeadFactory, type IngestHead, lateHead } from './head.ts'
+import { type HeadFactory, type IngestHead, type LateHead, lateHead } from './head.ts'
 import type { Gap } from './ledger.ts'
 import { LocalIntake, type SourceSave } from './local.ts'
 import {
@@ -55,6 +56,8 @@ export type EngineOptions = {
   /** Log since the last checkpoint that brings about the next. */
   readonly checkpointBytes: number
   readonly reserveBytes: number
+  /** Writes checkpoints beside ingest; without one they are written in its stead. */
+  readonly checkpointer?: Checkpointer
 }
 
 export class IngestEngine {
@@ -68,6 +71,8 @@ export class IngestEngine {
   readonly #local: LocalIntake
   readonly #remote: RemoteWriteIntake
   readonly #commits = new CommitTimer()
+  #checkpointing: Promise<void> | null = null
+  #checkpointWaiting: Promise<void> | null = null
   #checkpointTriedMs = Number.NEGATIVE_INFINITY
 
   /** @throws DirectoryLockedError, DiskError, FatalDiskError */
@@ -79,7 +84,8 @@ export class IngestEngine {
 
   private constructor(options: EngineOptions) {
     this.#options = options
-    const { head, settle } = lateHead(options.heads, options.log)
+    const late = lateHead(options.heads, options.log)
+    const { head } = late
     this.#head = head
     this.#wal = openWal(options)
     try {
@@ -98,16 +104,12 @@ export class IngestEngine {
         decode: options.decodeWrite,
       })
       const startedMs = options.clock.monotonic()
-      let isSettled = false
-      const settleOnce = (piece: Uint8Array | null): void => {
-        settle(piece)
-        if (piece !== null || isSettled) return
-        isSettled = true
-        this.#remote.restored()
-      }
-      this.replayReport = this.#wal.replay((type, payload) => this.#replay(type, payload, settleOnce))
-      settleOnce(null)
-      this.#remote.begin(lifeOf(options.random))
+      this.replayReport = this.#wal.replay(
+        (type, payload) => this.#replay(type, payload, late),
+        () => this.#startOver(late),
+      )
+      this.#settle(late)
+      this.#remote.begin(() => lifeOf(options.random))
       head.publish()
       // Counters count this process's work; what was stored before it is in the agents' own figures.
       Object.assign(counters, { ...newCounters(), replayLost: counters.replayLost })
@@ -196,14 +198,82 @@ export class IngestEngine {
     return true
   }
 
-  /** Writes a checkpoint now. @throws DiskFullError, FatalDiskError */
+  /** Writes a checkpoint now, and holds everything until it is there. @throws DiskFullError, FatalDiskError */
   checkpoint(): void {
     this.#wal.checkpoint((add) => {
       for (const piece of this.#head.serialize()) add(RecordType.head, [piece])
-      for (const source of this.#local.save()) add(RecordType.source, [toCbor(source)])
-      for (const agent of this.#batches.agents.values()) add(RecordType.agent, [toCbor(agent.save())])
+      for (const [type, payload] of this.#stateRecords()) add(type, [payload])
     })
     this.counters.checkpoints++
+  }
+
+  /**
+   * The same beside ingest, which is held only while what has changed meanwhile is gathered. One at a time: whoever
+   * asks while one is under way gets the next one, so that it has what was there when they asked.
+   * Rejects with DiskFullError, FatalDiskError (which every later `commit` throws, too).
+   */
+  checkpointAside(): Promise<void> {
+    const { checkpointer } = this.#options
+    if (!checkpointer) return this.#attempt(async () => this.checkpoint())
+    if (!this.#checkpointing) return this.#startCheckpoint(checkpointer)
+    this.#checkpointWaiting ??= this.#checkpointing
+      .catch(() => {})
+      .then(() => {
+        this.#checkpointWaiting = null
+        return this.#startCheckpoint(checkpointer)
+      })
+    return this.#checkpointWaiting
+  }
+
+  #startCheckpoint(checkpointer: Checkpointer): Promise<void> {
+    const run = this.#attempt(() => this.#checkpointWith(checkpointer))
+    this.#checkpointing = run
+    const end = (): void => {
+      if (this.#checkpointing === run) this.#checkpointing = null
+    }
+    run.then(end, end)
+    return run
+  }
+
+  async #attempt(fn: () => Promise<void>): Promise<void> {
+    try {
+      await fn()
+    } catch (error) {
+      if (error instanceof FatalDiskError) this.#wal.fail(error)
+      throw error
+    }
+  }
+
+  async #checkpointWith(checkpointer: Checkpointer): Promise<void> {
+    const { clock, disk, log } = this.#options
+    const copies = await checkpointer.copy(this.#wal.checkpointTarget(), this.#head.share())
+    const beganMs = clock.monotonic()
+    // From the cut until all is gathered nothing is awaited: the state is that of the end of the segment.
+    const records: CheckpointRecord[] = []
+    let index: number
+    try {
+      index = this.#wal.cutForCheckpoint()
+      const comparison = new CopiesOnDisk(disk, copies)
+      try {
+        for (const piece of this.#head.serialize(comparison)) records.push([RecordType.head, piece])
+      } finally {
+        comparison.close()
+      }
+      for (const [type, payload] of this.#stateRecords()) records.push([type, payload.slice()])
+    } catch (error) {
+      checkpointer.abort()
+      throw error
+    }
+    const heldMs = clock.monotonic() - beganMs
+    await checkpointer.finish(index, records)
+    this.#wal.checkpointFinished(index)
+    this.counters.checkpoints++
+    log.info('Checkpoint written', { index, heldMs: Math.round(heldMs) })
+  }
+
+  *#stateRecords(): Generator<readonly [type: number, payload: Uint8Array]> {
+    for (const source of this.#local.save()) yield [RecordType.source, toCbor(source)]
+    for (const agent of this.#batches.agents.values()) yield [RecordType.agent, toCbor(agent.save())]
   }
 
   share(): ReaderShare {
@@ -278,6 +348,7 @@ export class IngestEngine {
   }
 
   close(): void {
+    this.#options.checkpointer?.abort()
     this.#reserve.close()
     this.#wal.close()
   }
@@ -286,27 +357,36 @@ export class IngestEngine {
     const now = this.#options.clock.monotonic()
     if (this.#wal.bytesSinceCheckpoint < this.#options.checkpointBytes || now - this.#checkpointTriedMs < 60_000) return
     this.#checkpointTriedMs = now
-    try {
-      this.checkpoint()
-      this.#options.log.info('Checkpoint written', { durationMs: Math.round(this.#options.clock.monotonic() - now) })
-    } catch (error) {
-      if (!(error instanceof DiskFullError)) throw error
-      this.#options.log.warn('No room for a checkpoint; it is tried again in a minute', { error: error.message })
-    }
+    this.checkpointAside().catch((error) => {
+      // A fatal one is met again by the next commit.
+      this.#options.log.warn('No checkpoint could be written; it is tried again in a minute', { err: error })
+    })
   }
 
-  #replay(type: number, payload: Uint8Array, settle: (piece: Uint8Array | null) => void): void {
+  #replay(type: number, payload: Uint8Array, late: LateHead): void {
     if (type === RecordType.head) {
-      settle(payload.slice())
+      late.restore(payload)
       return
     }
-    settle(null)
+    this.#settle(late)
     try {
       this.#apply(type, payload)
     } catch (error) {
       // One record that cannot be applied must not keep the hub from starting, now and every time.
       this.#lost(String(type), error instanceof Error ? error.message : String(error))
     }
+  }
+
+  /** The snapshot is whole, or there is none. */
+  #settle(late: LateHead): void {
+    if (late.settle()) this.#remote.restored()
+  }
+
+  /** A checkpoint proved damaged: nothing that it said counts. */
+  #startOver(late: LateHead): void {
+    late.startOver()
+    this.#batches.agents.clear()
+    this.#local.sources.clear()
   }
 
   #apply(type: number, payload: Uint8Array): void {

@@ -2,11 +2,12 @@
 import type { Logger } from '../../protocol/env/mod.ts'
 import type { Appender, ReaderShare, SeriesRef } from '../tsdb/contract.ts'
 import type { HeadStats } from '../tsdb/head-contract.ts'
+import type { Copied } from '../tsdb/mod.ts'
 
 export interface IngestHead extends Appender {
   share(): ReaderShare
-  /** The snapshot in pieces; nothing may be appended until it is drained. */
-  serialize(): Iterable<Uint8Array>
+  /** The snapshot in pieces, or what `copied` lacks of it; nothing may be appended until it is drained. */
+  serialize(copied?: Copied): Iterable<Uint8Array>
   /** Retention; returns how many series were removed. Their refs are void, and may come to mean other series. */
   trim(minTime: number): number
   /** Blocks are about to be cut of all before the time that it returns. */
@@ -23,19 +24,30 @@ export interface IngestHead extends Appender {
 
 export type HeadFactory = {
   create(): IngestHead
-  /** Refs stay what they were when the snapshot was taken. @throws for a snapshot that is damaged or incomplete */
-  restore(pieces: readonly Uint8Array[]): IngestHead
+  restore(): HeadRestorer
+}
+
+/** Refs stay what they were when the snapshot was taken. Both throw for a snapshot that is damaged or incomplete. */
+export interface HeadRestorer {
+  /** The pieces in order, each borrowed until it returns. */
+  push(piece: Uint8Array): void
+  finish(): IngestHead
 }
 
 /** A head that exists once replay knows whether the log begins with a snapshot. */
 export type LateHead = {
   readonly head: IngestHead
-  /** Takes the pieces of the snapshot in order; null says that there are no more. */
-  readonly settle: (piece: Uint8Array | null) => void
+  /** A piece of the snapshot, borrowed. Pieces that come after `settle` are of no use any more. */
+  readonly restore: (piece: Uint8Array) => void
+  /** There are no more pieces. True when that was news. */
+  readonly settle: () => boolean
+  /** The snapshot proved damaged: another one follows, or none. */
+  readonly startOver: () => void
 }
 
 export function lateHead(heads: HeadFactory, log: Logger): LateHead {
-  const pieces: Uint8Array[] = []
+  let restorer: HeadRestorer | null = null
+  let failure: unknown = null
   let inner: IngestHead | null = null
   const it = (): IngestHead => inner ?? bug()
   const head: IngestHead = {
@@ -50,7 +62,7 @@ export function lateHead(heads: HeadFactory, log: Logger): LateHead {
     appendExemplar: (ref, exemplar) => it().appendExemplar(ref, exemplar),
     publish: () => it().publish(),
     share: () => it().share(),
-    serialize: () => it().serialize(),
+    serialize: (copied) => it().serialize(copied),
     trim: (minTime) => it().trim(minTime),
     closeBefore: (maxTime) => it().closeBefore(maxTime),
     evict: () => it().evict(),
@@ -66,27 +78,35 @@ export function lateHead(heads: HeadFactory, log: Logger): LateHead {
     },
     stats: () => it().stats(),
   }
-  const settle = (piece: Uint8Array | null): void => {
-    if (piece) {
-      if (!inner) pieces.push(piece)
-      return
+  const restore = (piece: Uint8Array): void => {
+    if (inner || failure) return
+    try {
+      restorer ??= heads.restore()
+      restorer.push(piece)
+    } catch (error) {
+      failure = error
     }
-    if (inner) return
-    inner = pieces.length === 0 ? heads.create() : restore(heads, pieces, log)
-    pieces.length = 0
   }
-  return { head, settle }
-}
-
-function restore(heads: HeadFactory, pieces: readonly Uint8Array[], log: Logger): IngestHead {
-  try {
-    return heads.restore(pieces)
-  } catch (error) {
-    log.error('Cannot restore the head from its checkpoint; only what the log holds since is served', {
-      error: error instanceof Error ? error.message : String(error),
-    })
-    return heads.create()
+  const settle = (): boolean => {
+    if (inner) return false
+    try {
+      if (failure) throw failure
+      inner = restorer?.finish() ?? heads.create()
+    } catch (error) {
+      log.error('Cannot restore the head from its checkpoint; only what the log holds since is served', {
+        error: error instanceof Error ? error.message : String(error),
+      })
+      inner = heads.create()
+    }
+    restorer = null
+    return true
   }
+  const startOver = (): void => {
+    restorer = null
+    failure = null
+    inner = null
+  }
+  return { head, restore, settle, startOver }
 }
 
 function bug(): never {

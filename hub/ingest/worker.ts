@@ -129,13 +129,14 @@ class Loop {
   }
 
   #checkpoint(id: number): void {
-    try {
-      this.#engine.checkpoint()
-      this.#answerNow(id, null)
-    } catch (error) {
-      if (sentError(error).code !== 'DISK_FULL') throw error
-      this.#port.post({ kind: 'failed', id, error: sentError(error) })
-    }
+    this.#engine.checkpointAside().then(
+      () => this.#answerNow(id, null),
+      (error) => {
+        const sent = sentError(error)
+        if (sent.code === 'FATAL_DISK') this.#end(error)
+        else this.#post({ kind: 'failed', id, error: sent })
+      },
+    )
   }
 
   /** After the next commit. Refusals wait too: they may stand on what the same group stored. */
@@ -184,6 +185,7 @@ class Loop {
   }
 
   #end(error: unknown): void {
+    if (this.#ended) return
     this.#ended = true
     this.#timer?.cancel()
     if (error === null) {

@@ -6,13 +6,12 @@
  * A damaged checkpoint gives way to the one before it while the segments since that one are still there.
  */
 import { type Disk, DiskError, type DiskFile, type Logger } from '../../protocol/env/mod.ts'
+import { CHECKPOINT_END } from './checkpoint-file.ts'
 import { checkpointName, type Listing, listFiles, QUARANTINE, segmentName } from './names.ts'
 import { type RecordVisitor, type ScanResult, scanFile } from './reader.ts'
 import { decodeHeaderPage, type FileKey, HEADER_PAGE_BYTES } from './record.ts'
 import { fatally } from './writer.ts'
 
-/** Last record of a whole checkpoint. */
-export const CHECKPOINT_END = 0xffffffff
 const MAX_QUARANTINE_BYTES = 256 << 20
 
 export type Damage = {
@@ -36,32 +35,36 @@ export type ReplayReport = {
 
 export type ReplayOptions = { readonly disk: Disk; readonly log: Logger; readonly directory: string }
 
-export function replayDirectory(options: ReplayOptions, visit: RecordVisitor): ReplayReport {
-  const run = new Replay(options)
-  return run.run(visit)
+/** @param startOver a checkpoint proved damaged: what was visited so far is void */
+export function replayDirectory(options: ReplayOptions, visit: RecordVisitor, startOver: () => void): ReplayReport {
+  return new Replay(options, visit, startOver).run()
 }
 
 class Replay {
   readonly #disk: Disk
   readonly #log: Logger
   readonly #directory: string
+  readonly #visit: RecordVisitor
+  readonly #startOver: () => void
   readonly #damages: Damage[] = []
   #records = 0
   #tornBytes = 0
 
-  constructor(options: ReplayOptions) {
+  constructor(options: ReplayOptions, visit: RecordVisitor, startOver: () => void) {
+    this.#visit = visit
+    this.#startOver = startOver
     this.#disk = options.disk
     this.#log = options.log
     this.#directory = options.directory
   }
 
-  run(visit: RecordVisitor): ReplayReport {
+  run(): ReplayReport {
     const files = listFiles(this.#disk.readDirectory(this.#directory))
-    const checkpoint = this.#applyCheckpoint(files, visit)
+    const checkpoint = this.#applyCheckpoint(files)
     const from = checkpoint ?? files.segments[0] ?? 0
     const segments = files.segments.filter((index) => index >= from)
     this.#reportMissing(from, segments, checkpoint)
-    for (const [i, index] of segments.entries()) this.#applySegment(index, i === segments.length - 1, visit)
+    for (const [i, index] of segments.entries()) this.#scan(segmentName(index), i === segments.length - 1)
     return {
       records: this.#records,
       segments: segments.length,
@@ -71,52 +74,48 @@ class Replay {
     }
   }
 
-  /** Applies the newest checkpoint that is whole; failing that, the newest one as far as it can be read. */
-  #applyCheckpoint(files: Listing, visit: RecordVisitor): number | null {
+  /**
+   * Applies the newest checkpoint; if it proves damaged, the one before it, and so on while the segments since are there.
+   * The last resort is applied as far as it can be read.
+   */
+  #applyCheckpoint(files: Listing): number | null {
     for (let i = files.checkpoints.length - 1; i >= 0; i--) {
       const index = files.checkpoints[i]!
-      const older = files.checkpoints[i - 1]
-      const whole = this.#isWhole(index)
       // Before the first checkpoint there were only segments, from 0 on.
-      const canStepBack = files.segments.includes(older ?? 0)
-      if (!whole && canStepBack) {
-        this.#quarantineFile(checkpointName(index), 'checkpoint is damaged, the one before it is used')
-        continue
-      }
-      this.#scan(checkpointName(index), false, (type, payload) => {
-        if (type === CHECKPOINT_END) return
-        this.#records++
-        visit(type, payload)
-      })
-      if (!whole) this.#note(checkpointName(index), 0, 0, 'checkpoint is damaged, what is left of it is used', null)
-      return index
+      const canStepBack = files.segments.includes(files.checkpoints[i - 1] ?? 0)
+      if (this.#isRestored(checkpointName(index), canStepBack)) return index
+      this.#records = 0
+      this.#startOver()
+      this.#quarantineFile(checkpointName(index), 'checkpoint is damaged, the one before it is used')
     }
     return null
   }
 
-  #isWhole(index: number): boolean {
-    const file = this.#disk.open(`${this.#directory}/${checkpointName(index)}`, 'r')
+  /** @param mayGiveUp else what is left of a damaged one is used */
+  #isRestored(name: string, mayGiveUp: boolean): boolean {
+    const file = this.#disk.open(`${this.#directory}/${name}`, 'r')
     try {
       const key = this.#key(file)
-      if (!key) return false
-      let last = 0
-      const result = scanFile(file, key, (type) => {
-        last = type
-      })
-      return last === CHECKPOINT_END && result.damaged.length === 0 && result.soundBytes === result.sizeBytes
+      const isWhole = key !== null && this.#applyWhole(file, key)
+      if (!isWhole && !mayGiveUp) this.#note(name, 0, 0, 'checkpoint is damaged, what is left of it is used', null)
+      return isWhole || !mayGiveUp
     } finally {
       file.close()
     }
   }
 
-  #applySegment(index: number, isLast: boolean, visit: RecordVisitor): void {
-    this.#scan(segmentName(index), isLast, (type, payload) => {
+  #applyWhole(file: DiskFile, key: FileKey): boolean {
+    let last = 0
+    const result = scanFile(file, key, (type, payload) => {
+      last = type
+      if (type === CHECKPOINT_END) return
       this.#records++
-      visit(type, payload)
+      this.#visit(type, payload)
     })
+    return last === CHECKPOINT_END && result.damaged.length === 0 && result.soundBytes === result.sizeBytes
   }
 
-  #scan(name: string, isLast: boolean, visit: RecordVisitor): void {
+  #scan(name: string, isLast: boolean): void {
     const path = `${this.#directory}/${name}`
     const file = this.#disk.open(path, isLast ? 'r+' : 'r')
     try {
@@ -128,7 +127,10 @@ class Replay {
         else this.#quarantineRange(file, name, 0, size, 'header page is unreadable')
         return
       }
-      const result = scanFile(file, key, visit)
+      const result = scanFile(file, key, (type, payload) => {
+        this.#records++
+        this.#visit(type, payload)
+      })
       for (const [from, to] of result.damaged)
         this.#quarantineRange(file, name, from, to, 'checksum of a record does not match')
       this.#applyTail(file, name, isLast, result)

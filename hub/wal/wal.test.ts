@@ -17,7 +17,10 @@ function open(disk: MemoryDisk, options: { segmentBytes?: number; seed?: number 
     segmentBytes: options.segmentBytes ?? 1 << 20,
   })
   const rows: Row[] = []
-  const report: ReplayReport = wal.replay((type, payload) => void rows.push([type, new TextDecoder().decode(payload)]))
+  const report: ReplayReport = wal.replay(
+    (type, payload) => void rows.push([type, new TextDecoder().decode(payload)]),
+    () => void rows.splice(0),
+  )
   return { wal, rows, report, log }
 }
 

@@ -11,16 +11,15 @@
  * kept, so that one bad sector in a checkpoint costs nothing. The file format is in record.ts.
  */
 import { type Disk, DiskError, type DiskLock, type Logger, type Random } from '../../protocol/env/mod.ts'
+import { CheckpointFile, type CheckpointTarget } from './checkpoint-file.ts'
 import { DirectoryLockedError, DiskFullError, FatalDiskError } from './errors.ts'
-import { checkpointName, listFiles, segmentName, TEMPORARY_SUFFIX } from './names.ts'
+import { checkpointName, listFiles, segmentName } from './names.ts'
 import type { RecordVisitor } from './reader.ts'
 import type { FileKey } from './record.ts'
-import { CHECKPOINT_END, type ReplayReport, replayDirectory } from './replay.ts'
-import { fatally, GroupBuffer, LogFile, step } from './writer.ts'
+import { type ReplayReport, replayDirectory } from './replay.ts'
+import { fatally, GroupBuffer, LogFile } from './writer.ts'
 
 export const DEFAULT_SEGMENT_BYTES = 128 << 20
-/** A checkpoint's group is written through when it grows to this; memory stays flat whatever the head's size. */
-const CHECKPOINT_GROUP_BYTES = 4 << 20
 
 export type WalOptions = {
   readonly disk: Disk
@@ -46,8 +45,9 @@ export interface Wal {
   /**
    * Hands every recovered record to `visit`, in the order of their commits; payloads are borrowed until it returns.
    * Called exactly once, before anything is appended.
+   * @param startOver a checkpoint proved damaged: what was visited so far is void, an older one follows
    */
-  replay(visit: RecordVisitor): ReplayReport
+  replay(visit: RecordVisitor, startOver?: () => void): ReplayReport
   /** Frames a record into the pending group; `parts` are concatenated and copied. Types are 0…0xfffffffe. */
   append(type: number, parts: readonly Uint8Array[]): void
   readonly pendingBytes: number
@@ -65,6 +65,17 @@ export interface Wal {
    * @throws FatalDiskError
    */
   checkpoint(write: (add: AddRecord) => void): void
+  /**
+   * The same in steps, for a checkpoint that another thread writes while the log goes on: `CheckpointFile` at this
+   * target, the cut when the state is taken (returns its index), and the end once the file is finished.
+   * @throws DiskFullError nothing has changed
+   * @throws FatalDiskError
+   */
+  checkpointTarget(): CheckpointTarget
+  cutForCheckpoint(): number
+  checkpointFinished(index: number): void
+  /** Another thread has seen the disk fail: every later call throws. */
+  fail(error: FatalDiskError): void
   stats(): WalStats
   /** Commits what is pending, closes, and gives the lock back. */
   close(): void
@@ -119,6 +130,8 @@ class DiskWal implements Wal {
   #bytesWritten = 0
   #checkpoints = 0
   #bytesSinceCheckpoint = 0
+  /** Of them, those that a checkpoint under way will stand for. */
+  #bytesBeforeCut = 0
 
   constructor(options: WalOptions, lock: DiskLock) {
     this.#disk = options.disk
@@ -139,11 +152,11 @@ class DiskWal implements Wal {
     return this.#bytesSinceCheckpoint
   }
 
-  replay(visit: RecordVisitor): ReplayReport {
+  replay(visit: RecordVisitor, startOver: () => void = () => {}): ReplayReport {
     if (this.#replayed) throw new Error('BUG: replay() called twice')
     this.#replayed = true
     return this.#guard(() => {
-      const report = replayDirectory({ disk: this.#disk, log: this.#log, directory: this.#directory }, visit)
+      const report = replayDirectory({ disk: this.#disk, log: this.#log, directory: this.#directory }, visit, startOver)
       const files = listFiles(this.#disk.readDirectory(this.#directory))
       for (const name of files.temporary) this.#disk.unlink(`${this.#directory}/${name}`)
       this.#segmentIndex = Math.max(-1, ...files.segments, ...files.checkpoints)
@@ -181,13 +194,34 @@ class DiskWal implements Wal {
   checkpoint(write: (add: AddRecord) => void): void {
     this.commit()
     this.#guard(() => {
-      const index = this.#segmentIndex + 1
-      this.#startSegment(index)
-      this.#writeCheckpoint(index, write)
-      this.#bytesSinceCheckpoint = 0
-      this.#checkpoints++
-      this.#dropReplaced(index)
+      const index = this.#cut()
+      const file = new CheckpointFile(this.#disk, this.checkpointTarget())
+      try {
+        write((type, parts) => void file.add(type, parts))
+        file.finish(index)
+      } catch (error) {
+        file.abort()
+        throw error
+      }
+      this.#checkpointed(index)
     })
+  }
+
+  checkpointTarget(): CheckpointTarget {
+    return { directory: this.#directory, key: this.#key }
+  }
+
+  cutForCheckpoint(): number {
+    this.commit()
+    return this.#guard(() => this.#cut())
+  }
+
+  checkpointFinished(index: number): void {
+    this.#guard(() => this.#checkpointed(index))
+  }
+
+  fail(error: FatalDiskError): void {
+    this.#failure ??= error
   }
 
   stats(): WalStats {
@@ -222,35 +256,17 @@ class DiskWal implements Wal {
     return next
   }
 
-  #writeCheckpoint(index: number, write: (add: AddRecord) => void): void {
-    const name = checkpointName(index)
-    const temporary = name + TEMPORARY_SUFFIX
-    const path = `${this.#directory}/${temporary}`
-    const key = { ...this.#key, index }
-    if (this.#disk.stat(path)) this.#disk.unlink(path)
-    const file = new LogFile(this.#disk, this.#directory, temporary, key)
-    const group = new GroupBuffer()
-    const flush = (): void => {
-      file.write(group.view())
-      file.sizeBytes += group.length
-      group.clear()
-    }
-    try {
-      write((type, parts) => {
-        group.add(key, type, parts)
-        if (group.length >= CHECKPOINT_GROUP_BYTES) flush()
-      })
-      group.add(key, CHECKPOINT_END, [])
-      flush()
-      file.sync()
-    } catch (error) {
-      file.close()
-      this.#disk.unlink(path)
-      throw error
-    }
-    file.close()
-    step(path, 'rename', () => this.#disk.rename(path, `${this.#directory}/${name}`))
-    fatally(this.#directory, 'sync directory', () => this.#disk.syncDirectory(this.#directory))
+  #cut(): number {
+    this.#startSegment(this.#segmentIndex + 1)
+    this.#bytesBeforeCut = this.#bytesSinceCheckpoint
+    return this.#segmentIndex
+  }
+
+  #checkpointed(index: number): void {
+    this.#bytesSinceCheckpoint -= this.#bytesBeforeCut
+    this.#bytesBeforeCut = 0
+    this.#checkpoints++
+    this.#dropReplaced(index)
   }
 
   /** Keeps the newest two checkpoints, and the segments from the older of them on (all, while there is only one). */

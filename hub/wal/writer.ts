@@ -71,6 +71,11 @@ export class LogFile {
     }
   }
 
+  /** Not durable before the next `sync`. */
+  rewriteHeader(key: FileKey): void {
+    step(this.path, 'write', () => this.#file.write(encodeHeaderPage(key), 0))
+  }
+
   sync(): void {
     fatally(this.path, 'sync', () => this.#file.datasync())
   }

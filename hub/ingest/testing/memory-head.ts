@@ -4,7 +4,7 @@ import { labelsKey } from '../../../protocol/labels/mod.ts'
 import type { Exemplar, Histogram, Metadata } from '../../../protocol/samples/mod.ts'
 import { AppendResult, type ReaderShare } from '../../tsdb/contract.ts'
 import type { HeadStats } from '../../tsdb/head-contract.ts'
-import type { HeadFactory, IngestHead } from '../mod.ts'
+import type { HeadFactory, HeadRestorer, IngestHead } from '../mod.ts'
 
 export class MemoryHead implements IngestHead {
   readonly refs = new Map<string, number>()
@@ -210,8 +210,14 @@ export class MemoryHeads implements HeadFactory {
     return this.last
   }
 
-  restore(pieces: readonly Uint8Array[]): MemoryHead {
-    this.last = MemoryHead.restore(pieces)
-    return this.last
+  restore(): HeadRestorer {
+    const pieces: Uint8Array[] = []
+    return {
+      push: (piece) => void pieces.push(piece.slice()),
+      finish: () => {
+        this.last = MemoryHead.restore(pieces)
+        return this.last
+      },
+    }
   }
 }

@@ -1,0 +1,10 @@
+/** Entry of the checkpoint thread: the real disk around `hub/ingest/checkpoint-thread.ts`. */
+import { parentPort } from 'node:worker_threads'
+import { nodeDisk } from '../../agent/env/mod.ts'
+import { createCheckpointThread, type ToCheckpoint } from '../ingest/mod.ts'
+
+if (parentPort) {
+  const channel = parentPort
+  const answer = createCheckpointThread(nodeDisk)
+  channel.on('message', (message: ToCheckpoint) => channel.postMessage(answer(message)))
+}
