@@ -9,7 +9,8 @@
  *   memory   resident size (/proc/PID/smaps_rollup) 10 s after the last sample of all series was acknowledged
  *   ingest   user and system time of the process, all threads, for all steps but the first, over their samples,
  *            with what runs behind until 10 s later; the first step, in which every series is new, is a row of its own
- *   ready    after kill -9: from the new start until a query over one family gives the number and the sum sent
+ *   ready    after kill -9: from the new start until a query over one family gives the number and the sum sent;
+ *            VictoriaMetrics, which may lose what it acknowledged: until it answers, and what is gone is said
  *   disk     some hosts for some hours in the past, sent, compacted (blocks cut and merged; Prometheus: a snapshot, which
  *            writes its head as a block; VictoriaMetrics: /internal/force_merge): length of all files of samples and
  *            index. Logs that a restart would replay are not counted, for any of them.
@@ -152,7 +153,8 @@ function liveLine(live: LiveSeries): string {
     .map(([name, seconds]) => `${name} ${seconds.toFixed(1)}`)
   return (
     `${(live.rssBytes / 2 ** 20).toFixed(0)} MiB (at most ${(live.rssMaxBytes / 2 ** 20).toFixed(0)}), ` +
-    `${live.wallSeconds.toFixed(1)} s, ready after ${live.readySeconds.toFixed(2)} s; CPU by thread: ${threads.join(', ')}`
+    `${live.wallSeconds.toFixed(1)} s, ready after ${live.readySeconds.toFixed(2)} s` +
+    `${live.lostSamples > 0 ? ` without ${live.lostSamples} of the checked samples` : ''}; CPU by thread: ${threads.join(', ')}`
   )
 }
 

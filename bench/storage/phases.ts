@@ -21,6 +21,8 @@ export type LiveSeries = {
   readonly wallSeconds: number
   /** From the start after kill -9 to the right answer. */
   readonly readySeconds: number
+  /** Acknowledged samples of the checked family that the kill has cost. */
+  readonly lostSamples: number
   readonly threads: Readonly<Record<string, number>>
 }
 
@@ -47,8 +49,9 @@ export async function measureLiveSeries(system: System, folder: string, written:
     const killedMs = Date.now()
     const again = await system.start(folder)
     try {
-      await mustAnswer(again, written)
+      const lostSamples = await answersAgain(again, written, system.mayLose)
       return {
+        lostSamples,
         rssBytes,
         rssMaxBytes: rss.max,
         createCpuSeconds: created - idle,
@@ -94,6 +97,21 @@ async function mustAnswer({ url, program }: Running, { checked, endMs, spanMs }:
     if (samples === checked.samples && Math.abs(sum - checked.sum) <= 1e-9 * Math.abs(checked.sum)) return
   }
   throw new Error(`${program.name}: ${checked.samples} samples with the sum ${checked.sum} were sent, it has ${last}`)
+}
+
+/** After a kill: resolves when it answers, to how many samples are gone. @throws Error if it may not lose any, and has */
+async function answersAgain(running: Running, written: Written, mayLose: boolean): Promise<number> {
+  if (!mayLose) {
+    await mustAnswer(running, written)
+    return 0
+  }
+  const range = `${written.checked.name}[${Math.ceil(written.spanMs / 1000) + 60}s]`
+  for (const until = Date.now() + ANSWER_MS; Date.now() < until; await sleep(20)) {
+    running.program.mustRun()
+    const samples = await ask(running.url, `sum(count_over_time(${range}))`, written.endMs)
+    if (samples > 0) return written.checked.samples - samples
+  }
+  throw new Error(`${running.program.name} answers nothing after the kill`)
 }
 
 async function ask(url: string, query: string, timeMs: number): Promise<number> {

@@ -21,6 +21,8 @@ export type Running = {
 export interface System {
   readonly name: SystemName
   readonly version: string
+  /** It acknowledges before the disk has what it acknowledges. */
+  readonly mayLose: boolean
   /** Resolves when it is ready. */
   start(folder: string): Promise<Running>
   /** Everything written so far is compacted as far as the system will; returns the bytes that hold it. */
@@ -46,6 +48,7 @@ function heliograph(profileFolder: string | null): System {
   return {
     name: 'Heliograph',
     version: 'this tree',
+    mayLose: false,
     async start(folder) {
       const { port, url } = await place(folder, 'heliograph.yml', 'global: {}\n')
       const profiling = profileFolder === null ? [] : ['--cpu-prof', `--cpu-prof-dir=${profileFolder}`]
@@ -90,6 +93,7 @@ function prometheus(binary: string, version: string): System {
   return {
     name: 'Prometheus',
     version,
+    mayLose: false,
     async start(folder) {
       const { port, url } = await place(folder, 'prometheus.yml', 'global: {}\n')
       const program = new Program({
@@ -120,6 +124,7 @@ function victoriaMetrics(binary: string, version: string): System {
   return {
     name: 'VictoriaMetrics',
     version,
+    mayLose: true,
     async start(folder) {
       const { port, url } = await place(folder, 'unused.yml', '')
       const program = new Program({
