@@ -8,6 +8,7 @@ import { otlpRoute } from './otlp-route.ts'
 import { servePage } from './page.ts'
 import { Params } from './params.ts'
 import { queryRoutes } from './query-routes.ts'
+import { readRoute } from './read-route.ts'
 import { ruleRoutes } from './rule-routes.ts'
 import { statusRoutes } from './status-routes.ts'
 import { targetRoutes } from './target-routes.ts'
@@ -44,6 +45,7 @@ export function createApp(deps: ApiDeps): Handler {
   adminRoutes(root, deps)
   agentRoutes(root, deps)
   writeRoute(root, deps)
+  readRoute(root, deps)
   otlpRoute(root, deps)
   servePage(root, deps)
   const allowed = methodsByPath(app)

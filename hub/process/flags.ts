@@ -49,6 +49,21 @@ export const HUB_FLAGS: readonly FlagDefinition[] = [
   ),
   text('storage.tsdb.wal-segment-size', '128MB', 'Size at which to split the WAL segment files; for tests.'),
   text('storage.tsdb.min-block-duration', '2h', 'Time range of a block as it is cut from the head; for tests.'),
+  text(
+    'storage.remote.read-sample-limit',
+    '50000000',
+    'Maximum overall number of samples to return via the remote read interface, in a single query. 0 means no limit. This limit is ignored for streamed response types.',
+  ),
+  text(
+    'storage.remote.read-concurrent-limit',
+    '10',
+    'Maximum number of concurrent remote read calls. 0 means no limit.',
+  ),
+  text(
+    'storage.remote.read-max-bytes-in-frame',
+    '1048576',
+    'Maximum number of bytes in a single frame for streaming remote read response types before marshalling. Note that client might have limit on frame size as well. 1MB as recommended by protobuf by default.',
+  ),
   text('rules.alert.for-outage-tolerance', '1h', 'Max time to tolerate outage for restoring "for" state of alert.'),
   text('rules.alert.for-grace-period', '10m', 'Minimum duration between alert and restored "for" state.'),
   text('rules.alert.resend-delay', '1m', 'Minimum amount of time to wait before resending an alert.'),

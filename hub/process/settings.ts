@@ -74,6 +74,8 @@ export function hubSettings({ values }: ParsedFlags): HubSettings {
   const unknown = features.find((name) => !KNOWN_FEATURES.includes(name))
   if (unknown !== undefined)
     throw new UsageError(`--enable-feature: unknown feature "${unknown}", known are ${KNOWN_FEATURES.join(', ')}`)
+  for (const name of ['read-sample-limit', 'read-concurrent-limit', 'read-max-bytes-in-frame'])
+    count(`storage.remote.${name}`)
   return {
     configFile: get('config.file'),
     alertmanagerFile: get('alertmanager.config.file'),

@@ -2,6 +2,7 @@
 import { NOTHING_HIDDEN, type VisibleBlocks } from '../block/mod.ts'
 import type { PartialResult } from '../promql/engine/mod.ts'
 import type { ReaderShare } from '../tsdb/contract.ts'
+import type { RemoteReadSlice, RemoteReadTask } from './remote-read.ts'
 import type { QueryStats } from './stats.ts'
 
 /** Half-open questions leave the bounds as ±Infinity. Times in ms. */
@@ -49,6 +50,8 @@ export type QueryTask =
       readonly externalLabels: readonly string[]
     }
   | { readonly kind: 'cardinality'; readonly limit: number }
+  /** Answered in slices: ask again with `after` until `read.next` is null. */
+  | RemoteReadTask
 
 export type QuerySettings = {
   readonly lookbackMs: number
@@ -59,6 +62,8 @@ export type QuerySettings = {
   /** Values of --enable-feature. */
   readonly features: readonly string[]
   readonly stats: boolean
+  /** The plan and what its operators did, beside the answer. */
+  readonly explain?: boolean
 }
 
 /** The blocks that stand behind the head. */
@@ -76,7 +81,8 @@ export const NO_BLOCKS: BlockView = {
 
 /**
  * What a worker runs: a task, or a part of one that is split.
- * - `whole`: answered at once, or, when it is worth while and there are threads, by `split` and nothing else;
+ * - `whole`: answered at once, or, when it is worth while and there are threads, by `split` and nothing else (0 threads:
+ *   where the request came in, without a worker);
  * - `shard`: answered by `partial`;
  * - `merge`: answered as `whole` is, from the partial results of all shards.
  */
@@ -125,6 +131,8 @@ export type WorkerAnswer = {
   /** Ask again in parts. */
   readonly split?: boolean
   readonly partial?: PartialResult
+  /** Of a `remote-read` task. */
+  readonly read?: Omit<RemoteReadSlice, 'body'>
   /** Of an expression; with `partial`, of that shard alone. */
   readonly stats?: QueryStats
 }

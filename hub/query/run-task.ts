@@ -9,6 +9,7 @@ import { type SeriesReader, StalePagesError } from '../tsdb/mod.ts'
 import { ApiError, ERROR_STATUS, JSON_TYPE, type QueryTask, type WorkerAnswer } from './contract.ts'
 import { writeCardinality, writeExemplars, writeLabels, writeMetadata, writeSeries } from './discovery.ts'
 import { writeFederation } from './federation.ts'
+import { readSlice } from './remote-read.ts'
 import { errorBody } from './results.ts'
 import { type ExpressionTask, isExpression, type PartContext, type PartTask, runExpression } from './run-expression.ts'
 
@@ -65,6 +66,10 @@ function answer(task: Exclude<QueryTask, ExpressionTask>, reader: SeriesReader):
       return json(writeMetadata(reader, task))
     case 'cardinality':
       return json(writeCardinality(reader, task.limit))
+    case 'remote-read': {
+      const { body, ...read } = readSlice(reader, task)
+      return { status: 200, contentType: 'application/x-protobuf', body, read }
+    }
     case 'federate': {
       const body = writeFederation(reader, selectors(task.matches), {
         ...task,

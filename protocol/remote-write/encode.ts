@@ -64,7 +64,7 @@ function writeSeries(out: ProtoWriter, series: WriteSeries): void {
   out.endMessage(start)
 }
 
-function writeLabels(out: ProtoWriter, tag: number, labels: readonly string[]): void {
+export function writeLabels(out: ProtoWriter, tag: number, labels: readonly string[]): void {
   for (let i = 0; i < labels.length; i += 2) {
     const start = out.beginMessage(tag)
     writeText(out, Label.name, labels[i]!)

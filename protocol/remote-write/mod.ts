@@ -18,10 +18,11 @@ export {
   WriteRequestDecoder,
 } from './decode.ts'
 export { WriteRequest2Decoder } from './decode2.ts'
-export { encodeWriteRequest, type WriteSeries } from './encode.ts'
+export { encodeWriteRequest, type WriteSeries, writeLabels } from './encode.ts'
 export { RemoteWriteError } from './errors.ts'
 export { hashLabelBytes } from './label-hash.ts'
 export { ProtoReader, WireType } from './proto-reader.ts'
+export { ProtoWriter } from './proto-writer.ts'
 export { type LabelsResult, readLabelBytes } from './read-labels.ts'
 export { DEFAULT_MAX_INFLATED_BYTES, snappyCompress, snappyDecompress } from './snappy.ts'
 export { StringCache } from './string-cache.ts'
