@@ -23,7 +23,9 @@ export function buildSingleFile(outfile: string): void {
   const bun = bunPath()
   if (bun === null) throw new Error(`No Bun for ${process.platform} on ${process.arch} was installed by npm ci`)
   fs.mkdirSync(path.dirname(outfile), { recursive: true })
-  execFileSync(bun, [path.join(import.meta.dirname, 'single-file.ts'), outfile], { stdio: ['ignore', 'pipe', 'inherit'] })
+  execFileSync(bun, [path.join(import.meta.dirname, 'single-file.ts'), outfile], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
 }
 
 export function buildPackages(folder: string): Packages {

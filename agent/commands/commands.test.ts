@@ -1,0 +1,165 @@
+import assert from 'node:assert/strict'
+import fs from 'node:fs'
+import os from 'node:os'
+import path from 'node:path'
+import { after, test } from 'node:test'
+import { loadAgentConfig } from '../../protocol/config/mod.ts'
+import { createHostTools } from '../env/host.ts'
+import { createEnv } from '../env/mod.ts'
+import type { AgentStatus } from '../process/operation-api.ts'
+import { proposal } from './detect.ts'
+import { readHostServices } from './host-services.ts'
+import { COMMANDS, runCommand } from './mod.ts'
+import { isWell } from './status.ts'
+
+const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'helio-commands-'))
+after(() => fs.rmSync(folder, { recursive: true, force: true }))
+const env = createEnv({ logLevel: 'error', logFormat: 'logfmt' })
+
+async function run(...argv: string[]): Promise<{ status: number; said: string; complained: string }> {
+  const said: string[] = []
+  const complained: string[] = []
+  const status = await runCommand(argv, {
+    env,
+    tools: createHostTools('/opt/heliograph/agent/main.ts'),
+    environment: {},
+    version: '0',
+    say: (line) => said.push(line),
+    complain: (line) => complained.push(line),
+  })
+  return { status, said: said.join('\n'), complained: complained.join('\n') }
+}
+
+function file(name: string, text: string): string {
+  const place = path.join(folder, name)
+  fs.mkdirSync(path.dirname(place), { recursive: true })
+  fs.writeFileSync(place, text)
+  return place
+}
+
+test('an unknown command and an unknown flag are usage errors', async () => {
+  const unknown = await run('frobnicate')
+  assert.equal(unknown.status, 2)
+  assert.match(unknown.complained, /unknown command "frobnicate", known are install, uninstall, status/)
+  assert.equal((await run('status', '--frobnicate')).status, 2)
+  assert.equal((await run('check-config', 'a', 'b')).status, 2)
+  assert.equal((await run('install', '--with=frob', '--dry-run')).status, 2)
+})
+
+for (const name of Object.keys(COMMANDS))
+  test(`${name} --help shows its flags`, async () => {
+    const { status, said } = await run(name, '--help')
+    assert.equal(status, 0)
+    assert.match(said, new RegExp(`^usage: heliograph-agent ${name}`))
+  })
+
+const broken: readonly (readonly [what: string, text: string, place: string])[] = [
+  ['a key that is none', 'global:\n  scrape_intervall: 15s\n', ':2:3: '],
+  ['a value of the wrong kind', 'scrape_configs:\n  - job_name: a\n    scrape_interval: often\n', ':3:22: '],
+  ['YAML that is none', 'global: [\n', ':2:1: '],
+  ['an exporter that is none', 'exporters:\n  nod: {}\n', ':2:3: '],
+]
+for (const [what, text, place] of broken)
+  test(`check-config tells file, line and column of ${what}`, async () => {
+    const config = file('broken.yml', text)
+    const { status, complained } = await run('check-config', config)
+    assert.equal(status, 2)
+    assert.ok(complained.startsWith(config + place), complained)
+  })
+
+test('check-config takes a good file, and refuses flags that an exporter does not know and files that are not there', async () => {
+  const good = await run('check-config', file('good.yml', 'exporters: { node: {}, statsd: {} }\n'))
+  assert.deepEqual([good.status, good.complained], [0, ''])
+  assert.match(good.said, /valid \(0 scrape jobs, exporters: node, statsd\)/)
+  const flag = await run('check-config', file('flag.yml', 'exporters: { node: { collector.frob: "true" } }\n'))
+  assert.equal(flag.status, 2)
+  assert.match(flag.complained, /exporters\.node: .*collector\.frob/)
+  assert.equal((await run('check-config', path.join(folder, 'none.yml'))).status, 2)
+})
+
+test('status and errors tell that no agent answers', async () => {
+  const status = await run('status', '--url=http://127.0.0.1:1')
+  assert.deepEqual([status.status, status.said], [3, 'agent: not running'])
+  assert.equal((await run('errors', '--url=http://127.0.0.1:1')).status, 3)
+})
+
+const TCP_HEADER = '  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n'
+const tcpLine = (address: string, state: string): string =>
+  `   0: ${address} 00000000:0000 ${state} 00000000:00000000 00:00000000 00000000  0 0 1 1 0000000000000000 100 0 0 10 0\n`
+const v6 = (tail: string): string => `00000000000000000000000000000000`.slice(tail.length) + tail
+
+test('detect reads listening sockets of both families, sockets of the file system and names of processes', () => {
+  file('proc/net/tcp', TCP_HEADER + tcpLine('0100007F:0CEA', '0A') + tcpLine('0100007F:1F90', '01'))
+  file('proc/net/tcp6', TCP_HEADER + tcpLine(`${v6('01000000')}:2CEB`, '0A') + tcpLine(`${v6('')}:24E3`, '0A'))
+  file(
+    'proc/net/unix',
+    'Num       RefCount Protocol Flags    Type St Inode Path\n0000: 00000002 00000000 00010000 0001 01 1 /run/haproxy/admin.sock\n0000: 00000003 00000000 00000000 0001 03 2 /run/other.sock\n',
+  )
+  file('proc/12/comm', 'mariadbd\n')
+  file('proc/13/comm', 'haproxy\n')
+  const services = readHostServices(env.disk, path.join(folder, 'proc'))
+  assert.deepEqual(services.tcp, [
+    { host: '127.0.0.1', port: 3306 },
+    { host: '::1', port: 11499 },
+    { host: '::', port: 9443 },
+  ])
+  assert.deepEqual([services.unix, [...services.commands]], [['/run/haproxy/admin.sock'], ['mariadbd', 'haproxy']])
+})
+
+test('what detect proposes is a configuration that loads, and names why', () => {
+  const text = proposal({
+    tcp: [
+      { host: '0.0.0.0', port: 11211 },
+      { host: '::1', port: 9121 },
+      { host: '127.0.0.1', port: 9229 },
+    ],
+    unix: ['/run/mysqld/mysqld.sock', '/run/haproxy/admin.sock'],
+    commands: new Set(['mariadbd', 'memcached', 'haproxy']),
+  })
+  const config = loadAgentConfig(text, { file: 'proposal' })
+  assert.deepEqual(
+    config.exporters.map(({ name }) => name),
+    ['node', 'mysql', 'memcached', 'haproxy', 'nodejs'],
+  )
+  const flags = Object.fromEntries(config.exporters.map(({ name, flags }) => [name, flags]))
+  assert.equal(flags['mysql']!['mysqld.address'], 'unix:///run/mysqld/mysqld.sock')
+  assert.equal(flags['memcached']!['memcached.address'], '127.0.0.1:11211')
+  assert.equal(flags['haproxy']!['haproxy.scrape-uri'], 'unix:/run/haproxy/admin.sock')
+  assert.deepEqual(
+    config.scrapeConfigs.map(({ jobName }) => jobName),
+    ['redis'],
+  )
+  assert.match(text, /# mariadbd is running, \/run\/mysqld\/mysqld\.sock accepts connections/)
+})
+
+const WELL: AgentStatus = {
+  version: '0',
+  agent: 'a',
+  publicKey: 'U',
+  isReady: true,
+  startedMs: 0,
+  nowMs: 0,
+  hub: { url: 'http://hub', isConnected: true, inFlightBatches: 0 },
+  ring: {
+    sizeBytes: 0,
+    fileBytes: 0,
+    capBytes: 1,
+    unacknowledgedBatches: 0,
+    unacknowledgedBytes: 0,
+    oldestUnacknowledgedMs: null,
+    overwrittenBatches: 0,
+    overwrittenSamples: 0,
+    lostBatches: 0,
+  },
+  targets: { up: 1, down: 0, unknown: 0 },
+  errors: [],
+}
+const verdicts: readonly (readonly [what: string, status: AgentStatus, isWell: boolean])[] = [
+  ['a connected agent', WELL, true],
+  ['an agent without a hub', { ...WELL, hub: null }, true],
+  ['an agent that cannot reach its hub', { ...WELL, hub: { ...WELL.hub!, isConnected: false } }, false],
+  ['an agent that overwrote samples', { ...WELL, ring: { ...WELL.ring!, overwrittenSamples: 1 } }, false],
+  ['an agent that is starting', { ...WELL, isReady: false }, false],
+]
+for (const [what, status, expected] of verdicts)
+  test(`${what} is ${expected ? 'well' : 'not well'}`, () => assert.equal(isWell(status), expected))
