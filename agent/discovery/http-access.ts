@@ -3,8 +3,16 @@
  * Semantics: prometheus/common config/http_config.go.
  */
 import type { HttpClientConfig, Oauth2Config, TlsConfig } from '../../protocol/config/mod.ts'
-import { type Clock, type HttpRequest, type HttpResponse, type Net, NetError } from '../../protocol/env/mod.ts'
+import {
+  type Clock,
+  type HttpRequest,
+  type HttpResponse,
+  type Net,
+  NetError,
+  type TlsVersion,
+} from '../../protocol/env/mod.ts'
 import { OauthTokens } from './oauth.ts'
+import { proxyFor } from './proxy.ts'
 
 /** Reads a file of credentials or certificates; throws when it cannot. */
 export type ReadText = (path: string) => string
@@ -64,9 +72,17 @@ export function tlsOptions(tls: TlsConfig | null, readText: ReadText): NonNullab
     ...(cert !== undefined && { cert }),
     ...(key !== undefined && { key }),
     ...(tls.serverName !== '' && { serverName: tls.serverName }),
-    ...(tls.minVersion === 'TLS13' && { minVersion: 'TLSv1.3' as const }),
+    ...(tls.minVersion !== '' && { minVersion: TLS_VERSIONS[tls.minVersion]! }),
+    ...(tls.maxVersion !== '' && { maxVersion: TLS_VERSIONS[tls.maxVersion]! }),
     insecureSkipVerify: tls.insecureSkipVerify,
   }
+}
+
+const TLS_VERSIONS: Readonly<Record<string, TlsVersion>> = {
+  TLS10: 'TLSv1',
+  TLS11: 'TLSv1.1',
+  TLS12: 'TLSv1.2',
+  TLS13: 'TLSv1.3',
 }
 
 export type AccessDeps = {
@@ -75,6 +91,8 @@ export type AccessDeps = {
   readonly readText: ReadText
   /** Tokens outlive the targets that are made anew at every change. */
   readonly tokens: WeakMap<Oauth2Config, OauthTokens>
+  /** For `proxy_from_environment`. */
+  readonly environment?: Readonly<Record<string, string | undefined>>
 }
 
 export function tokensOf(config: Oauth2Config, deps: AccessDeps): OauthTokens {
@@ -104,11 +122,13 @@ export class HttpAccess {
     const { net, readText } = this.#deps
     const tls = tlsOptions(this.#http.tls, readText)
     const token = this.#oauth ? await this.#oauth.header() : null
+    const proxy = proxyFor(this.#http, request.url, this.#deps.environment)
     return net.request({
       maxRedirects: this.#http.followRedirects ? 10 : 0,
       ...request,
       headers: { ...request.headers, ...this.#credentials?.(), ...(token !== null && { authorization: token }) },
       ...(tls && { tls }),
+      ...(proxy && { proxy }),
     })
   }
 

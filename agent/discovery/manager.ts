@@ -47,8 +47,8 @@ export class DiscoveryManager {
 
   constructor(deps: DiscoveryDeps) {
     this.#deps = deps
-    const { clock, disk, net } = deps
-    this.#access = { clock, net, readText: (path) => disk.readText(path), tokens: new WeakMap() }
+    const { clock, disk, net, environment } = deps
+    this.#access = { clock, net, readText: (path) => disk.readText(path), tokens: new WeakMap(), environment }
   }
 
   /** Starts and stops discoveries as the configuration asks, and tells the targets known by now. */

@@ -3,23 +3,25 @@
  * Semantics: RFC 6749 section 4.4; golang.org/x/oauth2/clientcredentials (credentials in the header first).
  */
 import type { Oauth2Config } from '../../protocol/config/mod.ts'
-import type { Clock, Net } from '../../protocol/env/mod.ts'
-import { basicCredentials, parseJson, type ReadText, statusError } from './http-access.ts'
+import { type AccessDeps, basicCredentials, parseJson, statusError, tlsOptions } from './http-access.ts'
+import { proxyFor } from './proxy.ts'
 
 /** A token is not used in its last seconds: the request with it takes time too. */
 const EARLY_MS = 10_000
 const TIMEOUT_MS = 30_000
 const MAX_BYTES = 1 << 20
 
+type OauthDeps = Pick<AccessDeps, 'net' | 'clock' | 'readText' | 'environment'>
+
 export class OauthTokens {
   readonly #config: Oauth2Config
-  readonly #deps: { readonly net: Net; readonly clock: Clock; readonly readText: ReadText }
+  readonly #deps: OauthDeps
   #header = ''
   #untilMs = Number.NEGATIVE_INFINITY
   #secret = ''
   #pending: Promise<string> | null = null
 
-  constructor(config: Oauth2Config, deps: { readonly net: Net; readonly clock: Clock; readonly readText: ReadText }) {
+  constructor(config: Oauth2Config, deps: OauthDeps) {
     this.#config = config
     this.#deps = deps
   }
@@ -39,7 +41,9 @@ export class OauthTokens {
 
   async #ask(secret: string): Promise<string> {
     const { clientId, tokenUrl, scopes, endpointParams } = this.#config
-    const { net, clock } = this.#deps
+    const { net, clock, readText, environment } = this.#deps
+    const tls = tlsOptions(this.#config.tls, readText)
+    const proxy = proxyFor(this.#config.proxy, tokenUrl, environment)
     const form = new URLSearchParams({ grant_type: 'client_credentials', ...endpointParams })
     if (scopes.length > 0) form.set('scope', scopes.join(' '))
     const response = await net.request({
@@ -52,6 +56,8 @@ export class OauthTokens {
       body: new TextEncoder().encode(form.toString()),
       timeoutMs: TIMEOUT_MS,
       maxBodyBytes: MAX_BYTES,
+      ...(tls && { tls }),
+      ...(proxy && { proxy }),
     })
     if (response.status < 200 || response.status > 299)
       throw statusError(`oauth2: cannot get a token: ${tokenUrl}`, response.status, new Uint8Array(0))

@@ -10,6 +10,7 @@ import { type CompiledRelabel, compileRelabel, type RelabelConfig, relabel } fro
 import { type HttpSource, httpSource, type ScrapeTargetConfig, withTargetDefaults } from '../scrape/mod.ts'
 import type { TargetGroup, TargetLabels } from './group.ts'
 import { type AccessDeps, credentialHeaders, type ReadText, tlsOptions, tokensOf } from './http-access.ts'
+import { proxyFor } from './proxy.ts'
 
 export type DroppedTarget = {
   readonly job: string
@@ -38,7 +39,12 @@ export function discoverTargets(configs: readonly ScrapeConfig[], deps: AccessDe
   for (const config of configs) {
     const job = `job ${JSON.stringify(config.jobName)}`
     const rules = config.relabel.map((rule) => compileRelabel(rule, config.nameValidation))
+    for (const reason of config.http.unsupported) problems.push(`${job}: ${reason}; it is not scraped`)
+    if (config.http.unsupported.length > 0) continue
+    if (config.failureLogFile !== '')
+      problems.push(`${job}: scrape_failure_log_file is not written: failures stand on the targets page and in the log`)
     const shared = sharedSettings(config, deps, problems)
+    let keptDropped = 0
     for (const section of config.discovery) {
       const groups =
         section.kind === 'static' ? staticGroups(section as StaticConfig) : groupsOf(section as OtherDiscovery)
@@ -51,7 +57,7 @@ export function discoverTargets(configs: readonly ScrapeConfig[], deps: AccessDe
           const discovered = discoveredLabels(config, { ...group.labels, ...own })
           const outcome = populate(config, discovered, rules)
           if (outcome === null) {
-            if (dropped.length < (config.keepDroppedTargets || KEEP_DROPPED))
+            if (keptDropped++ < (config.keepDroppedTargets || KEEP_DROPPED))
               dropped.push({
                 job: config.jobName,
                 discoveredLabels: discovered,
@@ -171,6 +177,8 @@ function sharedSettings(config: ScrapeConfig, deps: AccessDeps, problems: string
       address: '',
       headers: scrapeHeaders(config.http, deps),
       tls: scrapeTls(config, deps.readText, problems),
+      proxyFor: (url: string) => proxyFor(config.http, url, deps.environment),
+      proxyId: JSON.stringify([config.http.proxyUrl, config.http.noProxy, config.http.proxyFromEnvironment]),
       followRedirects: config.http.followRedirects,
       enableCompression: config.enableCompression,
     }),

@@ -2,7 +2,7 @@
  * One page from one target, by HTTP or from a collector in this process, within time and size.
  * Semantics: Prometheus scrape/scrape.go, targetScraper (v3.14).
  */
-import { type Clock, type Net, NetError } from '../../protocol/env/mod.ts'
+import { type Clock, type HttpRequest, type Net, NetError } from '../../protocol/env/mod.ts'
 import { TEXT_CONTENT_TYPE, writeExposition } from '../../protocol/exposition/mod.ts'
 import { acceptHeader } from './accept.ts'
 import {
@@ -40,7 +40,7 @@ export function httpFetcher(net: Net, userAgent: string): PageFetcher {
       const source = config.source as HttpSource
       let question = questions.get(config)
       if (question === undefined) questions.set(config, (question = questionOf(config, source, userAgent)))
-      const { url, headers } = question
+      const { url, headers, proxy } = question
       try {
         const response = await net.request({
           method: 'GET',
@@ -50,6 +50,7 @@ export function httpFetcher(net: Net, userAgent: string): PageFetcher {
           maxBodyBytes: largestBody(config),
           maxRedirects: source.followRedirects ? 10 : 0,
           ...(source.tls === null ? {} : { tls: source.tls }),
+          ...(proxy === undefined ? {} : { proxy }),
           borrowBody: true,
           signal,
         })
@@ -69,13 +70,20 @@ export function httpFetcher(net: Net, userAgent: string): PageFetcher {
 }
 
 /** What is the same for every scrape of a target. */
-type Question = { readonly url: string; readonly headers: Readonly<Record<string, string>> }
+type Question = {
+  readonly url: string
+  readonly headers: Readonly<Record<string, string>>
+  readonly proxy: HttpRequest['proxy']
+}
 
 function questionOf(config: ScrapeTargetConfig, source: HttpSource, userAgent: string): Question {
   // On one host compressing costs both sides more than it saves (bench/agent/fetch.bench.ts).
-  const isCompressed = source.enableCompression && !isLoopback(source.address)
+  const url = targetUrl(source)
+  const proxy = source.proxyFor(url)
+  const isCompressed = source.enableCompression && (proxy !== undefined || !isLoopback(source.address))
   return {
-    url: targetUrl(source),
+    url,
+    proxy,
     headers: {
       Accept: acceptHeader(config.protocols, config.escaping),
       'Accept-Encoding': isCompressed ? 'gzip' : 'identity',

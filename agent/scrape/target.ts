@@ -22,6 +22,10 @@ export type HttpSource = {
   readonly tls: NonNullable<HttpRequest['tls']> | null
   readonly followRedirects: boolean
   readonly enableCompression: boolean
+  /** The proxy on the way to a URL. */
+  readonly proxyFor: (url: string) => HttpRequest['proxy']
+  /** A text that differs whenever `proxyFor` does: functions cannot be compared. */
+  readonly proxyId: string
 }
 
 /** Scraped without HTTP: the agent's own exporters. */
@@ -139,6 +143,8 @@ export function httpSource(input: Pick<HttpSource, 'address'> & Partial<HttpSour
     tls: null,
     followRedirects: true,
     enableCompression: true,
+    proxyFor: () => undefined,
+    proxyId: '',
     ...input,
   }
 }

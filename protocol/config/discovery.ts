@@ -105,6 +105,8 @@ export const EMPTY_HTTP: HttpClientConfig = {
   proxyUrl: '',
   noProxy: '',
   proxyFromEnvironment: false,
+  proxyConnectHeader: {},
+  unsupported: [],
   headers: {},
 }
 

@@ -28,19 +28,27 @@ export type TlsConfig = {
   readonly insecureSkipVerify: boolean
   readonly minVersion: string
   readonly maxVersion: string
+  /** Secrets by reference that are set. */
+  readonly refs?: readonly string[]
 }
 
+/**
+ * `enableHttp2` permits HTTP/2 and does not demand it: requests are HTTP/1.1, whose one connection per target carries
+ * one scrape at a time in any case.
+ */
 export type HttpClientConfig = {
   readonly basicAuth: {
     readonly username: string
     readonly usernameFile: string
     readonly password: Secret
     readonly passwordFile: string
+    readonly refs?: readonly string[]
   } | null
   readonly authorization: {
     readonly type: string
     readonly credentials: Secret
     readonly credentialsFile: string
+    readonly refs?: readonly string[]
   } | null
   readonly oauth2: Oauth2Config | null
   readonly tls: TlsConfig | null
@@ -49,6 +57,10 @@ export type HttpClientConfig = {
   readonly proxyUrl: string
   readonly noProxy: string
   readonly proxyFromEnvironment: boolean
+  /** For CONNECT requests to the proxy. */
+  readonly proxyConnectHeader: Readonly<Record<string, readonly Secret[]>>
+  /** Keys that are set and that nothing can act upon here, each with the reason: the job is refused aloud. */
+  readonly unsupported: readonly string[]
   readonly headers: Readonly<
     Record<
       string,
@@ -64,7 +76,14 @@ export type Oauth2Config = {
   readonly tokenUrl: string
   readonly scopes: readonly string[]
   readonly endpointParams: Readonly<Record<string, string>>
+  /** How the token server is spoken to. */
+  readonly tls: TlsConfig | null
+  readonly proxy: ProxyConfig
+  readonly grantType?: string
+  readonly refs?: readonly string[]
 }
+
+export type ProxyConfig = Pick<HttpClientConfig, 'proxyUrl' | 'noProxy' | 'proxyFromEnvironment' | 'proxyConnectHeader'>
 
 const TLS_VERSIONS = ['', 'TLS10', 'TLS11', 'TLS12', 'TLS13'] as const
 
@@ -103,6 +122,7 @@ export const tlsConfig: Decoder<TlsConfig> = object(
       insecureSkipVerify: raw.insecure_skip_verify ?? false,
       minVersion: raw.min_version ?? '',
       maxVersion: raw.max_version ?? '',
+      refs: refsOf('tls_config', raw),
     }
   },
 )
@@ -137,6 +157,7 @@ const basicAuth = object(
       usernameFile: raw.username_file ?? '',
       password: raw.password ?? NO_SECRET,
       passwordFile: raw.password_file ?? '',
+      refs: refsOf('basic_auth', raw),
     }
   },
 )
@@ -154,6 +175,7 @@ const authorization = object(
       type: raw.type?.trim() || 'Bearer',
       credentials: raw.credentials ?? NO_SECRET,
       credentialsFile: raw.credentials_file ?? '',
+      refs: refsOf('authorization', raw),
     }
   },
 )
@@ -197,6 +219,10 @@ const oauth2: Decoder<Oauth2Config> = object(
       tokenUrl: raw.token_url ?? '',
       scopes: raw.scopes ?? [],
       endpointParams: raw.endpoint_params ?? {},
+      tls: raw.tls_config ?? null,
+      proxy: finishProxy(raw, at),
+      grantType: raw.grant_type ?? '',
+      refs: refsOf('oauth2', raw),
     }
   },
 )
@@ -253,9 +279,7 @@ export function finishHttp(raw: HttpRaw, at: Cursor): HttpClientConfig {
     at.fail('authorization is not compatible with bearer_token & bearer_token_file')
   const methods = [raw.basic_auth, raw.oauth2, raw.authorization].filter((method) => method !== undefined)
   if (methods.length > 1) at.fail('at most one of basic_auth, oauth2 & authorization must be configured')
-  if (raw.proxy_from_environment && raw.proxy_url)
-    at.fail('if proxy_from_environment is configured, proxy_url must not be configured')
-  if (raw.no_proxy && !raw.proxy_url) at.fail('if no_proxy is configured, proxy_url must also be configured')
+  const proxy = finishProxy(raw, at)
   const fromBearer =
     bearer || bearerFile
       ? { type: 'Bearer', credentials: raw.bearer_token ?? NO_SECRET, credentialsFile: bearerFile }
@@ -267,9 +291,47 @@ export function finishHttp(raw: HttpRaw, at: Cursor): HttpClientConfig {
     tls: raw.tls_config ?? null,
     followRedirects: raw.follow_redirects ?? true,
     enableHttp2: raw.enable_http2 ?? true,
+    ...proxy,
+    unsupported: unsupportedKeys(raw),
+    headers: raw.http_headers ?? {},
+  }
+}
+
+type ProxyRaw = Pick<HttpRaw, 'proxy_url' | 'no_proxy' | 'proxy_from_environment' | 'proxy_connect_header'>
+
+function finishProxy(raw: ProxyRaw, at: Cursor): ProxyConfig {
+  if (raw.proxy_from_environment && raw.proxy_url)
+    at.fail('if proxy_from_environment is configured, proxy_url must not be configured')
+  if (raw.no_proxy && !raw.proxy_url) at.fail('if no_proxy is configured, proxy_url must also be configured')
+  return {
     proxyUrl: raw.proxy_url ?? '',
     noProxy: raw.no_proxy ?? '',
     proxyFromEnvironment: raw.proxy_from_environment ?? false,
-    headers: raw.http_headers ?? {},
+    proxyConnectHeader: raw.proxy_connect_header ?? {},
   }
+}
+
+function unsupportedKeys({ basic_auth, authorization, oauth2, tls_config, proxy_url = '' }: HttpRaw): string[] {
+  const out = [
+    ...(basic_auth?.refs ?? []),
+    ...(authorization?.refs ?? []),
+    ...(oauth2?.refs ?? []),
+    ...(tls_config?.refs ?? []),
+    ...(oauth2?.tls?.refs ?? []),
+  ].map((key) => `${key} names a secret of a manager that is not there: give the secret itself or its file`)
+  if (oauth2?.grantType === JWT_BEARER)
+    out.push(`oauth2 grant_type ${JWT_BEARER} is not supported: use client_credentials`)
+  for (const url of [proxy_url, oauth2?.proxy.proxyUrl ?? ''])
+    if (url !== '' && !/^https?:/i.test(url))
+      out.push(`proxy_url ${JSON.stringify(url.replace(/\/\/[^@/]*@/, '//'))} is not supported: use an HTTP proxy`)
+  return out
+}
+
+const JWT_BEARER = 'urn:ietf:params:oauth:grant-type:jwt-bearer'
+
+/** Keys of secrets by reference, which upstream refuses too as long as it has no manager of secrets. */
+function refsOf(section: string, raw: object): string[] {
+  return Object.entries(raw).flatMap(([key, value]) =>
+    key.endsWith('_ref') && typeof value === 'string' && value !== '' ? [`${section}.${key}`] : [],
+  )
 }

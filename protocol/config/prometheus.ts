@@ -84,6 +84,7 @@ export const DEFAULT_GLOBAL: ScrapeDefaults = {
   alwaysScrapeClassicHistograms: false,
   convertClassicToNhcb: false,
   extraScrapeMetrics: false,
+  failureLogFile: '',
 }
 
 /** One `*`, in the last part of the path only. */

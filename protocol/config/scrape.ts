@@ -55,6 +55,7 @@ export type ScrapeDefaults = {
   readonly alwaysScrapeClassicHistograms: boolean
   readonly convertClassicToNhcb: boolean
   readonly extraScrapeMetrics: boolean
+  readonly failureLogFile: string
 }
 
 export type ScrapeConfig = Omit<ScrapeDefaults, 'protocols' | 'escaping'> & {
@@ -216,6 +217,7 @@ export function finishShared(raw: SharedRaw, at: Cursor, defaults: ScrapeDefault
     alwaysScrapeClassicHistograms: raw.always_scrape_classic_histograms ?? defaults.alwaysScrapeClassicHistograms,
     convertClassicToNhcb: raw.convert_classic_histograms_to_nhcb ?? defaults.convertClassicToNhcb,
     extraScrapeMetrics: raw.extra_scrape_metrics ?? defaults.extraScrapeMetrics,
+    failureLogFile: raw.scrape_failure_log_file ?? defaults.failureLogFile,
   }
 }
 

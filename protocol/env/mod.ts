@@ -30,6 +30,7 @@ export type {
   ServeHttpOptions,
   ServerTls,
   TlsOptions,
+  TlsVersion,
 } from './net.ts'
 export { NetError } from './net.ts'
 export type { Pool, WorkerHandle, WorkerSpec } from './pool.ts'
