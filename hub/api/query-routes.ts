@@ -132,7 +132,18 @@ function settings(p: Params, deps: ApiDeps): QuerySettings {
       `error parsing lookback delta duration: cannot parse ${JSON.stringify(lookback)} to a valid duration`,
     )
   }
-  return { ...base, lookbackMs: lookbackMs > 0 ? lookbackMs : base.lookbackMs, stats: p.get('stats') !== '' }
+  return {
+    ...base,
+    lookbackMs: lookbackMs > 0 ? lookbackMs : base.lookbackMs,
+    stats: p.get('stats') !== '',
+    ...explainOf(p),
+  }
+}
+
+/** `explain=1`, or any other value but 0 and false. */
+function explainOf(p: Params): { readonly explain?: boolean } {
+  const text = p.get('explain')
+  return text === '' || text === '0' || text === 'false' ? {} : { explain: true }
 }
 
 function span(p: Params): { startMs: number; endMs: number } {

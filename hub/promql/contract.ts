@@ -21,6 +21,8 @@ export type EngineOptions = {
   readonly typeAndUnitLabels: boolean
   /** Polled at least once per chunk or series; true ends the query with QueryError 'canceled' or 'timeout'. */
   readonly interrupted: () => 'canceled' | 'timeout' | null
+  /** Of EXPLAIN: the monotonic clock by which operators are timed, in ms. */
+  readonly explainClock?: () => number
   /** Told, at the end of an evaluation, the most samples that it held at once. */
   readonly onPeak?: (samples: number) => void
 }

@@ -77,7 +77,7 @@ export class InPlace {
       const blocksUntil = Math.max(paths.length === 0 ? Number.NEGATIVE_INFINITY : coveredUntil, ...paths.map(endOf))
       const reader = new SmallReader(head, blocksUntil, () => now() - startedMs > TIME_MAX_MS)
       const settings = { ...task.settings, maxSamples: Math.min(task.settings.maxSamples, HELD_MAX) }
-      const part = { kind: 'whole' as const, threads: 1 }
+      const part = { kind: 'whole' as const, threads: 0 }
       const answer = runPart(
         { task: { ...task, settings }, part, queuedMs: 0, before: null },
         { reader, flags: NO_FLAGS, now },

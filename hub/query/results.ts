@@ -1,6 +1,7 @@
 /** Engine results in the shape of `/api/v1/query` and `/api/v1/query_range`. */
 
 import type { Annotation, QueryRange, QueryResult, ResultSeries } from '../promql/contract.ts'
+import type { PlanNode } from '../promql/engine/mod.ts'
 import { lineColumn } from '../promql/parser/mod.ts'
 import { JsonWriter } from './json.ts'
 import { type QueryStats, writeStats } from './stats.ts'
@@ -19,9 +20,20 @@ export type ResultContext = {
   readonly poll: () => void
   /** Null when nobody asked. */
   readonly stats: QueryStats | null
+  /** Null when nobody asked. */
+  readonly explain?: Explained | null
 }
 
-export function writeResult(result: QueryResult, { range, text, limit, poll, stats }: ResultContext): Uint8Array {
+/**
+ * `explain` beside `data`: where the query ran, and its plan. `threads` is 0 when the thread that had the request
+ * answered it, 1 for one worker, more when it was split.
+ */
+export type Explained = { readonly threads: number; readonly plan: PlanNode | null }
+
+export function writeResult(
+  result: QueryResult,
+  { range, text, limit, poll, stats, explain = null }: ResultContext,
+): Uint8Array {
   const out = new JsonWriter()
   out.raw('{"status":"success","data":{"resultType":')
   let truncated = false
@@ -67,6 +79,7 @@ export function writeResult(result: QueryResult, { range, text, limit, poll, sta
   }
   if (stats !== null) writeStats(out, stats)
   out.raw('}')
+  if (explain !== null) out.raw(`,"explain":${JSON.stringify(explain)}`)
   const byLevel = (level: Annotation['level']): string[] =>
     shownAnnotations(
       result.annotations.filter((a) => a.level === level),

@@ -1,7 +1,7 @@
 /** An expression in a query worker: whole, one shard of it, or the merging of all; and what that cost. */
 
 import { type EngineOptions, QueryError, type QueryResult } from '../promql/contract.ts'
-import { evaluate, evaluatePartial, mergePartials, type Query } from '../promql/engine/mod.ts'
+import { evaluate, evaluatePartial, mergePartials, type PlanNode, type Query } from '../promql/engine/mod.ts'
 import { ParseError, parseExpr, typeOf } from '../promql/parser/mod.ts'
 import type { SeriesReader } from '../tsdb/mod.ts'
 import {
@@ -36,7 +36,7 @@ export type PartContext = { readonly reader: SeriesReader; readonly flags: Int32
 export function runExpression(task: ExpressionTask, given: PartTask, context: PartContext): WorkerAnswer {
   const { part } = given
   const meter = new Meter(given, context.now)
-  const query = meter.prepared(queryOf(task, context, meter))
+  const query = meter.prepared({ ...queryOf(task, context, meter), onPlan: (plan) => meter.explained(plan) })
   switch (part.kind) {
     case 'whole': {
       if (part.threads > 1 && paysToSplit(query))
@@ -58,6 +58,7 @@ type LimitedQuery = Query & { readonly reader: LimitedReader }
 /** Adds up what this part costs and what those before it did. */
 class Meter {
   peak = 0
+  plan: PlanNode | null = null
   readonly #given: PartTask
   readonly #now: () => number
   readonly #startedMs: number
@@ -76,6 +77,15 @@ class Meter {
     return query
   }
 
+  explained(plan: PlanNode): void {
+    this.plan = plan
+  }
+
+  get threads(): number {
+    const { part } = this.#given
+    return part.kind === 'merge' ? part.partials.length : part.kind === 'whole' ? Math.min(1, part.threads) : 1
+  }
+
   stats(): QueryStats {
     const { before, queuedMs } = this.#given
     return {
@@ -88,7 +98,7 @@ class Meter {
   }
 }
 
-function queryOf(task: ExpressionTask, { reader, flags }: PartContext, meter: Meter): LimitedQuery {
+function queryOf(task: ExpressionTask, { reader, flags, now }: PartContext, meter: Meter): LimitedQuery {
   const { query, settings } = task
   const expr = parse(query, settings)
   const type = typeOf(expr)
@@ -105,7 +115,7 @@ function queryOf(task: ExpressionTask, { reader, flags }: PartContext, meter: Me
       task.kind === 'range'
         ? { startMs: task.startMs, endMs: task.endMs, stepMs: task.stepMs, instant: false }
         : { startMs: task.timeMs, endMs: task.timeMs, stepMs: 1, instant: true },
-    options: engineOptions(settings, flags, meter),
+    options: { ...engineOptions(settings, flags, meter), ...(settings.explain === true && { explainClock: now }) },
     reader: new LimitedReader(reader, settings.maxSeries),
   }
 }
@@ -150,6 +160,7 @@ function resultAnswer(task: ExpressionTask, query: Query, result: QueryResult, m
     limit: task.limit,
     poll: pollOf(options),
     stats: task.settings.stats ? stats : null,
+    explain: task.settings.explain === true ? { threads: meter.threads, plan: meter.plan } : null,
   })
   return { status: 200, contentType: JSON_TYPE, body, stats }
 }

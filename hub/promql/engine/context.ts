@@ -8,6 +8,7 @@ import type { SeriesReader, Shard } from '../../tsdb/contract.ts'
 import type { Expr, Position } from '../ast.ts'
 import { type Annotation, type EngineOptions, QueryError, type QueryRange } from '../contract.ts'
 import { dropMetricName } from './labels.ts'
+import { Trace } from './trace.ts'
 import type { Series } from './types.ts'
 
 /** Columns of up to so many steps count by their samples alone. */
@@ -29,6 +30,8 @@ export class QueryContext {
   readonly invariant: ReadonlySet<Expr>
   /** Values of aggregations that were computed elsewhere and merged; the node is then not evaluated again. */
   readonly given: Map<Expr, readonly Series[]>
+  /** Of EXPLAIN; null for all other queries. */
+  readonly trace: Trace | null
   readonly #annotations = new Map<string, Annotation>()
   readonly #monotonicity = new Map<string, MonotonicityNote>()
   /** Samples that the evaluation holds now, counted as upstream counts them. */
@@ -52,6 +55,8 @@ export class QueryContext {
     this.invariant = fields.invariant
     this.shard = fields.shard
     this.given = fields.given ?? new Map()
+    const { explainClock } = fields.options
+    this.trace = explainClock === undefined ? null : new Trace(explainClock)
   }
 
   /** Same message, same annotation: the last position wins, as in a Go map upstream. */

@@ -14,8 +14,9 @@ import {
   type QueryResult,
   type ResultSeries,
 } from '../contract.ts'
+import { unwrap } from '../parser/mod.ts'
 import { QueryContext, TOO_MANY_SAMPLES } from './context.ts'
-import { unwrap } from './keys.ts'
+import { type PlanFigures, type PlanNode, planTree } from './explain.ts'
 import { dropMetricName } from './labels.ts'
 import { prepare } from './prepare.ts'
 import { rawMatrix } from './raw-matrix.ts'
@@ -32,6 +33,8 @@ export type Query = {
   readonly reader: SeriesReader
   /** Evaluate over this part of all series only. */
   readonly shard?: Shard | undefined
+  /** With an `explainClock` in the options, given the plan after the run. */
+  readonly onPlan?: (plan: PlanNode) => void
 }
 
 /**
@@ -41,8 +44,16 @@ export type Query = {
 export function evaluate(query: Query): QueryResult {
   return guarded(() => {
     const { expr, invariant } = prepare(query.expr, query.range)
-    return run(new QueryContext({ ...query, invariant }), expr)
+    const ctx = new QueryContext({ ...query, invariant })
+    const result = run(ctx, expr)
+    explain(ctx, query, { root: expr, invariant, cuts: [], shards: [] })
+    return result
   })
+}
+
+/** Tells of the plan, if anybody asked. */
+export function explain(ctx: QueryContext, { onPlan }: Query, plan: Omit<PlanFigures, 'figures'>): void {
+  if (ctx.trace !== null) onPlan?.(planTree({ ...plan, figures: ctx.trace.figures(plan.root) }))
 }
 
 /** Evaluates a prepared expression; parts of it may be given in the context. */

@@ -4,6 +4,7 @@
  */
 import { METRIC_NAME } from '../../../protocol/labels/mod.ts'
 import type { Expr } from '../ast.ts'
+import { unwrap } from '../parser/mod.ts'
 import type { QueryContext } from './context.ts'
 import { FLOAT_FUNCTIONS } from './functions/math.ts'
 import { RANGE_FUNCTIONS } from './functions/range-functions.ts'
@@ -80,10 +81,4 @@ export function isStored(expr: Expr): boolean {
     default:
       return false
   }
-}
-
-export function unwrap(expr: Expr): Expr {
-  let inner = expr
-  while (inner.kind === 'paren') inner = inner.expr
-  return inner
 }

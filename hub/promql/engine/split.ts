@@ -9,14 +9,15 @@ import type { Matcher } from '../../../protocol/matchers/mod.ts'
 import type { Shard } from '../../tsdb/contract.ts'
 import type { AggregateExpr, Expr } from '../ast.ts'
 import type { Annotation, QueryRange, QueryResult } from '../contract.ts'
+import { unwrap } from '../parser/mod.ts'
 import { accumulate } from './aggregations/mod.ts'
 import { QueryContext } from './context.ts'
-import { frameOf, guarded, type Query, run } from './evaluate.ts'
+import { explain, frameOf, guarded, type Query, run } from './evaluate.ts'
 import { FLOAT_FUNCTIONS } from './functions/math.ts'
 import { RANGE_FUNCTIONS } from './functions/range-functions.ts'
-import { unwrap } from './keys.ts'
 import { mergeGroups, mergeSeries, type PartialGroups, type PartialSeries, packGroups, packSeries } from './partial.ts'
 import { type Prepared, prepare } from './prepare.ts'
+import type { OperatorFigures } from './trace.ts'
 import type { Series } from './types.ts'
 import { hasOneName } from './unique.ts'
 import { collectVector, isScalar } from './vector.ts'
@@ -46,6 +47,8 @@ export type PartialResult = {
   /** In the order of the cuts; null when the shard met histograms, whose sums are not split. */
   readonly cuts: readonly (PartialGroups | PartialSeries | null)[]
   readonly annotations: readonly Annotation[]
+  /** Of EXPLAIN. */
+  readonly figures: readonly (OperatorFigures | null)[]
 }
 
 /** @throws QueryError */
@@ -62,7 +65,7 @@ export function evaluatePartial(query: Query & { readonly shard: Shard }): Parti
         : packGroups(accumulate(ctx, aggregate, frame), frame.steps)
     })
     ctx.options.onPeak?.(ctx.peak)
-    return { cuts, annotations: ctx.annotations() }
+    return { cuts, annotations: ctx.annotations(), figures: ctx.trace?.figures(prepared.expr) ?? [] }
   })
 }
 
@@ -88,7 +91,10 @@ export function mergePartials(query: Query, partials: readonly PartialResult[]):
       given.set(cut, merged)
     }
     for (const partial of partials) ctx.annotate(partial.annotations)
-    return run(ctx, prepared.expr)
+    const result = run(ctx, prepared.expr)
+    const shards = partials.map(({ figures }) => figures)
+    explain(ctx, query, { root: prepared.expr, invariant: prepared.invariant, cuts: findCuts(prepared), shards })
+    return result
   })
 }
 

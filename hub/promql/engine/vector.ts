@@ -4,6 +4,7 @@
  */
 import type { Expr } from '../ast.ts'
 import { QueryError } from '../contract.ts'
+import { unwrap } from '../parser/mod.ts'
 import { streamAggregate } from './aggregations/mod.ts'
 import { scalarBinary } from './binary/scalar.ts'
 import { streamVectorScalar } from './binary/vector-scalar.ts'
@@ -12,7 +13,6 @@ import type { QueryContext } from './context.ts'
 import { streamCall } from './functions/calls.ts'
 import { goMax, goMin } from './functions/math.ts'
 import { multiply } from './histograms/arithmetic.ts'
-import { unwrap } from './keys.ts'
 import { streamSelector } from './selector.ts'
 import { type Emit, FLOAT, type Frame, HISTOGRAM, newSeries, type Series } from './types.ts'
 import { uniqueSeries } from './unique.ts'
@@ -37,6 +37,13 @@ export function isScalar(expr: Expr): boolean {
 
 /** See `Emit` for what `keep` means. */
 export function streamVector(ctx: QueryContext, expr: Expr, frame: Frame, keep: boolean, emit: Emit): void {
+  // Parentheses are no operator of their own, unless what is in them was computed elsewhere.
+  if (ctx.trace === null || (expr.kind === 'paren' && !ctx.given.has(expr)))
+    streamOperator(ctx, expr, frame, keep, emit)
+  else ctx.trace.streamed(expr, emit, (traced) => streamOperator(ctx, expr, frame, keep, traced))
+}
+
+function streamOperator(ctx: QueryContext, expr: Expr, frame: Frame, keep: boolean, emit: Emit): void {
   const given = ctx.given.get(expr)
   if (given !== undefined) {
     for (const series of given) emit(series)
@@ -82,7 +89,7 @@ export function collectVector(ctx: QueryContext, expr: Expr, frame: Frame): Seri
 
 function spreadInvariant(ctx: QueryContext, expr: Expr, frame: Frame, emit: Emit): void {
   const once = { startMs: frame.startMs, stepMs: frame.stepMs, steps: 1 }
-  streamVector(ctx, expr, once, true, (one) => {
+  streamOperator(ctx, expr, once, true, (one) => {
     const series = newSeries(frame.steps, one.ref, one.labels)
     series.nameless = one.nameless
     series.dropName = one.dropName
@@ -120,6 +127,21 @@ function streamUnary(
 
 /** One value a step. */
 export function evalScalar(ctx: QueryContext, expr: Expr, frame: Frame): Float64Array {
+  if (ctx.trace === null || expr.kind === 'paren') return scalarOperator(ctx, expr, frame)
+  let out: Float64Array | null = null
+  const keep = (values: Float64Array): void => {
+    out = values
+  }
+  ctx.trace.visited(
+    expr,
+    keep,
+    ({ length }) => length,
+    (visit) => visit(scalarOperator(ctx, expr, frame)),
+  )
+  return out!
+}
+
+function scalarOperator(ctx: QueryContext, expr: Expr, frame: Frame): Float64Array {
   switch (expr.kind) {
     case 'number':
       return new Float64Array(frame.steps).fill(expr.value)

@@ -57,6 +57,14 @@ export function eachWindowed(
   frame: Frame,
   visit: WindowSeries,
 ): void {
+  if (ctx.trace === null) eachWindow(ctx, range, frame, visit)
+  else {
+    const size = (_: unknown, { count, hcount }: Windows): number => count + hcount
+    ctx.trace.visited(range, visit, size, (traced) => eachWindow(ctx, range, frame, traced))
+  }
+}
+
+function eachWindow(ctx: QueryContext, range: MatrixSelector | SubqueryExpr, frame: Frame, visit: WindowSeries): void {
   if (range.kind === 'subquery') eachSubqueryWindow(ctx, range, frame, visit)
   else eachSelectorWindow(ctx, range, frame, visit)
 }

@@ -27,6 +27,13 @@ export function childrenOf(expr: Expr): readonly Expr[] {
   }
 }
 
+/** Without parentheses around it. */
+export function unwrap(expr: Expr): Expr {
+  let inner = expr
+  while (inner.kind === 'paren') inner = inner.expr
+  return inner
+}
+
 /** The matchers of every selector in the query. As parser.ExtractSelectors. */
 export function extractSelectors(expr: Expr): (readonly Matcher[])[] {
   if (expr.kind === 'vector-selector') return [expr.matchers]

@@ -1,7 +1,7 @@
 /** Aggregation operators: which accumulator or selection stands for which name. */
 import type { AggregateExpr } from '../../ast.ts'
+import { unwrap } from '../../parser/mod.ts'
 import { columnSamples, type QueryContext } from '../context.ts'
-import { unwrap } from '../keys.ts'
 import { anyPresent, type Emit, type Frame, newSeries } from '../types.ts'
 import { evalScalar, streamVector } from '../vector.ts'
 import {

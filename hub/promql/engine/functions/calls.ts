@@ -1,9 +1,9 @@
 /** Calls of functions that give a vector: which operator stands for which name. */
 import type { Call, Expr } from '../../ast.ts'
 import { QueryError } from '../../contract.ts'
+import { unwrap } from '../../parser/mod.ts'
 import type { QueryContext } from '../context.ts'
 import { columnSamples } from '../context.ts'
-import { unwrap } from '../keys.ts'
 import { streamSelector } from '../selector.ts'
 import { type Emit, FLOAT, type Frame, NONE, newSeries, stepTime } from '../types.ts'
 import { mergeSameLabels, uniqueSeries } from '../unique.ts'
