@@ -156,11 +156,11 @@ test('what is deleted is gone at once, after a kill, after merges and after clea
       return !hasTombstones(hub)
     })
     assert.deepEqual(await stored(hub, 'm', start), expected)
-    const old = (await blocksOf(hub)).filter(({ minTime }) => minTime < start + 20_000)
-    assert.equal(
-      old.reduce((sum, { stats }) => sum + stats.numSamples, 0),
-      expected.a.length + expected.b.length,
-    )
+    // What the kill left in head and blocks alike is merged.
+    await until('the blocks hold what is shown, once', async () => {
+      const old = (await blocksOf(hub)).filter(({ minTime }) => minTime < start + 20_000)
+      return old.reduce((sum, { stats }) => sum + stats.numSamples, 0) === expected.a.length + expected.b.length
+    })
     // What is stored again afterwards is there again.
     await write(hub, 'm', [start + 4000])
     const again = { ...expected, a: [...expected.a, 4000].sort((x, y) => x - y) }
@@ -226,4 +226,41 @@ test('a snapshot is a data directory: another hub answers the same from it, and 
     const without = await stored(third, 'm', start)
     assert.ok(without['b']!.length > 0)
     assert.ok(!without['b']!.includes(recent), 'the head was left out')
+  }))
+
+test('series are kept as long as their rule says: hidden at once, gone from blocks when these are written anew', () =>
+  withWorld(async (world) => {
+    const hub = await world.startHub({
+      flags: [...FLAGS, '--storage.tsdb.retention.time=14s'],
+      heliograph: "retention:\n  - { match: 'long', time: 1h }\n  - { match: '{i=\"a\"}', time: 6s }",
+    })
+    const start = 2000 * Math.floor((Date.now() - 30_000) / 2000)
+    const times = span(0, 28_000, 500).map((time) => start + time)
+    for (const name of ['long', 'other']) await write(hub, name, times)
+    await until('blocks are cut', async () => (await blocksOf(hub)).length >= 8)
+    const shown = await stored(hub, 'other', start)
+    for (const [i, keptMs] of [
+      ['a', 6000],
+      ['b', 14_000],
+    ] as const) {
+      // From the newest sample, 27.5, or the end of its block.
+      const first = shown[i]![0]!
+      assert.ok(first === 27_500 - keptMs || first === 28_000 - keptMs, `${i} from ${first}`)
+      assert.deepEqual(shown[i], span(first, 28_000, 500))
+    }
+    const all = await stored(hub, 'long', start)
+    assert.deepEqual([all['a']!.length, all['b']!.length], [56, 56])
+    await until('the blocks hold no more than is shown, but for the newest', async () => {
+      const old = (await blocksOf(hub)).filter(({ minTime }) => minTime < start + 12_000)
+      return old.reduce((sum, { stats }) => sum + stats.numSamples, 0) === 2 * 24
+    })
+    assert.deepEqual(await stored(hub, 'long', start), all)
+    assert.deepEqual(await stored(hub, 'other', start), shown)
+  }))
+
+test('a retention rule that is no selector keeps the hub from starting, and says where', () =>
+  withWorld(async (world) => {
+    const hub = await world.prepareHub({ heliograph: "retention:\n  - { match: 'up{', time: 1h }" })
+    await assert.rejects(hub.restart())
+    assert.match(hub.tail(), /retention match .*up\{.*prometheus\.yml:\d+:\d+.*heliograph\.retention\[0\]/s)
   }))

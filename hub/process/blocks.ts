@@ -36,8 +36,8 @@ export type BlockKeeperOptions = {
   readonly logFormat: string
   /** Of all that is stored; the log's bytes count against the size. */
   readonly limits: () => RetentionLimits
-  /** What retention by series hides at this moment. */
-  readonly floors: () => Floors
+  /** What retention by series hides. */
+  readonly floors: (nowMs: () => number) => Floors
 }
 
 const ROUND_MS_MAX = 60_000
@@ -177,7 +177,7 @@ export class BlockKeeper {
    * next written. @throws DiskError
    */
   deleteSeries(selectors: readonly (readonly Matcher[])[], range: TimeRange): void {
-    const newest = Math.max(this.#headRange()?.maxTime ?? Number.NEGATIVE_INFINITY, this.#newestBlockTime())
+    const newest = this.#newestSample()
     const deletions = selectors
       .map((matchers) => deletionOf(matchers, range, newest))
       .filter((deletion) => deletion !== null)
@@ -215,7 +215,7 @@ export class BlockKeeper {
       await this.#cutIfDue()
       let isMore = true
       while (isMore && !this.#isStopped) {
-        const nowMs = env.clock.now()
+        const nowMs = this.#nowForRetention()
         const startedMs = env.clock.monotonic()
         const before = this.#compactions()
         const inForce = this.#inForce()
@@ -271,8 +271,20 @@ export class BlockKeeper {
     return this.#state.blocks.reduce((newest, { maxTime }) => Math.max(newest, maxTime - 1), Number.NEGATIVE_INFINITY)
   }
 
+  /**
+   * Ages are counted from the newest sample, as upstream: a clock that jumps ahead must not remove anything, and what
+   * gets no more samples stays as it is.
+   */
+  #nowForRetention(): number {
+    return Math.min(this.#options.env.clock.now(), this.#newestSample())
+  }
+
+  #newestSample(): number {
+    return Math.max(this.#headRange()?.maxTime ?? Number.NEGATIVE_INFINITY, this.#newestBlockTime())
+  }
+
   #hidden(): Hidden {
-    return { tombstones: this.#tombstones.list(), floors: this.#options.floors() }
+    return { tombstones: this.#tombstones.list(), floors: this.#options.floors(() => this.#nowForRetention()) }
   }
 
   #inForce(): InForce {

@@ -10,7 +10,7 @@ import { ScrapeManager } from '../../agent/scrape/mod.ts'
 import type { Exporter } from '../../exporters/contract.ts'
 import { createNodejsExporter } from '../../exporters/nodejs/mod.ts'
 import { directoryOf, parseAddress } from '../../protocol/config/mod.ts'
-import { DiskError, type Env, type Listener, type Timer } from '../../protocol/env/mod.ts'
+import { type Bus, DiskError, type Env, type Listener, type Timer } from '../../protocol/env/mod.ts'
 import { type MetricFamily, writeExposition } from '../../protocol/exposition/mod.ts'
 import { decodePublicKey } from '../../protocol/identity/mod.ts'
 import { type Labels, labelsFrom, labelsFromSorted } from '../../protocol/labels/mod.ts'
@@ -70,6 +70,7 @@ export class Hub {
   #retention!: Retention
   #dispatcher: Dispatcher | null = null
   #bus: BusServer | null = null
+  #localBus: Bus | null = null
   #nats: NatsBus | null = null
   #feed: StreamFeed | null = null
   #http!: Listener
@@ -127,7 +128,7 @@ export class Hub {
       logLevel: settings.logLevel,
       logFormat: settings.logFormat,
       limits: () => this.#blockLimits(),
-      floors: () => this.#retentionFloors(),
+      floors: (nowMs) => this.#retentionFloors(nowMs),
     })
     this.#query = new QueryService({
       pool: createQueryPool(settings.queryThreads > 0 ? { threads: settings.queryThreads } : {}),
@@ -188,7 +189,7 @@ export class Hub {
       throw error
     }
     const fixed = ({ prometheus: { hub } }: LoadedConfig): string =>
-      JSON.stringify({ ...hub, identityLabels: undefined })
+      JSON.stringify({ ...hub, identityLabels: undefined, retention: undefined })
     if (fixed(next) !== fixed(this.#loaded))
       log.warn('Changes of id, bus, nats, enrollment and limits under heliograph take effect at the next start')
     this.#loaded = next
@@ -255,7 +256,8 @@ export class Hub {
         onEvent: ({ kind, identity, remoteAddress, detail }) =>
           log.warn('Bus', { kind, identity, remote: remoteAddress, detail }),
       })
-      serveEmbedded(bus.localBus('hub'), { ingest, log: log.with({ component: 'streams' }), hub: hub.id })
+      this.#localBus = bus.localBus('hub')
+      serveEmbedded(this.#localBus, { ingest, log: log.with({ component: 'streams' }), hub: hub.id })
       this.#bus = bus
       if (hub.busListen) await bus.listen(net, parseAddress(hub.busListen))
     } else this.#connectNats(hub.nats)
@@ -268,6 +270,7 @@ export class Hub {
       queryTimeoutMs: settings.queryTimeoutMs,
       ingest,
       registry,
+      bus: () => this.#localBus ?? this.#nats,
       adminToken: this.#adminToken(),
       groups: () => this.#rules?.groups ?? [],
       targets: () => this.#scrapes.targets(),
@@ -444,11 +447,27 @@ export class Hub {
     return externalUrl || `http://${listen.replace(/^0\.0\.0\.0/, 'localhost')}${routePrefix}`
   }
 
-  #retentionFloors(): Floors {
-    return NO_FLOORS
+  /** Before which times series are not shown, nor kept when their blocks are written anew. */
+  #retentionFloors(nowMs: () => number): Floors {
+    const { retention } = this.#loaded
+    if (retention.length === 0) return NO_FLOORS
+    const now = nowMs()
+    const { timeMs } = this.#commonRetention()
+    return {
+      rules: retention.map((rule) => ({ matchers: rule.matchers, minTime: now - rule.timeMs })),
+      minTime: timeMs > 0 ? now - timeMs : Number.NEGATIVE_INFINITY,
+    }
   }
 
+  /** Of what is kept longest. */
   #retentionLimits(): { readonly timeMs: number; readonly sizeBytes: number } {
+    const { timeMs, sizeBytes } = this.#commonRetention()
+    const longest = this.#loaded.retention.reduce((max, rule) => Math.max(max, rule.timeMs), timeMs)
+    return { timeMs: timeMs > 0 ? longest : 0, sizeBytes }
+  }
+
+  /** Of series that no rule matches. */
+  #commonRetention(): { readonly timeMs: number; readonly sizeBytes: number } {
     const { retentionTimeMs, retentionSizeBytes } = this.#options.settings
     const { storage } = this.#loaded.prometheus
     const sizeBytes = retentionSizeBytes ?? storage.retentionSizeBytes ?? 0

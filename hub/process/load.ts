@@ -6,17 +6,24 @@ import {
   joinPath,
   loadPrometheusConfig,
   type PrometheusConfig,
+  type RetentionRule,
 } from '../../protocol/config/mod.ts'
 import type { Disk } from '../../protocol/env/mod.ts'
+import type { Matcher } from '../../protocol/matchers/mod.ts'
 import { type AlertmanagerConfig, loadAlertmanagerConfig } from '../alerts/mod.ts'
+import { parseMetricSelector } from '../promql/parser/mod.ts'
 import { loadRuleFile, type RuleGroup } from '../rules/mod.ts'
 
 export type LoadedConfig = {
   readonly prometheus: PrometheusConfig
+  readonly retention: readonly SeriesRetention[]
   readonly groups: readonly RuleGroup[]
   /** null: alerts are not notified from here. */
   readonly alertmanager: AlertmanagerConfig | null
 }
+
+/** How long series are kept that the matchers select. */
+export type SeriesRetention = { readonly matchers: readonly Matcher[]; readonly timeMs: number }
 
 export type LoadPaths = {
   readonly configFile: string
@@ -34,7 +41,23 @@ export function loadAll(disk: Disk, { configFile, alertmanagerFile, environment 
   )
   const beside = alertmanagerFile || joinPath(base, 'alertmanager.yml')
   const wanted = alertmanagerFile !== '' || disk.stat(beside) !== null
-  return { prometheus, groups, alertmanager: wanted ? loadAlertmanagerConfig(disk.readText(beside), beside) : null }
+  const retention = prometheus.hub.retention.map((rule) => ({ matchers: selectorOf(rule), timeMs: rule.timeMs }))
+  return {
+    prometheus,
+    retention,
+    groups,
+    alertmanager: wanted ? loadAlertmanagerConfig(disk.readText(beside), beside) : null,
+  }
+}
+
+function selectorOf({ match, place }: RetentionRule): readonly Matcher[] {
+  try {
+    return parseMetricSelector(match)
+  } catch (error) {
+    throw new ConfigError(place, `retention match ${JSON.stringify(match)}: ${(error as Error).message}`, {
+      cause: error,
+    })
+  }
 }
 
 function readRules(disk: Disk, file: string): string {

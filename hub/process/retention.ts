@@ -54,7 +54,9 @@ export class Retention {
       const span = reader.timeRange()
       reader.release()
       if (span) {
-        let minTimeMs = timeMs > 0 ? clock.now() - timeMs : Number.NEGATIVE_INFINITY
+        // From the newest sample, as upstream: a clock that jumps ahead must not remove anything.
+        const nowMs = Math.min(clock.now(), span.maxTime)
+        let minTimeMs = timeMs > 0 ? nowMs - timeMs : Number.NEGATIVE_INFINITY
         const usedBytes = sizeBytes > 0 && !hasBlocks() ? this.usedBytes() : 0
         if (usedBytes > sizeBytes) minTimeMs = Math.max(minTimeMs, span.minTime + SHARE * (span.maxTime - span.minTime))
         if (minTimeMs > span.minTime) {

@@ -54,6 +54,22 @@ const wrong: readonly (readonly [
     /cannot unmarshal !!seq into string/,
   ],
   ['broken YAML', 'global: {a\n', 2, 1, '', /yaml: line 2/],
+  [
+    'a retention rule without a time',
+    'heliograph:\n  retention:\n    - match: \'{job="x"}\'\n',
+    3,
+    7,
+    'heliograph.retention[0]',
+    /a retention rule needs time, a duration such as 30d/,
+  ],
+  [
+    'a retention rule without a selector',
+    'heliograph:\n  retention:\n    - time: 30d\n',
+    3,
+    7,
+    'heliograph.retention[0]',
+    /a retention rule needs match, a selector such as/,
+  ],
   ['our own key', 'heliograph:\n  nats:\n    url: http://x\n', 3, 5, 'heliograph.nats', /nats url must be nats:\/\//],
 ]
 for (const [name, text, line, column, key, problem] of wrong) {

@@ -1,5 +1,15 @@
 /** What is ours in `prometheus.yml`: everything under the key `heliograph:`. */
-import { type Decoder, list, natural, object, type Secret, Secret as SecretValue, secret, string } from './decode.ts'
+import {
+  type Decoder,
+  list,
+  natural,
+  object,
+  type Place,
+  type Secret,
+  Secret as SecretValue,
+  secret,
+  string,
+} from './decode.ts'
 import { duration } from './discovery.ts'
 import { type TlsConfig, tlsConfig } from './http-client.ts'
 
@@ -42,6 +52,24 @@ export const nats: Decoder<NatsConfig> = object(
   },
 )
 
+/** Series that the selector matches are kept for so long; of several rules, the first that matches has the say. */
+export type RetentionRule = {
+  /** A selector such as `{job="x"}`; whoever can parse it checks it, and complains about `place`. */
+  readonly match: string
+  readonly timeMs: number
+  readonly place: Place
+}
+
+const retentionRule: Decoder<RetentionRule> = object(
+  'heliograph.RetentionRule',
+  { match: string, time: duration },
+  (raw, at) => {
+    if (!raw.match) return at.fail('a retention rule needs match, a selector such as {job="x"}')
+    if (!raw.time) return at.fail('a retention rule needs time, a duration such as 30d')
+    return { match: raw.match, timeMs: raw.time, place: at.place() }
+  },
+)
+
 export type HubConfig = {
   /** Name of this hub in acknowledgements and status. */
   readonly id: string
@@ -54,6 +82,7 @@ export type HubConfig = {
   readonly enrollmentTokenTtlMs: number
   readonly maxSeriesPerAgent: number
   readonly maxSeries: number
+  readonly retention: readonly RetentionRule[]
 }
 
 const IDENTITY = ['agent', 'site', 'tenant']
@@ -67,6 +96,7 @@ export const HUB_DEFAULTS: HubConfig = {
   enrollmentTokenTtlMs: 3600_000,
   maxSeriesPerAgent: 0,
   maxSeries: 0,
+  retention: [],
 }
 
 export const heliograph: Decoder<HubConfig> = object(
@@ -77,6 +107,7 @@ export const heliograph: Decoder<HubConfig> = object(
     nats,
     identity_labels: list(string),
     enrollment: object('heliograph.EnrollmentConfig', { token_file: string, token_ttl: duration }, (raw) => raw),
+    retention: list(retentionRule),
     limits: object('heliograph.LimitsConfig', { max_series: natural, max_series_per_agent: natural }, (raw) => raw),
   },
   (raw, at) => {
@@ -97,6 +128,7 @@ export const heliograph: Decoder<HubConfig> = object(
       enrollmentTokenTtlMs: raw.enrollment?.token_ttl ?? HUB_DEFAULTS.enrollmentTokenTtlMs,
       maxSeriesPerAgent: raw.limits?.max_series_per_agent ?? 0,
       maxSeries: raw.limits?.max_series ?? 0,
+      retention: raw.retention ?? [],
     }
   },
 )
