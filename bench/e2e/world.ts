@@ -112,6 +112,8 @@ export type AgentOptions = {
   readonly maxBytes?: string
   readonly flags?: readonly string[]
   readonly env?: Readonly<Record<string, string>>
+  /** The compiled agent, instead of agent/main.ts on Node. */
+  readonly executable?: string
 }
 
 export class World {
@@ -196,12 +198,16 @@ export class World {
         '',
       ].join('\n'),
     )
+    const args = [
+      `--config.file=${configFile}`,
+      `--web.listen-address=127.0.0.1:${port}`,
+      ...(options.flags ?? ['--web.enable-lifecycle']),
+    ]
+    const { executable } = options
     const agent = new Agent(
-      this.#node(name, 'agent/main.ts', options.env, [
-        `--config.file=${configFile}`,
-        `--web.listen-address=127.0.0.1:${port}`,
-        ...(options.flags ?? ['--web.enable-lifecycle']),
-      ]),
+      executable
+        ? { name, file: executable, args, env: this.env(options.env), cwd: this.folder }
+        : this.#node(name, 'agent/main.ts', options.env, args),
       { port, folder: this.file(name), readyPath: '/-/ready' },
     )
     Object.assign(agent, { id, configFile, dataFolder })
