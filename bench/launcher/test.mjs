@@ -5,8 +5,14 @@
 import { spawnSync } from 'node:child_process'
 import { ensureInstalled, ensureUiBuilt, NODE, ROOT, runPinned, runStep } from './bootstrap.mjs'
 
-const DEBIAN = ['prometheus', 'chromium', 'memcached', 'haproxy', 'ca-certificates']
-const PROGRAMS = { prometheus: 'promtool', chromium: 'chromium', memcached: 'memcached', haproxy: 'haproxy' }
+const DEBIAN = ['prometheus', 'chromium', 'memcached', 'haproxy', 'mariadb-server', 'ca-certificates']
+const PROGRAMS = {
+  prometheus: 'promtool',
+  chromium: 'chromium',
+  memcached: 'memcached',
+  haproxy: 'haproxy',
+  'mariadb-server': 'mariadbd',
+}
 
 await ensureInstalled()
 await ensureDebianPackages()
