@@ -10,7 +10,6 @@ import { agentsCommand } from './process/agents-command.ts'
 import { HUB_FLAGS } from './process/flags.ts'
 import type { Hub } from './process/hub.ts'
 import { type HubSettings, hubSettings } from './process/settings.ts'
-import { tsdbCommand } from './process/tsdb-command.ts'
 
 const STOP_TIMEOUT_MS = 9000
 
@@ -19,6 +18,7 @@ await main(process.argv.slice(2))
 async function main(argv: readonly string[]): Promise<void> {
   let settings: HubSettings
   if (argv[0] === 'tsdb') {
+    const { tsdbCommand } = await import('./process/tsdb-command.ts')
     process.exitCode = await tsdbCommand(argv.slice(1))
     return
   }

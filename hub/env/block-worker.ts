@@ -1,5 +1,6 @@
 /** Entry of the block thread: the real world around `hub/block/thread.ts`. */
 import { parentPort, threadId, workerData } from 'node:worker_threads'
+import { keepCompiled } from '../../agent/env/compile-cache.ts'
 import { createLogger, nodeDisk, systemClock } from '../../agent/env/mod.ts'
 import { runtimeZstd } from '../../agent/env/zstd.ts'
 import type { LogLevel } from '../../protocol/env/mod.ts'
@@ -15,6 +16,7 @@ export type BlockWorkerData = {
 if (parentPort) {
   const channel = parentPort
   const { directory, logLevel, logFormat } = workerData as BlockWorkerData
+  keepCompiled()
   await runBlockThread(
     {
       post: (message) => channel.postMessage(message),

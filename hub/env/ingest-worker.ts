@@ -1,5 +1,6 @@
 /** Entry of the ingest thread: the real world around `hub/ingest/worker.ts`. */
 import { parentPort, workerData } from 'node:worker_threads'
+import { keepCompiled } from '../../agent/env/compile-cache.ts'
 import { runtimeVerifier } from '../../agent/env/ed25519.ts'
 import { createLogger, nodeDisk, systemClock, systemRandom, threadPool } from '../../agent/env/mod.ts'
 import { runtimeSha256 } from '../../agent/env/sha256.ts'
@@ -61,6 +62,7 @@ if (parentPort) {
     post: (message) => channel.postMessage(message),
     onMessage: (fn) => void channel.on('message', (message: ToIngest) => fn(message)),
   }
+  keepCompiled()
   // A rejection ends the thread with its error, which the owner hears of as the worker's exit.
   await runIngestWorker(port, ingestWorkerOptions(workerData as IngestWorkerData))
   channel.close()
