@@ -1,8 +1,15 @@
 /** The agent put together: identity, ring, scrapes, uplink, local HTTP. */
-import { type AgentConfig, directoryOf, loadAgentConfig, parseAddress } from '../../protocol/config/mod.ts'
+import {
+  type AgentConfig,
+  type BudgetConfig,
+  directoryOf,
+  loadAgentConfig,
+  parseAddress,
+} from '../../protocol/config/mod.ts'
 import type { Env, Listener, RingStore, Timer } from '../../protocol/env/mod.ts'
 import type { MetricFamily } from '../../protocol/exposition/mod.ts'
 import { inboxPrefix } from '../../protocol/identity/mod.ts'
+import { Budget } from '../budget/mod.ts'
 import { type Discovered, DiscoveryManager } from '../discovery/mod.ts'
 import { connectNats, type NatsBus } from '../env/nats-bus.ts'
 import { sqliteRingStore } from '../env/ring-store.ts'
@@ -11,6 +18,7 @@ import { runtimeSha256 } from '../env/sha256.ts'
 import { exposureWarning, openWebAccess, type WebAccess } from '../env/web-access.ts'
 import { runtimeZstd } from '../env/zstd.ts'
 import { Recorder } from '../ring/mod.ts'
+import { RingSelector, serveRingBus } from '../ring-query/mod.ts'
 import { ScrapeManager } from '../scrape/mod.ts'
 import { Uplink } from '../uplink/mod.ts'
 import type { ErrorLog } from './error-log.ts'
@@ -78,6 +86,8 @@ export class Agent {
   readonly #prepared: ExporterChange
   #ring: RingStore | null = null
   #recorder: Recorder | null = null
+  #selector: RingSelector | null = null
+  #budget: Budget | null = null
   #manager: ScrapeManager | null = null
   #discovery: DiscoveryManager | null = null
   #discovered: Discovered = { targets: [], dropped: [], problems: [] }
@@ -115,6 +125,8 @@ export class Agent {
     const config = this.#config
     const local = localApi({
       exporters: () => this.#exporters.running,
+      ring: () => this.#selector,
+      now: () => clock.now(),
       own: () => this.#ownFamilies(),
       targets: () => this.#manager?.targets() ?? [],
       droppedTargets: () => this.#discovered.dropped,
@@ -138,8 +150,10 @@ export class Agent {
       serverTls: this.#web.serverTls,
     })
     await this.#exporters.apply(this.#prepared)
-    const ring = sqliteRingStore({ pool, directory: `${this.#directory}/ring`, capBytes: config.storage.maxBytes })
+    const { maxBytes: capBytes, maxAgeMs } = config.storage
+    const ring = sqliteRingStore({ pool, directory: `${this.#directory}/ring`, capBytes, maxAgeMs })
     this.#ring = ring
+    this.#selector = new RingSelector(ring, runtimeZstd)
     const recorder = await Recorder.open({
       agent,
       ring,
@@ -155,11 +169,12 @@ export class Agent {
       },
     })
     this.#recorder = recorder
+    this.#budget = config.budget && this.#openBudget(config.budget, recorder)
     this.#manager = new ScrapeManager({
       clock,
       net,
       log: log.with({ component: 'scrape' }),
-      sink: recorder,
+      sink: this.#budget?.sink ?? recorder,
       offsetSeed: agent,
       userAgent: `Heliograph/${this.#options.version}`,
       initialSeries: (target) => recorder.previousSeries(target).map(({ labels }) => labels),
@@ -189,9 +204,9 @@ export class Agent {
     const next = this.#load()
     const exporters = this.#exporters.prepare(next)
     const fixed = (config: AgentConfig): string =>
-      JSON.stringify([config.id, config.site, config.hub, config.nats, config.storage])
+      JSON.stringify([config.id, config.site, config.hub, config.nats, config.storage, config.budget])
     if (fixed(next) !== fixed(before))
-      this.#env.log.warn('Changes of agent, hub, nats and storage take effect at the next start')
+      this.#env.log.warn('Changes of agent, hub, nats, storage and budget take effect at the next start')
     this.#config = next
     // What an exporter could not open is told, and does not keep the rest from its new configuration.
     const problem = await this.#exporters.apply(exporters).then(
@@ -210,6 +225,7 @@ export class Agent {
     this.#departedTimer?.cancel()
     this.#discovery?.stop()
     await this.#manager?.stop()
+    this.#budget?.stop()
     await this.#recorder?.flush()
     await this.#drain()
     this.#uplink?.stop()
@@ -312,12 +328,24 @@ export class Agent {
       agent,
       site,
       batchAgeMs: Math.max(batchAge(this.#config), FRESH_MS_MIN),
+      ...(this.#budget && { pacer: this.#budget.pacer }),
       onMisses: (misses) => recorder.takeMisses(misses),
       onKeyframeLost: () => recorder.forceKeyframe(),
     })
     recorder.onCommitted((batch) => uplink.offer(batch))
     this.#uplink = uplink
     uplink.start()
+    serveRingBus(bus, agent, { ask: () => ({ ring: this.#selector!, nowMs: clock.now() }), log })
+  }
+
+  #openBudget(config: BudgetConfig, recorder: Recorder): Budget {
+    return new Budget({
+      env: this.#env,
+      config,
+      file: `${this.#directory}/budget.json`,
+      recorder,
+      madeBytes: () => recorder.stats().sealedBytes,
+    })
   }
 
   async #status(): Promise<AgentStatus> {
@@ -346,6 +374,7 @@ export class Agent {
     if (this.#uplink) out.push(...uplinkFamilies(this.#uplink.stats()))
     if (this.#manager) out.push(...this.#manager.families())
     if (this.#discovery) out.push(...this.#discovery.families())
+    if (this.#budget) out.push(...this.#budget.families())
     out.push({
       name: 'heliograph_build_info',
       help: "A metric with a constant '1' value labeled by version and program.",

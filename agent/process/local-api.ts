@@ -3,6 +3,7 @@ import type { HttpHandler } from '../../protocol/env/mod.ts'
 import type { MetricFamily } from '../../protocol/exposition/mod.ts'
 import { labelsToObject } from '../../protocol/labels/mod.ts'
 import type { DroppedTarget } from '../discovery/mod.ts'
+import { type RingSelector, serveRingHttp } from '../ring-query/mod.ts'
 import type { TargetStatus } from '../scrape/mod.ts'
 import { exporterPage, PROBE_PATHS, probePage } from './exporter-endpoint.ts'
 import { mergeFamilies, metricsResponse, scrapeTimeoutMs } from './exporter-pages.ts'
@@ -10,6 +11,9 @@ import type { RunningExporter } from './exporter-set.ts'
 
 export type LocalApiDeps = {
   readonly exporters: () => readonly RunningExporter[]
+  /** Null until the ring is open. */
+  readonly ring: () => RingSelector | null
+  readonly now: () => number
   /** The agent's own counters. */
   readonly own: () => Promise<readonly MetricFamily[]>
   readonly targets: () => readonly TargetStatus[]
@@ -33,6 +37,11 @@ export function localApi(deps: LocalApiDeps): HttpHandler {
       if (!isWrite) return text('Only POST or PUT requests allowed\n', 405)
       if (!deps.lifecycleEnabled) return text('Lifecycle API is not enabled.\n', 403)
       return pathname === '/-/quit' ? quit(deps) : reload(deps)
+    }
+    if (pathname === '/api/v1/query' || pathname === '/api/v1/query_range') {
+      if (!isRead && request.method !== 'POST') return text('Method Not Allowed\n', 405)
+      const ring = deps.ring()
+      return ring ? serveRingHttp(request, { ring, nowMs: deps.now() }) : text('Service Unavailable', 503)
     }
     if (!isRead) return text('Method Not Allowed\n', 405)
     if (pathname === '/metrics') return metricsResponse(await allFamilies(deps, scrapeTimeoutMs(request)), request)
@@ -101,6 +110,7 @@ function landing(deps: LocalApiDeps): string {
     '/-/healthy',
     '/-/ready',
     '/api/v1/targets',
+    '/api/v1/query?query=up',
     '',
   ].join('\n')
 }

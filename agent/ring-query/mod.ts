@@ -1,4 +1,5 @@
 /** Questions to the agent's own ring: plain selectors, answered without a hub. */
 export { answerRingQuery, type RingAnswer, type RingQuery } from './answer.ts'
-export { decodeRingRequest, ringApi } from './api.ts'
+export { ringApi } from './api.ts'
 export { RingQueryError, RingSelector } from './select.ts'
+export { serveRingBus, serveRingHttp } from './serve.ts'

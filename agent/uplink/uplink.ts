@@ -50,10 +50,18 @@ export type UplinkOptions = {
   readonly backlogBatches?: number
   readonly backlogBytes?: number
   readonly backlogBytesPerSecond?: number
+  /** Holds back what the budget does not allow yet; without one everything leaves at once. */
+  readonly pacer?: LinkPacer
   /** Gaps made by discarding what no hub can decode; goes to the recorder. */
   readonly onMisses?: (misses: readonly PendingMiss[]) => void
   /** A hub wants the present keyframe and the ring has lost it; the recorder makes a new one. */
   readonly onKeyframeLost?: () => void
+}
+
+export interface LinkPacer {
+  /** Monotonic time from which something may be sent. */
+  readyAt(): number
+  spend(bytes: number): void
 }
 
 export type UplinkStats = {
@@ -81,6 +89,8 @@ export type UplinkStats = {
 const CURSOR_TIMEOUT_MS = 2000
 const CURSOR_RETRY_MS_MAX = 60_000
 const KEYFRAME_REPEAT_MS = 1000
+/** Subject, headers, publish answer and acknowledgement of one batch, with TCP's and TLS's own share. */
+const MESSAGE_OVERHEAD_BYTES = 400
 const DEFAULTS = {
   batchAgeMs: 5000,
   requiredAcks: 1,
@@ -92,6 +102,7 @@ const DEFAULTS = {
   backlogBatches: 16,
   backlogBytes: 1_048_576,
   backlogBytesPerSecond: 4_194_304,
+  pacer: { readyAt: () => Number.NEGATIVE_INFINITY, spend: () => {} },
   onMisses: () => {},
   onKeyframeLost: () => {},
 } as const
@@ -162,6 +173,12 @@ export class Uplink {
   /** A batch that the ring has just committed. Its bytes are borrowed until it is acknowledged. */
   offer(batch: RingBatch): void {
     if (!this.connected || this.stopped) return
+    if (this.options.pacer.readyAt() > this.options.clock.monotonic()) {
+      // It is in the ring, and leaves when the budget allows.
+      this.backlog.mark()
+      this.arm()
+      return
+    }
     const fresh = this.lanes.fresh
     while (!fresh.hasRoom(batch.bytes.length)) {
       fresh.remove(fresh.oldest()!)
@@ -259,6 +276,7 @@ export class Uplink {
     const headers = { 'Nats-Msg-Id': `${agent}.${entry.epoch}.${entry.sequence}.${this.nextAttempt++}` }
     this.counts.sent++
     this.counts.sentBytes += entry.bytes.length
+    this.options.pacer.spend(entry.bytes.length + MESSAGE_OVERHEAD_BYTES)
     if (entry.lane === 'fresh') this.counts.fresh++
     if (entry.sends > 0) this.counts.resent++
     entry.sends++
@@ -298,6 +316,11 @@ export class Uplink {
     for (const lane of Object.values(this.lanes))
       for (const entry of [...lane.values()]) {
         if (entry.dueAt > now) continue
+        const allowedAt = this.options.pacer.readyAt()
+        if (allowedAt > now) {
+          entry.dueAt = allowedAt
+          continue
+        }
         this.silent = true
         if (entry.lane === 'fresh' && wallMs - entry.sealedMs > 2 * this.options.batchAgeMs) {
           lane.remove(entry)
@@ -310,7 +333,7 @@ export class Uplink {
 
   private fillBacklog(): void {
     const { fresh, backlog } = this.lanes
-    if (!this.canReadBacklog() || this.backlog.readyAt() > this.options.clock.monotonic()) return
+    if (!this.canReadBacklog() || this.backlogReadyAt() > this.options.clock.monotonic()) return
     const connection = this.connection
     const isUnderWay = (epoch: number, sequence: number): boolean =>
       fresh.has(epoch, sequence) || backlog.has(epoch, sequence) || this.oversized.has(`${epoch}/${sequence}`)
@@ -333,8 +356,12 @@ export class Uplink {
     return this.cursorAsked && this.backlog.hasMore() && this.lanes.backlog.hasRoom(1)
   }
 
+  private backlogReadyAt(): number {
+    return Math.max(this.backlog.readyAt(), this.options.pacer.readyAt())
+  }
+
   private arm(): void {
-    let next = this.canReadBacklog() ? this.backlog.readyAt() : Number.POSITIVE_INFINITY
+    let next = this.canReadBacklog() ? this.backlogReadyAt() : Number.POSITIVE_INFINITY
     for (const lane of Object.values(this.lanes)) for (const { dueAt } of lane.values()) next = Math.min(next, dueAt)
     this.armAt(next)
   }

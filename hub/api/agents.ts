@@ -1,11 +1,13 @@
 /** Agents: enrolment with a one-time token, the list, and the gap ledger. */
 import type { Hono } from 'hono'
+import { controlSubject } from '../../protocol/subjects/mod.ts'
 import { EnrolmentError } from '../agents/mod.ts'
 import { ApiError } from '../query/mod.ts'
 import { concat, json, params, type Vars } from './app.ts'
 import type { ApiDeps } from './deps.ts'
 
 const MAX_BODY_BYTES = 16 << 10
+const ASK_TIMEOUT_MS = 10_000
 
 export function agentRoutes(app: Hono<Vars>, deps: ApiDeps): void {
   app.post('/api/v1/agents/enroll', async (c) => {
@@ -37,6 +39,16 @@ export function agentRoutes(app: Hono<Vars>, deps: ApiDeps): void {
     const enrolled = deps.registry.list().map((record) => ({ ...record, ingest: live.get(record.agent) ?? null }))
     return json({ agents: enrolled, local: agents.filter(({ isLocal }) => isLocal) })
   })
+  for (const path of ['query', 'query_range'])
+    app.on(['GET', 'POST'], `/api/v1/agents/:agent/${path}`, async (c) => {
+      const given = await params(c)
+      const asked = new URLSearchParams()
+      for (const name of ['query', 'time', 'start', 'end', 'step']) {
+        const value = given.get(name)
+        if (value !== '') asked.set(name, value)
+      }
+      return askRing(deps, c.req.param('agent')!, asked)
+    })
   app.get('/api/v1/agents/:agent/gaps', async (c) => {
     const p = await params(c)
     const now = Math.round(deps.clock.now())
@@ -44,6 +56,27 @@ export function agentRoutes(app: Hono<Vars>, deps: ApiDeps): void {
     const endMs = p.time('end', now)
     return json({ gaps: await deps.ingest.ledger(c.req.param('agent'), startMs, endMs) })
   })
+}
+
+/**
+ * What the agent's own ring holds, asked over the bus: for data that has not come yet. Plain selectors only.
+ * The answer is the agent's.
+ */
+async function askRing(deps: ApiDeps, agent: string, parameters: URLSearchParams): Promise<Response> {
+  if (!deps.registry.list().some((record) => record.agent === agent && record.status === 'approved'))
+    throw new ApiError('not_found', `no agent ${JSON.stringify(agent)} is enrolled`)
+  const bus = deps.bus()
+  if (bus === null) throw new ApiError('unavailable', 'the hub has no bus')
+  try {
+    const question = new TextEncoder().encode(parameters.toString())
+    const { payload } = await bus.request(controlSubject(agent, 'query'), question, { timeoutMs: ASK_TIMEOUT_MS })
+    const { status, body } = JSON.parse(new TextDecoder().decode(payload)) as { status: number; body: string }
+    return new Response(body, { status, headers: { 'content-type': 'application/json' } })
+  } catch (error) {
+    throw new ApiError('unavailable', `agent ${JSON.stringify(agent)} does not answer: ${(error as Error).message}`, {
+      cause: error,
+    })
+  }
 }
 
 /** What `heliograph-hub agents …` asks for. */

@@ -1,7 +1,7 @@
 /** What the API needs of the hub: everything is handed down by main.ts. */
 
 import type { TargetStatus } from '../../agent/scrape/mod.ts'
-import type { Clock, Disk, Logger } from '../../protocol/env/mod.ts'
+import type { Bus, Clock, Disk, Logger } from '../../protocol/env/mod.ts'
 import type { Labels } from '../../protocol/labels/mod.ts'
 import type { Matcher } from '../../protocol/matchers/mod.ts'
 import type { OtlpSettings } from '../../protocol/otlp/mod.ts'
@@ -46,6 +46,8 @@ export type ApiDeps = {
   readonly queryTimeoutMs: number
   readonly ingest: Ingest
   readonly registry: AgentRegistry
+  /** The bus that agents are on; null while there is none. */
+  readonly bus: () => Pick<Bus, 'request'> | null
   /** Whoever can read it from the data directory may administrate agents. */
   readonly adminToken: string
   readonly groups: () => readonly Group[]

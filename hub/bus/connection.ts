@@ -42,6 +42,9 @@ const FAILURE_TEXTS: Readonly<Record<ParseFailure, string | null>> = {
   'peer-error': null,
 }
 
+/** Questions that one client may have open. */
+const MAX_ANSWERS = 256
+
 export class Connection implements Peer, ProtocolSink {
   readonly isLocal = false
   readonly id: number
@@ -57,6 +60,8 @@ export class Connection implements Peer, ProtocolSink {
   readonly #authTimer: Timer | null
   #options: ConnectOptions = { verbose: true, pedantic: true, echo: true, headers: false, noResponders: false }
   #permissions: Permissions = ALL_PERMITTED
+  /** Reply subjects of delivered messages that were not answered yet. */
+  readonly #answers = new Set<string>()
   #closed = false
   #heard = true
   #pingsOut = 0
@@ -128,6 +133,7 @@ export class Connection implements Peer, ProtocolSink {
 
   deliver(subscription: WireSubscription, { subject, reply, headerBytes, data }: WireMessage): void {
     if (subscription.closed) this.#subscriptions.delete(subscription.sid)
+    if (reply !== '') this.#allowAnswer(reply)
     const target = reply === '' ? `${subject} ${subscription.sid}` : `${subject} ${subscription.sid} ${reply}`
     if (headerBytes > 0 && this.#options.headers) {
       this.#outbox.text(`HMSG ${target} ${headerBytes} ${data.length}\r\n`)
@@ -137,6 +143,12 @@ export class Connection implements Peer, ProtocolSink {
       this.#outbox.bytes(headerBytes === 0 ? data : data.subarray(headerBytes))
     }
     this.#outbox.text('\r\n')
+  }
+
+  /** Once, as `allow_responses` of nats-server: whoever was asked may answer. */
+  #allowAnswer(reply: string): void {
+    if (this.#answers.size >= MAX_ANSWERS) this.#answers.delete(this.#answers.values().next().value!)
+    this.#answers.add(reply)
   }
 
   connect(json: string): void {
@@ -167,7 +179,7 @@ export class Connection implements Peer, ProtocolSink {
     const { stats } = this.#host
     stats.inMessages++
     stats.inBytes += data.length
-    if (!this.#permissions.mayPublish(subject)) {
+    if (!this.#permissions.mayPublish(subject) && !this.#answers.delete(subject)) {
       this.#violation(`Publish to "${subject}"`)
       return
     }

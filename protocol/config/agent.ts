@@ -2,6 +2,7 @@
 import { isMap } from 'yaml'
 import type { Labels } from '../labels/mod.ts'
 import { labelsFrom } from '../labels/mod.ts'
+import { type BudgetConfig, budget } from './budget.ts'
 import {
   boolean,
   type Cursor,
@@ -67,9 +68,14 @@ export type AgentConfig = {
   readonly nats: NatsConfig | null
   readonly storage: {
     readonly path: string
-    readonly maxBytes: number /** null: made from the shortest scrape interval. */
+    readonly maxBytes: number
+    /** Older batches go, whether a hub has them or not; 0 = as long as there is room. */
+    readonly maxAgeMs: number
+    /** null: made from the shortest scrape interval. */
     readonly batchAgeMs: number | null
   }
+  /** null: the link costs nothing. */
+  readonly budget: BudgetConfig | null
   readonly exporters: readonly ExporterConfig[]
   readonly scrapeConfigs: readonly ScrapeConfig[]
   readonly redacted: string
@@ -186,13 +192,14 @@ const root = object(
     nats,
     storage: object(
       'agent.StorageConfig',
-      { path: string, max_bytes: parsed(parseBytes), batch_age: duration },
+      { path: string, max_bytes: parsed(parseBytes), max_age: duration, batch_age: duration },
       (raw, at) => {
         if (raw.max_bytes !== undefined && raw.max_bytes < MIN_RING_BYTES)
           at.fail('storage max_bytes must be at least 8MB')
         return raw
       },
     ),
+    budget,
     exporters,
     scrape_configs: list<PendingJob>(pendingJob, 'empty or null scrape config section'),
   },
@@ -219,8 +226,10 @@ export function loadAgentConfig(text: string, options: Pick<LoadOptions, 'file'>
     storage: {
       path: raw.storage?.path || '/var/lib/heliograph',
       maxBytes: raw.storage?.max_bytes ?? 512 * 2 ** 20,
+      maxAgeMs: raw.storage?.max_age ?? 0,
       batchAgeMs: raw.storage?.batch_age || null,
     },
+    budget: raw.budget ?? null,
     exporters: Object.entries(raw.exporters ?? {}).map(([name, config]) => ({
       ...config,
       name,

@@ -7,6 +7,7 @@ export {
   type ExporterTarget,
   loadAgentConfig,
 } from './agent.ts'
+export { type BudgetClass, type BudgetConfig, type BudgetStep, DEFAULT_CLASS, stepName } from './budget.ts'
 export * from './decode.ts'
 export {
   type DiscoveryConfig,
@@ -16,7 +17,7 @@ export {
   type OtherDiscovery,
   type StaticConfig,
 } from './discovery.ts'
-export { type HubConfig, isAddress, type NatsConfig, parseAddress } from './heliograph.ts'
+export { type HubConfig, isAddress, type NatsConfig, parseAddress, type RetentionRule } from './heliograph.ts'
 export { finishHttp, HTTP_FIELDS, type HttpClientConfig, type Oauth2Config, type TlsConfig } from './http-client.ts'
 export {
   directoryOf,
