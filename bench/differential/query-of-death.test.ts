@@ -16,7 +16,7 @@ const STOP_WITHIN_MS = 250
 const TRIES = 3
 const ANSWER_WITHIN_MS = 15_000
 /** Of a machine whose cores are all taken: the attack takes them, and other tests may too. */
-const NOISE_MS = 500
+const NOISE_MS = 200
 /** Worker threads and their code stay; the data of queries does not. */
 const MAX_RSS_GROWTH_MB = 450
 

@@ -1,5 +1,6 @@
 /** Entry of a query worker: opens a reader on the shared pages, runs one task, gives the reader back. */
 
+import os from 'node:os'
 import v8 from 'node:v8'
 import vm from 'node:vm'
 import { threadId } from 'node:worker_threads'
@@ -10,6 +11,19 @@ import { DiskError } from '../../protocol/env/mod.ts'
 import { BlockSet } from '../block/mod.ts'
 import { answerBuffers, errorAnswer, runPart, type WorkerAnswer, type WorkerTask } from '../query/mod.ts'
 import { evictedUntil, openReader, type ReaderShare, StalePagesError } from '../tsdb/mod.ts'
+
+/**
+ * Where all cores are taken, what is scraped and written goes first: the main thread and the ingest worker weigh three
+ * times a query worker. On Linux a nice value is a thread's own, elsewhere it is the process's and stays as it is.
+ */
+const NICE = 5
+if (process.platform === 'linux') {
+  try {
+    os.setPriority(NICE)
+  } catch {
+    // Where it is forbidden queries have the same weight as all else.
+  }
+}
 
 /**
  * Workers wait for tasks without turning their event loop, so V8 never finds the idle time in which it would collect:

@@ -50,6 +50,8 @@ function outputFor(ctx: QueryContext, outputs: Map<string, Series>, labels: Labe
   const key = labelsKey(labels)
   let out = outputs.get(key)
   if (out === undefined) {
+    // There may be as many as there are samples, and each is a column.
+    ctx.poll()
     out = newSeries(steps, -1, labels)
     ctx.holdSeries(out, 1, true)
     outputs.set(key, out)

@@ -21,6 +21,7 @@ import { streamTopK } from './topk.ts'
 export function streamAggregate(ctx: QueryContext, expr: AggregateExpr, frame: Frame, emit: Emit): void {
   const heldBefore = ctx.held
   const pass: Emit = (series) => {
+    ctx.poll()
     ctx.hold(columnSamples(series))
     emit(series)
   }
