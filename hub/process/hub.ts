@@ -23,6 +23,7 @@ import { type BusServer, createBusServer } from '../bus/mod.ts'
 import { gzipBytes } from '../env/gzip.ts'
 import type { StreamFeed } from '../env/jetstream.ts'
 import { createQueryPool } from '../env/query-pool.ts'
+import { threadCpuMs } from '../env/thread-cpu.ts'
 import { createIngest, type Ingest, type IngestOptions, type KnownAgent } from '../ingest/mod.ts'
 import { ActiveQueries, InPlace, QueryLog, QueryService, type QuerySettings } from '../query/mod.ts'
 import { type ActiveAlert, RuleManager, type RuleSample, type VectorSample } from '../rules/mod.ts'
@@ -145,6 +146,7 @@ export class Hub {
         share: () => this.#ingest.share(),
         blocks: () => this.#blocks.view(),
         now: clock.monotonic,
+        cpuMs: threadCpuMs,
       }),
     })
     this.#retention = new Retention({

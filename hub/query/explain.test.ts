@@ -63,7 +63,7 @@ test('operators tell their series and samples, and times of inputs are within th
   assert.equal(plan.samples > 0 && plan.samples < call!.samples, true)
   assert.equal(selector!.samples > (SERIES * SAMPLES) / 2, true)
   for (let node: PlanNode | undefined = plan; node !== undefined; node = node.inputs[0]) {
-    const below = node.inputs[0]?.timeMs ?? 0
+    const below: number = node.inputs[0]?.timeMs ?? 0
     assert.equal(node.timeMs > below, true)
     assert.equal(node.selfMs, node.timeMs - below)
     assert.deepEqual([node.isCut, node.shards], [false, []])

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { openReader } from '../tsdb/mod.ts'
-import { type BlockView, NO_BLOCKS, type QueryTask } from './contract.ts'
+import { NO_BLOCKS, type QueryTask } from './contract.ts'
 import { InPlace } from './in-place.ts'
 import { runPart } from './run-task.ts'
 import { INTERVAL_MS, seededHead } from './testing/head.ts'
@@ -29,7 +29,7 @@ const instant = (query: string, timeMs = END): QueryTask => ({
 
 /** A clock that stands still: no machine is too slow for these. */
 const inPlace = (blocks = NO_BLOCKS, now = (): number => 0): InPlace =>
-  new InPlace({ share: () => head.share(), blocks: () => blocks, now })
+  new InPlace({ share: () => head.share(), blocks: () => blocks, now, cpuMs: now })
 
 function byWorker(task: QueryTask): string {
   const reader = openReader(head.share())
