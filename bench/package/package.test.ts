@@ -99,6 +99,8 @@ describe('the package', { skip: noBun }, () => {
       assert.match(fs.readFileSync(inside('/etc/heliograph/agent.yml'), 'utf8'), /# mine\n$/)
       succeed('dpkg', '--purge', 'heliograph-agent')
       fs.rmSync(inside('/tmp/agent.deb'))
+      // Bun unpacks koffi there; as a service the agent has a /tmp of its own, which ends with it.
+      for (const name of fs.readdirSync(inside('/tmp'))) if (name.startsWith('.bun-')) fs.rmSync(inside(`/tmp/${name}`))
       assert.deepEqual(
         filesOf(debian.folder).filter((file) => !before.includes(file)),
         [],
@@ -115,7 +117,10 @@ async function runsAsService(root: string, singleFile: string): Promise<void> {
   const port = await freePort()
   const flags = ['--config.file=/etc/heliograph/agent.yml', `--web.listen-address=127.0.0.1:${port}`]
   const command = ['--userspec=heliograph:heliograph', root, '/usr/bin/heliograph-agent', ...flags]
-  const child = spawn('chroot', command, { stdio: ['ignore', 'pipe', 'pipe'], env: { PATH: '/usr/bin:/bin' } })
+  const child = spawn('/usr/sbin/chroot', command, {
+    stdio: ['ignore', 'pipe', 'pipe'],
+    env: { PATH: '/usr/bin:/bin' },
+  })
   let output = ''
   for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk) => (output += chunk))
   const ended = new Promise<number | null>((resolve) => child.on('close', resolve))
