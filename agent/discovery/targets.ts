@@ -156,6 +156,7 @@ function sharedSettings(config: ScrapeConfig, deps: AccessDeps, problems: string
     limits: {
       bodyBytes: config.bodySizeLimitBytes,
       samples: config.sampleLimit,
+      isSoft: config.sampleLimitMode === 'soft',
       labels: config.labelLimit,
       labelNameLength: config.labelNameLengthLimit,
       labelValueLength: config.labelValueLengthLimit,

@@ -6,8 +6,8 @@
  * A borrowed body lives in memory that the pool gives to the next one: its reader is done with it before the next turn of
  * the event loop. So a scrape of a usual page leaves no garbage at all.
  *
- * All bodies of a pool together stay within `maxPages`, or twice the largest limit among them: many
- * hostile peers at once must cost no more than two. Who needs a page beyond that cuts the largest body, maybe its own.
+ * All bodies of a pool together stay within `maxPages`, or a quarter more than the largest limit among them: many
+ * hostile peers at once must cost no more than one. Who needs a page beyond that cuts the largest body, maybe its own.
  */
 export interface ByteCollector {
   /** False when the limit would be passed, or all is over; nothing is added then. */
@@ -23,8 +23,9 @@ const PAGE_BYTES = 256 * 1024
 const MAX_FREE_PAGES = 16
 /** Small bodies' memory kept for the next borrowed ones. */
 const MAX_FREE_SMALL = 32
-/** In use at once: 32 MiB, two bodies of the default limit. */
-const MAX_PAGES = 128
+/** In use at once: 20 MiB, a body of the default limit and a quarter. */
+const MAX_PAGES = 80
+const SHARE_OF_LARGEST = 1.25
 
 const NOTHING = new Uint8Array(0)
 
@@ -74,11 +75,11 @@ export class PagePool {
     return this.#free.pop() ?? new Uint8Array(PAGE_BYTES)
   }
 
-  /** Who allows larger bodies than the default allows for two of them. */
+  /** Who allows larger bodies than the default allows for one of them and some more. */
   #pageLimit(): number {
     let largestBytes = 0
     for (const { maxBytes } of this.#large) largestBytes = Math.max(largestBytes, maxBytes)
-    return Math.max(this.#maxPages, Math.ceil((2 * largestBytes) / PAGE_BYTES))
+    return Math.max(this.#maxPages, Math.ceil((SHARE_OF_LARGEST * largestBytes) / PAGE_BYTES))
   }
 
   give(from: PagedCollector, pages: readonly Uint8Array[]): void {

@@ -262,3 +262,65 @@ test('request() keeps connections, and tries once more when a kept one has died'
   }
   assert.equal(connections, 2)
 })
+
+test('request() does not follow a redirect to a link-local address', async () => {
+  for (const host of ['169.254.169.254', '[fe80::1]', '[::ffff:169.254.1.1]']) {
+    const url = await rawServer((socket) =>
+      socket.write(`HTTP/1.1 302 Found\r\nLocation: http://${host}/latest\r\nContent-Length: 0\r\n\r\n`),
+    )
+    const error = await refusal(get(url, { maxRedirects: 5, headers: { authorization: 'Bearer secret' } }))
+    assert.equal(error.code, 'REFUSED_REDIRECT')
+    assert.match(error.message, /redirect to the link-local address .* refused$/)
+  }
+})
+
+test('request() reads a borrowed body before the next turn, whatever its framing', async () => {
+  const text = 'metric 1\n'.repeat(3000)
+  const chunked = `${text.length.toString(16)};x=y\r\n${text}\r\n0\r\nX-Trailer: 1\r\n\r\n`
+  const url = await rawServer((socket, head) => {
+    if (head.includes('/chunked')) socket.write(`HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n${chunked}`)
+    else if (head.includes('/close')) socket.end(`HTTP/1.0 200 OK\r\n\r\n${text}`)
+    else if (head.includes('/gzip')) socket.write(answerOf(gzipSync(text), 'Content-Encoding: gzip\r\n'))
+    else socket.write(answerOf(text))
+  })
+  for (let round = 0; round < 3; round++)
+    for (const path of ['/plain', '/chunked', '/close', '/gzip'])
+      assert.equal(Buffer.from((await get(url + path, { borrowBody: true })).body).toString(), text, path)
+})
+
+test('request() takes an answer in pieces of any size, after interim answers', async () => {
+  const whole = Buffer.from(
+    `HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nX-A: b\r\n\r\n5\r\nhello\r\n1\r\n!\r\n0\r\n\r\n`,
+  )
+  for (const size of [1, 2, 3, 7, 50]) {
+    const url = await rawServer((socket) => {
+      socket.setNoDelay(true)
+      let at = 0
+      const timer = setInterval(() => {
+        socket.write(whole.subarray(at, at + size))
+        at += size
+        if (at >= whole.length) clearInterval(timer)
+      }, 1)
+    })
+    const response = await get(url)
+    assert.equal(new TextDecoder().decode(response.body), 'hello!')
+    assert.equal(response.headers['x-a'], 'b')
+  }
+})
+
+test('request() refuses framing that could be read in two ways', async () => {
+  const rows: readonly [head: string, message: RegExp][] = [
+    ['Content-Length: 2\r\nContent-Length: 3\r\n', /multiple Content-Length/],
+    ['Content-Length: -2\r\n', /bad Content-Length/],
+    ['Content-Length: 2, 3\r\n', /bad Content-Length/],
+    ['Transfer-Encoding: gzip, chunked\r\n', /unsupported transfer encoding/],
+    ['X Y: 1\r\n', /malformed MIME header/],
+    [' folded: 1\r\n', /malformed MIME header/],
+    ['Transfer-Encoding: chunked\r\n\r\nzz\r\n', /invalid byte in chunk length/],
+    ['Transfer-Encoding: chunked\r\n\r\n2\r\nabcd\r\n', /malformed chunked encoding/],
+  ]
+  for (const [head, message] of rows) {
+    const url = await rawServer((socket) => socket.write(`HTTP/1.1 200 OK\r\n${head}\r\nok`))
+    assert.match((await refusal(get(url))).message, message, head)
+  }
+})

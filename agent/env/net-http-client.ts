@@ -351,6 +351,8 @@ function nextHop(hop: Hop, status: number, location: string): Hop {
   const url = new URL(location, hop.url)
   if (url.protocol !== 'http:' && url.protocol !== 'https:')
     throw new NetError('BAD_URL', `${goText(hop)}: unsupported protocol scheme "${url.protocol.slice(0, -1)}"`)
+  if (isLinkLocal(url.hostname) && !isLinkLocal(hop.url.hostname))
+    throw new NetError('REFUSED_REDIRECT', `${goText(hop)}: redirect to the link-local address ${url.host} refused`)
   const keepsBody = status === 307 || status === 308
   const trusted = mayKeepCredentials(hop.url, url)
   const headers: Record<string, string> = {}
@@ -378,6 +380,14 @@ function mayKeepCredentials(from: URL, to: URL): boolean {
   if (from.hostname !== to.hostname) return false
   if (from.protocol === to.protocol) return from.port === to.port
   return from.protocol === 'http:' && from.port === '' && to.port === ''
+}
+
+/**
+ * 169.254.0.0/16 and fe80::/10: where clouds hand credentials to whoever asks from within the host. Differs: Go goes
+ * there.
+ */
+function isLinkLocal(hostname: string): boolean {
+  return /^169\.254\.|^\[fe[89ab][0-9a-f]:|^\[::ffff:a9fe:/i.test(hostname)
 }
 
 function withoutKey(tls: HttpRequest['tls']): HttpRequest['tls'] {

@@ -13,6 +13,8 @@ export class ScrapeCounters {
   sampleDuplicate = 0
   sampleOutOfBounds = 0
   exceededSampleLimit = 0
+  /** By soft sample limits. */
+  refusedSamples = 0
   exceededBodySizeLimit = 0
   exceededLabelLimits = 0
   exceededTargetLimit = 0
@@ -71,6 +73,11 @@ export class ScrapeCounters {
         'prometheus_target_scrapes_cache_flush_forced_total',
         'How many times a scrape cache was flushed due to getting big while scrapes are failing.',
         this.cacheFlushForced,
+      ),
+      total(
+        'heliograph_scrape_refused_samples_total',
+        'Samples of new series refused by sample limits in soft mode.',
+        this.refusedSamples,
       ),
       total('heliograph_scrapes_total', 'Scrapes done, failed ones included.', this.scrapes),
       total('heliograph_scrape_failures_total', 'Scrapes that ended with up 0.', this.failures),

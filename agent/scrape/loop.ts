@@ -10,7 +10,7 @@ import type { Clock, Logger, Timer } from '../../protocol/env/mod.ts'
 import type { ScrapeCounters } from './counters.ts'
 import { FetchError, type Page, type PageFetcher } from './fetch-page.ts'
 import { ScrapeRecorder } from './recorder.ts'
-import type { LivingSeries } from './series-cache.ts'
+import type { LivingSeries, Refused } from './series-cache.ts'
 import { alignTimestamp, lastSlot, nextSlot, slotOffset } from './slots.ts'
 import { type ScrapeTargetConfig, type TargetHealth, type TargetStatus, targetHash, targetUrl } from './target.ts'
 
@@ -55,6 +55,8 @@ export class ScrapeLoop {
   #lastStartMono: number | null = null
   #health: TargetHealth = 'unknown'
   #lastError = ''
+  #warning = ''
+  #toldOffender = ''
   #lastScrapeMs: number | null = null
   #lastDurationMs = 0
   #samples = 0
@@ -115,6 +117,7 @@ export class ScrapeLoop {
       timeoutMs: config.timeoutMs,
       health: this.#health,
       lastError: this.#lastError,
+      warning: this.#warning,
       lastScrapeMs: this.#lastScrapeMs,
       lastScrapeDurationMs: this.#lastDurationMs,
       nextSlotMs: this.#dueMs,
@@ -193,10 +196,32 @@ export class ScrapeLoop {
     this.#lastError = outcome.error
     this.#health = outcome.error === '' ? 'up' : 'down'
     this.#samples = outcome.error === '' ? outcome.kept : 0
+    this.#tellRefused(outcome.error === '' ? outcome.refused : null)
     if (outcome.error === '') return
     counters.failures++
     if (!isPage && typeof fetched !== 'string' && fetched.code === 'body_size_limit') counters.exceededBodySizeLimit++
     log.debug('Scrape failed', { target: this.key, url: targetUrl(config.source), error: outcome.error })
+  }
+
+  /** In the log once per offender; on the targets page at every scrape. */
+  #tellRefused(refused: Refused | null): void {
+    if (refused === null) {
+      this.#warning = ''
+      this.#toldOffender = ''
+      return
+    }
+    const { samples, offender, ofOffender } = refused
+    const limit = this.config.limits.samples
+    this.#warning = `sample_limit of ${limit} reached: ${samples} samples of new series refused, ${ofOffender} of them of "${offender}"`
+    if (this.#toldOffender === offender) return
+    this.#toldOffender = offender
+    this.#deps.log.warn('Sample limit reached: the series already known stay, new ones are refused', {
+      target: this.key,
+      limit,
+      refused: samples,
+      offender,
+      ofOffender,
+    })
   }
 
   async #fetchPage(): Promise<Page | FetchError> {

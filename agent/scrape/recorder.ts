@@ -9,7 +9,7 @@ import { ColumnWriter } from './column-writer.ts'
 import type { ScrapeCounters } from './counters.ts'
 import type { FetchError, Page } from './fetch-page.ts'
 import { REPORT_SAMPLES, Report } from './report.ts'
-import { type LivingSeries, type PageColumns, SeriesCache } from './series-cache.ts'
+import { type LivingSeries, type PageColumns, type PageOutcome, type Refused, SeriesCache } from './series-cache.ts'
 import type { ScrapeTargetConfig, TargetMetadata } from './target.ts'
 
 /** When a scrape was due, when it ran. */
@@ -20,7 +20,7 @@ export type ScrapeTime = {
   readonly durationMs: number
 }
 
-export type RecordOutcome = { readonly error: string; readonly kept: number }
+export type RecordOutcome = { readonly error: string; readonly kept: number; readonly refused: Refused | null }
 
 export class ScrapeRecorder {
   readonly #key: string
@@ -63,7 +63,7 @@ export class ScrapeRecorder {
     const config = this.#config
     cache.begin()
     let error = fault === null ? '' : typeof fault === 'string' ? fault : fault.message
-    let counts = { scraped: 0, kept: 0, added: 0 }
+    let counts: Omit<PageOutcome, 'error'> = { scraped: 0, kept: 0, added: 0, refused: null }
     let result: PageColumns | null = null
     // An empty body is an empty scrape, whatever its Content-Type.
     if (page !== null && error === '' && page.body.length > 0) {
@@ -92,7 +92,7 @@ export class ScrapeRecorder {
     this.#append(time, columns, result?.exemplars ?? null)
     for (const repeat of result?.repeats ?? []) this.#append(time, repeat, null)
     cache.compact()
-    return { error, kept: counts.kept }
+    return { error, kept: counts.kept, refused: counts.refused }
   }
 
   /** The target is gone: everything it showed ends at `slotMs`, but what another target has taken over. */

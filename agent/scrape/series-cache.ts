@@ -19,7 +19,7 @@ import {
   type PageSource,
   pageSource,
 } from '../../protocol/exposition/mod.ts'
-import type { Labels } from '../../protocol/labels/mod.ts'
+import { type Labels, labelValue, METRIC_NAME } from '../../protocol/labels/mod.ts'
 import type { Exemplar, Metadata } from '../../protocol/samples/mod.ts'
 import { ColumnWriter } from './column-writer.ts'
 import type { ScrapeCounters } from './counters.ts'
@@ -30,8 +30,12 @@ import { DEFAULT_SAMPLE_LIMIT, type ScrapeTargetConfig } from './target.ts'
 /** Series of a slot: 0 or more, or one of these. */
 const PENDING = -1
 const DROPPED = -2
+/** New while the sample limit was reached, in soft mode. */
+const REFUSED = -3
 /** `a 1` and a newline: a page with fewer bytes per sample that is allowed cannot exceed the limit. */
 const MIN_LINE_BYTES = 4
+/** Comments, and lines that rules drop, beside the samples of a page with a soft limit. */
+const SOFT_EXTRA_LINES = 1000
 /** Samples with a timestamp further ahead are refused, as upstream. */
 const MAX_AHEAD_MS = 600_000
 
@@ -42,7 +46,12 @@ export type PageOutcome = {
   readonly added: number
   /** '' when the page was good; else nothing of it may be recorded. */
   readonly error: string
+  /** What a soft sample limit left out; null when nothing. */
+  readonly refused: Refused | null
 }
+
+/** Samples of new series, and the metric that has most of them. */
+export type Refused = { readonly samples: number; readonly offender: string; readonly ofOffender: number }
 
 export type LivingSeries = { readonly labels: Labels; readonly metadata: Metadata | null }
 
@@ -132,7 +141,8 @@ export class SeriesCache {
     const limit = sampleLimit(config)
     // Before any line costs an object, where the count cannot depend on rules.
     const isLines = format !== 'protobuf' && !config.convertClassicToNhcb && !config.startTimestamps
-    if (isLines && config.metricRelabel === null && page.length > MIN_LINE_BYTES * limit) {
+    const isSoft = config.limits.isSoft
+    if (isLines && !isSoft && config.metricRelabel === null && page.length > MIN_LINE_BYTES * limit) {
       const lines = sampleLineCount(page)
       if (lines > limit) return this.#overLimit(lines, lines, 0)
     }
@@ -147,6 +157,7 @@ export class SeriesCache {
         typeAndUnitLabels: config.typeAndUnitLabels,
         nativeHistograms: config.scrapeNativeHistograms,
         classicHistograms: config.alwaysScrapeClassicHistograms,
+        ...(isSoft && { maxLines: 2 * limit + SOFT_EXTRA_LINES }),
       })
       error = limitHistograms(reader, config)
     } catch (thrown) {
@@ -154,7 +165,7 @@ export class SeriesCache {
       error = thrown.message
     }
     this.#takeNewSeries()
-    const resolved = this.#resolve(config, limit)
+    const resolved = isSoft ? this.#resolveSoft(config, limit) : this.#resolve(config, limit)
     this.#counters.sampleDuplicate += reader.duplicates
     if (resolved.error === '' && error === '') this.#defineFresh()
     this.#fresh.clear()
@@ -294,20 +305,69 @@ export class SeriesCache {
         } catch (thrown) {
           if (!(thrown instanceof SampleLabelsError)) throw thrown
           if (thrown.code === 'label_limit') this.#counters.exceededLabelLimits++
-          return { scraped: i + 1, kept, added, error: thrown.message }
+          return { scraped: i + 1, kept, added, error: thrown.message, refused: null }
         }
         if (labels !== null && kept < limit) added++
       }
       if (labels !== null) kept++
     }
-    if (kept <= limit) return { scraped, kept: kept + duplicates, added, error: '' }
+    if (kept <= limit) return { scraped, kept: kept + duplicates, added, error: '', refused: null }
     this.#forgetLines()
     return this.#overLimit(scraped, kept + duplicates, added)
   }
 
   #overLimit(scraped: number, kept: number, added: number): PageOutcome {
     this.#counters.exceededSampleLimit++
-    return { scraped, kept, added, error: 'sample limit exceeded' }
+    return { scraped, kept, added, error: 'sample limit exceeded', refused: null }
+  }
+
+  /** Keeps what is known, then takes new series in the page's order while there is room. */
+  #resolveSoft(config: ScrapeTargetConfig, limit: number): PageOutcome {
+    const { count, slots, duplicates, scraped, unread } = this.reader
+    let kept = 0
+    for (let i = 0; i < count; i++) if (this.#slotSeries[slots[i]!]! >= 0) kept++
+    const refused = new Map<string, number>(unread)
+    let added = 0
+    for (let i = 0; i < count; i++) {
+      const slot = slots[i]!
+      const series = this.#slotSeries[slot]!
+      if (series !== PENDING && series !== REFUSED) continue
+      if (this.#fresh.has(slot)) {
+        if (this.#fresh.get(slot) !== null) kept++
+        continue
+      }
+      let labels: Labels | null | 'unknown' = 'unknown'
+      try {
+        if (series === PENDING || kept < limit) labels = this.#freshLabels(slot, config)
+      } catch (thrown) {
+        if (!(thrown instanceof SampleLabelsError)) throw thrown
+        if (thrown.code === 'label_limit') this.#counters.exceededLabelLimits++
+        return { scraped: i + 1, kept, added, error: thrown.message, refused: null }
+      }
+      if (labels === null) continue
+      if (labels !== 'unknown' && kept < limit) {
+        kept++
+        added++
+        continue
+      }
+      this.#fresh.delete(slot)
+      this.#slotSeries[slot] = REFUSED
+      countName(refused, this.#pending.get(slot)!.labels)
+    }
+    return { scraped, kept: kept + duplicates, added, error: '', refused: this.#tellRefused(refused) }
+  }
+
+  #tellRefused(refused: ReadonlyMap<string, number>): Refused | null {
+    if (refused.size === 0) return null
+    let samples = 0
+    let [offender, ofOffender] = ['', 0]
+    for (const [name, count] of refused) {
+      samples += count
+      if (count > ofOffender) [offender, ofOffender] = [name, count]
+    }
+    this.#counters.exceededSampleLimit++
+    this.#counters.refusedSamples += samples
+    return { samples, offender, ofOffender }
   }
 
   #freshLabels(slot: number, config: ScrapeTargetConfig): Labels | null {
@@ -448,6 +508,11 @@ export class SeriesCache {
 
 const sampleLimit = ({ limits }: ScrapeTargetConfig): number =>
   limits.samples === 0 ? DEFAULT_SAMPLE_LIMIT : limits.samples
+
+function countName(counts: Map<string, number>, labels: Labels): void {
+  const name = labelValue(labels, METRIC_NAME)
+  counts.set(name, (counts.get(name) ?? 0) + 1)
+}
 
 /** Lines that are neither empty nor comments. */
 function sampleLineCount(page: Uint8Array): number {

@@ -44,6 +44,8 @@ export type ScrapeLimits = {
   readonly bodyBytes: number
   /** Samples after metric relabelling; 0 = 200,000. */
   readonly samples: number
+  /** Above `samples` the series already known stay and new ones are refused, instead of the scrape as a whole. */
+  readonly isSoft: boolean
   readonly labels: number
   readonly labelNameLength: number
   readonly labelValueLength: number
@@ -98,6 +100,7 @@ export type ScrapeTargetInput = Pick<ScrapeTargetConfig, 'job' | 'source' | 'lab
 const NO_LIMITS: ScrapeLimits = {
   bodyBytes: 0,
   samples: 0,
+  isSoft: false,
   labels: 0,
   labelNameLength: 0,
   labelValueLength: 0,
@@ -192,6 +195,8 @@ export type TargetStatus = {
   readonly health: TargetHealth
   /** '' when the last scrape went well. */
   readonly lastError: string
+  /** What a good scrape had to leave out: the soft sample limit, with the offender; '' when nothing. */
+  readonly warning: string
   /** When the last scrape began; null before the first. */
   readonly lastScrapeMs: number | null
   readonly lastScrapeDurationMs: number

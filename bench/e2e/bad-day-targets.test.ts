@@ -13,8 +13,10 @@ import { api, query, queryValue, samples, sleep, until, withWorld } from './worl
 
 const SIEGE_MS = isLong ? 600_000 : 20_000
 /** Nine readings in ten are below the first, all below the second: bodies under way, and what V8 has yet to collect. */
-const GROWTH_MAX_BYTES = 64 << 20
-const GROWTH_PEAK_MAX_BYTES = 112 << 20
+const GROWTH_MAX_BYTES = 32 << 20
+const GROWTH_PEAK_MAX_BYTES = 48 << 20
+/** Distance of the good target's scrapes from their slots, for nine in ten; a busy host may delay the others. */
+const JITTER_MAX_MS = 100
 const INTERVAL_MS = 1000
 const TIMEOUT = /deadline exceeded/
 /** Slots that a host with other things to do may cost the good target, whoever its neighbours are. */
@@ -51,8 +53,11 @@ test('hostile targets cost bounded memory and only their own up', (t) =>
     await until('the good target is stored', () => queryValue(hub, 'oracle_scrape > 5'))
     const calmBytes = residentBytes(agent)
 
-    const static_ = targets.map(({ kind, address }) => `  - { targets: ['${address}'], labels: { kind: ${kind} } }`)
-    const hostile = `- job_name: hostile\n  static_configs:\n${static_.join('\n')}\n`
+    const static_ = targets.map(
+      ({ kind, scheme, address }) =>
+        `  - { targets: ['${address}'], labels: { kind: ${kind}, __scheme__: ${scheme} } }`,
+    )
+    const hostile = `- job_name: hostile\n  basic_auth: { username: u, password: secret }\n  static_configs:\n${static_.join('\n')}\n`
     fs.writeFileSync(agent.configFile, fs.readFileSync(agent.configFile, 'utf8').replace(good, good + hostile))
     const reload = await fetch(`${agent.url}/-/reload`, { method: 'POST' })
     assert.equal(reload.status, 200, await reload.text())
@@ -72,17 +77,20 @@ test('hostile targets cost bounded memory and only their own up', (t) =>
       const status = listed.find(({ labels }) => labels['kind'] === kind)!
       await t.test(`${kind}: ${status.lastError.slice(0, 120)}`, () => {
         assert.ok(visits() >= 3, `it was asked ${visits()} times`)
-        assert.equal(ups.get(kind), '0')
-        assert.equal(status.health, 'down')
+        assert.equal(ups.get(kind), error === null ? '1' : '0')
+        assert.equal(status.health, error === null ? 'up' : 'down')
         // On a starved host anything may end by its time.
-        if (!TIMEOUT.test(status.lastError)) assert.match(status.lastError, error)
+        if (error !== null && !TIMEOUT.test(status.lastError)) assert.match(status.lastError, error)
         assert.ok(status.lastError.length < 1000, 'a reason, not a page')
         assert.ok(status.lastScrapeDuration < 1.5, `it took ${status.lastScrapeDuration} s`)
       })
     }
     assert.ok(usual <= GROWTH_MAX_BYTES, `memory grew by ${mib(usual)} MiB`)
     assert.ok(peak <= GROWTH_PEAK_MAX_BYTES, `memory grew by ${mib(peak)} MiB for a moment`)
-    assert.equal(await queryValue(hub, 'count({job="hostile", __name__!~"up|scrape_.*"}) or vector(0)'), 0)
+    assert.equal(
+      await queryValue(hub, 'count({job="hostile", kind!="flapping-labels", __name__!~"up|scrape_.*"}) or vector(0)'),
+      0,
+    )
 
     const stop = Date.now()
     const scrapes = await until('the good target is stored up to now', async () => {
@@ -99,6 +107,11 @@ test('hostile targets cost bounded memory and only their own up', (t) =>
       gaps,
       INTERVAL_MS,
     )
+    const distances = slotDistances(up!.values.map(([seconds]) => Math.round(seconds * 1000)))
+    t.diagnostic(
+      `its jitter: ${percentile(distances, 0.5)} ms (p50), ${percentile(distances, 0.9)} ms (p90), ${Math.max(...distances)} ms (most)`,
+    )
+    assert.ok(percentile(distances, 0.9) < JITTER_MAX_MS, 'the good target is asked late')
     const failed = up!.values.filter(([, text]) => text !== '1').length
     t.diagnostic(`the good target: ${slots.slots} slots, ${slots.missing} missing, ${failed} failed`)
     assert.deepEqual(slots.problems, [])
@@ -111,5 +124,15 @@ test('hostile targets cost bounded memory and only their own up', (t) =>
       return samples(hub, 'oracle_value[1h]', seconds)
     }
   }))
+
+/** How far each time is from the grid that most of them stand on. */
+function slotDistances(timesMs: readonly number[]): number[] {
+  const phases = timesMs.map((time) => time % INTERVAL_MS).sort((a, b) => a - b)
+  const phase = phases[phases.length >> 1]!
+  return timesMs.map((time) => {
+    const distance = Math.abs((time % INTERVAL_MS) - phase)
+    return Math.min(distance, INTERVAL_MS - distance)
+  })
+}
 
 const mib = (bytes: number): string => (bytes / 2 ** 20).toFixed(1)

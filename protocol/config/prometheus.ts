@@ -73,6 +73,7 @@ export const DEFAULT_GLOBAL: ScrapeDefaults = {
   protocols: null,
   bodySizeLimitBytes: 0,
   sampleLimit: 0,
+  sampleLimitMode: 'hard',
   targetLimit: 0,
   labelLimit: 0,
   labelNameLengthLimit: 0,

@@ -44,6 +44,8 @@ export type ScrapeDefaults = {
   readonly protocols: readonly ScrapeProtocol[] | null
   readonly bodySizeLimitBytes: number
   readonly sampleLimit: number
+  /** Ours. `soft`: above the limit the series already known stay and new ones are refused. */
+  readonly sampleLimitMode: 'hard' | 'soft'
   readonly targetLimit: number
   readonly labelLimit: number
   readonly labelNameLengthLimit: number
@@ -96,6 +98,10 @@ export const SHARED_FIELDS = {
   scrape_protocols: list(string),
   body_size_limit: parsed(parseBytes),
   sample_limit: natural,
+  sample_limit_mode: oneOf(
+    ['', 'hard', 'soft'] as const,
+    (value) => `sample_limit_mode is hard or soft, got ${JSON.stringify(value)}`,
+  ),
   target_limit: natural,
   label_limit: natural,
   label_name_length_limit: natural,
@@ -206,6 +212,7 @@ export function finishShared(raw: SharedRaw, at: Cursor, defaults: ScrapeDefault
     protocols: protocols(raw.scrape_protocols, at, whose) ?? defaults.protocols,
     bodySizeLimitBytes: raw.body_size_limit || defaults.bodySizeLimitBytes,
     sampleLimit: raw.sample_limit || defaults.sampleLimit,
+    sampleLimitMode: raw.sample_limit_mode || defaults.sampleLimitMode,
     targetLimit: raw.target_limit || defaults.targetLimit,
     labelLimit: raw.label_limit || defaults.labelLimit,
     labelNameLengthLimit: raw.label_name_length_limit || defaults.labelNameLengthLimit,

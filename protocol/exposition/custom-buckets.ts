@@ -85,6 +85,9 @@ export class CustomBucketsSource implements PageSource {
   get metadata(): PageSource['metadata'] {
     return this.#inner.metadata
   }
+  get unread(): PageSource['unread'] {
+    return this.#inner.unread
+  }
   get slotCount(): number {
     return this.#slotCount
   }

@@ -10,6 +10,7 @@
  * the parser's in all cases (property test in page-reader.test.ts).
  */
 import type { Exemplar, Metadata, MetricType } from '../samples/mod.ts'
+import { ExpositionError } from './errors.ts'
 import { belongsToFamily } from './family-match.ts'
 import { readFloat, writeNormalNan } from './fast-float.ts'
 import { LineKind, LineTable } from './line-table.ts'
@@ -18,6 +19,9 @@ import { EntryKind, ExpositionParser, type ParserContext } from './parser.ts'
 
 /** Scrapes from one look for families that are gone to the next. */
 const METADATA_EVERY = 4
+/** Of name and labels, or of a comment. Differs: upstream keeps any. No batch could carry such a series to a hub. */
+const MAX_LINE_BYTES = 256 * 1024
+const MAX_UNREAD_NAMES = 100
 const compactAbove = (livingLines: number): number => 2 * livingLines + 1000
 
 const LF = 10
@@ -45,6 +49,7 @@ export class PageReader implements PageSource {
   duplicates = 0
   /** Samples that repeat a series at a timestamp of their own: they are in the columns. */
   repeats = 0
+  readonly unread = new Map<string, number>()
   /** By family name; kept for ten scrapes after the family was last seen, as upstream, and a few more. */
   readonly metadata = new Map<string, Metadata & { seenAt: number }>()
 
@@ -199,6 +204,12 @@ export class PageReader implements PageSource {
       this.scraped = scraped
       const kind = parser.next()
       if (kind === EntryKind.end) break
+      if (kind === EntryKind.series && this.#isLeftOut(page, parser, options)) {
+        scraped++
+        at = parser.atBytes
+        if (!parser.atLineStart) parser.next()
+        continue
+      }
       const isNew = this.#intern(page, parser, kind, options)
       ;({ view: arena, starts, lengths, kinds, next, seen } = table)
       slot = this.#internedSlot
@@ -266,6 +277,7 @@ export class PageReader implements PageSource {
     this.startTimestamps = null
     this.exemplars = []
     this.newSeries = []
+    this.unread.clear()
     this.#created.clear()
   }
 
@@ -302,6 +314,11 @@ export class PageReader implements PageSource {
     const from = parser.startBytes
     const to = kind === EntryKind.series ? parser.seriesEndBytes : Math.min(parser.atBytes, page.length)
     this.#internedSlot = 0
+    if (to - from > MAX_LINE_BYTES)
+      throw new ExpositionError(
+        `a line of ${to - from} bytes before its value is longer than ${MAX_LINE_BYTES} bytes`,
+        from,
+      )
     // A meta line cut short by the page's end is not kept: it would be a prefix of others.
     if (kind !== EntryKind.series && page[to - 1] !== LF) return true
     const known = this.#table.find(page, from, to)
@@ -317,6 +334,19 @@ export class PageReader implements PageSource {
     else if (kind === EntryKind.help || kind === EntryKind.type || kind === EntryKind.unit) {
       this.#addMeta(parser, kind, slot)
     }
+    return true
+  }
+
+  #isLeftOut(
+    page: Uint8Array,
+    parser: ExpositionParser,
+    { maxLines = Number.POSITIVE_INFINITY }: PageOptions,
+  ): boolean {
+    if (this.#table.count <= maxLines) return false
+    if (this.#table.find(page, parser.startBytes, parser.seriesEndBytes) !== 0) return false
+    const name = parser.metricName()
+    const known = this.unread.get(name)
+    if (known !== undefined || this.unread.size < MAX_UNREAD_NAMES) this.unread.set(name, (known ?? 0) + 1)
     return true
   }
 

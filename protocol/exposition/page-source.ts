@@ -10,6 +10,11 @@ export type PageOptions = {
   /** `_created` lines and created timestamps become start timestamps. */
   readonly startTimestamps: boolean
   readonly typeAndUnitLabels: boolean
+  /**
+   * Text: lines to know at most. New series beyond are read over, see `unread`: a page that invents names must not cost
+   * memory for each. Default: no limit.
+   */
+  readonly maxLines?: number
   /** Classic histograms become native ones with custom buckets (`convert_classic_histograms_to_nhcb`). Default false. */
   readonly convertClassic?: boolean
   /** Protobuf: histograms with a native part become one sample each (`scrape_native_histograms`). Default false. */
@@ -51,6 +56,8 @@ export interface PageSource {
   /** Samples that repeat a series at a timestamp of their own: they are in the columns. */
   readonly repeats: number
   readonly metadata: ReadonlyMap<string, Metadata>
+  /** Samples of new series that `maxLines` left out, by metric; of a hundred metrics at most. */
+  readonly unread: ReadonlyMap<string, number>
   /** Number of slots in use; grows until `compact`. */
   readonly slotCount: number
 

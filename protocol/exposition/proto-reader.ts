@@ -41,6 +41,8 @@ export class ProtoPageReader implements PageSource {
   duplicates = 0
   repeats = 0
   newSeries: NewSeries[] = []
+  /** The length of a page bounds what it can invent. */
+  readonly unread: ReadonlyMap<string, number> = new Map()
   readonly metadata = new Map<string, Metadata & { seenAt: number }>()
   readonly #columns = new SampleColumns()
   readonly #table = new LineTable()

@@ -1,4 +1,5 @@
 /** Targets that should not be: each answers a scrape in its own bad way, for as long as it is let. */
+import { randomBytes } from 'node:crypto'
 import net from 'node:net'
 import { promisify } from 'node:util'
 import { constants, gzip } from 'node:zlib'
@@ -6,13 +7,14 @@ import { constants, gzip } from 'node:zlib'
 export type HostileTarget = {
   readonly kind: string
   readonly address: string
-  /** What the targets API must say of it. */
-  readonly error: RegExp
+  readonly scheme: 'http' | 'https'
+  /** What the targets API must say of it; null: it is hostile by what it shows, and is up. */
+  readonly error: RegExp | null
   /** Connections so far: it was really asked. */
   readonly visits: () => number
 }
 
-type Behaviour = readonly [kind: string, error: RegExp, answer: (socket: net.Socket, self: string) => void]
+type Behaviour = readonly [kind: string, error: RegExp | null, answer: (socket: net.Socket, self: string) => void]
 
 const OK = 'HTTP/1.1 200 OK\r\ncontent-type: text/plain; version=0.0.4\r\n'
 /** Its own limit, or that of all bodies together, or (on a slow host) the time. */
@@ -49,6 +51,13 @@ function drip(socket: net.Socket, piece: string): void {
 const LINES = 'endless_total{a="b"} 1\n'.repeat(400)
 const manySeries = Array.from({ length: 250_000 }, (_, i) => `many{i="${i}"} 1\n`).join('')
 
+/** A million lines within the limit of a body. */
+const million = Buffer.alloc(15_000_000)
+for (let i = 0; i < 1_000_000; i++) million.write(`m{a="${i.toString(36).padStart(5, '0')}"} 1\n`, 15 * i, 'latin1')
+let flaps = 0
+const flapping = (): string =>
+  Array.from({ length: 1000 }, (_, i) => `flapping{i="${i}",life="${flaps}"} 1\n`).join('') + `flaps ${flaps++}\n`
+
 const BEHAVIOURS: readonly Behaviour[] = [
   [
     'slow',
@@ -81,13 +90,25 @@ const BEHAVIOURS: readonly Behaviour[] = [
       void socket.end(`HTTP/1.1 302 Found\r\nlocation: http://${self}/metrics?again\r\ncontent-length: 0\r\n\r\n`),
   ],
   [
+    'redirect-to-link-local',
+    /link-local/,
+    (socket) =>
+      void socket.end(
+        'HTTP/1.1 302 Found\r\nlocation: http://169.254.169.254/latest/meta-data\r\ncontent-length: 0\r\n\r\n',
+      ),
+  ],
+  ['tls-junk', /tls|TLS|EOF|reset/, (socket) => void socket.end(randomBytes(20_000))],
+  ['flapping-labels', null, (socket) => void socket.end(body(flapping()))],
+  [
     'bad-utf-8',
     /utf-?8/i,
     (socket) => void socket.end(body(Buffer.from([...Buffer.from('x{a="'), 0xff, 0xfe, ...Buffer.from('"} 1\n')]))),
   ],
   ['huge-line', /.+/, (socket) => void socket.end(body(`x{a="${'y'.repeat(17 << 20)}"} 1\n`))],
+  ['ten-megabyte-line', /longer than/, (socket) => void socket.end(body(`x{a="${'y'.repeat(10 << 20)}"} 1\n`))],
   ['no-exposition', /.+/, (socket) => void socket.end(body('<html><body>It works!</body></html>\n'))],
   ['many-series', /sample limit|sample_limit/i, (socket) => void socket.end(body(manySeries))],
+  ['million-series', /sample limit|sample_limit/i, (socket) => void socket.end(body(million))],
   ['no-http', /malformed|parse|HTTP/i, (socket) => void socket.end('SSH-2.0-OpenSSH_9.2\r\n')],
   ['status-500', /500/, (socket) => void socket.end('HTTP/1.1 500 Internal Server Error\r\ncontent-length: 0\r\n\r\n')],
 ]
@@ -114,7 +135,8 @@ export async function hostileTargets(): Promise<{
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
     self = `127.0.0.1:${(server.address() as net.AddressInfo).port}`
     servers.push({ server, sockets })
-    targets.push({ kind, error, address: self, visits: () => visits })
+    const scheme = kind.startsWith('tls') ? 'https' : 'http'
+    targets.push({ kind, scheme, error, address: self, visits: () => visits })
   }
   const close = async (): Promise<void> => {
     for (const { server, sockets } of servers) {
