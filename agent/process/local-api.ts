@@ -74,6 +74,7 @@ function targets(deps: LocalApiDeps): Response {
     discoveredLabels: labelsToObject(target.discoveredLabels),
     health: target.health,
     lastError: target.lastError,
+    ...(target.warning !== '' && { warning: target.warning }),
     lastScrape: target.lastScrapeMs === null ? null : new Date(target.lastScrapeMs).toISOString(),
     lastScrapeDuration: target.lastScrapeDurationMs / 1000,
   }))

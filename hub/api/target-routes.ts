@@ -27,6 +27,7 @@ export function targetRoutes(app: Hono<Vars>, deps: ApiDeps): void {
         scrapeUrl: target.url,
         globalUrl: target.url,
         lastError: target.lastError,
+        ...(target.warning !== '' && { warning: target.warning }),
         lastScrape: target.lastScrapeMs === null ? '0001-01-01T00:00:00Z' : new Date(target.lastScrapeMs).toISOString(),
         lastScrapeDuration: target.lastScrapeDurationMs / 1000,
         health: target.health,
