@@ -11,22 +11,31 @@ import {
 } from '../../protocol/remote-write/mod.ts'
 import type { WriteDecoder } from '../ingest/mod.ts'
 
-/** Keep one per thread: it remembers label strings. */
+/** Kept between bodies; larger ones are reserved and given back. */
+const SCRATCH_BYTES = 2 << 20
+
+/** Keep one per thread: it remembers label strings. What it returns is borrowed until the next call. */
 export function createWriteDecoder(): WriteDecoder {
   const first = new WriteRequestDecoder()
   const second = new WriteRequest2Decoder()
+  let scratch = new Uint8Array(0)
+  const reserve = (bytes: number): Uint8Array => {
+    if (bytes > SCRATCH_BYTES) return new Uint8Array(bytes)
+    if (scratch.length < bytes) scratch = new Uint8Array(Math.min(SCRATCH_BYTES, 2 * bytes))
+    return scratch.subarray(0, bytes)
+  }
   return (body, { format, encoding, settings }) => {
-    const bytes = inflate(body, encoding)
+    const bytes = inflate(body, encoding, reserve)
     if (format === 'rw1') return first.decode(bytes)
     if (format === 'rw2') return second.decode(bytes)
     return decodeOtlp(bytes, format === 'otlp-json', { ...OTLP_DEFAULTS, ...settings })
   }
 }
 
-function inflate(body: Uint8Array, encoding: WriteEncoding): Uint8Array {
+function inflate(body: Uint8Array, encoding: WriteEncoding, reserve: (bytes: number) => Uint8Array): Uint8Array {
   switch (encoding) {
     case 'snappy':
-      return snappyDecompress(body)
+      return snappyDecompress(body, DEFAULT_MAX_INFLATED_BYTES, reserve)
     case 'zstd':
       return runtimeZstd.decompress(body, DEFAULT_MAX_INFLATED_BYTES)
     case 'gzip':

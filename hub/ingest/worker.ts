@@ -86,6 +86,8 @@ class Loop {
         break
       case 'remote-write':
         this.#answerLater(message.id, engine.acceptRemoteWrite(message.body, message.write))
+        // Head and log have what they need: the memory is given back now, rather than when it is collected.
+        ;(message.body.buffer as ArrayBuffer).transfer(0)
         break
       case 'agents':
         engine.setAgents(message.agents)

@@ -19,9 +19,10 @@ import { StringCache } from './string-cache.ts'
 export type WriteLimits = { readonly maxSeries: number; readonly maxSamples: number }
 export const DEFAULT_WRITE_LIMITS: WriteLimits = { maxSeries: 1_000_000, maxSamples: 5_000_000 }
 
-/** Keep one per receiver: it remembers label strings. */
+/** Keep one per receiver: it remembers label strings, and keeps the memory of its columns. */
 export class WriteRequestDecoder {
   private readonly strings = new StringCache()
+  private readonly columns = new ColumnMemory()
   private readonly limits: WriteLimits
 
   constructor(limits: WriteLimits = DEFAULT_WRITE_LIMITS) {
@@ -30,13 +31,14 @@ export class WriteRequestDecoder {
 
   /**
    * @param bytes the inflated body; borrowed by the result
+   * @returns its columns are borrowed until the next call
    * @throws RemoteWriteError bad-protobuf, too-large
    */
   decode(bytes: Uint8Array): WriteRequest {
     const counts = count(bytes)
     checkLimit(counts.series, this.limits.maxSeries, 'series', 'maxSeries')
     checkLimit(counts.samples, this.limits.maxSamples, 'samples', 'maxSamples')
-    const request = new WriteRequest(bytes, counts, this.strings)
+    const request = new WriteRequest(bytes, counts, this.columns, this.strings)
     fill(bytes, request, this.strings)
     return request
   }
@@ -71,18 +73,19 @@ export class WriteRequest implements WriteColumns {
   private readonly bytes: Uint8Array
   private readonly strings: StringCache
 
-  constructor(bytes: Uint8Array, counts: Counts, strings: StringCache) {
+  constructor(bytes: Uint8Array, { series, samples }: Counts, memory: ColumnMemory, strings: StringCache) {
     this.bytes = bytes
     this.strings = strings
-    this.seriesCount = counts.series
-    this.sampleStart = new Uint32Array(counts.series + 1)
-    this.timestamps = new Float64Array(counts.samples)
-    this.values = new Float64Array(counts.samples)
-    this.seriesStart = new Uint32Array(counts.series)
-    this.seriesEnd = new Uint32Array(counts.series)
-    this.labelStart = new Uint32Array(counts.series)
-    this.labelEnd = new Uint32Array(counts.series)
-    this.labelHashes = new Uint32Array(2 * counts.series)
+    this.seriesCount = series
+    memory.reserve(series, samples)
+    this.sampleStart = memory.sampleStart.subarray(0, series + 1)
+    this.timestamps = memory.timestamps.subarray(0, samples)
+    this.values = memory.values.subarray(0, samples)
+    this.seriesStart = memory.seriesStart.subarray(0, series)
+    this.seriesEnd = memory.seriesEnd.subarray(0, series)
+    this.labelStart = memory.labelStart.subarray(0, series)
+    this.labelEnd = memory.labelEnd.subarray(0, series)
+    this.labelHashes = memory.labelHashes.subarray(0, 2 * series)
   }
 
   /** The encoded labels: equal bytes, equal labels. Borrowed; null when they do not stand together. */
@@ -98,6 +101,43 @@ export class WriteRequest implements WriteColumns {
     return checkLabels(readPairs(reader, Series.label, this.strings))
   }
 }
+
+/** Columns that are used again and again: fresh ones for each request would be most of what it leaves to collect. */
+class ColumnMemory {
+  sampleStart = new Uint32Array(1)
+  timestamps = new Float64Array(0)
+  values = new Float64Array(0)
+  seriesStart = new Uint32Array(0)
+  seriesEnd = new Uint32Array(0)
+  labelStart = new Uint32Array(0)
+  labelEnd = new Uint32Array(0)
+  labelHashes = new Uint32Array(0)
+
+  reserve(series: number, samples: number): void {
+    if (this.seriesStart.length < series || series < this.seriesStart.length - KEPT_ENTRIES) {
+      this.sampleStart = new Uint32Array(series + 1)
+      this.seriesStart = new Uint32Array(series)
+      this.seriesEnd = new Uint32Array(series)
+      this.labelStart = new Uint32Array(series)
+      this.labelEnd = new Uint32Array(series)
+      this.labelHashes = new Uint32Array(2 * series)
+    } else {
+      this.sampleStart[0] = 0
+      this.labelHashes.fill(0, 0, 2 * series)
+    }
+    if (this.values.length < samples || samples < this.values.length - KEPT_ENTRIES) {
+      this.timestamps = new Float64Array(samples)
+      this.values = new Float64Array(samples)
+    } else {
+      // What a message leaves out is zero.
+      this.timestamps.fill(0, 0, samples)
+      this.values.fill(0, 0, samples)
+    }
+  }
+}
+
+/** A request may be this much smaller than the columns at hand before they are given back. */
+const KEPT_ENTRIES = 65_536
 
 function count(bytes: Uint8Array): Counts {
   const reader = new ProtoReader(bytes)
@@ -153,7 +193,8 @@ class SeriesFiller {
     this.reader = reader
     this.request = request
     this.strings = strings
-    this.valueWords = new Int32Array(request.values.buffer)
+    const { buffer, byteOffset, length } = request.values
+    this.valueWords = new Int32Array(buffer, byteOffset, 2 * length)
   }
 
   /** Reads to the reader's `end`. */

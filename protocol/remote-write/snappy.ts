@@ -20,9 +20,14 @@ const SHORT_BYTES = 48
 
 /**
  * @param maxBytes of the result; the declared length is checked before anything is reserved
+ * @param reserve gives the memory for that many bytes; all of them are written
  * @throws RemoteWriteError bad-snappy, too-large
  */
-export function snappyDecompress(input: Uint8Array, maxBytes: number = DEFAULT_MAX_INFLATED_BYTES): Uint8Array {
+export function snappyDecompress(
+  input: Uint8Array,
+  maxBytes: number = DEFAULT_MAX_INFLATED_BYTES,
+  reserve: (bytes: number) => Uint8Array = (bytes) => new Uint8Array(bytes),
+): Uint8Array {
   const { length, start } = readLength(input)
   if (length > maxBytes)
     throw new RemoteWriteError(
@@ -30,7 +35,7 @@ export function snappyDecompress(input: Uint8Array, maxBytes: number = DEFAULT_M
       `snappy: decoded block is too large: it declares ${length} bytes, at most ${maxBytes} are allowed`,
     )
   if (length > input.length * MAX_RATIO) return corrupt(0, `${input.length} bytes cannot hold the declared ${length}`)
-  const out = new Uint8Array(length)
+  const out = reserve(length)
   const written = inflate(input, start, out)
   if (written !== length) return corrupt(input.length, `it declares ${length} bytes and holds ${written}`)
   return out
@@ -59,6 +64,8 @@ function readLength(input: Uint8Array): { readonly length: number; readonly star
 /** Returns how many bytes it wrote. Hot. */
 function inflate(input: Uint8Array, start: number, out: Uint8Array): number {
   const end = input.length
+  const from = new DataView(input.buffer, input.byteOffset, end)
+  const view = new DataView(out.buffer, out.byteOffset, out.length)
   let at = start
   let to = 0
   while (at < end) {
@@ -78,7 +85,11 @@ function inflate(input: Uint8Array, start: number, out: Uint8Array): number {
         out.set(input.subarray(at, at + length), to)
         at += length
         to += length
-      } else for (const stop = to + length; to < stop; ) out[to++] = input[at++]!
+      } else {
+        const stop = to + length
+        for (; to + 4 <= stop; to += 4, at += 4) view.setInt32(to, from.getInt32(at, true), true)
+        while (to < stop) out[to++] = input[at++]!
+      }
       continue
     }
     const byteCount = kind === 3 ? 4 : kind
@@ -88,8 +99,10 @@ function inflate(input: Uint8Array, start: number, out: Uint8Array): number {
     at += byteCount
     if (offset === 0 || offset > to) return corrupt(at, 'a copy reaches before the start')
     if (length > out.length - to) return corrupt(at, 'a copy reaches past the declared length')
-    // Byte by byte: a copy may overlap what it writes, and is short.
-    for (const stop = to + length; to < stop; to++) out[to] = out[to - offset]!
+    const stop = to + length
+    // A copy may overlap what it writes: by words only where a word is there before it is read.
+    if (offset >= 4) for (; to + 4 <= stop; to += 4) view.setInt32(to, view.getInt32(to - offset, true), true)
+    for (; to < stop; to++) out[to] = out[to - offset]!
   }
   return to
 }
