@@ -79,14 +79,21 @@ const histograms: fc.Arbitrary<Histogram> = fc
     sum: fc.double({ noNaN: true }),
     positiveBuckets: buckets,
     negativeBuckets: buckets,
-    customValues: fc.array(fc.double({ noNaN: true }), { maxLength: 3 }),
   })
-  .map((h) => ({
-    ...h,
-    isStale: false,
-    positiveSpans: spansOf(h.positiveBuckets.length),
-    negativeSpans: spansOf(h.negativeBuckets.length),
-  }))
+  .map((given) => {
+    const isCustom = given.schema === -53
+    const h = isCustom ? { ...given, zeroCount: 0, zeroThreshold: 0, negativeBuckets: [] } : given
+    const customValues = isCustom ? Array.from({ length: h.positiveBuckets.length + 2 }, (_, i) => i / 7) : []
+    return {
+      ...h,
+      // What makes a histogram of them: validate-histogram.ts.
+      count: h.isFloat ? h.count : [h.zeroCount, ...h.positiveBuckets, ...h.negativeBuckets].reduce((a, b) => a + b),
+      isStale: false,
+      positiveSpans: spansOf(h.positiveBuckets.length).map((span) => (isCustom ? { ...span, offset: 1 } : span)),
+      negativeSpans: spansOf(h.negativeBuckets.length),
+      customValues,
+    }
+  })
 const names = fc.stringMatching(/^[a-zé🎈]{1,8}$/u)
 const rows: fc.Arbitrary<Row> = fc.record({
   labels: fc
@@ -259,8 +266,9 @@ test('labelBytes() is null when samples stand between labels', () => {
 
 test('unpacked lists of a histogram are read', () => {
   // positive_deltas 3 and -1, each a field of its own; custom_values 1.0.
-  const histogram = '60 06 60 01 81 01 000000000000f03f 78 05'
-  const request = decodeWriteRequest(bytesOf(`0a 12 22 10 ${histogram}`))
+  // positive_spans, count 5, schema -53.
+  const histogram = '60 06 60 01 81 01 000000000000f03f 78 05 5a 02 10 02 08 05 20 69'
+  const request = decodeWriteRequest(bytesOf(`0a 1a 22 18 ${histogram}`))
   assert.deepEqual(request.histograms[0]!.histogram.positiveBuckets, [3, 2])
   assert.deepEqual(request.histograms[0]!.histogram.customValues, [1])
   assert.equal(request.histograms[0]!.timestampMs, 5)

@@ -7,7 +7,7 @@ import { formatLabels, labelValue, METRIC_NAME } from '../labels/mod.ts'
 import type { Exemplar, Metadata, MetricType } from '../samples/mod.ts'
 import type { FamilyMetadata, SeriesExemplar, SeriesHistogram, WriteColumns } from './columns.ts'
 import { DEFAULT_WRITE_LIMITS, type WriteLimits } from './decode.ts'
-import { checkLimit } from './errors.ts'
+import { checkLimit, RemoteWriteError } from './errors.ts'
 import { Exemplar2, Metadata2, Request2, Sample2, Series2 } from './fields.ts'
 import { ProtoReader } from './proto-reader.ts'
 import { readHistogram } from './read-histogram.ts'
@@ -173,7 +173,7 @@ class Request implements WriteColumns {
       else if (tag === Series2.created) createdMs = reader.int64()
       else if (tag === Series2.histogram || tag === Series2.exemplar || tag === Series2.metadata) {
         reader.end = reader.lengthEnd()
-        if (tag === Series2.histogram) this.histograms.push({ series, ...readHistogram(reader) })
+        if (tag === Series2.histogram) this.#readHistogram(reader, series)
         else if (tag === Series2.exemplar) {
           const exemplar = this.#readExemplar(reader)
           if (exemplar !== null) exemplars.push(exemplar)
@@ -189,8 +189,18 @@ class Request implements WriteColumns {
     if (samples > 0 && histograms > 0)
       this.#problems[series] = 'TimeSeries must contain only one of samples or histograms'
     else if (samples + histograms === 0)
-      this.#problems[series] = 'TimeSeries must contain at least one sample or histogram'
+      this.#problems[series] ??= 'TimeSeries must contain at least one sample or histogram'
     if (metadata !== null) this.#keepMetadata(series, metadata)
+  }
+
+  /** One that is invalid makes the series a problem; the others of the request are stored. */
+  #readHistogram(reader: ProtoReader, series: number): void {
+    try {
+      this.histograms.push({ series, ...readHistogram(reader) })
+    } catch (error) {
+      if (!(error instanceof RemoteWriteError) || error.code !== 'bad-histogram') throw error
+      this.#problems[series] ??= error.message
+    }
   }
 
   /** Senders of the first drafts say it once a series. */

@@ -3,8 +3,10 @@
  * Semantics: Prometheus prompb/codec.go, ToIntHistogram and ToFloatHistogram.
  */
 import { type CounterResetHint, type Histogram, type Span, STALE_HIGH, STALE_LOW } from '../samples/mod.ts'
+import { RemoteWriteError } from './errors.ts'
 import { SpanTag, HistogramTag as Tag } from './fields.ts'
 import type { ProtoReader } from './proto-reader.ts'
+import { histogramProblem } from './validate-histogram.ts'
 
 export type HistogramSample = {
   readonly timestampMs: number
@@ -13,7 +15,7 @@ export type HistogramSample = {
   readonly startMs: number
 }
 
-/** Reads to the reader's `end`. */
+/** Reads to the reader's `end`. @throws RemoteWriteError bad-histogram, when it is read and is none; bad-protobuf */
 export function readHistogram(reader: ProtoReader): HistogramSample {
   let isFloat = false
   let isStale = false
@@ -54,10 +56,10 @@ export function readHistogram(reader: ProtoReader): HistogramSample {
         zeroCount = reader.double()
         break
       case Tag.negativeSpan:
-        negativeSpans.push(readSpan(reader))
+        addSpan(negativeSpans, readSpan(reader))
         break
       case Tag.positiveSpan:
-        positiveSpans.push(readSpan(reader))
+        addSpan(positiveSpans, readSpan(reader))
         break
       case Tag.negativeDeltas:
       case Tag.negativeDelta:
@@ -107,6 +109,8 @@ export function readHistogram(reader: ProtoReader): HistogramSample {
     negativeBuckets: isFloat ? counts.negative : sums(deltas.negative),
     customValues,
   }
+  const problem = histogramProblem(histogram)
+  if (problem !== null) throw new RemoteWriteError('bad-histogram', `invalid native histogram: ${problem}`, reader.at)
   return { timestampMs, histogram, startMs }
 }
 
@@ -115,6 +119,13 @@ function isStaleBits(reader: ProtoReader, at: number): boolean {
   const word = (i: number): number =>
     (bytes[i]! | (bytes[i + 1]! << 8) | (bytes[i + 2]! << 16) | (bytes[i + 3]! << 24)) >>> 0
   return at + 8 <= reader.end && word(at) === STALE_LOW && word(at + 4) === STALE_HIGH
+}
+
+/** Empty spans only move the next one: none is kept, so there are never more than buckets. */
+function addSpan(spans: Span[], span: Span): void {
+  const last = spans.at(-1)
+  if (last?.length === 0) spans[spans.length - 1] = { offset: last.offset + span.offset, length: span.length }
+  else spans.push(span)
 }
 
 function readSpan(reader: ProtoReader): Span {
