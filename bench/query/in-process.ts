@@ -55,6 +55,7 @@ async function main(): Promise<void> {
 async function startProfile(session: Session): Promise<void> {
   session.connect()
   await session.post('Profiler.enable')
+  await session.post('Profiler.setSamplingInterval', { interval: 200 })
   await session.post('Profiler.start')
 }
 

@@ -132,6 +132,14 @@ class MergedReader implements SeriesReader {
     return this.#ids.ids.subarray(0, count)
   }
 
+  valueId(ref: number, name: number): number {
+    if (ref < EXTRA && this.#extraTexts.length === 0 && this.#first.valueId !== undefined)
+      return this.#first.valueId(ref, name)
+    const ids = this.labelIds(ref)
+    for (let i = 0; i < ids.length; i += 2) if (ids[i] === name) return ids[i + 1]!
+    return -1
+  }
+
   symbol(id: number): string {
     return id < EXTRA ? this.#first.symbol(id) : (this.#extraTexts[id - EXTRA] ?? '')
   }

@@ -27,6 +27,13 @@ export class DelegatingReader implements SeriesReader {
     return this.reader.labelIds(ref)
   }
 
+  valueId(ref: SeriesRef, name: SymbolId): SymbolId {
+    if (this.reader.valueId !== undefined) return this.reader.valueId(ref, name)
+    const ids = this.reader.labelIds(ref)
+    for (let i = 0; i < ids.length; i += 2) if (ids[i] === name) return ids[i + 1]!
+    return -1
+  }
+
   symbol(id: SymbolId): string {
     return this.reader.symbol(id)
   }

@@ -139,6 +139,26 @@ export function unpackDeltas(
   cursor.pos = pos + ((n * width + 7) >>> 3)
 }
 
+/** When all deltas at the cursor are one, which is not below 0: that, and the cursor is past them. Else -1. */
+export function evenStep(bytes: Uint8Array<ArrayBufferLike>, cursor: Cursor): number {
+  let pos = cursor.pos
+  if (bytes[pos] !== 0) return -1
+  const shift = bytes[pos + 1]!
+  let factor = 1
+  let zigzag = 0
+  let byte = bytes[pos + 2]!
+  pos += 3
+  while (byte >= 0x80) {
+    zigzag += (byte & 0x7f) * factor
+    factor *= 128
+    byte = bytes[pos++]!
+  }
+  zigzag += byte * factor
+  if (zigzag % 2 === 1) return -1
+  cursor.pos = pos
+  return (zigzag / 2) * (shift === 31 ? 2147483648 : 1 << shift)
+}
+
 /** As `unpackDeltas`, of which only the last is wanted: it is returned. */
 export function sumDeltas(bytes: Uint8Array<ArrayBufferLike>, cursor: Cursor, n: number, base: number): number {
   const start = cursor.pos

@@ -4,7 +4,7 @@
  * Hot: bench/hub/head.bench.ts
  */
 
-import { type Cursor, unpackDeltas } from './bits.ts'
+import { type Cursor, evenStep, unpackDeltas } from './bits.ts'
 import { FRAME_COUNT, FRAME_GAP, HISTOGRAM_HEADER } from './chunk-writer.ts'
 import type { SampleBuffer } from './contract.ts'
 import { decodeHistogram } from './histogram-codec.ts'
@@ -119,8 +119,19 @@ export function decodeOwnChunk(mem: Memory, chunk: number, cursor: Cursor, targe
   while (cursor.pos < end) {
     const n = Math.min(bytes[cursor.pos++]!, RUN)
     if (n === 0) return
-    unpackDeltas(bytes, cursor, n, before, runTimes, 0)
-    before = runTimes[n - 1]!
+    const from = before
+    const step = evenStep(bytes, cursor)
+    if (step < 0) {
+      unpackDeltas(bytes, cursor, n, from, runTimes, 0)
+      before = runTimes[n - 1]!
+    } else {
+      before = from + n * step
+      if (isAscending && !hasStarts && base + before < minTime) {
+        skipValues(bytes, cursor, n)
+        continue
+      }
+      for (let i = 0; i < n; i++) runTimes[i] = from + (i + 1) * step
+    }
     if (isAscending && base + runTimes[0]! > maxTime) break
     if (hasStarts) readStarts(bytes, cursor, n, target)
     if (isAscending && base + runTimes[0]! >= minTime && base + before <= maxTime) {

@@ -52,6 +52,8 @@ export interface SeriesReader {
   labels(ref: SeriesRef): Labels
   /** Name and value symbols alternating, in label order; borrowed, do not change. */
   labelIds(ref: SeriesRef): Uint32Array
+  /** The value's symbol of one label; -1 when the series lacks it. What `labelIds` would tell, for less. */
+  valueId?(ref: SeriesRef, name: SymbolId): SymbolId
   symbol(id: SymbolId): string
   /** -1 when no series has ever had this string. */
   symbolId(text: string): SymbolId

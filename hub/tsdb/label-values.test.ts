@@ -39,6 +39,31 @@ test('label values follow series that come, go and come again', () => {
   }
 })
 
+test('regular expressions see series that come, go and come again', () => {
+  const head = createHead({ maxBytes: 2 ** 28 })
+  const values = Float64Array.of(1)
+  const select = (): number => {
+    const reader = openReader(head.share())
+    try {
+      return reader.select([{ name: 'pod', op: '=~', value: '.*1.*' }], EVER).length
+    } finally {
+      reader.release()
+    }
+  }
+  assert.equal(select(), 0)
+  for (let i = 0; i < 30; i++) {
+    head.appendFloat(head.series(labelsFrom({ __name__: 'x', pod: `p${i}` })), 1000 * i, values, 0, 0)
+    head.publish()
+    const wanted = Array.from({ length: i + 1 }, (_, k) => k).filter((k) => String(k).includes('1')).length
+    assert.equal(select(), wanted, `after p${i}`)
+  }
+  head.trim(15_000)
+  assert.equal(select(), 6)
+  head.appendFloat(head.series(labelsFrom({ __name__: 'x', pod: 'q1' })), 40_000, values, 0, 0)
+  head.publish()
+  assert.equal(select(), 7)
+})
+
 test('a bound of the matching series is told from postings alone', () => {
   const head = createHead({ maxBytes: 2 ** 28 })
   for (let i = 0; i < 10; i++) head.series(labelsFrom({ __name__: i < 4 ? 'x' : 'y', i: String(i) }))

@@ -49,7 +49,7 @@ import {
 import { Memory } from './memory.ts'
 import { readMetadata } from './metadata.ts'
 import { copyPostings, forEachPair, newestPair, RefList } from './postings.ts'
-import { type Index, matchBound, selectRefs } from './select.ts'
+import { type Index, MatchedPairs, matchBound, selectRefs } from './select.ts'
 import { SeriesDecoder } from './series-reader.ts'
 import { SymbolReader } from './symbols.ts'
 import { Table } from './table.ts'
@@ -66,6 +66,7 @@ type ThreadView = {
   readonly decoder: SeriesDecoder
   /** By label name. */
   readonly sortedPairs: Map<SymbolId, SortedPairs>
+  readonly matched: MatchedPairs
   generation: number
 }
 
@@ -129,6 +130,7 @@ function threadViewOf(share: ReaderShare): ThreadView {
     symbols: new SymbolReader(mem, symbolTable),
     decoder: new SeriesDecoder(mem, groups),
     sortedPairs: new Map(),
+    matched: new MatchedPairs(),
     generation: -1,
   }
   threadViews.set(share.control, view)
@@ -140,6 +142,7 @@ function forget(view: ThreadView, generation: number): void {
   view.series.forget()
   view.decoder.forget()
   view.sortedPairs.clear()
+  view.matched.clear()
   view.generation = generation
 }
 
@@ -195,6 +198,21 @@ class HeadReader implements SeriesReader {
         this.#labelIds[2 * i + 1] = mem.get(pair + P_VALUE)
       }
       return this.#labelIds.subarray(0, 2 * n)
+    })
+  }
+
+  valueId(ref: SeriesRef, name: SymbolId): SymbolId {
+    const { series, pairs } = this.#view
+    return this.#guard(() => {
+      const mem = this.#mem
+      const record = ref < series.count ? series.addr(ref) : 0
+      const block = record === 0 ? 0 : mem.get(record + S_LABELS)
+      const n = block === 0 ? 0 : mem.get(block)
+      for (let i = 1; i <= n; i++) {
+        const pair = pairs.addr(mem.get(block + i))
+        if (mem.get(pair + P_NAME) === name) return mem.get(pair + P_VALUE)
+      }
+      return -1
     })
   }
 

@@ -7,7 +7,16 @@ import { compileMatcher, literalAlternatives, type Matcher, type Predicate } fro
 import type { Shard, SymbolId } from './contract.ts'
 import { DEAD, P_VALUE, S_LABELS, S_STATE } from './layout.ts'
 import type { Memory } from './memory.ts'
-import { copyPostings, findPair, forEachPair, markPostings, type PairId, postingsCount, RefList } from './postings.ts'
+import {
+  copyPostings,
+  findPair,
+  forEachPair,
+  markPostings,
+  newestPair,
+  type PairId,
+  postingsCount,
+  RefList,
+} from './postings.ts'
 import type { SymbolReader } from './symbols.ts'
 import type { Table } from './table.ts'
 
@@ -17,10 +26,39 @@ export type Index = {
   readonly pairs: Table
   readonly symbolTable: Table
   readonly symbols: SymbolReader
+  /** Of a thread that asks more than once. */
+  readonly matched?: MatchedPairs
 }
 
 /** The label pairs of one matcher: series must have one of them (`keep`) or none of them. */
 type Terms = { readonly keep: boolean; readonly pairs: readonly PairId[]; readonly postings: number }
+
+const MATCHED_PAIRS_MAX = 500_000
+
+/**
+ * What a matcher was found to match among all values of its label, until another pair of that label is added: regular
+ * expressions over many values cost more than all else of most queries, and dashboards ask again and again.
+ */
+export class MatchedPairs {
+  readonly #known = new Map<string, { readonly newest: number; readonly pairs: readonly PairId[] }>()
+  #held = 0
+
+  of(key: string, newest: number, find: () => readonly PairId[]): readonly PairId[] {
+    const known = this.#known.get(key)
+    if (known?.newest === newest) return known.pairs
+    const pairs = find()
+    this.#held += pairs.length + 1 - (known === undefined ? 0 : known.pairs.length + 1)
+    this.#known.set(key, { newest, pairs })
+    if (this.#held > MATCHED_PAIRS_MAX) this.clear()
+    return pairs
+  }
+
+  /** When ids may have been given out anew. */
+  clear(): void {
+    this.#known.clear()
+    this.#held = 0
+  }
+}
 
 /** Looking into a series' labels costs about as much as this many steps through postings. */
 const LABEL_CHECK_COST = 8
@@ -83,15 +121,20 @@ function pairsOf(
   name: SymbolId,
   predicate: Predicate,
   matchesEmpty: boolean,
-): PairId[] {
+): readonly PairId[] {
   const literals = literalsOf(matcher)
   if (literals !== null && literals.positive !== matchesEmpty) return literalPairs(index, name, literals.values)
-  const pairs: PairId[] = []
-  forEachPair(index.mem, index.symbolTable, index.pairs, name, (pair) => {
-    const value = index.symbols.text(index.mem.get(index.pairs.addr(pair) + P_VALUE))
-    if (predicate(value) !== matchesEmpty) pairs.push(pair)
-  })
-  return pairs
+  const { mem, symbolTable } = index
+  const key = `${matcher.op}${name} ${matcher.value}`
+  const find = (): readonly PairId[] => {
+    const pairs: PairId[] = []
+    forEachPair(mem, symbolTable, index.pairs, name, (pair) => {
+      const value = index.symbols.text(mem.get(index.pairs.addr(pair) + P_VALUE))
+      if (predicate(value) !== matchesEmpty) pairs.push(pair)
+    })
+    return pairs
+  }
+  return index.matched?.of(key, newestPair(mem, symbolTable, name), find) ?? find()
 }
 
 type Literals = { readonly positive: boolean; readonly values: readonly string[] }

@@ -42,7 +42,11 @@ function idKeyer(ctx: QueryContext, spec: KeySpec): Keyer {
   const metricName = reader.symbolId(METRIC_NAME)
   const wanted = new Set(spec.names.map((name) => reader.symbolId(name)))
   if (!include) wanted.add(metricName)
-  if (include && spec.names.length === 1 && !wanted.has(metricName)) return oneIdKeyer(ctx, [...wanted][0]!)
+  if (include && !wanted.has(metricName)) {
+    const [first, second, third] = wanted
+    if (second === undefined) return oneIdKeyer(ctx, first!)
+    if (third === undefined) return twoIdsKeyer(ctx, first!, second)
+  }
   return (series) => {
     const ids = reader.labelIds(series.ref)
     let key = ''
@@ -55,12 +59,27 @@ function idKeyer(ctx: QueryContext, spec: KeySpec): Keyer {
   }
 }
 
-function oneIdKeyer(ctx: QueryContext, wanted: number): Keyer {
+type IdKeyer = (series: Series) => number
+
+function oneIdKeyer(ctx: QueryContext, wanted: number): IdKeyer {
   const { reader } = ctx
+  if (reader.valueId !== undefined) return ({ ref }) => reader.valueId!(ref, wanted)
   return (series) => {
     const ids = reader.labelIds(series.ref)
     for (let i = 0; i < ids.length; i += 2) if (ids[i] === wanted) return ids[i + 1]!
     return -1
+  }
+}
+
+/** Both ids in one number, as long as they are small enough for it; ids of extra symbols are not. */
+const ID_MAX = 2 ** 26 - 2
+
+function twoIdsKeyer(ctx: QueryContext, first: number, second: number): Keyer {
+  const [one, two] = [oneIdKeyer(ctx, first), oneIdKeyer(ctx, second)] as [IdKeyer, IdKeyer]
+  return (series) => {
+    const a = one(series)
+    const b = two(series)
+    return a <= ID_MAX && b <= ID_MAX ? (a + 1) * 2 ** 26 + b + 1 : `${a},${b}`
   }
 }
 

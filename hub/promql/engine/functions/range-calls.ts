@@ -8,7 +8,7 @@ import { QueryError } from '../../contract.ts'
 import { unwrap } from '../../parser/mod.ts'
 import { columnSamples, type QueryContext } from '../context.ts'
 import { anyPresent, type Emit, FLOAT, type Frame, type Series, SeriesSource } from '../types.ts'
-import { uniqueSeries } from '../unique.ts'
+import { hasOneName, uniqueSeries } from '../unique.ts'
 import { evalScalar } from '../vector.ts'
 import { eachWindowed, type Windows } from '../windows.ts'
 import { absentSeries } from './absent.ts'
@@ -61,7 +61,10 @@ function streamWindows(ctx: QueryContext, func: string, spec: Spec, frame: Frame
     smoothed: selector?.smoothed ?? false,
     metricName: () => (current === null ? '' : ctx.metricName(current)),
   }
-  const checkCounter = func === 'rate' || func === 'increase' ? counterNameCheck(ctx, firstPos) : null
+  const checkCounter =
+    func === 'rate' || func === 'increase'
+      ? counterNameCheck(ctx, firstPos, range.kind === 'matrix-selector' && hasOneName(range))
+      : null
   eachWindowed(ctx, range, frame, (input, windows) => {
     const series = source.take(input.ref, input.source?.labels ?? null)
     if (input.source !== null) {
@@ -123,16 +126,20 @@ function checkModifiers(func: string, range: MatrixSelector | SubqueryExpr): voi
 }
 
 /** Notes a rate over floats whose metric does not look like a counter; names are looked at once each. */
-function counterNameCheck(ctx: QueryContext, pos: Position): (series: Series) => void {
+function counterNameCheck(ctx: QueryContext, pos: Position, hasOne: boolean): (series: Series) => void {
   const metricName = ctx.reader.symbolId(METRIC_NAME)
   const fine = new Set<number>()
+  let isDone = false
   return (series) => {
+    if (isDone) return
     const stored = series.labels === null && series.ref >= 0 && !ctx.options.typeAndUnitLabels
     if (stored) {
       const ids = ctx.reader.labelIds(series.ref)
       for (let i = 0; i < ids.length; i += 2) if (ids[i] === metricName && fine.has(ids[i + 1]!)) return
     }
     if (!series.present.includes(FLOAT)) return
+    // What is said of one name is said of all.
+    isDone = hasOne && !ctx.options.typeAndUnitLabels
     const labels = ctx.labelsOf(series)
     const name = labelValue(labels, METRIC_NAME)
     if (name === '') return
