@@ -8,8 +8,23 @@ import { runtimeSha256 } from '../../agent/env/sha256.ts'
 import { runtimeZstd } from '../../agent/env/zstd.ts'
 import { BlockStore, mergeReaders, openBlock, planCuts, RunCache } from '../../hub/block/mod.ts'
 import { createWriteDecoder } from '../../hub/env/write-decoder.ts'
-import { createBatchCodec, type EngineOptions, IngestEngine, type KnownAgent } from '../../hub/ingest/mod.ts'
-import { createHead, createSampleBuffer, headRestorer, openReader, type SeriesReader } from '../../hub/tsdb/mod.ts'
+import {
+  CheckpointCopier,
+  type Checkpointer,
+  type CheckpointRecord,
+  createBatchCodec,
+  type EngineOptions,
+  IngestEngine,
+  type KnownAgent,
+} from '../../hub/ingest/mod.ts'
+import {
+  createHead,
+  createSampleBuffer,
+  headRestorer,
+  openReader,
+  type ReaderShare,
+  type SeriesReader,
+} from '../../hub/tsdb/mod.ts'
 import { manualClock, memoryLogger, seededRandom } from '../../hub/wal/testing/mod.ts'
 import { BatchEncoder } from '../../protocol/batch/mod.ts'
 import type { Disk } from '../../protocol/env/mod.ts'
@@ -86,6 +101,8 @@ export class Storage {
   readonly log = memoryLogger()
   readonly disk: Disk
   readonly journal: Journal
+  readonly #steps: Steps
+  #failure: unknown = null
   #covered = Number.NEGATIVE_INFINITY
   /** Sent since the last commit that went well. */
   #pending: string[] = []
@@ -94,6 +111,7 @@ export class Storage {
   static async open(disk: Disk, journal: Journal, options: StorageOptions): Promise<Storage> {
     const log = memoryLogger()
     const clock = manualClock(START_MS)
+    const steps = new Steps()
     const engineOptions: EngineOptions = {
       clock,
       random: seededRandom(options.seed),
@@ -109,12 +127,13 @@ export class Storage {
       segmentBytes: options.segmentBytes ?? 6000,
       checkpointBytes: Number.POSITIVE_INFINITY,
       reserveBytes: options.reserveBytes ?? 0,
+      checkpointer: new SteppedCheckpointer(disk, steps),
     }
     const engine = await IngestEngine.open(engineOptions)
     engine.setAgents([journal.known])
     try {
       const blocks = BlockStore.open({ disk, compressor: runtimeZstd, log, directory: `${DIRECTORY}/blocks` })
-      return new Storage(disk, journal, engine, blocks, log)
+      return new Storage(disk, journal, engine, blocks, log, steps)
     } catch (error) {
       engine.close()
       throw error
@@ -127,7 +146,9 @@ export class Storage {
     engine: IngestEngine,
     blocks: BlockStore,
     log: ReturnType<typeof memoryLogger>,
+    steps: Steps,
   ) {
+    this.#steps = steps
     this.disk = disk
     this.journal = journal
     this.engine = engine
@@ -167,7 +188,21 @@ export class Storage {
     }
     this.#covered = closed
     this.engine.evict()
-    this.engine.checkpoint()
+    this.checkpoint()
+  }
+
+  /** Begins one, as the hub does; it goes on with each `step`. */
+  checkpoint(): void {
+    this.engine.checkpointAside().catch((error) => {
+      if (error.code === 'FATAL_DISK') this.#failure ??= error
+    })
+  }
+
+  /** What runs beside ingest gets a turn. @throws what ended it, if that ends the process */
+  async step(): Promise<void> {
+    this.#steps.take()
+    for (let i = 0; i < 10; i++) await null
+    if (this.#failure) throw this.#failure
   }
 
   maintain(retentionMs: number, nowMs = timeOf(this.journal.next)): void {
@@ -293,6 +328,52 @@ export class Storage {
 const HEAD = { maxBytes: 256 << 20, maxExemplars: 16, maxMetadataFamilies: 16 }
 
 const seriesName = (labels: Labels): string => labelValue(labels, 'series')
+
+/** Lets those who wait go on, at times that the workload chooses. */
+class Steps {
+  #waiting: (() => void)[] = []
+
+  next(): Promise<void> {
+    return new Promise((resolve) => this.#waiting.push(resolve))
+  }
+
+  take(): void {
+    for (const resolve of this.#waiting.splice(0)) resolve()
+  }
+}
+
+/** The checkpoint thread without a thread: what it does falls between steps of the workload, which go on meanwhile. */
+class SteppedCheckpointer implements Checkpointer {
+  readonly #disk: Disk
+  readonly #steps: Steps
+  #copier: CheckpointCopier | null = null
+
+  constructor(disk: Disk, steps: Steps) {
+    this.#disk = disk
+    this.#steps = steps
+  }
+
+  async copy(target: Parameters<Checkpointer['copy']>[0], share: ReaderShare) {
+    await this.#steps.next()
+    const copier = new CheckpointCopier(this.#disk, target)
+    this.#copier = copier
+    const copies = copier.copy(share)
+    await this.#steps.next()
+    return copies
+  }
+
+  async finish(index: number, records: readonly CheckpointRecord[]): Promise<void> {
+    await this.#steps.next()
+    this.#copier!.finish(index, records)
+    this.#copier = null
+    await this.#steps.next()
+  }
+
+  abort(): void {
+    this.#copier?.abort()
+    this.#copier = null
+  }
+}
 
 /** What is wrong with an export: nothing, when acknowledged ⊆ stored ⊆ sent, each once, bit for bit and in order. */
 export function judge(rows: ReturnType<Storage['export']>, journal: Journal, mayLack: ReadonlySet<string> = new Set()) {

@@ -13,17 +13,18 @@ export type WorkloadOptions = {
 const RETENTION_MS = 36 * STEP_MS
 
 /** Errors of blocks are survived, as the block thread does; those of the log end the life, as they end the process. */
-export function live(storage: Storage, { steps, random, onStep }: WorkloadOptions): void {
+export async function live(storage: Storage, { steps, random, onStep }: WorkloadOptions): Promise<void> {
   for (let step = 0; step < steps; step++) {
     onStep?.(step)
     const dice = random()
     if (dice < 0.4) storage.send('write', random)
     else if (dice < 0.75) storage.send('agent', random)
-    else if (dice < 0.8) storage.engine.checkpoint()
+    else if (dice < 0.8) storage.checkpoint()
     else if (dice < 0.9) survive(() => storage.cut())
     else if (dice < 0.96) survive(() => storage.maintain(0))
     else survive(() => storage.maintain(RETENTION_MS))
     if (random() < 0.6) storage.commit()
+    if (random() < 0.5) await storage.step()
   }
 }
 

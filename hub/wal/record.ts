@@ -38,7 +38,7 @@ export function encodeHeaderPage(key: FileKey): Uint8Array {
   return page
 }
 
-/** The key of the first sound copy, whether both were sound, or null when neither is. */
+/** The key of the first sound copy, and whether every byte is as it was written; null when neither copy is sound. */
 export function decodeHeaderPage(page: Uint8Array): { readonly key: FileKey; readonly whole: boolean } | null {
   let found: FileKey | null = null
   let sound = 0
@@ -51,7 +51,10 @@ export function decodeHeaderPage(page: Uint8Array): { readonly key: FileKey; rea
     sound++
     found ??= { index: view.getUint32(12, true), sync: view.getUint32(16, true), salt: view.getUint32(20, true) }
   }
-  return found ? { key: found, whole: sound === HEADER_COPIES.length } : null
+  if (!found) return null
+  const expected = encodeHeaderPage(found)
+  const isWhole = page.length === expected.length && page.every((byte, i) => byte === expected[i])
+  return { key: found, whole: isWhole && sound === HEADER_COPIES.length }
 }
 
 export const recordBytes = (payloadBytes: number): number => RECORD_HEADER_BYTES + ((payloadBytes + 7) & ~7)

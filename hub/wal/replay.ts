@@ -95,8 +95,9 @@ class Replay {
   #isRestored(name: string, mayGiveUp: boolean): boolean {
     const file = this.#disk.open(`${this.#directory}/${name}`, 'r')
     try {
-      const key = this.#key(file)
-      const isWhole = key !== null && this.#applyWhole(file, key)
+      const header = this.#header(file)
+      const isWhole = header !== null && this.#applyWhole(file, header.key)
+      if (header) this.#checkHeader(name, header.whole)
       if (!isWhole && !mayGiveUp) this.#note(name, 0, 0, 'checkpoint is damaged, what is left of it is used', null)
       return isWhole || !mayGiveUp
     } finally {
@@ -119,18 +120,26 @@ class Replay {
     const path = `${this.#directory}/${name}`
     const file = this.#disk.open(path, isLast ? 'r+' : 'r')
     try {
-      const key = this.#key(file)
-      if (!key) {
-        const size = file.size()
-        // A file that never got past its header page was being created when the power went.
-        if (isLast && size <= HEADER_PAGE_BYTES) this.#removeUnborn(path, size)
-        else this.#quarantineRange(file, name, 0, size, 'header page is unreadable')
+      const header = this.#header(file)
+      const size = file.size()
+      // A file that never got past its header page was being created when the power went.
+      if (!header && isLast && size <= HEADER_PAGE_BYTES) {
+        this.#removeUnborn(path, size)
         return
       }
-      const result = scanFile(file, key, (type, payload) => {
+      if (!header) {
+        this.#quarantineRange(file, name, 0, size, 'header page is unreadable')
+        return
+      }
+      const result = scanFile(file, header.key, (type, payload) => {
         this.#records++
         this.#visit(type, payload)
       })
+      if (!header.whole && isLast && result.records === 0) {
+        this.#removeUnborn(path, size)
+        return
+      }
+      this.#checkHeader(name, header.whole)
       for (const [from, to] of result.damaged)
         this.#quarantineRange(file, name, from, to, 'checksum of a record does not match')
       this.#applyTail(file, name, isLast, result)
@@ -167,11 +176,14 @@ class Replay {
     fatally(this.#directory, 'sync directory', () => this.#disk.syncDirectory(this.#directory))
   }
 
-  #key(file: DiskFile): FileKey | null {
+  #header(file: DiskFile): ReturnType<typeof decodeHeaderPage> {
     const page = new Uint8Array(HEADER_PAGE_BYTES)
     const n = file.read(page, 0, page.length, 0)
-    const header = decodeHeaderPage(page.subarray(0, n))
-    return header ? header.key : null
+    return decodeHeaderPage(page.subarray(0, n))
+  }
+
+  #checkHeader(name: string, isWhole: boolean): void {
+    if (!isWhole) this.#note(name, 0, HEADER_PAGE_BYTES, 'header page is damaged in part, its copy is used', null)
   }
 
   #reportMissing(from: number, segments: readonly number[], checkpoint: number | null): void {
