@@ -11,6 +11,7 @@ import { runMemcachedCases } from '../../exporters/memcached/conformance.ts'
 import { runMysqldCases } from '../../exporters/mysql/conformance.ts'
 import { runNodeCases } from '../../exporters/node/conformance.ts'
 import { runStatsdCases } from '../../exporters/statsd/conformance.ts'
+import { runInhibitionCases, runMatcherCases, runTimeIntervalCases } from '../../hub/alerts/conformance.ts'
 import { runParserCases } from '../../hub/promql/conformance/parser.ts'
 import { runPromqlConformance } from '../../hub/promql/engine/conformance.ts'
 import { runRuleCases, runTemplateCases } from '../../hub/rule-tests/conformance.ts'
@@ -80,6 +81,7 @@ export const SUITES: Readonly<Record<string, Suite>> = {
     return (await Promise.all(results)).flat()
   },
   rules: async (paths) => (await Promise.all(paths.map(ruleSuite))).flat(),
+  alertmanager: async (paths) => paths.flatMap(alertmanagerSuite),
   'exporters/haproxy': (paths) => folderCases(paths, (readText) => runHaproxyCases(readText, exporterEnv())),
   'exporters/memcached': (paths) => folderCases(paths, runMemcachedCases),
   'exporters/mysqld': (paths) => folderCases(paths, runMysqldCases),
@@ -116,6 +118,27 @@ function testScripts(folder: string): string[] {
     .filter((name) => name.endsWith('.test'))
     .sort()
     .map((name) => path.join(folder, name))
+}
+
+const ALERTMANAGER: Readonly<Record<string, (data: never) => CaseResult[]>> = {
+  'matchers.json': runMatcherCases,
+  'inhibition.json': ({ cases }: { cases: never }) => runInhibitionCases(cases),
+  'timeintervals.json': runTimeIntervalCases,
+}
+
+/** Files by their names; those of rooms that are not built yet are failures, as everything counts. */
+function alertmanagerSuite(given: string): CaseResult[] {
+  const files = fs.statSync(given).isDirectory()
+    ? fs
+        .readdirSync(given)
+        .filter((name) => name.endsWith('.json'))
+        .map((name) => path.join(given, name))
+    : [given]
+  return files.flatMap((file) => {
+    const name = path.basename(file)
+    const run = ALERTMANAGER[name]
+    return run ? run(readJson(file) as never) : [{ name, error: 'nothing runs these cases yet' }]
+  })
 }
 
 /** `cases.json` with its files beside it, and `templates.json`. */

@@ -14,6 +14,7 @@ export type { Functions, ParamType, TemplateFunction } from './functions.ts'
 export { queryEscape } from './functions.ts'
 export { escapeHtml } from './html.ts'
 export { general, sprintf } from './printf.ts'
+export { unquote } from './quoted.ts'
 export {
   humanize,
   humanize1024,
