@@ -11,7 +11,12 @@ import { runMemcachedCases } from '../../exporters/memcached/conformance.ts'
 import { runMysqldCases } from '../../exporters/mysql/conformance.ts'
 import { runNodeCases } from '../../exporters/node/conformance.ts'
 import { runStatsdCases } from '../../exporters/statsd/conformance.ts'
-import { runInhibitionCases, runMatcherCases, runTimeIntervalCases } from '../../hub/alerts/conformance.ts'
+import {
+  runInhibitionCases,
+  runMatcherCases,
+  runNotificationCases,
+  runTimeIntervalCases,
+} from '../../hub/alerts/conformance.ts'
 import { runParserCases } from '../../hub/promql/conformance/parser.ts'
 import { runPromqlConformance } from '../../hub/promql/engine/conformance.ts'
 import { runRuleCases, runTemplateCases } from '../../hub/rule-tests/conformance.ts'
@@ -124,6 +129,7 @@ const ALERTMANAGER: Readonly<Record<string, (data: never) => CaseResult[]>> = {
   'matchers.json': runMatcherCases,
   'inhibition.json': ({ cases }: { cases: never }) => runInhibitionCases(cases),
   'timeintervals.json': runTimeIntervalCases,
+  'templates.json': ({ cases }: { cases: never }) => runNotificationCases(cases),
 }
 
 /** Files by their names; those of rooms that are not built yet are failures, as everything counts. */

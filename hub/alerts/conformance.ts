@@ -2,6 +2,7 @@
 import { decodeYaml, list } from '../../protocol/config/mod.ts'
 import { labelsFrom } from '../../protocol/labels/mod.ts'
 import type { MatchOp } from '../../protocol/matchers/mod.ts'
+import { goValue } from '../template/go-value.ts'
 import { zone } from '../template/mod.ts'
 import { Inhibitor, type InhibitRule } from './inhibit.ts'
 import {
@@ -14,6 +15,8 @@ import {
   parseUtf8Matcher,
   parseUtf8Matchers,
 } from './matchers/mod.ts'
+import { NotificationTemplates } from './template.ts'
+import { type TemplateData, templateData } from './template-data.ts'
 import { containsTime, type TimeInterval, timeInterval, timeRange } from './time-intervals.ts'
 
 export type AlertCaseResult = { readonly name: string; readonly error: string | null }
@@ -194,6 +197,65 @@ function rfc822(text: string): number {
   return (
     Date.UTC(2000 + Number(year), MONTHS.indexOf(month!), Number(day), Number(hour), Number(minute)) - offset * 60_000
   )
+}
+
+type PlainAlert = {
+  readonly Status: 'firing' | 'resolved'
+  readonly Labels?: Readonly<Record<string, string>>
+  readonly Annotations?: Readonly<Record<string, string>>
+}
+type PlainData = Readonly<Record<string, unknown>> & { readonly Alerts?: readonly PlainAlert[] }
+type NotificationCase = {
+  readonly title: string
+  readonly template: string
+  readonly html: boolean
+  readonly data?: unknown
+  readonly dataType?: string
+  readonly output?: string
+  /** true: any error. */
+  readonly error?: string | boolean
+}
+
+export function runNotificationCases(cases: readonly NotificationCase[]): AlertCaseResult[] {
+  const templates = new NotificationTemplates([], () => 0)
+  return cases.map(({ title, template, html, data, dataType = '', output, error }) => {
+    const plainData = dataType === 'Data' ? dataOf(data as PlainData) : null
+    const value = plainData ? templateData(plainData) : goValue(data, dataType)
+    let got: string
+    try {
+      got = templates.expandValue(template, value, { html, routeLabels: plainData?.routeLabels ?? null })
+    } catch (thrown) {
+      got =
+        error === true
+          ? 'failed'
+          : error === undefined
+            ? `error ${(thrown as Error).message}`
+            : (thrown as Error).message
+    }
+    return same(title, got, error === true ? 'failed' : (error ?? output))
+  })
+}
+
+function dataOf(data: PlainData): TemplateData {
+  const map = (name: string) => (data[name] ?? null) as Readonly<Record<string, string>> | null
+  return {
+    receiver: '',
+    status: '',
+    alerts: (data.Alerts ?? []).map(({ Status, Labels, Annotations }) => ({
+      status: Status,
+      labels: Labels ?? null,
+      annotations: Annotations ?? null,
+      startsAtMs: 0,
+      endsAtMs: 0,
+      generatorUrl: '',
+      fingerprint: '',
+    })),
+    groupLabels: map('GroupLabels'),
+    commonLabels: map('CommonLabels'),
+    commonAnnotations: map('CommonAnnotations'),
+    externalUrl: '',
+    routeLabels: map('RouteLabels'),
+  }
 }
 
 function attempt(run: () => string): string {

@@ -1,7 +1,7 @@
 /** The `rules` suite of the conformance kit: rule files, unit tests of rules, templates, over the production code. */
 import { labelsFrom } from '../../protocol/labels/mod.ts'
 import { expand, loadRuleFile, type RuleGroup, type VectorSample } from '../rules/mod.ts'
-import { GoList, GoMap, goTime, type Value } from '../template/mod.ts'
+import { goValue } from '../template/go-value.ts'
 import { loadUnitTests } from './file.ts'
 import { runUnitTests } from './run.ts'
 
@@ -71,7 +71,6 @@ async function unitCase(
   return { name: `unit test ${name}`, error: isRight ? null : pass ? failures.join('\n') : 'passed, should fail' }
 }
 
-type GoNumber = { readonly $number: string }
 type TemplateCase = {
   readonly template: string
   readonly html: boolean
@@ -111,31 +110,4 @@ export async function runTemplateCases(cases: readonly TemplateCase[]): Promise<
     out.push({ name: `template ${each.template}`, error: got === want ? null : `got ${got}, want ${want}` })
   }
   return out
-}
-
-/** JSON as the Go type named. */
-export function goValue(data: unknown, type: string): Value {
-  if (data === undefined || data === null) return null
-  if (Array.isArray(data)) {
-    const item = type.replace(/^\[\]/, '')
-    return new GoList(
-      data.map((each) => goValue(each, item)),
-      type || '[]interface {}',
-    )
-  }
-  if (typeof data === 'number')
-    return /^u?int/.test(type) || (!type.startsWith('float') && Number.isInteger(data)) ? BigInt(data) : data
-  if (typeof data !== 'object') return data as string | boolean
-  if ('$number' in data) return specialNumber((data as GoNumber).$number, type)
-  if ('$time' in data) return goTime(BigInt(Date.parse((data as { $time: string }).$time)) * 1_000_000n)
-  const isStrings = type === 'map[string]string'
-  return new GoMap(
-    Object.entries(data).map(([name, each]) => [name, goValue(each, '')] as const),
-    { typeName: type || 'map[string]interface {}', zero: isStrings ? '' : null },
-  )
-}
-
-function specialNumber(text: string, type: string): Value {
-  if (/^u?int/.test(type)) return BigInt(text)
-  return text === 'NaN' ? Number.NaN : text.startsWith('-') ? Number.NEGATIVE_INFINITY : Number.POSITIVE_INFINITY
 }

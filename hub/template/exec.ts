@@ -272,7 +272,8 @@ class State {
       return null
     }
     const hasArguments = args.length > 1 || final !== MISSING
-    const owner = receiver instanceof GoStruct || receiver instanceof GoMap ? receiver : null
+    const owner =
+      receiver instanceof GoStruct || receiver instanceof GoMap || receiver instanceof GoList ? receiver : null
     const method = owner && Object.hasOwn(owner.methods, name) ? owner.methods[name]! : null
     if (method) {
       const values = args.slice(1).map((arg) => this.#argument(dot, arg))

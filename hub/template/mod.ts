@@ -13,6 +13,7 @@ export { TemplateError } from './errors.ts'
 export type { Functions, ParamType, TemplateFunction } from './functions.ts'
 export { queryEscape } from './functions.ts'
 export { escapeHtml } from './html.ts'
+export { parseTime } from './parse-time.ts'
 export { general, sprintf } from './printf.ts'
 export { unquote } from './quoted.ts'
 export {

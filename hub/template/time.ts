@@ -9,8 +9,8 @@ const NS_PER_SECOND = 1_000_000_000n
 /** 0001-01-01T00:00:00Z, the zero time. */
 export const ZERO_TIME_NS = -62_135_596_800n * NS_PER_SECOND
 
-const MONTHS = 'January February March April May June July August September October November December'.split(' ')
-const DAYS = 'Sunday Monday Tuesday Wednesday Thursday Friday Saturday'.split(' ')
+export const MONTHS = 'January February March April May June July August September October November December'.split(' ')
+export const DAYS = 'Sunday Monday Tuesday Wednesday Thursday Friday Saturday'.split(' ')
 
 export type Zone = {
   readonly name: string

@@ -9,9 +9,11 @@ export type Value = null | boolean | bigint | number | string | GoList | GoMap |
 export class GoList {
   readonly typeName: string
   readonly items: readonly Value[]
-  constructor(items: readonly Value[], typeName = '[]interface {}') {
+  readonly methods: Methods
+  constructor(items: readonly Value[], typeName = '[]interface {}', methods: Methods = {}) {
     this.items = items
     this.typeName = typeName
+    this.methods = methods
   }
 }
 
@@ -89,12 +91,12 @@ export function formatValue(value: Value): string {
   if (value === null) return '<nil>'
   if (typeof value === 'string') return value
   if (typeof value === 'number') return formatFloat64(value)
-  if (value instanceof GoList) return `[${value.items.map(formatValue).join(' ')}]`
   if (value instanceof SafeText) return value.text
-  if (value instanceof GoMap || value instanceof GoStruct) {
+  if (value instanceof GoList || value instanceof GoMap || value instanceof GoStruct) {
     const own = value.methods['String']
     if (own) return String(own())
   }
+  if (value instanceof GoList) return `[${value.items.map(formatValue).join(' ')}]`
   if (value instanceof GoMap)
     return `map[${value
       .sorted()
