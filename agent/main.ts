@@ -7,12 +7,12 @@ import { ConfigError } from '../protocol/config/mod.ts'
 import type { LogLevel } from '../protocol/env/mod.ts'
 import { helpText, parseFlags, UsageError } from './cli/mod.ts'
 import { commandsHelp, runCommand } from './commands/mod.ts'
+import { enableCompileCache, keepCompiled } from './env/compile-cache.ts'
 import { createHostTools } from './env/host.ts'
 import { createEnv, type LogFormat } from './env/mod.ts'
 import { createNoticeSender } from './env/service-notify.ts'
-import { Agent } from './process/agent.ts'
+import type { Agent } from './process/agent.ts'
 import { ErrorLog } from './process/error-log.ts'
-import { ExporterError } from './process/exporters.ts'
 import { AGENT_FLAGS, checkFlags } from './process/flags.ts'
 import { ServiceState } from './process/service-state.ts'
 import { VERSION } from './process/version.ts'
@@ -75,11 +75,17 @@ async function serve(value: (name: string) => string): Promise<void> {
     log.info('Stopped')
     process.exit(exitCode)
   }
+  // After this, so that most of what is loaded is loaded compiled.
+  enableCompileCache(process.env)
+  const [{ Agent: AgentOfProcess }, { ExporterError }] = await Promise.all([
+    import('./process/agent.ts'),
+    import('./process/exporters.ts'),
+  ])
   let agent: Agent | null = null
   process.on('SIGTERM', () => void stop(0))
   process.on('SIGINT', () => void stop(0))
   try {
-    agent = new Agent(env, {
+    agent = new AgentOfProcess(env, {
       configFile: value('config.file'),
       listen: value('web.listen-address'),
       webConfigFile: value('web.config.file'),
@@ -93,6 +99,7 @@ async function serve(value: (name: string) => string): Promise<void> {
     const started = agent
     process.on('SIGHUP', () => void reload(started, service, log))
     await agent.start()
+    keepCompiled()
     service.ready(`Collecting; metrics on ${agent.address}`)
   } catch (error) {
     const isConfig =
