@@ -1,7 +1,10 @@
 /** Every way in beside scrapes: what a real Prometheus sends by remote write 2.0, and OTLP beside a real Prometheus. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { gzipSync } from 'node:zlib'
+import { isDeepStrictEqual } from 'node:util'
+import { gzipSync, zstdCompressSync } from 'node:zlib'
+import protobuf from 'protobufjs'
+import { snappyCompress } from '../../protocol/remote-write/mod.ts'
 import { lacks, query, withWorld } from './world.ts'
 
 const until = async <T>(what: string, attempt: () => Promise<T | null>): Promise<T> => {
@@ -18,13 +21,17 @@ test('a real Prometheus writes by remote write 2.0, and both hold the same', { s
     const hub = await world.startHub({ flags: ['--web.enable-remote-write-receiver'] })
     const prometheus = await world.startPrometheus({
       config: `global: { scrape_interval: 1s }
-scrape_configs: [{ job_name: hub, static_configs: [{ targets: ['${new URL(hub.url).host}'] }] }]
+scrape_configs:
+  - { job_name: hub, static_configs: [{ targets: ['${new URL(hub.url).host}'] }] }
+  - { job_name: prometheus, static_configs: [{ targets: ['OWN_ADDRESS'] }] }
 remote_write:
   - url: ${hub.url}/api/v1/write
     protobuf_message: io.prometheus.write.v2.Request
+    send_native_histograms: true
+    send_exemplars: true
     queue_config: { batch_send_deadline: 200ms }
 `,
-      flags: ['--enable-feature=metadata-wal-records'],
+      flags: ['--enable-feature=metadata-wal-records,native-histograms,exemplar-storage'],
     })
     const expression = 'heliograph_build_info{job="hub"}'
     const sent = await until('sent', async () => {
@@ -36,7 +43,18 @@ remote_write:
       const got = new Map(values(await query(hub, `${expression}[1m]`)))
       return values(sent).every(([at, value]) => got.get(at) === value) ? true : null
     })
+    const histograms = 'prometheus_http_request_duration_seconds{handler="/metrics"}[1m]'
+    type Matrix = readonly { readonly histograms?: readonly [number, unknown][] }[]
+    const [theirs] = (await query(prometheus, histograms)) as unknown as Matrix
+    assert.ok(theirs!.histograms!.length >= 3, 'it scrapes its own native histograms')
+    await until('histograms are received', async () => {
+      const [ours] = (await query(hub, histograms)) as unknown as Matrix
+      const got = new Map(ours?.histograms ?? [])
+      const missing = theirs!.histograms!.filter(([at, histogram]) => !isDeepStrictEqual(got.get(at), histogram))
+      return missing.length === 0 ? true : null
+    })
     const metrics = await (await fetch(`${prometheus.url}/metrics`)).text()
+    assert.match(metrics, /prometheus_remote_storage_histograms_failed_total\{[^}]*\} 0\b/)
     assert.match(metrics, /prometheus_remote_storage_samples_failed_total\{[^}]*\} 0\b/)
     const metadata = (await (await fetch(`${hub.url}/api/v1/metadata?metric=heliograph_build_info`)).json()) as {
       data: Record<string, unknown[]>
@@ -44,6 +62,83 @@ remote_write:
     assert.equal(metadata.data['heliograph_build_info']?.length, 1, 'metadata comes with the series')
   }),
 )
+
+const Request2 = protobuf
+  .parse(`
+  syntax = "proto3"; package io.prometheus.write.v2;
+  message Request { repeated string symbols = 4; repeated TimeSeries timeseries = 5; }
+  message TimeSeries { repeated uint32 labels_refs = 1; repeated Sample samples = 2; repeated Histogram histograms = 3; }
+  message Sample { double value = 1; int64 timestamp = 2; }
+  message BucketSpan { sint32 offset = 1; uint32 length = 2; }
+  message Histogram {
+    uint64 count_int = 1; double sum = 3; sint32 schema = 4; double zero_threshold = 5; uint64 zero_count_int = 6;
+    repeated BucketSpan positive_spans = 11; repeated sint64 positive_deltas = 12; int64 timestamp = 15; repeated double custom_values = 16;
+  }
+`)
+  .root.lookupType('io.prometheus.write.v2.Request')
+
+test('remote write 2.0 says what it has written, and of the rest why not', () =>
+  withWorld(async (world) => {
+    const hub = await world.startHub({ flags: ['--web.enable-remote-write-receiver'] })
+    const timestamp = Date.now()
+    const symbols = ['', '__name__', 'good', 'bad', 'buckets', 'twice', 'a', 'x', 'mixed']
+    const sample = { value: 1.5, timestamp }
+    const histogram = {
+      countInt: 3,
+      sum: 4,
+      schema: -53,
+      positiveSpans: [{ offset: 0, length: 2 }],
+      positiveDeltas: [1, 1],
+      customValues: [0.5],
+      timestamp,
+    }
+    const series = [
+      { labelsRefs: [1, 2], samples: [sample] },
+      { labelsRefs: [1, 4], histograms: [histogram] },
+      { labelsRefs: [1, 3], histograms: [{ ...histogram, positiveSpans: [{ offset: 0, length: 4_000_000_000 }] }] },
+      { labelsRefs: [1, 5, 6, 7, 6, 7], samples: [sample] },
+      { labelsRefs: [1, 99], samples: [sample] },
+      { labelsRefs: [1, 8], samples: [sample], histograms: [histogram] },
+      { labelsRefs: [6, 7], samples: [sample] },
+    ]
+    const body = Request2.encode(Request2.fromObject({ symbols, timeseries: series })).finish()
+    const post = (
+      bytes: Uint8Array,
+      encoding: string,
+      type = 'application/x-protobuf;proto=io.prometheus.write.v2.Request',
+    ) =>
+      fetch(`${hub.url}/api/v1/write`, {
+        method: 'POST',
+        headers: { 'content-type': type, 'content-encoding': encoding },
+        body: bytes as Uint8Array<ArrayBuffer>,
+      })
+    const written = ({ headers }: Response): (string | null)[] =>
+      ['samples', 'histograms', 'exemplars'].map((what) => headers.get(`x-prometheus-remote-write-${what}-written`))
+    const partial = await post(snappyCompress(body), 'snappy')
+    assert.equal(partial.status, 400)
+    assert.deepEqual(written(partial), ['1', '1', '0'])
+    const text = await partial.text()
+    for (const why of [
+      /spans need 4000000000 buckets, have 2 buckets/,
+      /duplicated label a/,
+      /outside of symbols table/,
+      /must contain only one of samples or histograms/,
+      /invalid metric name or labels/,
+    ])
+      assert.match(text, why)
+    const good = Request2.encode(Request2.fromObject({ symbols, timeseries: series.slice(0, 2) })).finish()
+    const again = await post(zstdCompressSync(good), 'zstd')
+    assert.equal(again.status, 204)
+    assert.deepEqual(written(again), ['1', '1', '0'], 'what is there already is written')
+    assert.equal((await query(hub, '{__name__=~".+"}')).filter(({ metric }) => !metric['job']).length, 2)
+    const type = await post(good, 'snappy', 'application/x-protobuf;proto=io.prometheus.write.v3.Request')
+    assert.equal(type.status, 415)
+    const encoding = await post(good, 'br')
+    assert.equal(encoding.status, 415)
+    const cut = await post(snappyCompress(good.subarray(0, good.length - 3)), 'snappy')
+    assert.equal(cut.status, 400)
+    assert.deepEqual(written(cut), ['0', '0', '0'])
+  }))
 
 function otlpBody(nowMs: number): unknown {
   const time = { timeUnixNano: `${nowMs}000000`, startTimeUnixNano: `${nowMs - 60_000}000000` }

@@ -30,7 +30,8 @@ export function otlpRoute(app: Hono<Vars>, deps: ApiDeps): void {
       return c.text(`unsupported compression: ${named}, supported: [gzip, zstd, snappy]\n`, 415)
     const body = await boundedBody(c)
     if (body === null) return c.text('the body is too large\n', 413)
-    const settings = deps.otlpSettings()
+    const allowDelta = deps.settings().features.includes('otlp-native-delta-ingestion')
+    const settings = { ...deps.otlpSettings(), ...(allowDelta && { allowDelta }) }
     const { status, message, isPartial } = await deps.ingest.remoteWrite(body, {
       format: isJson ? 'otlp-json' : 'otlp',
       encoding,

@@ -19,6 +19,7 @@ export const KNOWN_FEATURES: readonly string[] = [
   'memory-snapshot-on-shutdown',
   'metadata-wal-records',
   'otlp-deltatocumulative',
+  'otlp-native-delta-ingestion',
   'delayed-compaction',
   'old-ui',
 ]

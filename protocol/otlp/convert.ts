@@ -1,17 +1,18 @@
 /**
  * Metrics of OpenTelemetry as series.
  * Semantics: Prometheus storage/remote/otlptranslator/prometheusremotewrite (v3.14). Differs: metrics that cannot be
- * stored (delta temporality, no points, no name left) are named in the answer while the others are stored.
+ * stored (deltas without the feature, no points, no name left) are named in the answer while the others are stored.
  */
 
-import type { WriteColumns } from '../remote-write/mod.ts'
-import { formatFloat, type Metadata, type MetricType } from '../samples/mod.ts'
+import { histogramProblem, type WriteColumns } from '../remote-write/mod.ts'
+import { CounterResetHint, formatFloat, type Metadata, type MetricType } from '../samples/mod.ts'
 import { ColumnsBuilder } from './columns-builder.ts'
 import { customBucketsHistogram, exponentialHistogram } from './histogram.ts'
 import type { Attributes, OtlpExemplar, OtlpMetric, OtlpPoint, OtlpResource, OtlpScope } from './model.ts'
 import { labelName, metricName, unitName } from './names.ts'
 import type { OtlpSettings } from './settings.ts'
 
+const DELTA = 1
 const CUMULATIVE = 2
 /** So often `target_info` is repeated within one request, that it never goes stale between its points. */
 const TARGET_INFO_EVERY_MS = 150_000
@@ -73,7 +74,8 @@ class ResourceConverter {
     const { kind } = metric
     if (kind === '') return `could not get aggregation temporality for ${metric.name}: unsupported metric type`
     const hasTemporality = kind !== 'gauge' && kind !== 'summary'
-    if (hasTemporality && metric.temporality !== CUMULATIVE)
+    const isDelta = hasTemporality && metric.temporality === DELTA
+    if (hasTemporality && metric.temporality !== CUMULATIVE && !(isDelta && this.#settings.allowDelta))
       return `invalid temporality and type combination for metric ${shown}`
     if (metric.points.length === 0) return `empty data points. ${metric.name} is dropped`
     const isCounter = kind === 'sum' && metric.isMonotonic
@@ -84,8 +86,10 @@ class ResourceConverter {
     } catch (error) {
       return (error as Error).message
     }
-    const type: MetricType =
-      kind === 'summary'
+    // Of a delta there is no type that would be true.
+    const type: MetricType = isDelta
+      ? 'unknown'
+      : kind === 'summary'
         ? 'summary'
         : kind === 'histogram' || kind === 'exponential'
           ? 'histogram'
@@ -100,7 +104,8 @@ class ResourceConverter {
       const labels = this.#labels(point.attributes, scope)
       if (kind === 'gauge' || kind === 'sum') this.#number(name, labels, point, isCounter)
       else if (kind === 'summary') this.#summary(name, labels, point)
-      else if (kind === 'exponential' || this.#settings.convertHistogramsToNhcb) this.#native(name, labels, point, kind)
+      else if (kind === 'exponential' || this.#settings.convertHistogramsToNhcb)
+        this.#native(name, labels, point, kind, isDelta)
       else this.#classic(name, labels, point)
     }
     return null
@@ -146,11 +151,14 @@ class ResourceConverter {
     }
   }
 
-  #native(name: string, labels: LabelMap, point: OtlpPoint, kind: 'histogram' | 'exponential'): void {
+  #native(name: string, labels: LabelMap, point: OtlpPoint, kind: 'histogram' | 'exponential', isDelta: boolean): void {
     try {
       const histogram = kind === 'exponential' ? exponentialHistogram(point) : customBucketsHistogram(point)
+      const problem = histogramProblem(histogram)
+      if (problem !== null) throw new Error(`invalid native histogram: ${problem}`)
       const series = this.#out.series(name, labels)
-      this.#out.histogram(series, point.timeMs, histogram, point.startMs)
+      const hint = isDelta ? CounterResetHint.gauge : histogram.counterResetHint
+      this.#out.histogram(series, point.timeMs, { ...histogram, counterResetHint: hint }, point.startMs)
       for (const exemplar of point.exemplars) this.#exemplar(series, exemplar)
     } catch (error) {
       this.#out.problem(`${name}: ${(error as Error).message}`)

@@ -173,6 +173,41 @@ test('what cannot be stored is named, and the rest is stored', () => {
   ])
 })
 
+test('deltas are stored as they are where the feature says so', () => {
+  const exponential = {
+    ...TIME,
+    count: '3',
+    sum: 1,
+    scale: 0,
+    zeroCount: '0',
+    positive: { offset: 0, bucketCounts: ['3'] },
+  }
+  const metrics = [
+    { name: 'd', sum: { aggregationTemporality: 1, isMonotonic: true, dataPoints: [{ ...TIME, asInt: '1' }] } },
+    { name: 'e', exponentialHistogram: { aggregationTemporality: 1, dataPoints: [exponential] } },
+    { name: 'u', sum: { aggregationTemporality: 0, dataPoints: [{ ...TIME, asInt: '1' }] } },
+  ] as unknown as Parameters<typeof request>
+  const columns = decodeOtlp(encode(request(...metrics)), false, { ...OTLP_DEFAULTS, allowDelta: true })
+  assert.deepEqual(
+    columns.metadata.map(({ family, metadata }) => [family, metadata.type]),
+    [
+      ['d_total', 'unknown'],
+      ['e', 'unknown'],
+    ],
+  )
+  assert.equal(columns.histograms[0]!.histogram.counterResetHint, 3)
+  const problems = Array.from({ length: columns.seriesCount }, (_, s) => columns.labels(s).problem)
+  assert.match(problems.at(-1)!, /invalid temporality and type combination for metric "u"/)
+})
+
+test('an exponential histogram whose count is not that of its buckets is named', () => {
+  const point = { ...TIME, count: '4', sum: 1, scale: 0, zeroCount: '0', positive: { offset: 0, bucketCounts: ['3'] } }
+  const metric = { name: 'e', exponentialHistogram: { aggregationTemporality: 2, dataPoints: [point] } }
+  const columns = decodeOtlp(encode(request(metric as never)), false)
+  assert.equal(columns.histograms.length, 0)
+  assert.match(columns.labels(0).problem ?? '', /^e: invalid native histogram: 3 observations found in buckets/)
+})
+
 test('settings: strategies, promotion, scope, custom buckets', () => {
   const own = { ...request(METRICS[2]!) }
   own.resourceMetrics[0]!.resource.attributes.push(attribute('host.name', 'h1'))

@@ -10,6 +10,8 @@ export type OtlpSettings = {
   readonly promoteScopeMetadata: boolean
   readonly keepIdentifyingResourceAttributes: boolean
   readonly convertHistogramsToNhcb: boolean
+  /** Feature otlp-native-delta-ingestion: deltas are stored as they are. */
+  readonly allowDelta: boolean
 }
 
 export const OTLP_DEFAULTS: OtlpSettings = {
@@ -20,4 +22,5 @@ export const OTLP_DEFAULTS: OtlpSettings = {
   promoteScopeMetadata: false,
   keepIdentifyingResourceAttributes: false,
   convertHistogramsToNhcb: false,
+  allowDelta: false,
 }
