@@ -7,10 +7,11 @@ import type { Clock, Disk, Logger, Random } from '../../protocol/env/mod.ts'
 import type { Labels } from '../../protocol/labels/mod.ts'
 import type { WriteKind } from '../../protocol/remote-write/mod.ts'
 import type { ReaderShare, SeriesRef } from '../tsdb/contract.ts'
-import { DiskFullError, DiskReserve, FatalDiskError, openWal, type ReplayReport, type Wal } from '../wal/mod.ts'
+import { DiskFullError, DiskReserve, openWal, type ReplayReport, type Wal } from '../wal/mod.ts'
 import type { AgentSave } from './agent-state.ts'
 import { BatchIntake, type BatchLimitsOfHub, type KnownAgent, type Outcome } from './batches.ts'
-import { type Checkpointer, type CheckpointRecord, CopiesOnDisk } from './checkpointer.ts'
+import type { Checkpointer, CheckpointRecord } from './checkpointer.ts'
+import { Checkpoints } from './checkpoints.ts'
 import type { BatchCodec } from './codec.ts'
 import { CommitTimer } from './commit-times.ts'
 import { type IngestCounters, newCounters } from './counters.ts'
@@ -71,9 +72,7 @@ export class IngestEngine {
   readonly #local: LocalIntake
   readonly #remote: RemoteWriteIntake
   readonly #commits = new CommitTimer()
-  #checkpointing: Promise<void> | null = null
-  #checkpointWaiting: Promise<void> | null = null
-  #checkpointTriedMs = Number.NEGATIVE_INFINITY
+  readonly #checkpoints: Checkpoints
 
   /** @throws DirectoryLockedError, DiskError, FatalDiskError */
   static async open(options: EngineOptions): Promise<IngestEngine> {
@@ -103,6 +102,8 @@ export class IngestEngine {
         compressor: options.compressor,
         decode: options.decodeWrite,
       })
+      const records = (): Iterable<CheckpointRecord> => this.#stateRecords()
+      this.#checkpoints = new Checkpoints({ ...options, head, wal: this.#wal, counters, records })
       const startedMs = options.clock.monotonic()
       this.replayReport = this.#wal.replay(
         (type, payload) => this.#replay(type, payload, late),
@@ -194,84 +195,21 @@ export class IngestEngine {
     }
     this.#reserve.wrote(bytes)
     this.#head.publish()
-    this.#checkpointIfDue()
+    this.#checkpoints.ifDue()
     return true
   }
 
   /** Writes a checkpoint now, and holds everything until it is there. @throws DiskFullError, FatalDiskError */
   checkpoint(): void {
-    this.#wal.checkpoint((add) => {
-      for (const piece of this.#head.serialize()) add(RecordType.head, [piece])
-      for (const [type, payload] of this.#stateRecords()) add(type, [payload])
-    })
-    this.counters.checkpoints++
+    this.#checkpoints.inPlace()
   }
 
-  /**
-   * The same beside ingest, which is held only while what has changed meanwhile is gathered. One at a time: whoever
-   * asks while one is under way gets the next one, so that it has what was there when they asked.
-   * Rejects with DiskFullError, FatalDiskError (which every later `commit` throws, too).
-   */
+  /** The same beside ingest. Rejects with DiskFullError, FatalDiskError (which every later `commit` throws, too). */
   checkpointAside(): Promise<void> {
-    const { checkpointer } = this.#options
-    if (!checkpointer) return this.#attempt(async () => this.checkpoint())
-    if (!this.#checkpointing) return this.#startCheckpoint(checkpointer)
-    this.#checkpointWaiting ??= this.#checkpointing
-      .catch(() => {})
-      .then(() => {
-        this.#checkpointWaiting = null
-        return this.#startCheckpoint(checkpointer)
-      })
-    return this.#checkpointWaiting
+    return this.#checkpoints.aside()
   }
 
-  #startCheckpoint(checkpointer: Checkpointer): Promise<void> {
-    const run = this.#attempt(() => this.#checkpointWith(checkpointer))
-    this.#checkpointing = run
-    const end = (): void => {
-      if (this.#checkpointing === run) this.#checkpointing = null
-    }
-    run.then(end, end)
-    return run
-  }
-
-  async #attempt(fn: () => Promise<void>): Promise<void> {
-    try {
-      await fn()
-    } catch (error) {
-      if (error instanceof FatalDiskError) this.#wal.fail(error)
-      throw error
-    }
-  }
-
-  async #checkpointWith(checkpointer: Checkpointer): Promise<void> {
-    const { clock, disk, log } = this.#options
-    const copies = await checkpointer.copy(this.#wal.checkpointTarget(), this.#head.share())
-    const beganMs = clock.monotonic()
-    // From the cut until all is gathered nothing is awaited: the state is that of the end of the segment.
-    const records: CheckpointRecord[] = []
-    let index: number
-    try {
-      index = this.#wal.cutForCheckpoint()
-      const comparison = new CopiesOnDisk(disk, copies)
-      try {
-        for (const piece of this.#head.serialize(comparison)) records.push([RecordType.head, piece])
-      } finally {
-        comparison.close()
-      }
-      for (const [type, payload] of this.#stateRecords()) records.push([type, payload.slice()])
-    } catch (error) {
-      checkpointer.abort()
-      throw error
-    }
-    const heldMs = clock.monotonic() - beganMs
-    await checkpointer.finish(index, records)
-    this.#wal.checkpointFinished(index)
-    this.counters.checkpoints++
-    log.info('Checkpoint written', { index, heldMs: Math.round(heldMs) })
-  }
-
-  *#stateRecords(): Generator<readonly [type: number, payload: Uint8Array]> {
+  *#stateRecords(): Generator<CheckpointRecord> {
     for (const source of this.#local.save()) yield [RecordType.source, toCbor(source)]
     for (const agent of this.#batches.agents.values()) yield [RecordType.agent, toCbor(agent.save())]
   }
@@ -348,19 +286,9 @@ export class IngestEngine {
   }
 
   close(): void {
-    this.#options.checkpointer?.abort()
+    this.#checkpoints.close()
     this.#reserve.close()
     this.#wal.close()
-  }
-
-  #checkpointIfDue(): void {
-    const now = this.#options.clock.monotonic()
-    if (this.#wal.bytesSinceCheckpoint < this.#options.checkpointBytes || now - this.#checkpointTriedMs < 60_000) return
-    this.#checkpointTriedMs = now
-    this.checkpointAside().catch((error) => {
-      // A fatal one is met again by the next commit.
-      this.#options.log.warn('No checkpoint could be written; it is tried again in a minute', { err: error })
-    })
   }
 
   #replay(type: number, payload: Uint8Array, late: LateHead): void {
@@ -379,7 +307,9 @@ export class IngestEngine {
 
   /** The snapshot is whole, or there is none. */
   #settle(late: LateHead): void {
-    if (late.settle()) this.#remote.restored()
+    if (!late.settle()) return
+    this.#remote.restored()
+    this.#checkpoints.restored()
   }
 
   /** A checkpoint proved damaged: nothing that it said counts. */
