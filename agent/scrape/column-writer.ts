@@ -2,6 +2,7 @@
 import { type Histogram, setStaleAt } from '../../protocol/samples/mod.ts'
 
 export class ColumnWriter {
+  /** Longer than `count`: the sink gets `copyOf` them. */
   readonly ids: Uint32Array<ArrayBuffer>
   readonly values: Float64Array<ArrayBuffer>
   readonly #words: Uint32Array<ArrayBuffer>
@@ -52,5 +53,31 @@ export class ColumnWriter {
   startTimestamp(startMs: number): void {
     this.startTimestamps ??= new Float64Array(this.ids.length)
     this.startTimestamps[this.count - 1] = startMs
+  }
+}
+
+/** Samples of a writer that is kept for the next scrape. */
+const MAX_KEPT = 65_536
+
+/**
+ * One writer for all scrapes of an agent, since a scrape is recorded in one go and its columns are copied at their exact
+ * length for the sink.
+ */
+export class ColumnPool {
+  #kept = new ColumnWriter(256)
+
+  /** An empty writer with room for `capacity` samples; it is the caller's until the next call. */
+  take(capacity: number): ColumnWriter {
+    const kept = this.#kept
+    if (kept.ids.length < capacity) {
+      const writer = new ColumnWriter(2 * capacity)
+      if (writer.ids.length <= MAX_KEPT) this.#kept = writer
+      return writer
+    }
+    kept.count = 0
+    kept.timestamps = null
+    kept.startTimestamps = null
+    kept.histograms = null
+    return kept
   }
 }

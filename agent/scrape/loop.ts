@@ -7,6 +7,7 @@
  */
 import type { MissReason, SampleSink } from '../../protocol/batch/types.ts'
 import type { Clock, Logger, Timer } from '../../protocol/env/mod.ts'
+import type { ColumnPool } from './column-writer.ts'
 import type { ScrapeCounters } from './counters.ts'
 import { FetchError, type Page, type PageFetcher } from './fetch-page.ts'
 import { ScrapeRecorder } from './recorder.ts'
@@ -23,6 +24,7 @@ export type LoopDeps = {
   readonly sink: SampleSink
   readonly fetcher: PageFetcher
   readonly counters: ScrapeCounters
+  readonly columns: ColumnPool
   readonly offsetSeed: string
   /** Whether another target's last scrape had the series. */
   readonly isTakenOver: (id: number) => boolean
@@ -66,7 +68,7 @@ export class ScrapeLoop {
     this.config = config
     this.#deps = deps
     this.#offsetMs = slotOffset(targetHash(config), deps.offsetSeed, config.intervalMs)
-    this.#recorder = new ScrapeRecorder(key, config, deps.sink, deps.counters)
+    this.#recorder = new ScrapeRecorder(key, config, deps.sink, deps.counters, deps.columns)
     this.#recorder.adopt(handover.living)
     this.#coveredMs = handover.coveredMs
   }

@@ -7,6 +7,7 @@ import type { SampleSink } from '../../protocol/batch/types.ts'
 import type { Clock, Logger, Net } from '../../protocol/env/mod.ts'
 import type { MetricFamily } from '../../protocol/exposition/mod.ts'
 import type { Labels } from '../../protocol/labels/mod.ts'
+import { ColumnPool } from './column-writer.ts'
 import { ScrapeCounters } from './counters.ts'
 import { type DepartedTarget, endDeparted } from './departed.ts'
 import { collectFetcher, httpFetcher, type PageFetcher } from './fetch-page.ts'
@@ -32,6 +33,7 @@ export class ScrapeManager {
   readonly counters = new ScrapeCounters()
   readonly #options: ScrapeManagerOptions
   readonly #fetchPage: PageFetcher
+  readonly #columns = new ColumnPool()
   readonly #entries = new Map<string, Entry>()
   /** Removed, but their markers are not written yet. */
   readonly #ending = new Map<string, ScrapeLoop>()
@@ -137,6 +139,7 @@ export class ScrapeManager {
       sink,
       offsetSeed,
       counters: this.counters,
+      columns: this.#columns,
       fetcher: config.source.kind === 'http' ? this.#fetchPage : collectFetcher(clock),
       isTakenOver: (id) => this.#isLiving(id),
       onEnded: (loop) => {

@@ -5,7 +5,7 @@
  */
 import type { SampleSink, Scrape } from '../../protocol/batch/types.ts'
 import { contentTypeFor } from '../../protocol/exposition/mod.ts'
-import { ColumnWriter } from './column-writer.ts'
+import { ColumnPool, type ColumnWriter } from './column-writer.ts'
 import type { ScrapeCounters } from './counters.ts'
 import type { FetchError, Page } from './fetch-page.ts'
 import { REPORT_SAMPLES, Report } from './report.ts'
@@ -28,13 +28,22 @@ export class ScrapeRecorder {
   readonly #sink: SampleSink
   readonly #report: Report
   readonly #cache: SeriesCache
+  readonly #columns: ColumnPool
 
-  constructor(key: string, config: ScrapeTargetConfig, sink: SampleSink, counters: ScrapeCounters) {
+  /** @param columns shared by all recorders of a sink */
+  constructor(
+    key: string,
+    config: ScrapeTargetConfig,
+    sink: SampleSink,
+    counters: ScrapeCounters,
+    columns = new ColumnPool(),
+  ) {
+    this.#columns = columns
     this.#key = key
     this.#config = config
     this.#sink = sink
     this.#report = new Report(config.labels, config.extraScrapeMetrics)
-    this.#cache = new SeriesCache(sink, counters)
+    this.#cache = new SeriesCache(sink, counters, columns)
   }
 
   get seriesCount(): number {
@@ -76,7 +85,7 @@ export class ScrapeRecorder {
         if (error === '') result = cache.write(config, time.nowMs, time.timestampMs, REPORT_SAMPLES)
       }
     }
-    const columns = result?.columns ?? new ColumnWriter(cache.staleBound + REPORT_SAMPLES)
+    const columns = result?.columns ?? this.#columns.take(cache.staleBound + REPORT_SAMPLES)
     const reportIds = this.#report.ids(cache)
     cache.writeStale(columns)
     this.#report.write(columns, reportIds, {
@@ -99,7 +108,7 @@ export class ScrapeRecorder {
   end(slotMs: number, isTakenOver: (id: number) => boolean): void {
     const cache = this.#cache
     cache.begin()
-    const columns = new ColumnWriter(cache.staleBound)
+    const columns = this.#columns.take(cache.staleBound)
     cache.writeStale(columns, isTakenOver)
     if (columns.count === 0) return
     this.#append({ slotMs, timestampMs: slotMs, nowMs: slotMs, durationMs: 0 }, columns, null)
@@ -117,18 +126,12 @@ export class ScrapeRecorder {
       slotMs: time.slotMs,
       intervalMs: this.#config.intervalMs,
       timestampMs: time.timestampMs,
-      ids: trimmed(columns.ids, count),
-      values: trimmed(columns.values, count),
-      timestamps: columns.timestamps === null ? null : trimmed(columns.timestamps, count),
-      startTimestamps: columns.startTimestamps === null ? null : trimmed(columns.startTimestamps, count),
+      ids: columns.ids.slice(0, count),
+      values: columns.values.slice(0, count),
+      timestamps: columns.timestamps?.slice(0, count) ?? null,
+      startTimestamps: columns.startTimestamps?.slice(0, count) ?? null,
       histograms: columns.histograms,
       exemplars,
     })
   }
-}
-
-/** Its own memory when much would be wasted: the sink may keep the columns for a while. */
-function trimmed<T extends Uint32Array<ArrayBuffer> | Float64Array<ArrayBuffer>>(column: T, count: number): T {
-  const view = column.subarray(0, count) as T
-  return 4 * count < 3 * column.length ? (view.slice() as T) : view
 }

@@ -21,10 +21,11 @@ import {
 } from '../../protocol/exposition/mod.ts'
 import { type Labels, labelValue, METRIC_NAME } from '../../protocol/labels/mod.ts'
 import type { Exemplar, Metadata } from '../../protocol/samples/mod.ts'
-import { ColumnWriter } from './column-writer.ts'
+import { type ColumnPool, ColumnWriter } from './column-writer.ts'
 import type { ScrapeCounters } from './counters.ts'
 import { limitHistograms } from './histogram-limits.ts'
 import { SampleLabelsError, sampleLabels } from './sample-labels.ts'
+import { SeriesList } from './series-list.ts'
 import { DEFAULT_SAMPLE_LIMIT, type ScrapeTargetConfig } from './target.ts'
 
 /** Series of a slot: 0 or more, or one of these. */
@@ -71,6 +72,7 @@ export class SeriesCache {
   #convertsClassic = false
   readonly #sink: SampleSink
   readonly #counters: ScrapeCounters
+  readonly #columns: ColumnPool
   #epoch: number
 
   #slotSeries = new Int32Array(256).fill(PENDING)
@@ -88,11 +90,12 @@ export class SeriesCache {
   #lastExemplars = new Map<number, string>()
   #scrape = 0
   /** Series tracked by the previous scrape: those missing from this one end. */
-  #previous: number[] = []
-  #current: number[] = []
+  #previous = new SeriesList()
+  #current = new SeriesList()
   #adopted: LivingSeries[] = []
 
-  constructor(sink: SampleSink, counters: ScrapeCounters) {
+  constructor(sink: SampleSink, counters: ScrapeCounters, columns: ColumnPool) {
+    this.#columns = columns
     this.#sink = sink
     this.#counters = counters
     this.#epoch = sink.epoch
@@ -105,7 +108,7 @@ export class SeriesCache {
 
   /** The series that the last scrape saw: what a successor has to compare with. */
   living(): LivingSeries[] {
-    const tracked = this.#previous.map((series) => ({
+    const tracked = Array.from(this.#previous.items.subarray(0, this.#previous.length), (series) => ({
       labels: this.#labels[series]!,
       metadata: this.#metadata[series]!,
     }))
@@ -130,7 +133,7 @@ export class SeriesCache {
   begin(): void {
     if (this.#epoch !== this.#sink.epoch) this.#reset()
     this.#scrape++
-    this.#current = []
+    this.#current.clear()
   }
 
   /**
@@ -179,7 +182,7 @@ export class SeriesCache {
   write(config: ScrapeTargetConfig, nowMs: number, timestampMs: number, extra: number): PageColumns {
     const { reader } = this
     const { count, slots, timestamps, startTimestamps, histograms } = reader
-    const columns = new ColumnWriter(count + this.staleBound + extra)
+    const columns = this.#columns.take(count + this.staleBound + extra)
     const words = new Uint32Array(reader.values.buffer)
     const written = this.#written
     const scrape = this.#scrape
@@ -216,7 +219,9 @@ export class SeriesCache {
   writeStale(columns: ColumnWriter, except?: (id: number) => boolean): void {
     for (const { labels, metadata } of this.#adopted) this.#previous.push(this.#seriesFor(labels, metadata))
     this.#adopted = []
-    for (const series of this.#previous) {
+    const { items, length } = this.#previous
+    for (let i = 0; i < length; i++) {
+      const series = items[i]!
       if (this.#tracked[series] === this.#scrape) continue
       // One column per series: it may be listed twice, or stand here with a timestamp of its own.
       if (this.#written[series] === this.#scrape) continue
@@ -224,7 +229,10 @@ export class SeriesCache {
       const id = this.#ids[series]!
       if (except?.(id) !== true) columns.stale(id)
     }
+    const spare = this.#previous
     this.#previous = this.#current
+    this.#current = spare
+    spare.clear()
   }
 
   /** How many markers `writeStale` may write. */
@@ -459,7 +467,7 @@ export class SeriesCache {
     this.#metadata = []
     this.#byId.clear()
     this.#lastExemplars.clear()
-    this.#previous = []
+    this.#previous.clear()
     this.#adopted = living
   }
 
@@ -467,7 +475,7 @@ export class SeriesCache {
   #compactSeries(): void {
     const map = new Int32Array(this.#labels.length).fill(-1)
     for (const series of this.#slotSeries) if (series >= 0) map[series] = 0
-    for (const series of this.#previous) map[series] = 0
+    for (let i = 0; i < this.#previous.length; i++) map[this.#previous.items[i]!] = 0
     const labels: Labels[] = []
     const metadata: (Metadata | null)[] = []
     this.#byId.clear()
@@ -487,8 +495,7 @@ export class SeriesCache {
     for (let i = 0; i < this.#slotSeries.length; i++) {
       if (this.#slotSeries[i]! >= 0) this.#slotSeries[i] = map[this.#slotSeries[i]!]!
     }
-    this.#previous = this.#previous.map((series) => map[series]!)
-    this.#current = this.#previous
+    this.#previous.rename(map)
     const exemplars = [...this.#lastExemplars]
     this.#lastExemplars.clear()
     for (const [series, key] of exemplars) if (map[series]! >= 0) this.#lastExemplars.set(map[series]!, key)

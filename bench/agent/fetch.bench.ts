@@ -2,7 +2,7 @@
  * What does a scrape cost the agent's process, from the timer to the columns in the sink: sockets, HTTP, inflation,
  * parsing, and the collector's work on what they leave behind?
  *
- * Run:      node_modules/.bin/node bench/agent/fetch.bench.ts [seconds]
+ * Run:      node_modules/.bin/node bench/agent/fetch.bench.ts [seconds] [gzip|plain]
  * Targets:  twenty simulated hosts of 1,000 series (bench/pipeline/fleet.ts, a process of its own), scraped every 250 ms.
  * Rows:     gzip as remote targets answer; plain as loopback ones are asked to.
  *
@@ -69,6 +69,6 @@ async function measure(compress: boolean, seconds: number): Promise<void> {
 }
 
 const seconds = Number(process.argv[2] ?? 8)
-await measure(true, seconds)
-await measure(false, seconds)
+if (process.argv[3] !== 'plain') await measure(true, seconds)
+if (process.argv[3] !== 'gzip') await measure(false, seconds)
 process.exit(0)

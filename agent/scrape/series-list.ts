@@ -1,0 +1,25 @@
+/** Numbers of series, in memory that is used again: a list of objects for every scrape would end up in the old space. */
+export class SeriesList {
+  items = new Int32Array(64)
+  length = 0
+
+  push(series: number): void {
+    if (this.length === this.items.length) {
+      const grown = new Int32Array(2 * this.length)
+      grown.set(this.items)
+      this.items = grown
+    }
+    this.items[this.length++] = series
+  }
+
+  /** Keeps the memory, but for what was far too much. */
+  clear(): void {
+    if (this.items.length > 1024 && this.items.length > 8 * this.length) this.items = new Int32Array(2 * this.length)
+    this.length = 0
+  }
+
+  /** Renames all. */
+  rename(map: Int32Array): void {
+    for (let i = 0; i < this.length; i++) this.items[i] = map[this.items[i]!]!
+  }
+}

@@ -1,0 +1,244 @@
+/** One host's collection, once by our one process and once by the programs it replaces: memory and CPU of each. */
+import { execFileSync } from 'node:child_process'
+import fs from 'node:fs'
+import path from 'node:path'
+import { startHaproxy, startMariadb, startMemcached, startUpstream } from '../e2e/exporters-kit.ts'
+import { freePort, type Hub, lacks, type Program, sleep, until, type World } from '../e2e/world.ts'
+import { buildSingleFile, bunPath } from '../package/main.ts'
+import { peer } from '../peers/peers.ts'
+import { cpuSeconds, memory } from '../pipeline/usage.ts'
+
+export type Footprint = {
+  readonly name: string
+  readonly rssMb: number
+  readonly pssMb: number
+  readonly cpuMsPerMinute: number
+}
+
+export type FootprintOptions = { readonly warmUpSeconds: number; readonly seconds: number; readonly interval: string }
+
+type Watched = { readonly name: string; readonly pid: number }
+
+const ROOT = path.resolve(import.meta.dirname, '../..')
+const STATSD_PER_SECOND = 100
+
+/** Rows: the floor, ours compiled, ours on Node, each of the others, and their sum. */
+export async function footprint(world: World, options: FootprintOptions): Promise<readonly Footprint[]> {
+  const missing = lacks('node-exporter', 'mysqld-exporter', 'haproxy-exporter', 'vmagent')
+  if (missing) throw new Error(missing)
+  if (bunPath() === null) throw new Error('npm ci brought no Bun for this machine')
+  const [mariadb, haproxy, memcached] = await Promise.all([
+    startMariadb(world),
+    startHaproxy(world),
+    startMemcached(world),
+  ])
+  const cnf = world.file(
+    'my.cnf',
+    `[client]\nuser=exporter\npassword=secret\nhost=127.0.0.1\nport=${mariadb.address.split(':')[1]}\n`,
+  )
+  const hub = await world.startHub({ config: 'global: { scrape_interval: 1h }' })
+  const sources = { cnf, csvUri: haproxy.csvUri, memcached: memcached.address }
+  const rows: Footprint[] = []
+  rows.push(...(await measured([await startFloor(world, hub)], options)))
+  const single = path.join(world.folder, 'heliograph-agent')
+  buildSingleFile(single)
+  rows.push(...(await measureOurs(world, hub, 'ours, one file', [single], sources, options)))
+  rows.push(
+    ...(await measureOurs(
+      world,
+      hub,
+      'ours, on Node',
+      [process.execPath, path.join(ROOT, 'agent/main.ts')],
+      sources,
+      options,
+    )),
+  )
+  rows.push(...(await measureTheirs(world, hub, sources, options)))
+  return rows
+}
+
+async function startFloor(world: World, hub: Hub): Promise<Watched & { stop(): Promise<unknown> }> {
+  const file = path.join(world.folder, 'floor')
+  execFileSync(bunPath()!, ['build', '--compile', path.join(import.meta.dirname, 'floor.ts'), '--outfile', file], {
+    stdio: 'pipe',
+  })
+  const program = world.program({ name: 'floor', file, args: [world.folder, '127.0.0.1', new URL(hub.url).port] })
+  program.spawn()
+  await until('the floor listens', async () => program.output.includes('port'))
+  return watched('bare Bun, compiled', program)
+}
+
+type Sources = { readonly cnf: string; readonly csvUri: string; readonly memcached: string }
+
+async function measureOurs(
+  world: World,
+  hub: Hub,
+  name: string,
+  command: readonly string[],
+  { cnf, csvUri, memcached }: Sources,
+  options: FootprintOptions,
+): Promise<readonly Footprint[]> {
+  const statsd = await freePort()
+  const exporters = JSON.stringify({
+    node: {},
+    nodejs: {},
+    haproxy: { 'haproxy.scrape-uri': csvUri },
+    memcached: { 'memcached.address': memcached },
+    mysql: { 'config.my-cnf': cnf },
+    statsd: { 'statsd.listen-udp': `127.0.0.1:${statsd}`, 'statsd.listen-tcp': '' },
+  })
+  // The configuration and the port are made as for a test; the program is another.
+  const prepared = await world.prepareAgent({
+    id: name.replace(/\W+/g, '-'),
+    name: name.replace(/\W+/g, '-'),
+    hub,
+    exporters,
+    scrapeInterval: options.interval,
+  })
+  const args = [
+    ...command.slice(1),
+    `--config.file=${prepared.configFile}`,
+    `--web.listen-address=127.0.0.1:${prepared.port}`,
+  ]
+  await refreshToken(world, hub)
+  const program = world.program({ name, file: command[0]!, args })
+  program.spawn()
+  await until(`${name} is ready`, async () => (await fetch(`${prepared.url}/-/ready`)).ok, {
+    explain: () => program.tail(),
+    timeoutMs: 60_000,
+  })
+  const load = sendStatsd(world, statsd)
+  try {
+    return await measured([watched(name, program)], options)
+  } finally {
+    await load.stop()
+    const up = await fetch(`${prepared.url}/api/v1/targets`)
+      .then(
+        async (answer) =>
+          ((await answer.json()) as { data: { activeTargets: { health: string; lastError: string }[] } }).data
+            .activeTargets,
+      )
+      .catch(() => [])
+    const bad = up.filter(({ health }) => health !== 'up')
+    if (up.length > 0 && bad.length > 0) console.error(`${name}: ${JSON.stringify(bad)}`)
+    await program.stop()
+  }
+}
+
+async function measureTheirs(
+  world: World,
+  hub: Hub,
+  { cnf, csvUri }: Sources,
+  options: FootprintOptions,
+): Promise<readonly Footprint[]> {
+  const node = await startUpstream(world, 'node-exporter', [])
+  const mysqld = await startUpstream(world, 'mysqld-exporter', [`--config.my-cnf=${cnf}`])
+  const haproxy = await startUpstream(world, 'haproxy-exporter', [`--haproxy.scrape-uri=${csvUri}`])
+  const port = await freePort()
+  const jobs = [
+    ['node', node.url],
+    ['mysql', mysqld.url],
+    ['haproxy', haproxy.url],
+    ['vmagent', `http://127.0.0.1:${port}`],
+  ] as const
+  const scrape = jobs.map(
+    ([job, url]) => `- { job_name: ${job}, static_configs: [{ targets: ['${new URL(url).host}'] }] }`,
+  )
+  const config = world.file(
+    'vmagent.yml',
+    `global: { scrape_interval: ${options.interval} }\nscrape_configs:\n${scrape.join('\n')}\n`,
+  )
+  const found = peer('vmagent')
+  if (found.path === null) throw new Error(found.reason)
+  const vmagent = world.program({
+    name: 'vmagent',
+    file: found.path,
+    args: [
+      `-promscrape.config=${config}`,
+      `-httpListenAddr=127.0.0.1:${port}`,
+      `-remoteWrite.url=${hub.url}/api/v1/write`,
+      `-remoteWrite.tmpDataPath=${world.file('vmagent-data')}`,
+    ],
+  })
+  vmagent.spawn()
+  await until('vmagent answers', async () => (await fetch(`http://127.0.0.1:${port}/health`)).ok)
+  const all = [
+    watched('node exporter', node),
+    watched('mysqld exporter', mysqld),
+    watched('haproxy exporter', haproxy),
+    watched('vmagent', vmagent),
+  ]
+  const rows = await measured(all, options)
+  await Promise.all([node.stop(), mysqld.stop(), haproxy.stop()])
+  const sum = (pick: (row: Footprint) => number): number => rows.reduce((total, row) => total + pick(row), 0)
+  return [
+    ...rows,
+    {
+      name: 'their sum',
+      rssMb: sum((r) => r.rssMb),
+      pssMb: sum((r) => r.pssMb),
+      cpuMsPerMinute: sum((r) => r.cpuMsPerMinute),
+    },
+  ]
+}
+
+function watched(name: string, program: Program): Watched & { stop(): Promise<unknown> } {
+  return { name, pid: program.pid, stop: () => program.stop() }
+}
+
+/** All at once, over the same window; those with `stop` of the floor end afterwards. */
+async function measured(
+  programs: readonly (Watched & { stop(): Promise<unknown> })[],
+  options: FootprintOptions,
+): Promise<readonly Footprint[]> {
+  await sleep(options.warmUpSeconds * 1000)
+  const before = programs.map(({ pid }) => cpuSeconds(pid))
+  const samples = programs.map(() => [] as { rssBytes: number; pssBytes: number }[])
+  const steps = Math.max(1, Math.floor(options.seconds / 5))
+  for (let i = 0; i < steps; i++) {
+    await sleep((options.seconds * 1000) / steps)
+    programs.forEach(({ pid }, k) => samples[k]!.push(memory(pid)))
+  }
+  const after = programs.map(({ pid }) => cpuSeconds(pid))
+  const rows = programs.map(({ name }, i) => ({
+    name,
+    rssMb: median(samples[i]!.map(({ rssBytes }) => rssBytes)) / 1e6,
+    pssMb: median(samples[i]!.map(({ pssBytes }) => pssBytes)) / 1e6,
+    cpuMsPerMinute: ((after[i]! - before[i]!) * 60_000) / options.seconds,
+  }))
+  if (programs.length === 1) await programs[0]!.stop()
+  return rows
+}
+
+function median(values: readonly number[]): number {
+  return [...values].sort((a, b) => a - b)[values.length >> 1]!
+}
+
+function sendStatsd(world: World, port: number): Program {
+  const sender = world.program({
+    name: 'sender',
+    file: process.execPath,
+    args: [
+      path.join(import.meta.dirname, 'statsd-sender.ts'),
+      '127.0.0.1',
+      String(port),
+      '1e9',
+      String(STATSD_PER_SECOND),
+    ],
+  })
+  sender.spawn()
+  return sender
+}
+
+let tokens = 0
+
+/** A token is good for one agent. */
+async function refreshToken(world: World, hub: Hub): Promise<void> {
+  if (tokens++ === 0) return
+  const { code, stdout, stderr } = await world.run(process.execPath, [
+    path.join(ROOT, 'hub/main.ts'),
+    ...['agents', 'token', `--storage.tsdb.path=${hub.dataFolder}`, `--web.listen-address=${hub.address}`],
+  ])
+  if (code !== 0) throw new Error(`no token for another agent: ${stderr}`)
+  fs.writeFileSync(hub.tokenFile, stdout)
+}

@@ -1,0 +1,72 @@
+/**
+ * What does one agent with all exporters cost beside the exporters and the forwarder that it replaces?
+ *
+ * Run:      npm run bench -- agent [footprint] [scrape] [statsd] [--seconds=60] [--warm-up=45]
+ * footprint memcached, mariadb, haproxy, a StatsD load of 100 packets a second, the host and itself, scraped every 15 s
+ *           and sent to a hub: resident memory (median) and CPU over the window, against node, mysqld and haproxy
+ *           exporter (memcached's and statsd's are not in Debian) and vmagent doing the same. The floor is a compiled
+ *           Bun with an HTTP server, a connection and a database in a thread.
+ * scrape    lines a CPU second of a whole scraper, one page of 10,000 lines a second.
+ * statsd    packets a second from a second process, each accounted for.
+ */
+import { parseArgs } from 'node:util'
+import { withWorld } from '../e2e/world.ts'
+import { footprint } from './footprint.ts'
+import { packetRates, scrapeCost } from './throughput.ts'
+
+const { values, positionals } = parseArgs({
+  args: process.argv.slice(2),
+  allowPositionals: true,
+  options: { seconds: { type: 'string', default: '60' }, 'warm-up': { type: 'string', default: '45' } },
+})
+const seconds = Number(values.seconds)
+const parts = positionals.length > 0 ? positionals : ['statsd', 'scrape', 'footprint']
+for (const part of parts) {
+  if (part === 'footprint') await withWorld(showFootprint)
+  else if (part === 'scrape') await withWorld(showScrape)
+  else if (part === 'statsd') await withWorld(showStatsd)
+  else throw new Error(`No part "${part}"; there are footprint, scrape and statsd`)
+}
+
+async function showFootprint(world: Parameters<Parameters<typeof withWorld>[0]>[0]): Promise<void> {
+  const rows = await footprint(world, { warmUpSeconds: Number(values['warm-up']), seconds, interval: '15s' })
+  const theirs = rows.find(({ name }) => name === 'their sum')!
+  console.log(
+    `\n${'footprint'.padEnd(22)}${'RSS MB'.padStart(9)}${'PSS MB'.padStart(9)}${'CPU ms/min'.padStart(12)}${'RSS ×'.padStart(8)}${'CPU ×'.padStart(8)}`,
+  )
+  for (const { name, rssMb, pssMb, cpuMsPerMinute } of rows)
+    console.log(
+      name.padEnd(22) +
+        rssMb.toFixed(1).padStart(9) +
+        pssMb.toFixed(1).padStart(9) +
+        cpuMsPerMinute.toFixed(0).padStart(12) +
+        (rssMb / theirs.rssMb).toFixed(2).padStart(8) +
+        (cpuMsPerMinute / theirs.cpuMsPerMinute).toFixed(2).padStart(8),
+    )
+}
+
+async function showScrape(world: Parameters<Parameters<typeof withWorld>[0]>[0]): Promise<void> {
+  const rows = await scrapeCost(world, Math.min(seconds, 30))
+  const prometheus = rows.find(({ name }) => name.startsWith('Prometheus'))!
+  console.log(`\n${'scrape'.padEnd(44)}${'lines/CPU s'.padStart(14)}${'×'.padStart(7)}`)
+  for (const { name, linesPerCpuSecond } of rows)
+    console.log(
+      name.padEnd(44) +
+        Math.round(linesPerCpuSecond).toLocaleString('en').padStart(14) +
+        (linesPerCpuSecond / prometheus.linesPerCpuSecond).toFixed(2).padStart(7),
+    )
+}
+
+async function showStatsd(world: Parameters<Parameters<typeof withWorld>[0]>[0]): Promise<void> {
+  const rows = await packetRates(world, [50_000, 100_000, 200_000, 400_000], 5)
+  console.log(
+    `\n${'statsd, packets/s asked'.padEnd(26)}${'taken/s'.padStart(10)}${'dropped %'.padStart(11)}${'CPU %'.padStart(8)}`,
+  )
+  for (const { asked, receivedPerSecond, droppedPercent, cpuPercent } of rows)
+    console.log(
+      asked.toLocaleString('en').padEnd(26) +
+        Math.round(receivedPerSecond).toLocaleString('en').padStart(10) +
+        droppedPercent.toFixed(2).padStart(11) +
+        cpuPercent.toFixed(0).padStart(8),
+    )
+}
