@@ -11,7 +11,7 @@ import { getRequestListener } from '@hono/node-server'
 import { type WebSocket, WebSocketServer } from 'ws'
 import type { HttpInfo, Listener, ServeHttpOptions } from '../../protocol/env/mod.ts'
 import { formatAddress, listenError } from './net-errors.ts'
-import { createRenewedTlsServer } from './net-server-tls.ts'
+import { createRenewedTls } from './net-server-tls.ts'
 import { webSocketByteSocket } from './net-sockets.ts'
 import { serverTlsOptions } from './net-tls.ts'
 
@@ -75,22 +75,27 @@ export async function serveHttp(
     maxHeaderSize: limits.maxHeaderBytes,
     noDelay: true,
   }
-  const server: Server = options.serverTls
-    ? createRenewedTlsServer(http, options.serverTls, onRequest, onError)
-    : options.tls
-      ? createTlsServer({ ...http, ...serverTlsOptions(options.tls) }, onRequest)
-      : createServer(http, onRequest)
+  const server: Server = options.tls
+    ? createTlsServer({ ...http, ...serverTlsOptions(options.tls) }, onRequest)
+    : createServer(http, onRequest)
   server.timeout = limits.idleTimeoutMs
-  server.maxConnections = options.maxConnections ?? DEFAULT_MAX_CONNECTIONS
+  // What listens: the HTTP server, or TLS in front of it.
+  const front = options.serverTls
+    ? createRenewedTls(options.serverTls, limits.headersTimeoutMs, onError, (socket) =>
+        server.emit('connection', socket),
+      )
+    : server
+  front.maxConnections = options.maxConnections ?? DEFAULT_MAX_CONNECTIONS
   const webSockets = acceptWebSockets(server, options.webSockets ?? {}, limits.maxMessageBytes)
-  await bind(server, options.host, options.port)
-  const { address: host, port } = server.address() as AddressInfo
+  await bind(front, options.host, options.port)
+  const { address: host, port } = front.address() as AddressInfo
   return {
     address: { host, port },
     close: (graceMs = DEFAULT_GRACE_MS) => {
       closing = true
       for (const outgoing of answering) outgoing.shouldKeepAlive = false
-      return closeServer(server, graceMs, () => {
+      if (front !== server) server.closeIdleConnections()
+      return closeServer(front, graceMs, () => {
         for (const socket of webSockets) socket.terminate()
         server.closeAllConnections()
       })

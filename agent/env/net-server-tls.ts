@@ -1,40 +1,49 @@
 /**
- * HTTPS whose certificate, versions and rules for clients may change between two connections. The runtime takes them
- * when the server is made; here they are set anew just before the connection's handshake begins.
+ * TLS in front of a server, whose certificate, versions and rules for clients may change between two connections: they
+ * are set anew just before the connection's handshake begins. Which clients come in is decided here and not by the
+ * runtime, for runtimes differ in what they let through.
  */
-import type { RequestListener } from 'node:http'
-import { createServer, type Server, type ServerOptions } from 'node:https'
 import type { Socket } from 'node:net'
-import type { PeerCertificate, SecureContextOptions, TLSSocket } from 'node:tls'
+import { createServer, type PeerCertificate, type SecureContextOptions, type Server, type TLSSocket } from 'node:tls'
 import type { ServerTls } from '../../protocol/env/mod.ts'
 
-/** What the runtime reads at every connection, and its types do not show. */
-type Changeable = { requestCert: boolean; rejectUnauthorized: boolean }
+/** Read by the runtime at every connection; its types do not show it. */
+type Changeable = { requestCert: boolean }
 
-/** @throws whatever `current` throws, and the runtime for a certificate that it cannot use */
-export function createRenewedTlsServer(
-  http: ServerOptions,
+/**
+ * @param onSocket gets the connections whose clients may come in
+ * @throws whatever `current` throws, and the runtime for a certificate that it cannot use
+ */
+export function createRenewedTls(
   current: () => ServerTls,
-  onRequest: RequestListener,
+  handshakeTimeoutMs: number,
   onError: (error: unknown, request: string) => void,
+  onSocket: (socket: TLSSocket) => void,
 ): Server {
   let used = current()
-  const server = createServer({ ...http, ...contextOf(used), ...verification(used) }, onRequest)
+  const server = createServer({
+    ...contextOf(used),
+    requestCert: used.clients !== 'none',
+    rejectUnauthorized: false,
+    handshakeTimeout: handshakeTimeoutMs,
+  })
   server.prependListener('connection', (socket: Socket) => {
     try {
       const now = current()
       if (now === used) return
       server.setSecureContext(contextOf(now))
-      Object.assign(server as unknown as Changeable, verification(now))
+      const changeable = server as unknown as Changeable
+      changeable.requestCert = now.clients !== 'none'
       used = now
     } catch (error) {
       onError(error, 'TLS handshake')
       socket.destroy()
     }
   })
-  server.prependListener('secureConnection', (socket: TLSSocket) => {
+  server.on('secureConnection', (socket: TLSSocket) => {
+    socket.on('error', () => {})
     const problem = refusal(used, socket)
-    if (problem === null) return
+    if (problem === null) return onSocket(socket)
     onError(new Error(problem), `TLS handshake of ${socket.remoteAddress}`)
     socket.destroy()
   })
@@ -57,17 +66,13 @@ function contextOf(tls: ServerTls): SecureContextOptions & { ecdhCurve?: string 
   }
 }
 
-function verification({ clients }: ServerTls): Changeable {
-  return { requestCert: clients !== 'none', rejectUnauthorized: clients === 'verified' }
-}
-
-/** What the runtime did not check for itself. */
+/** Why the client may not come in; null when it may. */
 function refusal({ clients, allowedSans }: ServerTls, socket: TLSSocket): string | null {
   if (clients === 'none' || clients === 'asked') return null
   const certificate = socket.getPeerCertificate()
   const isGiven = certificate !== null && Object.keys(certificate).length > 0
   if (!isGiven) return clients === 'verified if given' ? null : 'The client did not present a certificate'
-  if (clients === 'verified if given' && !socket.authorized)
+  if (clients.startsWith('verified') && !socket.authorized)
     return `The certificate of the client cannot be verified: ${socket.authorizationError}`
   if (allowedSans !== null && !alternativeNames(certificate).some((name) => allowedSans.includes(name)))
     return `No name in the certificate of the client is one of client_allowed_sans: ${alternativeNames(certificate).join(', ')}`
