@@ -9,7 +9,7 @@ import { helpText, parseFlags, UsageError } from './cli/mod.ts'
 import { commandsHelp, runCommand } from './commands/mod.ts'
 import { enableCompileCache, keepCompiled } from './env/compile-cache.ts'
 import { createHostTools } from './env/host.ts'
-import { createEnv, type LogFormat } from './env/mod.ts'
+import { createEnv, keepYoungSpaceSmall, type LogFormat } from './env/mod.ts'
 import { createNoticeSender } from './env/service-notify.ts'
 import type { Agent } from './process/agent.ts'
 import { ErrorLog } from './process/error-log.ts'
@@ -59,6 +59,7 @@ async function command(argv: readonly string[]): Promise<void> {
 }
 
 async function serve(value: (name: string) => string): Promise<void> {
+  keepYoungSpaceSmall()
   const created = createEnv({ logLevel: value('log.level') as LogLevel, logFormat: value('log.format') as LogFormat })
   const errors = new ErrorLog(created.clock.now)
   const env = { ...created, log: errors.watch(created.log) }

@@ -8,6 +8,7 @@ import { createNet } from './net.ts'
 import { threadPool } from './pool.ts'
 import { systemRandom } from './random.ts'
 
+export { keepYoungSpaceSmall } from './buffer-garbage.ts'
 export { systemClock } from './clock.ts'
 export { nodeDisk } from './disk.ts'
 export { runtimeSigner, runtimeVerifier } from './ed25519.ts'
