@@ -25,6 +25,8 @@ export type CheckpointsOptions = {
   readonly checkpointer?: Checkpointer
   /** Log since the last checkpoint that brings about the next. */
   readonly checkpointBytes: number
+  /** Bytes that may be written before the reserve is touched: a checkpoint must not be what fills the disk. */
+  readonly room: () => number
   /** All that is not the head. */
   readonly records: () => Iterable<CheckpointRecord>
 }
@@ -121,8 +123,10 @@ export class Checkpoints {
   }
 
   async #with(checkpointer: Checkpointer): Promise<void> {
-    const { clock, counters, head, log, wal } = this.#options
-    const copies = await checkpointer.copy(wal.checkpointTarget(), head.share())
+    const { clock, counters, head, log, room, wal } = this.#options
+    const target = wal.checkpointTarget()
+    if (head.stats().pageBytes > room()) throw new DiskFullError(target.directory)
+    const copies = await checkpointer.copy(target, head.share())
     const beganMs = clock.monotonic()
     const seriesMade = this.#seriesMade()
     let index: number

@@ -103,7 +103,8 @@ export class IngestEngine {
         decode: options.decodeWrite,
       })
       const records = (): Iterable<CheckpointRecord> => this.#stateRecords()
-      this.#checkpoints = new Checkpoints({ ...options, head, wal: this.#wal, counters, records })
+      const room = (): number => this.#reserve.availableBytes - options.reserveBytes
+      this.#checkpoints = new Checkpoints({ ...options, head, wal: this.#wal, counters, records, room })
       const startedMs = options.clock.monotonic()
       this.replayReport = this.#wal.replay(
         (type, payload) => this.#replay(type, payload, late),

@@ -30,26 +30,38 @@ function dump(share: ReaderShare): string[] {
   }
 }
 
-test('what a thread of its own stored is there after its death, from segments and from a checkpoint', async () => {
+type Opened = { readonly world: World; readonly open: () => Promise<Ingest> }
+
+/** A directory and threads on it, one after the other; the last one is closed whatever happens. */
+async function withDirectory(seed: number, run: (opened: Opened) => Promise<void>): Promise<void> {
   const directory = mkdtempSync(join(tmpdir(), 'helio-ingest-'))
+  const world = new World(seed)
+  const env = { clock: systemClock, pool: threadPool, log: memoryLogger() } as unknown as Env
   let running: Ingest | null = null
+  const open = async (): Promise<Ingest> => {
+    running = await createIngest(env, {
+      directory,
+      hub: 'hub-1',
+      logLevel: 'error',
+      logFormat: 'logfmt',
+      reserveBytes: 0,
+      limits: { maxFutureMs: Number.POSITIVE_INFINITY },
+    })
+    running.setAgents(world.agents)
+    return running
+  }
   try {
-    const world = new World(1)
+    await run({ world, open })
+  } finally {
+    // A thread that is left behind would keep the test run from ending.
+    await (running as Ingest | null)?.close()
+    rmSync(directory, { recursive: true, force: true })
+  }
+}
+
+test('what a thread of its own stored is there after its death, from segments and from a checkpoint', () =>
+  withDirectory(1, async ({ world, open }) => {
     const agent = world.agent('web-1')
-    const env = { clock: systemClock, pool: threadPool, log: memoryLogger() } as unknown as Env
-    const open = async () => {
-      const ingest = await createIngest(env, {
-        directory,
-        hub: 'hub-1',
-        logLevel: 'error',
-        logFormat: 'logfmt',
-        reserveBytes: 0,
-        limits: { maxFutureMs: Number.POSITIVE_INFINITY },
-      })
-      running = ingest
-      ingest.setAgents(world.agents)
-      return ingest
-    }
     let ingest = await open()
     let before: string[] = []
     for (let life = 0; life < 3; life++) {
@@ -88,9 +100,33 @@ test('what a thread of its own stored is there after its death, from segments an
     assert.deepEqual(await ingest.cursor('web-1'), [{ epoch: NOW, sequences: [[0, 29]] }])
     assert.equal((await ingest.status()).counters.replayLost, 0)
     await ingest.close()
-  } finally {
-    // A thread that is left behind would keep the test run from ending.
-    await (running as Ingest | null)?.close()
-    rmSync(directory, { recursive: true, force: true })
-  }
-})
+  }))
+
+test('checkpoints that are written while batches come in hold every one of them', () =>
+  withDirectory(2, async ({ world, open }) => {
+    const agents = Array.from({ length: 8 }, (_, i) => world.agent(`web-${i}`))
+    let ingest = await open()
+    for (let round = 0; round < 3; round++) {
+      let isDone = false
+      const checkpoints = Promise.all([ingest.checkpoint(), ingest.checkpoint()]).then(() => {
+        isDone = true
+      })
+      let sent = 0
+      while (!isDone || sent < 5) {
+        const acks = await Promise.all(agents.map((agent) => ingest.submitBatch(agent.subject, agent.batch(3).bytes)))
+        assert.ok(acks.every((ack) => ack !== null && ack !== 'silent' && ack.kind === 'stored'))
+        sent++
+      }
+      await checkpoints
+      const before = dump(ingest.share())
+      const cursors = await Promise.all(agents.map(({ name }) => ingest.cursor(name)))
+      assert.equal((await ingest.status()).counters.checkpoints, 2)
+      await ingest.close()
+      ingest = await open()
+      assert.equal(ingest.replay.damages.length, 0)
+      assert.notEqual(ingest.replay.checkpoint, null)
+      assert.deepEqual(dump(ingest.share()), before)
+      assert.deepEqual(await Promise.all(agents.map(({ name }) => ingest.cursor(name))), cursors)
+    }
+    await ingest.close()
+  }))
