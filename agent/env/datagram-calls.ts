@@ -109,6 +109,16 @@ export function openUnixgram(path: string, readBufferBytes: number): number {
 
 export const closeDescriptor = (fd: number): void => void libc().close(fd)
 
+/**
+ * What the kernel keeps while nobody reads; 0: what suits bursts. Beyond net.core.rmem_max only with CAP_NET_ADMIN;
+ * without, the kernel gives what that allows. @throws KernelError
+ */
+export function setReceiveBuffer(fd: number, bytes: number): void {
+  const c = libc()
+  const wanted = int32(bytes || DEFAULT_READ_BUFFER_BYTES)
+  if (c.setOption(fd, SOL_SOCKET, SO_RCVBUFFORCE, wanted, 4) < 0) c.setOption(fd, SOL_SOCKET, SO_RCVBUF, wanted, 4)
+}
+
 /** Reads that wait end after so long, for a thread that must look at other things too. */
 export function setReceiveTimeout(fd: number, timeoutMs: number): void {
   const value = new Uint8Array(16)
@@ -149,10 +159,8 @@ function openBound(domain: number, address: Uint8Array, readBufferBytes: number,
   const c = libc()
   const fd = c.socket(domain, SOCK_DGRAM | SOCK_CLOEXEC, 0)
   if (fd < 0) throw systemError('socket')
-  const wanted = int32(readBufferBytes || DEFAULT_READ_BUFFER_BYTES)
   if (isDual) c.setOption(fd, IPPROTO_IPV6, IPV6_V6ONLY, int32(0), 4)
-  // Beyond net.core.rmem_max only with CAP_NET_ADMIN; without, the kernel gives what that allows.
-  if (c.setOption(fd, SOL_SOCKET, SO_RCVBUFFORCE, wanted, 4) < 0) c.setOption(fd, SOL_SOCKET, SO_RCVBUF, wanted, 4)
+  setReceiveBuffer(fd, readBufferBytes)
   if (c.bind(fd, address, address.length) < 0) {
     const error = systemError('bind')
     c.close(fd)

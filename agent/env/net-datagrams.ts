@@ -16,7 +16,7 @@ import {
   type ListenAddress,
   NetError,
 } from '../../protocol/env/mod.ts'
-import { closeDescriptor, datagramReader, openUdp, READ_SLOTS } from './datagram-calls.ts'
+import { closeDescriptor, datagramReader, openUdp, READ_SLOTS, setReceiveBuffer } from './datagram-calls.ts'
 import { errorCode, errorMessage, formatAddress, listenError } from './net-errors.ts'
 import { listenUnixgram } from './net-unixgram.ts'
 
@@ -72,13 +72,13 @@ async function listenWithCalls(
   return listenerOf(socket, (fields) => fields[9] === inode)
 }
 
+/** For runtimes that take no socket of others: theirs gets its buffer from outside, and is read one by one. */
 async function listenAlone(
   address: ListenAddress,
   { readBufferBytes, onDatagrams, onError }: DatagramOptions,
 ): Promise<DatagramListener> {
   const isV6 = isIPv6(address.host) || address.host === ''
-  const recvBufferSize = readBufferBytes > 0 ? { recvBufferSize: readBufferBytes } : {}
-  const socket = createSocket({ type: isV6 ? 'udp6' : 'udp4', ...recvBufferSize })
+  const socket = createSocket(isV6 ? 'udp6' : 'udp4')
   socket.on('message', (message) => onDatagrams(single(message)))
   try {
     await bound(socket, () => socket.bind(address.port, address.host === '' ? '::' : address.host))
@@ -86,8 +86,22 @@ async function listenAlone(
     throw listenError(error, address.host, address.port)
   }
   socket.on('error', (error) => onError(new NetError(errorCode(error), errorMessage(error), { cause: error })))
-  const port = socket.address().port.toString(16).toUpperCase().padStart(4, '0')
-  return listenerOf(socket, (fields) => fields[1]!.endsWith(`:${port}`))
+  const own = ownSocket(socket.address().port)
+  if (own === null) return listenerOf(socket, () => false)
+  tryRead(() => setReceiveBuffer(own.fd, readBufferBytes))
+  return listenerOf(socket, (fields) => fields[9] === own.inode)
+}
+
+/** Ours among those that the kernel has at this port. */
+function ownSocket(port: number): { readonly fd: number; readonly inode: string } | null {
+  const suffix = `:${port.toString(16).toUpperCase().padStart(4, '0')}`
+  const inodes = socketTable().flatMap((fields) => (fields[1]!.endsWith(suffix) ? [fields[9]!] : []))
+  for (const fd of tryRead(() => fs.readdirSync('/proc/self/fd')) ?? []) {
+    const link = tryRead(() => fs.readlinkSync(`/proc/self/fd/${fd}`))
+    const inode = inodes.find((each) => link === `socket:[${each}]`)
+    if (inode !== undefined) return { fd: Number(fd), inode }
+  }
+  return null
 }
 
 function bound(socket: Socket, bind: () => void): Promise<void> {
@@ -110,15 +124,21 @@ function listenerOf(socket: Socket, isOurs: (fields: readonly string[]) => boole
   }
 }
 
-/** The last column of the kernel's table of sockets. */
 function kernelDrops(isOurs: (fields: readonly string[]) => boolean): number | null {
-  for (const file of ['/proc/net/udp', '/proc/net/udp6']) {
-    for (const line of (tryRead(() => fs.readFileSync(file, 'utf8')) ?? '').split('\n').slice(1)) {
-      const fields = line.trim().split(/\s+/)
-      if (fields.length > 12 && isOurs(fields)) return Number(fields[12])
-    }
-  }
-  return null
+  const fields = socketTable().find(isOurs)
+  // The last column.
+  return fields === undefined ? null : Number(fields[12])
+}
+
+/** The kernel's rows of UDP sockets: local address in 1, inode in 9, drops in 12. */
+function socketTable(): readonly (readonly string[])[] {
+  return ['/proc/net/udp', '/proc/net/udp6'].flatMap((file) =>
+    (tryRead(() => fs.readFileSync(file, 'utf8')) ?? '')
+      .split('\n')
+      .slice(1)
+      .map((line) => line.trim().split(/\s+/))
+      .filter((fields) => fields.length > 12),
+  )
 }
 
 function single(message: Uint8Array): Datagrams {

@@ -197,7 +197,7 @@ async function measured(
   const steps = Math.max(1, Math.floor(options.seconds / 5))
   for (let i = 0; i < steps; i++) {
     await sleep((options.seconds * 1000) / steps)
-    programs.forEach(({ pid }, k) => samples[k]!.push(memory(pid)))
+    for (const [k, { pid }] of programs.entries()) samples[k]!.push(memory(pid))
   }
   const after = programs.map(({ pid }) => cpuSeconds(pid))
   const rows = programs.map(({ name }, i) => ({
