@@ -17,10 +17,22 @@ test('a column of any doubles comes back bit for bit', () => {
   const walk = fc
     .record({
       from: fc.integer({ min: -1e9, max: 1e9 }),
-      steps: fc.array(fc.oneof(fc.integer({ min: 0, max: 60 }), fc.integer({ min: -(2 ** 40), max: 2 ** 40 })), {
-        minLength: 1,
-        maxLength: 700,
-      }),
+      steps: fc.oneof(
+        fc.array(fc.oneof(fc.integer({ min: 0, max: 60 }), fc.integer({ min: -(2 ** 40), max: 2 ** 40 })), {
+          minLength: 1,
+          maxLength: 700,
+        }),
+        // As counters and slow gauges move: mostly not at all, by a little, and now and then far.
+        fc.array(
+          fc.oneof(
+            { weight: 12, arbitrary: fc.constant(0) },
+            { weight: 6, arbitrary: fc.nat(9) },
+            { weight: 3, arbitrary: fc.integer({ min: -(2 ** 13), max: 2 ** 13 }).map((x) => 4096 * x) },
+            { weight: 1, arbitrary: fc.integer({ min: 0, max: 2 ** 47 }) },
+          ),
+          { minLength: 2, maxLength: 700 },
+        ),
+      ),
       scale: fc.constantFrom(1, 100, 1e9, 3, 4096 ** -1),
       odd: fc.array(fc.tuple(fc.nat(699), anyBits), { maxLength: 5 }),
     })

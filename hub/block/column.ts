@@ -4,10 +4,11 @@
  *     constant   all bits equal
  *     whole      whole numbers, or decimals of up to 9 digits scaled to whole ones, as they are or as differences, in
  *                frames (packing.ts); up to one value in eight that is neither (stale markers, NaN) is set apart
+ *     rice       whole ones as differences that vary much, or are mostly zero (rice.ts)
  *     xor        else: xor with the predecessor, in the window of bits that each frame needs
  *
  *     mode (0-1) | differences (2) | some set apart (3) | digits (4-7)
- *     constant: value           whole: [n, n * (gap, 8 bytes)] first, frames          xor: 8 bytes, frames
+ *     constant: value           whole, rice: [n, n * (gap, 8 bytes)] first, frames or codes          xor: 8 bytes, frames
  *     value: zigzag LEB128 with digits, or digits 15 and 8 bytes      xor frame: trailing zeros | width | bits
  *
  * Hot: bench/hub/block.bench.ts
@@ -15,20 +16,25 @@
 import { readBits, viewBits, writeBits } from '../tsdb/mod.ts'
 import type { ByteReader, ByteWriter } from './bytes.ts'
 import { FRAME, FramePacker, unpackFrame } from './packing.ts'
+import { RiceCoder, unpackRice } from './rice.ts'
 
 const CONSTANT = 0
 const WHOLE = 1
 const XOR = 2
+const RICE = 3
 const DIFFERENCES = 4
 const SET_APART = 8
 const NO_DIGITS = 15
 const DIGITS_MAX = 9
+/** Of the size in frames: codes are taken when they are smaller than this. */
+const RICE_FROM = 0.98
 const WHOLE_MAX = 2 ** 51
 const POWERS = [1, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9] as const
 
 /** Encoder memory of one writer. */
 export class ColumnEncoder {
   readonly #packer = new FramePacker()
+  readonly #rice = new RiceCoder()
   #ints = new Float64Array(1024)
   #deltas = new Float64Array(1024)
   readonly #apart: number[] = []
@@ -57,8 +63,17 @@ export class ColumnEncoder {
     const different = this.#cost(deltas, n)
     if (plain < 0 && different < 0) return false
     const asDeltas = plain < 0 || (different >= 0 && different < plain)
+    const framed = asDeltas ? different : plain
+    // What is nearly as small in frames is read faster from them.
+    const rice = this.#rice.plan(deltas, 1, n)
+    const asRice = rice >= 0 && rice < RICE_FROM * framed
     const apart = this.#apart
-    out.byte(WHOLE | (asDeltas ? DIFFERENCES : 0) | (apart.length > 0 ? SET_APART : 0) | (digits << 4))
+    out.byte(
+      (asRice ? RICE : WHOLE) |
+        (asDeltas || asRice ? DIFFERENCES : 0) |
+        (apart.length > 0 ? SET_APART : 0) |
+        (digits << 4),
+    )
     if (apart.length > 0) {
       out.varint(apart.length)
       for (let i = 0; i < apart.length; i++) {
@@ -67,6 +82,10 @@ export class ColumnEncoder {
       }
     }
     out.zigzag(ints[0]!)
+    if (asRice) {
+      this.#rice.write(out)
+      return true
+    }
     const source = asDeltas ? deltas : ints
     for (let from = 1; from < n; from += FRAME) {
       const size = Math.min(FRAME, n - from)
@@ -132,7 +151,7 @@ export function decodeColumn(reader: ByteReader, n: number, out: Float64Array, w
         words[i + 1] = high
       }
     } else out.fill(reader.zigzag() / POWERS[digits]!, to, to + n)
-  } else if (mode === WHOLE) decodeWhole(reader, head, n, out, words, to)
+  } else if (mode !== XOR) decodeWhole(reader, head, n, out, words, to)
   else decodeXor(reader, n, words, to)
 }
 
@@ -152,7 +171,8 @@ function decodeWhole(
     }
   }
   out[to] = reader.zigzag()
-  for (let from = 1; from < n; from += FRAME) unpackFrame(reader, Math.min(FRAME, n - from), out, to + from)
+  if ((head & 3) === RICE) unpackRice(reader, n - 1, out, to + 1)
+  else for (let from = 1; from < n; from += FRAME) unpackFrame(reader, Math.min(FRAME, n - from), out, to + from)
   const power = POWERS[head >>> 4]!
   if ((head & DIFFERENCES) === 0) {
     if (power !== 1) for (let i = to; i < to + n; i++) out[i] = out[i]! / power

@@ -15,7 +15,9 @@ import { BlockDamagedError } from './errors.ts'
 const HEADER_BYTES = 16
 const RUN_HEADER_BYTES = 12
 const MAGIC = [0x48, 0x45, 0x4c, 0x49, 0x4f, 0x43, 0x48, 0x4b] as const
-const VERSION = 1
+/** 2 knows columns of Rice codes; what version 1 wrote is read as it is. */
+const VERSION = 2
+const OLDEST_VERSION = 1
 /** Decoders may read this far past the last entry. */
 const SLACK_BYTES = 16
 /** Raw bytes at which a run is closed. */
@@ -119,7 +121,8 @@ export function checkRunFileHeader(file: DiskFile, path: string, sizeBytes: numb
   if (file.read(head, 0, HEADER_BYTES, 0) !== HEADER_BYTES)
     throw new BlockDamagedError(path, 'chunks header', 'cut off')
   const view = new DataView(head.buffer)
-  const isOurs = MAGIC.every((byte, i) => head[i] === byte) && view.getUint32(8, true) === VERSION
+  const version = view.getUint32(8, true)
+  const isOurs = MAGIC.every((byte, i) => head[i] === byte) && version >= OLDEST_VERSION && version <= VERSION
   if (!isOurs || view.getUint32(12, true) !== crc32c(head, 0, 12))
     throw new BlockDamagedError(path, 'chunks header', 'wrong checksum or version')
 }
