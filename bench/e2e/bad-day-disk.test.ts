@@ -24,6 +24,7 @@ test(
     withWorld(async (world) => {
       const { hub, steady, oracle, driver } = await cast(world)
       const disk = SmallDisk.mount(world, hub.dataFolder, 500, () => hub.stop())
+      t.diagnostic(`the disk is a small ${disk.kind}`)
       const seed = approve(hub, steady)
       await hub.restart()
       await steady.restart()

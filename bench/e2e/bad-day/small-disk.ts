@@ -5,39 +5,76 @@ import type { World } from '../world.ts'
 
 const MIB = 1 << 20
 
-/** For `{ skip }`: false when a tmpfs can be mounted here, else the reason. */
+/** An ext4 in a file, as a real disk has it; a tmpfs where no loop device can be had. */
+const KINDS = ['ext4', 'tmpfs'] as const
+type Kind = (typeof KINDS)[number]
+
+function mountAt(folder: string, kind: Kind, sizeMib: number): void {
+  const run = (file: string, args: readonly string[]): void => void execFileSync(file, args, { stdio: 'pipe' })
+  if (kind === 'tmpfs') {
+    run('mount', ['-t', 'tmpfs', '-o', `size=${sizeMib}m`, 'tmpfs', folder])
+    return
+  }
+  const image = `${folder}.img`
+  try {
+    fs.writeFileSync(image, '')
+    fs.truncateSync(image, sizeMib * MIB)
+    run('mkfs.ext4', ['-q', '-m', '0', image])
+    run('mount', ['-o', 'loop', image, folder])
+  } finally {
+    // The loop device holds it until it is unmounted.
+    fs.rmSync(image, { force: true })
+  }
+}
+
+let known: { readonly kind: Kind | null; readonly reasons: string } | null = null
+
+function kindOfThisHost(): NonNullable<typeof known> {
+  if (known) return known
+  const reasons: string[] = []
+  for (const kind of KINDS) {
+    const folder = fs.mkdtempSync('/tmp/helio-mount-')
+    try {
+      mountAt(folder, kind, 16)
+      execFileSync('umount', [folder], { stdio: 'pipe' })
+      return (known = { kind, reasons: '' })
+    } catch (error) {
+      reasons.push(`${kind}: ${String(error).split('\n')[0]}`)
+    } finally {
+      fs.rmSync(folder, { recursive: true, force: true })
+    }
+  }
+  return (known = { kind: null, reasons: reasons.join('; ') })
+}
+
+/** For `{ skip }`: false when a small disk can be mounted here, else the reason. */
 export function cannotMount(): string | false {
   if (process.getuid?.() !== 0) return 'a small disk takes root to mount'
-  const folder = fs.mkdtempSync('/tmp/helio-mount-')
-  try {
-    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=1m', 'tmpfs', folder], { stdio: 'pipe' })
-    execFileSync('umount', [folder], { stdio: 'pipe' })
-    return false
-  } catch (error) {
-    return `no tmpfs can be mounted: ${String(error).split('\n')[0]}`
-  } finally {
-    fs.rmSync(folder, { recursive: true, force: true })
-  }
+  const { kind, reasons } = kindOfThisHost()
+  return kind ? false : `no small disk can be mounted: ${reasons}`
 }
 
 export class SmallDisk {
   readonly folder: string
+  readonly kind: Kind
   readonly #ballast: string
 
-  private constructor(folder: string) {
+  private constructor(folder: string, kind: Kind) {
     this.folder = folder
+    this.kind = kind
     this.#ballast = `${folder}/ballast`
   }
 
   /** Mounted at a folder of the world; `stopped` must have ended all that uses it. */
   static mount(world: World, folder: string, sizeMib: number, stopped: () => Promise<unknown>): SmallDisk {
     fs.mkdirSync(folder, { recursive: true })
-    execFileSync('mount', ['-t', 'tmpfs', '-o', `size=${sizeMib}m`, 'tmpfs', folder], { stdio: 'pipe' })
+    const { kind } = kindOfThisHost()
+    mountAt(folder, kind!, sizeMib)
     world.onClose(async () => {
       await stopped()
       execFileSync('umount', [folder], { stdio: 'pipe' })
     })
-    return new SmallDisk(folder)
+    return new SmallDisk(folder, kind!)
   }
 
   get freeBytes(): number {
