@@ -4,7 +4,8 @@
  *     node_modules/.bin/node bench/crash/recovery.bench.ts [--series N] [--scrapes N]
  *
  * One ingest engine on the real disk, fed with remote write requests of 2,000 samples. Rounds: replay from segments
- * alone; checkpoint while requests come in; replay from the checkpoint and what the log holds since.
+ * alone; checkpoint in place, and beside ingest while requests come in; replay from the checkpoint and what the log
+ * holds since. Columns: ms on the clock, ms of CPU (of all threads), which a shared machine disturbs less.
  */
 import fs from 'node:fs'
 import os from 'node:os'
@@ -48,6 +49,7 @@ async function main(): Promise<void> {
   const options = {
     ...ingestWorkerOptions({ directory, hub: 'bench', logLevel: 'warn', logFormat: 'logfmt' }),
     checkpointBytes: Number.POSITIVE_INFINITY,
+    newSeries: Number.POSITIVE_INFINITY,
   }
   const scrape = (engine: IngestEngine, n: number): number => {
     let busyMs = 0
@@ -64,9 +66,11 @@ async function main(): Promise<void> {
   try {
     let engine = await IngestEngine.open(options)
     for (let n = 0; n < scrapes; n++) row(`scrape ${n}: ingest`, scrape(engine, n))
+    if (engine.counters.checkpoints > 0) throw new Error('BUG: a checkpoint came between')
     row('RSS, MiB', process.memoryUsage().rss / 2 ** 20)
     engine.close()
     engine = await timed('ready from segments alone', () => IngestEngine.open(options))
+    await timed('checkpoint in place: all of it is a stall', async () => engine.checkpoint())
     await checkpointUnderLoad(engine, requests, startMs + scrapes * INTERVAL_MS)
     engine.close()
     for (const name of fs.readdirSync(`${directory}/wal`))
@@ -82,37 +86,40 @@ async function main(): Promise<void> {
 /** Requests go on while the checkpoint is made; the longest time between two answers is the stall. */
 async function checkpointUnderLoad(engine: IngestEngine, requests: number, timestampMs: number): Promise<void> {
   const bodies = Array.from({ length: requests }, (_, r) => body(r, timestampMs))
-  const began = performance.now()
   let isDone = false
-  const checkpoint = engine.checkpointAside().then(() => {
-    isDone = true
-  })
-  let last = began
   let longestMs = 0
   let sent = 0
-  while (!isDone || sent === 0) {
-    if (sent < bodies.length) {
-      engine.acceptRemoteWrite(bodies[sent++]!)
-      engine.commit()
+  await timed('checkpoint beside ingest, with the requests meanwhile', async () => {
+    const checkpoint = engine.checkpointAside().then(() => {
+      isDone = true
+    })
+    let last = performance.now()
+    while (!isDone || sent === 0) {
+      if (sent < bodies.length) {
+        engine.acceptRemoteWrite(bodies[sent++]!)
+        engine.commit()
+      }
+      const now = performance.now()
+      longestMs = Math.max(longestMs, now - last)
+      last = now
+      await new Promise((resolve) => setImmediate(resolve))
     }
-    const now = performance.now()
-    longestMs = Math.max(longestMs, now - last)
-    last = now
-    await new Promise((resolve) => setImmediate(resolve))
-  }
-  await checkpoint
-  row('checkpoint written', performance.now() - began)
+    await checkpoint
+  })
   row(`longest stall of ingest meanwhile (${sent} requests)`, longestMs)
 }
 
 async function timed<T>(what: string, fn: () => Promise<T>): Promise<T> {
   const began = performance.now()
+  const cpu = process.cpuUsage()
   const result = await fn()
-  row(what, performance.now() - began)
+  const { user, system } = process.cpuUsage(cpu)
+  row(what, performance.now() - began, (user + system) / 1000)
   return result
 }
 
-const row = (what: string, value: number): void => console.log(`${what.padEnd(60)} ${value.toFixed(0)}`)
+const row = (what: string, ...values: number[]): void =>
+  console.log(what.padEnd(60) + values.map((value) => value.toFixed(0).padStart(9)).join(''))
 
 await main()
 process.exit(0)

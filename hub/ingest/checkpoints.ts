@@ -6,7 +6,7 @@ import type { IngestCounters } from './counters.ts'
 import type { IngestHead } from './head.ts'
 import { RecordType } from './records.ts'
 
-/** What replay makes anew one by one takes far longer than reading it back in a snapshot. */
+/** Default of `newSeries`. */
 const NEW_SERIES = 100_000
 const LOOK_EVERY_MS = 1000
 const PAUSE_MS = 10_000
@@ -25,6 +25,8 @@ export type CheckpointsOptions = {
   readonly checkpointer?: Checkpointer
   /** Log since the last checkpoint that brings about the next. */
   readonly checkpointBytes: number
+  /** New series that do so, too: to make them anew one by one takes far longer than to read them back in a snapshot. */
+  readonly newSeries?: number
   /** Bytes that may be written before the reserve is touched: a checkpoint must not be what fills the disk. */
   readonly room: () => number
   /** All that is not the head. */
@@ -76,12 +78,12 @@ export class Checkpoints {
 
   /** To be called after each commit. */
   ifDue(): void {
-    const { clock, log, wal, checkpointBytes } = this.#options
+    const { clock, log, wal, checkpointBytes, newSeries = NEW_SERIES } = this.#options
     const now = clock.monotonic()
     if (this.#running || now < this.#lookMs) return
     this.#lookMs = now + LOOK_EVERY_MS
     const isLong = wal.bytesSinceCheckpoint >= checkpointBytes
-    if (!isLong && this.#seriesMade() - this.#seriesBefore < NEW_SERIES) return
+    if (!isLong && this.#seriesMade() - this.#seriesBefore < newSeries) return
     this.aside().then(
       () => this.#pause(now, PAUSE_MS),
       (error) => {

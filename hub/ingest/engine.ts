@@ -56,6 +56,8 @@ export type EngineOptions = {
   readonly segmentBytes: number
   /** Log since the last checkpoint that brings about the next. */
   readonly checkpointBytes: number
+  /** New series that bring one about, too; default 100,000. */
+  readonly newSeries?: number
   readonly reserveBytes: number
   /** Writes checkpoints beside ingest; without one they are written in its stead. */
   readonly checkpointer?: Checkpointer
