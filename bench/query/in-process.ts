@@ -28,6 +28,7 @@ async function main(): Promise<void> {
       only: { type: 'string', default: '' },
       budget: { type: 'string', default: '500' },
       'head-only': { type: 'boolean', default: false },
+      cold: { type: 'boolean', default: false },
       profile: { type: 'string' },
     },
   })
@@ -35,7 +36,13 @@ async function main(): Promise<void> {
   const endMs = Math.floor(Date.now() / 300_000) * 300_000 - 600_000
   const directory = fs.mkdtempSync(path.join(os.tmpdir(), 'helio-query-'))
   try {
-    const open = load({ startMs: endMs - hours * 3_600_000, endMs, directory, headOnly: flags['head-only'] })
+    const open = load({
+      startMs: endMs - hours * 3_600_000,
+      endMs,
+      directory,
+      headOnly: flags['head-only'],
+      cold: flags.cold,
+    })
     const queries = benchQueries(endMs / 1000, hours).filter(({ name }) => name.includes(flags.only))
     const session = flags.profile === undefined ? null : new Session()
     for (const query of queries) {
@@ -72,7 +79,8 @@ function load({
   endMs,
   directory,
   headOnly,
-}: Span & { directory: string; headOnly: boolean }): () => SeriesReader {
+  cold,
+}: Span & { directory: string; headOnly: boolean; cold: boolean }): () => SeriesReader {
   const head = createHead({ maxBytes: 2 ** 31 })
   const began = performance.now()
   let samples = 0
@@ -97,7 +105,11 @@ function load({
     head.evict()
     while (store.compact(0, BLOCK_MS) !== null);
   }
-  const set = new BlockSet(env, { cacheBytes: 64 << 20, onDamage: (error) => console.error(error) })
+  const set = new BlockSet(env, {
+    cacheBytes: 64 << 20,
+    valueBytes: cold ? 0 : 64 << 20,
+    onDamage: (error) => console.error(error),
+  })
   const { paths } = store.share()
   console.log(
     `${(samples / 1e6).toFixed(1)} M samples, ${paths.length} blocks, ${((performance.now() - began) / 1000).toFixed(0)} s`,

@@ -22,16 +22,28 @@ export type VisibleBlocks = {
   readonly hidden: Hidden
 }
 
+export type BlockSetOptions = {
+  /** For inflated runs and decoded times. */
+  readonly cacheBytes: number
+  /** For decoded values, 8 bytes a sample. Default 0: each read decodes. */
+  readonly valueBytes?: number
+  readonly onDamage: OnDamage
+}
+
 export class BlockSet {
   readonly #env: BlockEnv
   readonly #onDamage: OnDamage
   readonly #blocks = new Map<string, LazyBlock>()
   readonly cache: RunCache
+  readonly values: RunCache
+  readonly #keepsValues: boolean
 
-  constructor(env: BlockEnv, options: { readonly cacheBytes: number; readonly onDamage: OnDamage }) {
+  constructor(env: BlockEnv, options: BlockSetOptions) {
     this.#env = env
     this.#onDamage = options.onDamage
+    this.#keepsValues = (options.valueBytes ?? 0) > 0
     this.cache = new RunCache(options.cacheBytes)
+    this.values = new RunCache(options.valueBytes ?? 0)
   }
 
   /**
@@ -71,7 +83,11 @@ export class BlockSet {
 
   #open(path: string): BlockReader | null {
     try {
-      return openBlock(this.#env, path, { cache: this.cache, onDamage: this.#onDamage })
+      return openBlock(this.#env, path, {
+        cache: this.cache,
+        ...(this.#keepsValues && { values: this.values }),
+        onDamage: this.#onDamage,
+      })
     } catch (error) {
       if (!(error instanceof BlockDamagedError)) throw error
       this.#onDamage(error)

@@ -25,11 +25,24 @@ import { selectRefs } from './select.ts'
 export type OpenBlockOptions = {
   /** Shared by the blocks of a thread. Default: 32 MiB of its own. */
   readonly cache?: RunCache
+  /** For decoded values, shared too: what is asked for again and again is decoded once. Default: none are kept. */
+  readonly values?: RunCache
   /** Hears of every run that is set aside, once. */
   readonly onDamage?: OnDamage
 }
 
 const DEFAULT_CACHE_BYTES = 32 << 20
+/** Of an entry in a cache, beside its numbers. */
+const DECODED_OVERHEAD = 300
+/** Of the thread's blocks. */
+let serials = 0
+
+type DecodedValues = { readonly values: Float64Array; readonly words: Uint32Array; readonly hasStale: boolean }
+
+function hasStale(words: Uint32Array): boolean {
+  for (let i = 0; i < words.length; i += 2) if (words[i + 1] === STALE_HIGH && words[i] === STALE_LOW) return true
+  return false
+}
 
 /**
  * @throws BlockDamagedError when meta, index or the file's header is not what was written; DiskError (`ENOENT` when
@@ -69,6 +82,9 @@ class OpenBlock implements BlockReader {
   #lastTimeRun = -1
   #lastTimes: readonly Float64Array[] = []
   #words: Uint32Array = new Uint32Array(0)
+  readonly #values: RunCache | null
+  /** Names this block in `#values`. */
+  readonly #serial = `${serials++}:`
 
   constructor(
     env: BlockEnv,
@@ -76,7 +92,7 @@ class OpenBlock implements BlockReader {
     meta: BlockMeta,
     index: BlockIndex,
     file: DiskFile,
-    { cache, onDamage }: OpenBlockOptions,
+    { cache, values, onDamage }: OpenBlockOptions,
   ) {
     this.#env = env
     this.#path = path
@@ -84,6 +100,7 @@ class OpenBlock implements BlockReader {
     this.#index = index
     this.#file = file
     this.#cache = cache ?? new RunCache(DEFAULT_CACHE_BYTES)
+    this.#values = values ?? null
     this.#onDamage = onDamage ?? (() => {})
   }
 
@@ -194,6 +211,7 @@ class OpenBlock implements BlockReader {
   close(): void {
     this.#file.close()
     this.#cache.forget(`${this.#path}:`)
+    this.#values?.forget(this.#serial)
     this.#lastRun = -1
     this.#lastReader = new ByteReader(new Uint8Array(0))
     this.#lastTimeRun = -1
@@ -235,7 +253,10 @@ class OpenBlock implements BlockReader {
     ensureCapacity(out, base + n)
     reader.at = chunks.offset[chunk]!
     const head = reader.byte()
-    if ((head & KIND) === FLOATS) this.#readFloats(reader, n, from - first, to - first, out)
+    const isPlain = (head & KIND) === FLOATS && (head & HAS_STARTS) === 0
+    if (isPlain && this.#values !== null)
+      this.#copyFloats(this.#decoded(chunk, reader, n), from - first, to - first, out)
+    else if ((head & KIND) === FLOATS) this.#readFloats(reader, n, from - first, to - first, out)
     else readHistograms(reader, n, from - first, to - first, out)
     for (let i = from; i < to; i++) out.times[base + i - from] = times[i]!
     if ((head & HAS_STARTS) !== 0) {
@@ -257,6 +278,28 @@ class OpenBlock implements BlockReader {
     for (let i = count; i < end; i++) {
       if (words[2 * i + 1] !== STALE_HIGH || words[2 * i] !== STALE_LOW) continue
       flags[i] = 1
+      out.mixed = true
+    }
+  }
+
+  #decoded(chunk: number, reader: ByteReader, n: number): DecodedValues {
+    const decode = (): DecodedValues => {
+      const values = new Float64Array(n)
+      const words = new Uint32Array(values.buffer)
+      decodeColumn(reader, n, values, words, 0)
+      return { values, words, hasStale: hasStale(words) }
+    }
+    return this.#values!.get(this.#serial + chunk, decode, ({ values }) => values.byteLength + DECODED_OVERHEAD)
+  }
+
+  #copyFloats({ values, words, hasStale: isMixed }: DecodedValues, from: number, to: number, out: SampleBuffer): void {
+    const { count } = out
+    out.values.set(from === 0 && to === values.length ? values : values.subarray(from, to), count)
+    out.flags.fill(0, count, count + to - from)
+    if (!isMixed) return
+    for (let i = from; i < to; i++) {
+      if (words[2 * i + 1] !== STALE_HIGH || words[2 * i] !== STALE_LOW) continue
+      out.flags[count + i - from] = 1
       out.mixed = true
     }
   }

@@ -9,7 +9,7 @@ import { nodeDisk } from '../../agent/env/mod.ts'
 import { runtimeZstd } from '../../agent/env/zstd.ts'
 import { DiskError } from '../../protocol/env/mod.ts'
 import { BlockSet } from '../block/mod.ts'
-import { answerBuffers, errorAnswer, runPart, type WorkerAnswer, type WorkerTask } from '../query/mod.ts'
+import { answerBuffers, errorAnswer, loadArrow, runPart, type WorkerAnswer, type WorkerTask } from '../query/mod.ts'
 import { evictedUntil, openReader, type ReaderShare, StalePagesError } from '../tsdb/mod.ts'
 
 /**
@@ -36,13 +36,20 @@ let bytesAfterCollection = usedBytes()
 
 /** Inflated chunks that a thread keeps between queries. */
 const CACHE_BYTES = 64 << 20
+/** And of decoded values: what dashboards ask for again and again. */
+const VALUE_BYTES = 64 << 20
 const damage: string[] = []
 const blocks = new BlockSet(
   { disk: nodeDisk, compressor: runtimeZstd },
-  { cacheBytes: CACHE_BYTES, onDamage: (error) => damage.push(error.message) },
+  { cacheBytes: CACHE_BYTES, valueBytes: VALUE_BYTES, onDamage: (error) => damage.push(error.message) },
 )
 
-export function work(given: WorkerTask): WorkerAnswer {
+export function work(given: WorkerTask): WorkerAnswer | Promise<WorkerAnswer> {
+  const { task } = given
+  return 'settings' in task && task.settings.arrow ? loadArrow().then(() => run(given)) : run(given)
+}
+
+function run(given: WorkerTask): WorkerAnswer {
   const { lane } = given
   const flags = new Int32Array(given.flags)
   let answer: WorkerAnswer

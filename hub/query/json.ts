@@ -8,7 +8,7 @@ import { ApiError } from './contract.ts'
 import type { StepTimes } from './step-times.ts'
 
 const encoder = new TextEncoder()
-const FIRST_BYTES = 1 << 16
+const FIRST_BYTES = 1 << 13
 /** One buffer, one message to the main thread, one response. */
 export const MAX_ANSWER_BYTES = 512 << 20
 
