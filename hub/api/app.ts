@@ -19,7 +19,7 @@ export type Ctx = Context<Vars>
 
 /** Of form bodies: queries are text. */
 const MAX_FORM_BYTES = 4 << 20
-const GZIP_FROM_BYTES = 1400
+const COMPRESS_FROM_BYTES = 1400
 
 export type Handler = (
   request: Request,
@@ -138,19 +138,26 @@ export async function respond(
 }
 
 async function compressed(request: Request, response: Response, deps: ApiDeps): Promise<Response> {
-  if (
-    !response.body ||
-    response.headers.has('content-encoding') ||
-    !/\bgzip\b/.test(request.headers.get('accept-encoding') ?? '')
-  )
-    return response
+  if (!response.body || response.headers.has('content-encoding')) return response
+  const encoding = acceptedEncoding(request.headers.get('accept-encoding') ?? '')
   const type = response.headers.get('content-type') ?? ''
-  if (!/json|text|javascript|svg/.test(type)) return response
+  if (encoding === null || !/json|text|javascript|svg|arrow/.test(type)) return response
   const bytes = new Uint8Array(await response.arrayBuffer())
   const headers = new Headers(response.headers)
-  if (bytes.length < GZIP_FROM_BYTES) return new Response(bytes, { status: response.status, headers })
-  headers.set('content-encoding', 'gzip')
   headers.append('vary', 'accept-encoding')
+  if (bytes.length < COMPRESS_FROM_BYTES) return new Response(bytes, { status: response.status, headers })
+  headers.set('content-encoding', encoding)
   headers.delete('content-length')
-  return new Response((await deps.gzip(bytes)) as Uint8Array<ArrayBuffer>, { status: response.status, headers })
+  const body = (await deps.compress(bytes, encoding)) as Uint8Array<ArrayBuffer>
+  return new Response(body, { status: response.status, headers })
+}
+
+/** zstd where it is taken, else gzip; `q=0` refuses. */
+export function acceptedEncoding(header: string): 'gzip' | 'zstd' | null {
+  const taken = new Set<string>()
+  for (const part of header.toLowerCase().split(',')) {
+    const [name = '', ...parameters] = part.split(';').map((text) => text.trim())
+    if (!parameters.some((text) => /^q=0(?:\.0*)?$/.test(text))) taken.add(name)
+  }
+  return taken.has('zstd') ? 'zstd' : taken.has('gzip') || taken.has('*') ? 'gzip' : null
 }

@@ -81,5 +81,5 @@ export type ApiDeps = {
   readonly uiFolder: string
   /** '' or `/prefix`. */
   readonly routePrefix: string
-  readonly gzip: (bytes: Uint8Array) => Promise<Uint8Array>
+  readonly compress: (bytes: Uint8Array, encoding: 'gzip' | 'zstd') => Promise<Uint8Array>
 }

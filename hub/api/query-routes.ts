@@ -2,7 +2,7 @@
 import type { Hono } from 'hono'
 import { exprToApi, ParseError, parseExpr } from '../promql/parser/mod.ts'
 import { prettyExpr } from '../promql/printer/mod.ts'
-import { ApiError, parserFeatures, type QuerySettings } from '../query/mod.ts'
+import { ApiError, ARROW_TYPE, parserFeatures, type QuerySettings } from '../query/mod.ts'
 import { type Ctx, json, params, respond, type Vars } from './app.ts'
 import type { ApiDeps } from './deps.ts'
 import { invalid, type Params, parseSpan } from './params.ts'
@@ -23,7 +23,7 @@ export function queryRoutes(app: App, deps: ApiDeps): void {
       query: queryText(p),
       timeMs: p.time('time', Math.round(deps.clock.now())),
       limit: p.limit(),
-      settings: settings(p, deps),
+      settings: { ...settings(p, deps), ...arrowOf(c) },
     }
     return respond(c, deps, task, p.duration('timeout', deps.queryTimeoutMs))
   })
@@ -48,7 +48,7 @@ export function queryRoutes(app: App, deps: ApiDeps): void {
       endMs,
       stepMs,
       limit: p.limit(),
-      settings: settings(p, deps),
+      settings: { ...settings(p, deps), ...arrowOf(c) },
     }
     return respond(c, deps, task, p.duration('timeout', deps.queryTimeoutMs))
   })
@@ -138,6 +138,11 @@ function settings(p: Params, deps: ApiDeps): QuerySettings {
     stats: p.get('stats') !== '',
     ...explainOf(p),
   }
+}
+
+/** Who accepts columns by name gets them; errors are JSON all the same. */
+function arrowOf(c: Ctx): { readonly arrow?: boolean } {
+  return (c.req.header('accept') ?? '').includes(ARROW_TYPE) ? { arrow: true } : {}
 }
 
 /** `explain=1`, or any other value but 0 and false. */

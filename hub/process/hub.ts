@@ -20,7 +20,7 @@ import { Dispatcher, UpstreamNotifier } from '../alerts/mod.ts'
 import { type BuildInfo, createApp } from '../api/mod.ts'
 import { type Floors, NO_FLOORS } from '../block/mod.ts'
 import { type BusServer, createBusServer } from '../bus/mod.ts'
-import { gzipBytes } from '../env/gzip.ts'
+import { compressBytes } from '../env/compress.ts'
 import type { StreamFeed } from '../env/jetstream.ts'
 import { createQueryPool } from '../env/query-pool.ts'
 import { threadCpuMs } from '../env/thread-cpu.ts'
@@ -299,7 +299,7 @@ export class Hub {
       metrics: () => this.#metrics(),
       uiFolder,
       routePrefix: settings.routePrefix,
-      gzip: gzipBytes,
+      compress: compressBytes,
     })
     const bus = this.#bus
     this.#http = await net.serveHttp({

@@ -64,6 +64,8 @@ export type QuerySettings = {
   readonly stats: boolean
   /** The plan and what its operators did, beside the answer. */
   readonly explain?: boolean
+  /** Columns instead of JSON: an Arrow IPC stream (`arrow.ts`). */
+  readonly arrow?: boolean
 }
 
 /** The blocks that stand behind the head. */

@@ -51,7 +51,8 @@ export class InPlace {
 
   /** Null: ask the workers. Never throws, and returns within a few ms. */
   answer(task: QueryTask): WorkerAnswer | null {
-    if (!isExpression(task) || task.query.length > QUERY_CHARS_MAX || stepsOf(task) > STEPS_MAX) return null
+    if (!isExpression(task) || task.settings.arrow || task.query.length > QUERY_CHARS_MAX || stepsOf(task) > STEPS_MAX)
+      return null
     const { now, cpuMs } = this.#options
     const startedMs = now()
     const key = `${stepsOf(task)} ${task.query}`

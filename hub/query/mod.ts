@@ -1,5 +1,6 @@
 /** Queries: from the API's parameters to response bytes, in worker threads. */
 export { ActiveQueries } from './active-queries.ts'
+export { ARROW_TYPE, loadArrow } from './arrow.ts'
 export {
   ApiError,
   type BlockView,

@@ -80,15 +80,10 @@ export function writeResult(
   if (stats !== null) writeStats(out, stats)
   out.raw('}')
   if (explain !== null) out.raw(`,"explain":${JSON.stringify(explain)}`)
-  const byLevel = (level: Annotation['level']): string[] =>
-    shownAnnotations(
-      result.annotations.filter((a) => a.level === level),
-      text,
-    )
-  const warnings = byLevel('warning')
+  const { warnings, infos } = annotationTexts(result.annotations, text)
   if (truncated) warnings.push('results truncated due to limit')
   writeTexts(out, 'warnings', warnings)
-  writeTexts(out, 'infos', byLevel('info'))
+  writeTexts(out, 'infos', infos)
   return out.raw('}').finish()
 }
 
@@ -169,6 +164,19 @@ function writeRaw(out: JsonWriter, { labels, times, values, histograms }: RawSer
     out.raw(']')
   }
   out.raw('}')
+}
+
+/** As they are shown beside a result. */
+export function annotationTexts(
+  annotations: readonly Annotation[],
+  text: string,
+): { readonly warnings: string[]; readonly infos: string[] } {
+  const byLevel = (level: Annotation['level']): string[] =>
+    shownAnnotations(
+      annotations.filter((a) => a.level === level),
+      text,
+    )
+  return { warnings: byLevel('warning'), infos: byLevel('info') }
 }
 
 function shownAnnotations(annotations: readonly Annotation[], text: string): string[] {

@@ -4,6 +4,7 @@ import { type EngineOptions, QueryError, type QueryResult } from '../promql/cont
 import { evaluate, evaluatePartial, mergePartials, type PlanNode, type Query } from '../promql/engine/mod.ts'
 import { ParseError, parseExpr, typeOf } from '../promql/parser/mod.ts'
 import type { SeriesReader } from '../tsdb/mod.ts'
+import { ARROW_TYPE, arrowResult } from './arrow.ts'
 import {
   ApiError,
   FLAG_CANCELED,
@@ -16,7 +17,7 @@ import {
 } from './contract.ts'
 import { parserFeatures } from './features.ts'
 import { LimitedReader } from './limited-reader.ts'
-import { writeResult } from './results.ts'
+import { annotationTexts, writeResult } from './results.ts'
 import { paysToSplit } from './split-cost.ts'
 import type { QueryStats } from './stats.ts'
 
@@ -154,6 +155,11 @@ function resultAnswer(task: ExpressionTask, query: Query, result: QueryResult, m
   if (task.kind === 'vector')
     return { status: 200, contentType: JSON_TYPE, body: NO_BYTES, vector: vectorOf(result), stats }
   const { range, text, options } = query
+  if (task.settings.arrow) {
+    const notes = annotationTexts(result.annotations, text)
+    const body = arrowResult(result, { range, limit: task.limit, ...notes, poll: pollOf(options) })
+    return { status: 200, contentType: ARROW_TYPE, body, stats }
+  }
   const body = writeResult(result, {
     range,
     text,
