@@ -10,6 +10,8 @@ import type { ServerTls } from '../../protocol/env/mod.ts'
 /** Read by the runtime at every connection; its types do not show it. */
 type Changeable = { requestCert: boolean }
 
+const RENEW_EVERY_MS = 5000
+
 /**
  * @param onSocket gets the connections whose clients may come in
  * @throws whatever `current` throws, and the runtime for a certificate that it cannot use
@@ -27,14 +29,27 @@ export function createRenewedTls(
     rejectUnauthorized: false,
     handshakeTimeout: handshakeTimeoutMs,
   })
+  const renew = (): void => {
+    const now = current()
+    if (now === used) return
+    server.setSecureContext(contextOf(now))
+    const changeable = server as unknown as Changeable
+    changeable.requestCert = now.clients !== 'none'
+    used = now
+  }
+  // Bun has chosen the certificate before it tells of a connection: there the next one gets the new certificate, or the
+  // first one after this has looked.
+  const timer = setInterval(() => {
+    try {
+      renew()
+    } catch {
+      // The connections that suffer from it tell.
+    }
+  }, RENEW_EVERY_MS).unref()
+  server.on('close', () => clearInterval(timer))
   server.prependListener('connection', (socket: Socket) => {
     try {
-      const now = current()
-      if (now === used) return
-      server.setSecureContext(contextOf(now))
-      const changeable = server as unknown as Changeable
-      changeable.requestCert = now.clients !== 'none'
-      used = now
+      renew()
     } catch (error) {
       onError(error, 'TLS handshake')
       socket.destroy()

@@ -15,6 +15,8 @@ export type Exception = {
 const SQLITE =
   'node:sqlite of Deno 2.9 gives no result code with its errors, by which the ring tells damage, a full disk and a lock apart'
 const ASTRAL = 'fast-check splits astral characters of a class on Bun, and so makes halves of them that are no text'
+const UDP =
+  'node:dgram of Bun and Deno leaves the receive buffer as it is, so a burst of a thousand datagrams overflows it; single ones arrive'
 
 export const EXCEPTIONS: readonly Exception[] = [
   { runtime: 'deno', file: 'agent/env/ring-store.test.ts', test: /one process at a time/, reason: SQLITE },
@@ -28,5 +30,26 @@ export const EXCEPTIONS: readonly Exception[] = [
     file: 'protocol/remote-write/decode.test.ts',
     test: /protobufjs reads what we write/,
     reason: ASTRAL,
+  },
+  { runtime: 'bun', file: 'agent/env/net-datagrams.test.ts', test: /in order and whole/, reason: UDP },
+  { runtime: 'deno', file: 'agent/env/net-datagrams.test.ts', test: /in order and whole/, reason: UDP },
+  {
+    runtime: 'bun',
+    file: 'agent/env/net.test.ts',
+    test: /connections above maxConnections/,
+    reason: 'servers of Bun 1.4 have no limit of connections, and tell of one only with its first request',
+  },
+  {
+    runtime: 'bun',
+    file: 'agent/env/net-http-client.test.ts',
+    test: /words failures as Prometheus does/,
+    reason: 'BoringSSL names one failed handshake otherwise than OpenSSL: WRONG_VERSION_NUMBER',
+  },
+  {
+    runtime: 'bun',
+    file: 'agent/env/web-access.test.ts',
+    test: /a renewed certificate is shown at the next connection/,
+    reason:
+      'Bun chooses the certificate before it tells of the connection: a renewed one is shown after 5 s or one connection',
   },
 ]
