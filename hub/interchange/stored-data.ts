@@ -3,7 +3,7 @@
  * reader, without what was deleted. Retention by series is of the configuration, and not applied here.
  */
 import type { Env } from '../../protocol/env/mod.ts'
-import { type BlockEnv, BlockSet, NO_FLOORS } from '../block/mod.ts'
+import { BLOCKS_FOLDER, type BlockEnv, BlockSet, type Damage, NO_FLOORS } from '../block/mod.ts'
 import { createIngest, type Ingest } from '../ingest/mod.ts'
 import { openReader, type SeriesReader } from '../tsdb/mod.ts'
 import { type OpenedBlocks, openOwnBlocks } from './own-blocks.ts'
@@ -12,6 +12,8 @@ export type StoredData = {
   readonly reader: SeriesReader
   readonly blocks: OpenedBlocks
   readonly ingest: Ingest
+  /** Set aside now, not before. */
+  readonly damagedBlocks: readonly Damage[]
   /** What was found damaged so far, and is not in what the reader gives. */
   readonly damage: readonly string[]
   close(): Promise<void>
@@ -29,8 +31,11 @@ export async function openStoredData(env: Env, blockEnv: BlockEnv, dataPath: str
   })
   try {
     const damage = ingest.replay.damages.map(({ file, fromByte, what }) => `${file}:${fromByte}: ${what}`)
+    const folder = `${dataPath}/${BLOCKS_FOLDER}`
+    const before = new Set(env.disk.stat(folder) ? env.disk.readDirectory(folder) : [])
     const blocks = openOwnBlocks(blockEnv, env.log, dataPath)
-    for (const { block, piece, why } of blocks.store.damages()) damage.push(`${block}: ${piece}: ${why}`)
+    const damagedBlocks = blocks.store.damages().filter(({ block }) => !before.has(`${block}.damaged`))
+    for (const { block, piece, why } of damagedBlocks) damage.push(`${block}: ${piece}: ${why}`)
     const set = new BlockSet(blockEnv, { cacheBytes: CACHE_BYTES, onDamage: (error) => damage.push(error.message) })
     const head = openReader(ingest.share())
     const byStrength = [...blocks.list()].sort((a, b) => b.sequence - a.sequence)
@@ -44,7 +49,7 @@ export async function openStoredData(env: Env, blockEnv: BlockEnv, dataPath: str
       head.release()
       await ingest.close()
     }
-    return { reader, blocks, ingest, damage, close }
+    return { reader, blocks, ingest, damagedBlocks, damage, close }
   } catch (error) {
     await ingest.close()
     throw error

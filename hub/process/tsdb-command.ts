@@ -555,7 +555,7 @@ function exportOpenMetrics(call: Call, target: string, range: TimeRange): Promis
 }
 
 async function repair(call: Call): Promise<number> {
-  return stored(call, async ({ ingest, blocks }) => {
+  return stored(call, async ({ ingest, blocks, damagedBlocks }) => {
     let pieces = 0
     for (const { file, fromByte, toByte, what, quarantine } of ingest.replay.damages) {
       pieces++
@@ -567,7 +567,7 @@ async function repair(call: Call): Promise<number> {
       await print(`the torn tail of the log (${ingest.replay.tornBytes} bytes, never acknowledged) is cut off\n`)
     // What was read is written anew: the next start meets no damage.
     if (ingest.replay.damages.length > 0) await ingest.checkpoint()
-    for (const { block, piece, why } of blocks.store.damages()) {
+    for (const { block, piece, why } of damagedBlocks) {
       pieces++
       await print(`${blocks.directory}/${block}: ${piece}: ${why}: the whole block is lost, kept as ${block}.damaged\n`)
     }
