@@ -10,6 +10,17 @@ import { measureWindow, type Schedule, type Window } from './window.ts'
 
 const ROOT = path.resolve(import.meta.dirname, '../..')
 
+/** As hub/bin.mjs, agent/bin.mjs and `npm start` set it. */
+const LAUNCHER_ENV = {
+  hub: { UV_THREADPOOL_SIZE: '16', MALLOC_ARENA_MAX: '2', MALLOC_MMAP_THRESHOLD_: '1048576' },
+  agent: {
+    UV_THREADPOOL_SIZE: '16',
+    MALLOC_ARENA_MAX: '2',
+    MALLOC_MMAP_THRESHOLD_: '65536',
+    MALLOC_TRIM_THRESHOLD_: '131072',
+  },
+} as const
+
 export type HeliographResult = {
   readonly window: Window
   /** In the window: the agent's connection to the bus, both ways. */
@@ -72,8 +83,7 @@ function start(name: 'agent' | 'hub', folder: string, profileFolder: string | nu
     file: process.execPath,
     args: [...profiling, path.join(ROOT, name, 'main.ts'), ...args],
     logFile: path.join(folder, `${name}.log`),
-    // As the launcher sets it.
-    env: { UV_THREADPOOL_SIZE: '16' },
+    env: LAUNCHER_ENV[name],
   })
 }
 

@@ -35,9 +35,9 @@ export async function measureLiveSeries(system: System, folder: string, written:
     const startedMs = Date.now()
     const idle = cpuSeconds(program.pid)
     const steadyFrom = written.stepRequests[1]!
-    await sendRequests(writeUrl, written.file, 0, steadyFrom)
+    await sendRequests(writeUrl, written.file, 0, steadyFrom, steadyFrom)
     const created = cpuSeconds(program.pid)
-    await sendRequests(writeUrl, written.file, steadyFrom, written.requests)
+    await sendRequests(writeUrl, written.file, steadyFrom, written.requests, steadyFrom)
     const wallSeconds = (Date.now() - startedMs) / 1000
     await sleep(SETTLE_MS)
     const steady = cpuSeconds(program.pid)
@@ -75,7 +75,7 @@ export async function measureLiveSeries(system: System, folder: string, written:
 export async function measureDisk(system: System, folder: string, written: Written): Promise<number> {
   const running = await system.start(folder)
   try {
-    await sendRequests(running.writeUrl, written.file, 0, written.requests)
+    await sendRequests(running.writeUrl, written.file, 0, written.requests, written.stepRequests[1]!)
     await mustAnswer(running, written)
     const bytes = await system.compactedBytes(running, folder)
     await mustAnswer(running, written)

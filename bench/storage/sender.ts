@@ -9,15 +9,26 @@ const HEADERS = {
   'x-prometheus-remote-write-version': '0.1.0',
 }
 
-/** The requests [from, to) of `file`; resolves when all are acknowledged. @throws Error for any answer but 2xx */
-export async function sendRequests(url: string, file: string, from: number, to: number): Promise<void> {
+/**
+ * The requests [from, to) of `file`; resolves when all are acknowledged. Those of a series must not overtake each other:
+ * where a step has but a few requests, they go one by one.
+ * @throws Error for any answer but 2xx
+ */
+export async function sendRequests(
+  url: string,
+  file: string,
+  from: number,
+  to: number,
+  requestsPerStep: number,
+): Promise<void> {
   const agent = new http.Agent({ keepAlive: true, maxSockets: IN_FLIGHT })
   const bodies = readRequests(file, from, to)
   const send = async (): Promise<void> => {
     for (let next = bodies.next(); !next.done; next = bodies.next()) await post(agent, url, next.value)
   }
   try {
-    await Promise.all(Array.from({ length: IN_FLIGHT }, send))
+    const lanes = requestsPerStep > 8 * IN_FLIGHT ? IN_FLIGHT : 1
+    await Promise.all(Array.from({ length: lanes }, send))
   } finally {
     agent.destroy()
   }

@@ -65,7 +65,7 @@ function heliograph(profileFolder: string | null): System {
         ],
         logFile: `${folder}/heliograph.log`,
         // As the launcher sets it.
-        env: { UV_THREADPOOL_SIZE: '16' },
+        env: { UV_THREADPOOL_SIZE: '16', MALLOC_ARENA_MAX: '2', MALLOC_MMAP_THRESHOLD_: '1048576' },
       })
       await program.ready(`${url}/-/ready`, READY_MS, 10)
       return { program, url, writeUrl: `${url}/api/v1/write` }

@@ -1,7 +1,10 @@
 /** Entry of the block thread: the real world around `hub/block/thread.ts`. */
 import { parentPort, threadId, workerData } from 'node:worker_threads'
+// Not through the door: it brings the network along, 15 MB a thread.
+import { systemClock } from '../../agent/env/clock.ts'
 import { keepCompiled } from '../../agent/env/compile-cache.ts'
-import { createLogger, nodeDisk, systemClock } from '../../agent/env/mod.ts'
+import { nodeDisk } from '../../agent/env/disk.ts'
+import { createLogger } from '../../agent/env/logger.ts'
 import { runtimeZstd } from '../../agent/env/zstd.ts'
 import type { LogLevel } from '../../protocol/env/mod.ts'
 import { runBlockThread, type ToBlocks } from '../block/mod.ts'

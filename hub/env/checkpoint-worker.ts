@@ -1,6 +1,7 @@
 /** Entry of the checkpoint thread: the real disk around `hub/ingest/checkpoint-thread.ts`. */
 import { parentPort } from 'node:worker_threads'
-import { nodeDisk } from '../../agent/env/mod.ts'
+// Not through the door: it brings the network along, 15 MB a thread.
+import { nodeDisk } from '../../agent/env/disk.ts'
 import { createCheckpointThread, type ToCheckpoint } from '../ingest/mod.ts'
 
 if (parentPort) {

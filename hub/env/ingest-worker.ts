@@ -1,8 +1,13 @@
 /** Entry of the ingest thread: the real world around `hub/ingest/worker.ts`. */
 import { parentPort, workerData } from 'node:worker_threads'
+// Not through the door: it brings the network along, 15 MB a thread.
+import { systemClock } from '../../agent/env/clock.ts'
 import { keepCompiled } from '../../agent/env/compile-cache.ts'
+import { nodeDisk } from '../../agent/env/disk.ts'
 import { runtimeVerifier } from '../../agent/env/ed25519.ts'
-import { createLogger, nodeDisk, systemClock, systemRandom, threadPool } from '../../agent/env/mod.ts'
+import { createLogger } from '../../agent/env/logger.ts'
+import { threadPool } from '../../agent/env/pool.ts'
+import { systemRandom } from '../../agent/env/random.ts'
 import { runtimeSha256 } from '../../agent/env/sha256.ts'
 import { runtimeZstd } from '../../agent/env/zstd.ts'
 import {
