@@ -4,11 +4,11 @@
  *     constant   all bits equal
  *     whole      whole numbers, or decimals of up to 9 digits scaled to whole ones, as they are or as differences, in
  *                frames (packing.ts); up to one value in eight that is neither (stale markers, NaN) is set apart
- *     rice       whole ones as differences that vary much, or are mostly zero (rice.ts)
+ *     rice       whole ones too: differences, or heights above the least, that vary much or are mostly zero (rice.ts)
  *     xor        else: xor with the predecessor, in the window of bits that each frame needs
  *
  *     mode (0-1) | differences (2) | some set apart (3) | digits (4-7)
- *     constant: value           whole, rice: [n, n * (gap, 8 bytes)] first, frames or codes          xor: 8 bytes, frames
+ *     constant: value           whole, rice: [n, n * (gap, 8 bytes)] first, frames, or [least] codes          xor: 8 bytes, frames
  *     value: zigzag LEB128 with digits, or digits 15 and 8 bytes      xor frame: trailing zeros | width | bits
  *
  * Hot: bench/hub/block.bench.ts
@@ -64,15 +64,18 @@ export class ColumnEncoder {
     if (plain < 0 && different < 0) return false
     const asDeltas = plain < 0 || (different >= 0 && different < plain)
     const framed = asDeltas ? different : plain
+    // Of a gauge without a memory its height above the least is coded.
+    let least = 0
+    if (!asDeltas) {
+      least = ints.subarray(1, n).reduce((min, x) => Math.min(min, x), Number.POSITIVE_INFINITY)
+      for (let i = 1; i < n; i++) deltas[i] = ints[i]! - least
+    }
     // What is nearly as small in frames is read faster from them.
     const rice = this.#rice.plan(deltas, 1, n)
     const asRice = rice >= 0 && rice < RICE_FROM * framed
     const apart = this.#apart
     out.byte(
-      (asRice ? RICE : WHOLE) |
-        (asDeltas || asRice ? DIFFERENCES : 0) |
-        (apart.length > 0 ? SET_APART : 0) |
-        (digits << 4),
+      (asRice ? RICE : WHOLE) | (asDeltas ? DIFFERENCES : 0) | (apart.length > 0 ? SET_APART : 0) | (digits << 4),
     )
     if (apart.length > 0) {
       out.varint(apart.length)
@@ -83,6 +86,7 @@ export class ColumnEncoder {
     }
     out.zigzag(ints[0]!)
     if (asRice) {
+      if (!asDeltas) out.zigzag(least)
       this.#rice.write(out)
       return true
     }
@@ -171,8 +175,11 @@ function decodeWhole(
     }
   }
   out[to] = reader.zigzag()
-  if ((head & 3) === RICE) unpackRice(reader, n - 1, out, to + 1)
-  else for (let from = 1; from < n; from += FRAME) unpackFrame(reader, Math.min(FRAME, n - from), out, to + from)
+  if ((head & 3) === RICE) {
+    const least = (head & DIFFERENCES) === 0 ? reader.zigzag() : 0
+    unpackRice(reader, n - 1, out, to + 1)
+    if (least !== 0) for (let i = to + 1; i < to + n; i++) out[i] = out[i]! + least
+  } else for (let from = 1; from < n; from += FRAME) unpackFrame(reader, Math.min(FRAME, n - from), out, to + from)
   const power = POWERS[head >>> 4]!
   if ((head & DIFFERENCES) === 0) {
     if (power !== 1) for (let i = to; i < to + n; i++) out[i] = out[i]! / power
