@@ -1,12 +1,12 @@
 /** One host's collection, once by our one process and once by the programs it replaces: memory and CPU of each. */
 import { execFileSync } from 'node:child_process'
-import fs from 'node:fs'
 import path from 'node:path'
 import { startHaproxy, startMariadb, startMemcached, startUpstream } from '../e2e/exporters-kit.ts'
 import { freePort, type Hub, lacks, type Program, sleep, until, type World } from '../e2e/world.ts'
-import { buildSingleFile, bunPath } from '../package/main.ts'
+import { bunPath } from '../package/main.ts'
 import { peer } from '../peers/peers.ts'
 import { cpuSeconds, memory } from '../pipeline/usage.ts'
+import { type Command, commands, startOurs } from './ours.ts'
 
 export type Footprint = {
   readonly name: string
@@ -19,7 +19,6 @@ export type FootprintOptions = { readonly warmUpSeconds: number; readonly second
 
 type Watched = { readonly name: string; readonly pid: number }
 
-const ROOT = path.resolve(import.meta.dirname, '../..')
 const STATSD_PER_SECOND = 100
 
 /** Rows: the floor, ours compiled, ours on Node, each of the others, and their sum. */
@@ -40,19 +39,8 @@ export async function footprint(world: World, options: FootprintOptions): Promis
   const sources = { cnf, csvUri: haproxy.csvUri, memcached: memcached.address }
   const rows: Footprint[] = []
   rows.push(...(await measured([await startFloor(world, hub)], options)))
-  const single = path.join(world.folder, 'heliograph-agent')
-  buildSingleFile(single)
-  rows.push(...(await measureOurs(world, hub, 'ours, one file', [single], sources, options)))
-  rows.push(
-    ...(await measureOurs(
-      world,
-      hub,
-      'ours, on Node',
-      [process.execPath, path.join(ROOT, 'agent/main.ts')],
-      sources,
-      options,
-    )),
-  )
+  for (const [name, command] of commands(world))
+    rows.push(...(await measureOurs(world, hub, name, command, sources, options)))
   rows.push(...(await measureTheirs(world, hub, sources, options)))
   return rows
 }
@@ -74,7 +62,7 @@ async function measureOurs(
   world: World,
   hub: Hub,
   name: string,
-  command: readonly string[],
+  command: Command,
   { cnf, csvUri, memcached }: Sources,
   options: FootprintOptions,
 ): Promise<readonly Footprint[]> {
@@ -87,32 +75,13 @@ async function measureOurs(
     mysql: { 'config.my-cnf': cnf },
     statsd: { 'statsd.listen-udp': `127.0.0.1:${statsd}`, 'statsd.listen-tcp': '' },
   })
-  // The configuration and the port are made as for a test; the program is another.
-  const prepared = await world.prepareAgent({
-    id: name.replace(/\W+/g, '-'),
-    name: name.replace(/\W+/g, '-'),
-    hub,
-    exporters,
-    scrapeInterval: options.interval,
-  })
-  const args = [
-    ...command.slice(1),
-    `--config.file=${prepared.configFile}`,
-    `--web.listen-address=127.0.0.1:${prepared.port}`,
-  ]
-  await refreshToken(world, hub)
-  const program = world.program({ name, file: command[0]!, args })
-  program.spawn()
-  await until(`${name} is ready`, async () => (await fetch(`${prepared.url}/-/ready`)).ok, {
-    explain: () => program.tail(),
-    timeoutMs: 60_000,
-  })
+  const { program, agent } = await startOurs(world, name, command, { hub, exporters, scrapeInterval: options.interval })
   const load = sendStatsd(world, statsd)
   try {
     return await measured([watched(name, program)], options)
   } finally {
     await load.stop()
-    const up = await fetch(`${prepared.url}/api/v1/targets`)
+    const up = await fetch(`${agent.url}/api/v1/targets`)
       .then(
         async (answer) =>
           ((await answer.json()) as { data: { activeTargets: { health: string; lastError: string }[] } }).data
@@ -228,17 +197,4 @@ function sendStatsd(world: World, port: number): Program {
   })
   sender.spawn()
   return sender
-}
-
-let tokens = 0
-
-/** A token is good for one agent. */
-async function refreshToken(world: World, hub: Hub): Promise<void> {
-  if (tokens++ === 0) return
-  const { code, stdout, stderr } = await world.run(process.execPath, [
-    path.join(ROOT, 'hub/main.ts'),
-    ...['agents', 'token', `--storage.tsdb.path=${hub.dataFolder}`, `--web.listen-address=${hub.address}`],
-  ])
-  if (code !== 0) throw new Error(`no token for another agent: ${stderr}`)
-  fs.writeFileSync(hub.tokenFile, stdout)
 }

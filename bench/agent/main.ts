@@ -12,8 +12,10 @@
 import { parseArgs } from 'node:util'
 import { withWorld } from '../e2e/world.ts'
 import { footprint } from './footprint.ts'
+import { commands } from './ours.ts'
 import { packetRates, scrapeCost } from './throughput.ts'
 
+const RATES = [50_000, 100_000, 200_000, 400_000]
 const { values, positionals } = parseArgs({
   args: process.argv.slice(2),
   allowPositionals: true,
@@ -58,15 +60,16 @@ async function showScrape(world: Parameters<Parameters<typeof withWorld>[0]>[0])
 }
 
 async function showStatsd(world: Parameters<Parameters<typeof withWorld>[0]>[0]): Promise<void> {
-  const rows = await packetRates(world, [50_000, 100_000, 200_000, 400_000], 5)
   console.log(
-    `\n${'statsd, packets/s asked'.padEnd(26)}${'taken/s'.padStart(10)}${'dropped %'.padStart(11)}${'CPU %'.padStart(8)}`,
+    `\n${'statsd'.padEnd(18)}${'asked/s'.padStart(10)}${'taken/s'.padStart(10)}${'dropped %'.padStart(11)}${'CPU %'.padStart(8)}`,
   )
-  for (const { asked, receivedPerSecond, droppedPercent, cpuPercent } of rows)
-    console.log(
-      asked.toLocaleString('en').padEnd(26) +
-        Math.round(receivedPerSecond).toLocaleString('en').padStart(10) +
-        droppedPercent.toFixed(2).padStart(11) +
-        cpuPercent.toFixed(0).padStart(8),
-    )
+  for (const way of commands(world))
+    for (const { asked, receivedPerSecond, droppedPercent, cpuPercent } of await packetRates(world, way, RATES, 5))
+      console.log(
+        way[0].padEnd(18) +
+          asked.toLocaleString('en').padStart(10) +
+          Math.round(receivedPerSecond).toLocaleString('en').padStart(10) +
+          droppedPercent.toFixed(2).padStart(11) +
+          cpuPercent.toFixed(0).padStart(8),
+      )
 }

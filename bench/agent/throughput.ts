@@ -6,6 +6,7 @@ import { pageOf } from '../e2e/exporters-kit.ts'
 import { freePort, type Program, sleep, until, type World } from '../e2e/world.ts'
 import { type PeerName, peer } from '../peers/peers.ts'
 import { cpuSeconds } from '../pipeline/usage.ts'
+import { type Command, commands, startOurs } from './ours.ts'
 
 export type ScrapeCost = { readonly name: string; readonly linesPerCpuSecond: number; readonly scrapes: number }
 
@@ -53,7 +54,14 @@ function scrapers(world: World, job: string): readonly (readonly [name: string, 
     return `http://127.0.0.1:${(sink.address() as AddressInfo).port}/api/v1/write`
   }
   return [
-    ['ours, into the ring', () => world.startAgent({ exporters: '{}', config: job })],
+    ...commands(world).map(
+      ([name, command]) =>
+        [
+          `${name}, into the ring`,
+          async () =>
+            (await startOurs(world, name, command, { exporters: '{}', scrapeInterval: '1s', config: job })).program,
+        ] as const,
+    ),
     ['Prometheus, into its database', () => world.startPrometheus({ config: `${global}\n${job}\n` })],
     [
       'vmagent, to a remote write that takes all',
@@ -101,12 +109,13 @@ export type PacketRate = {
 /** Rates that are asked for one after another, each from a second process. */
 export async function packetRates(
   world: World,
+  [name, command]: readonly [name: string, command: Command],
   rates: readonly number[],
   seconds: number,
 ): Promise<readonly PacketRate[]> {
   const port = await freePort()
   const exporters = JSON.stringify({ statsd: { 'statsd.listen-udp': `127.0.0.1:${port}`, 'statsd.listen-tcp': '' } })
-  const agent = await world.startAgent({ exporters, scrapeInterval: '15s' })
+  const { agent, program } = await startOurs(world, name, command, { exporters, scrapeInterval: '15s' })
   const sender = path.join(import.meta.dirname, 'statsd-sender.ts')
   const counts = async (): Promise<readonly [received: number, dropped: number]> => {
     const page = await pageOf(`${agent.url}/metrics/statsd`)
@@ -118,7 +127,7 @@ export async function packetRates(
   const out: PacketRate[] = []
   for (const asked of rates) {
     const [received, dropped] = await counts()
-    const cpu = cpuSeconds(agent.pid)
+    const cpu = cpuSeconds(program.pid)
     const args = [sender, '127.0.0.1', String(port), String(asked * seconds), String(asked)]
     const { stdout, stderr } = await world.run(process.execPath, args, { timeoutMs: seconds * 10_000 })
     if (stdout === '') throw new Error(stderr)
@@ -133,8 +142,9 @@ export async function packetRates(
       sent,
       receivedPerSecond: perSecond * share,
       droppedPercent: 100 * (1 - share),
-      cpuPercent: (100 * (cpuSeconds(agent.pid) - cpu)) / (sent / perSecond),
+      cpuPercent: (100 * (cpuSeconds(program.pid) - cpu)) / (sent / perSecond),
     })
   }
+  await program.stop()
   return out
 }
