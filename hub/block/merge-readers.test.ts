@@ -130,3 +130,37 @@ test('a label that the head learns during a query keeps the id that a block gave
   merged.read(refs[0]!, ALL, out)
   assert.deepEqual([...out.times.subarray(0, out.count)], [5, 20])
 })
+
+test('a series has one ref in a selection, whatever ranges were selected before', () => {
+  const env = memoryEnv()
+  const at = (from: number): TestSeries[] => [
+    {
+      labels: labelsFrom({ __name__: 'up', job: 'node' }),
+      samples: Array.from({ length: 100 }, (_, i) => ({ time: from + 1000 * i, bits: bitsOf(i), start: 0, kind: 0 })),
+    },
+  ]
+  const blocks = [0, 100_000].map((minTime, sequence) => {
+    const block = { range: { minTime, maxTime: minTime + 100_000 }, sequence, level: 1, sources: [] }
+    const meta = writeBlock(env, PATH, openReader(fillHead(at(minTime)).share()), block)!
+    return openBlock(env, `${PATH}/${meta.id}`)
+  })
+  const ranges = [
+    { minTime: 50_000, maxTime: 150_000 },
+    { minTime: 150_000, maxTime: 250_000 },
+    { minTime: 50_000, maxTime: 99_000 },
+    { minTime: 0, maxTime: 300_000 },
+  ]
+  const out = createSampleBuffer()
+  for (const first of ranges)
+    for (const second of ranges)
+      for (const third of ranges) {
+        const merged = mergeReaders([openReader(fillHead(at(200_000)).share()), ...blocks])
+        for (const range of [first, second, third]) {
+          const refs = merged.select([], range)
+          assert.equal(refs.length, 1)
+          merged.read(refs[0]!, range, out)
+          assert.equal(out.count, Math.min(300, range.maxTime / 1000 + 1) - range.minTime / 1000)
+        }
+        merged.release()
+      }
+})

@@ -76,9 +76,10 @@ class MergedReader implements SeriesReader {
   /** By the first reader's symbol id: 1 is itself, 2 has an extra id because it came to the first during this query. */
   #checked = new Uint8Array(0)
   readonly #aliases = new Map<number, number>()
-  /** By extra series: hash chain, a source that has it. */
+  /** By extra series: a source that has it. */
   readonly #extraOf: { readonly source: Source; readonly ref: number }[] = []
-  readonly #extraByHash = new Map<number, number[]>()
+  /** By hash of the labels: merged refs that series of sources have, the first reader's and extra ones. */
+  readonly #knownByHash = new Map<number, number[]>()
   readonly #ids = { ids: new Uint32Array(64) }
   readonly #otherIds = { ids: new Uint32Array(64) }
   readonly #cluster = createSampleBuffer(16)
@@ -256,20 +257,41 @@ class MergedReader implements SeriesReader {
     if (known !== undefined && (known < EXTRA || firsts.refs.length === 0)) return known
     for (let i = firsts.find(hash); i >= 0; i = firsts.next(i, hash)) {
       const candidate = firsts.refs[i]!
-      if (this.#isSame(this.#firstLabelIds(candidate), source, ref)) return this.#bind(source, ref, candidate)
+      if (this.#isSame(this.#firstLabelIds(candidate), source, ref)) return this.#adopt(source, ref, hash, candidate)
     }
     if (known !== undefined) return known
-    let chain = this.#extraByHash.get(hash)
-    if (!chain) this.#extraByHash.set(hash, (chain = []))
-    for (const extra of chain) {
-      const other = this.#extraOf[extra - EXTRA]!
-      const count = other.source.labelIds(other.ref, this.#ids, this.#intern)
-      if (this.#isSame(this.#ids.ids.subarray(0, count), source, ref)) return this.#bind(source, ref, extra)
-    }
+    let chain = this.#knownByHash.get(hash)
+    if (!chain) this.#knownByHash.set(hash, (chain = []))
+    for (const merged of chain)
+      if (this.#isSame(this.#knownIds(merged), source, ref)) return this.#bind(source, ref, merged)
     const extra = EXTRA + this.#extraOf.length
     this.#extraOf.push({ source, ref })
     chain.push(extra)
     return this.#bind(source, ref, extra)
+  }
+
+  /** The first reader has the series, too: from now on every source's has that ref. */
+  #adopt(source: Source, ref: number, hash: number, first: number): number {
+    let chain = this.#knownByHash.get(hash)
+    if (!chain) this.#knownByHash.set(hash, (chain = []))
+    const at = chain.findIndex((merged) => merged === first || this.#isSame(this.#knownIds(merged), source, ref))
+    const before = chain[at]
+    if (before === undefined) chain.push(first)
+    else if (before !== first) {
+      chain[at] = first
+      for (const other of this.#sources) {
+        const own = other.own.get(before)
+        if (own !== undefined) this.#bind(other, own, first)
+      }
+    }
+    return this.#bind(source, ref, first)
+  }
+
+  /** Borrowed. */
+  #knownIds(merged: number): Uint32Array {
+    if (merged < EXTRA) return this.#firstLabelIds(merged)
+    const { source, ref } = this.#extraOf[merged - EXTRA]!
+    return this.#ids.ids.subarray(0, source.labelIds(ref, this.#ids, this.#intern))
   }
 
   #bind(source: Source, ref: number, merged: number): number {
