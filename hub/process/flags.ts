@@ -31,6 +31,11 @@ export const HUB_FLAGS: readonly FlagDefinition[] = [
     '',
     'Prefix for the internal routes of web endpoints. Defaults to path of --web.external-url.',
   ),
+  text(
+    'web.config.file',
+    '',
+    'Path to configuration file that can enable TLS or authentication. Agents on /nats and their enrolment need no password: they have an authentication of their own.',
+  ),
   text('web.max-connections', '512', 'Maximum number of simultaneous connections.'),
   toggle('web.enable-lifecycle', 'Enable shutdown and reload via HTTP request.'),
   toggle('web.enable-admin-api', 'Enable API endpoints for admin control actions.'),

@@ -6,6 +6,7 @@ import { runtimeVerifier } from '../../agent/env/ed25519.ts'
 import { connectNats, type NatsBus } from '../../agent/env/nats-bus.ts'
 import { createRuntimeStats } from '../../agent/env/runtime-stats.ts'
 import { runtimeSha256 } from '../../agent/env/sha256.ts'
+import { exposureWarning, openWebAccess } from '../../agent/env/web-access.ts'
 import { ScrapeManager } from '../../agent/scrape/mod.ts'
 import type { Exporter } from '../../exporters/contract.ts'
 import { createNodejsExporter } from '../../exporters/nodejs/mod.ts'
@@ -302,9 +303,16 @@ export class Hub {
       compress: compressBytes,
     })
     const bus = this.#bus
+    const address = parseAddress(settings.listen)
+    const web = openWebAccess(settings.webConfigFile, this.#env)
+    const exposed = exposureWarning(address.host, web)
+    if (exposed) log.warn(exposed, { listen: settings.listen })
+    // Agents show a token there, and their key on the bus.
+    const enrolment = `${settings.routePrefix}/api/v1/agents/enroll`
     this.#http = await net.serveHttp({
-      ...parseAddress(settings.listen),
-      handler,
+      ...address,
+      handler: web.guard(handler, (path) => path === enrolment),
+      serverTls: web.serverTls,
       maxConnections: settings.maxConnections,
       ...(bus && { webSockets: { [`${settings.routePrefix}/nats`]: (socket) => bus.accept(socket) } }),
     })

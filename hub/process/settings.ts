@@ -13,6 +13,8 @@ export type HubSettings = {
   readonly externalUrl: string
   /** '' or `/prefix`. */
   readonly routePrefix: string
+  /** '' = neither TLS nor passwords. */
+  readonly webConfigFile: string
   readonly maxConnections: number
   readonly lifecycleEnabled: boolean
   readonly adminEnabled: boolean
@@ -82,6 +84,7 @@ export function hubSettings({ values }: ParsedFlags): HubSettings {
     listen,
     externalUrl,
     routePrefix: prefix === '/' ? '' : `/${prefix.replace(/^\/+|\/+$/g, '')}`.replace(/^\/$/, ''),
+    webConfigFile: get('web.config.file'),
     maxConnections: count('web.max-connections'),
     adminEnabled: get('web.enable-admin-api') === 'true',
     lifecycleEnabled: get('web.enable-lifecycle') === 'true',
