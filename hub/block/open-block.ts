@@ -34,6 +34,8 @@ export type OpenBlockOptions = {
 const DEFAULT_CACHE_BYTES = 32 << 20
 /** Of an entry in a cache, beside its numbers. */
 const DECODED_OVERHEAD = 300
+/** More than a block has chunks. */
+const KEYS_PER_BLOCK = 2 ** 32
 /** Of the thread's blocks. */
 let serials = 0
 
@@ -83,8 +85,8 @@ class OpenBlock implements BlockReader {
   #lastTimes: readonly Float64Array[] = []
   #words: Uint32Array = new Uint32Array(0)
   readonly #values: RunCache | null
-  /** Names this block in `#values`. */
-  readonly #serial = `${serials++}:`
+  /** Where the numbers of this block's chunks begin in `#values`. */
+  readonly #firstKey = KEYS_PER_BLOCK * serials++
 
   constructor(
     env: BlockEnv,
@@ -211,7 +213,7 @@ class OpenBlock implements BlockReader {
   close(): void {
     this.#file.close()
     this.#cache.forget(`${this.#path}:`)
-    this.#values?.forget(this.#serial)
+    this.#values?.forgetNumbers(this.#firstKey, this.#firstKey + KEYS_PER_BLOCK)
     this.#lastRun = -1
     this.#lastReader = new ByteReader(new Uint8Array(0))
     this.#lastTimeRun = -1
@@ -242,8 +244,7 @@ class OpenBlock implements BlockReader {
   #readChunk(chunk: number, minTime: number, maxTime: number, out: SampleBuffer): void {
     const { chunks } = this.#index
     const times = this.#timesOf(chunks.column[chunk]!)
-    const reader = this.#readerOf(chunks.run[chunk]!)
-    if (times === null || reader === null) return
+    if (times === null) return
     const n = chunks.samples[chunk]!
     const first = chunks.from[chunk]!
     const from = Math.max(first, lowerBound(times, minTime))
@@ -251,6 +252,16 @@ class OpenBlock implements BlockReader {
     if (from >= to) return
     const base = out.count
     ensureCapacity(out, base + n)
+    const known = this.#values?.find(this.#firstKey + chunk) as DecodedValues | undefined
+    if (known !== undefined) {
+      this.#copyFloats(known, from - first, to - first, out)
+      for (let i = from; i < to; i++) out.times[base + i - from] = times[i]!
+      out.startTimes?.fill(0, base, base + to - from)
+      out.count = base + to - from
+      return
+    }
+    const reader = this.#readerOf(chunks.run[chunk]!)
+    if (reader === null) return
     reader.at = chunks.offset[chunk]!
     const head = reader.byte()
     const isPlain = (head & KIND) === FLOATS && (head & HAS_STARTS) === 0
@@ -289,7 +300,7 @@ class OpenBlock implements BlockReader {
       decodeColumn(reader, n, values, words, 0)
       return { values, words, hasStale: hasStale(words) }
     }
-    return this.#values!.get(this.#serial + chunk, decode, ({ values }) => values.byteLength + DECODED_OVERHEAD)
+    return this.#values!.get(this.#firstKey + chunk, decode, ({ values }) => values.byteLength + DECODED_OVERHEAD)
   }
 
   #copyFloats({ values, words, hasStale: isMixed }: DecodedValues, from: number, to: number, out: SampleBuffer): void {
