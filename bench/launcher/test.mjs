@@ -5,13 +5,26 @@
 import { spawnSync } from 'node:child_process'
 import { ensureInstalled, ensureUiBuilt, NODE, ROOT, runPinned, runStep } from './bootstrap.mjs'
 
-const DEBIAN = ['prometheus', 'chromium', 'memcached', 'haproxy', 'mariadb-server', 'ca-certificates']
+const DEBIAN = [
+  'prometheus',
+  'chromium',
+  'memcached',
+  'haproxy',
+  'mariadb-server',
+  'debootstrap',
+  'systemd',
+  'openssl',
+  'ca-certificates',
+]
 const PROGRAMS = {
   prometheus: 'promtool',
   chromium: 'chromium',
   memcached: 'memcached',
   haproxy: 'haproxy',
   'mariadb-server': 'mariadbd',
+  debootstrap: 'debootstrap',
+  systemd: 'systemd-analyze',
+  openssl: 'openssl',
 }
 
 await ensureInstalled()
