@@ -3,7 +3,7 @@
  * reader.ts for the other side.
  */
 import type { Labels } from '../../protocol/labels/mod.ts'
-import { type Exemplar, type Histogram, type Metadata, STALE_HIGH } from '../../protocol/samples/mod.ts'
+import type { Exemplar, Histogram, Metadata } from '../../protocol/samples/mod.ts'
 import { Allocator } from './allocator.ts'
 import { type Cardinality, cardinalityOf, chunkCount } from './cardinality.ts'
 import { ChunkWriter } from './chunk-writer.ts'
@@ -29,28 +29,19 @@ import {
   C_SAMPLES_F64,
   C_SAMPLES_PRESENT,
   C_VERSION,
-  CHUNK_SAMPLES_MAX,
   CONTROL_BYTES,
-  COUNT_ONE,
-  COUNT_SHIFT,
   KIND_MASK,
   Kind,
   LAYOUT_VERSION,
-  LIVE_KIND_MASK,
   MAGIC,
-  PAGE_MASK,
-  PAGE_SHIFT,
-  RUN,
   S_GROUP,
   S_IDLE,
-  S_PREV,
-  S_RAW,
   S_STATE,
-  S_TICK,
 } from './layout.ts'
 import { Memory } from './memory.ts'
 import { MetadataWriter, readMetadata } from './metadata.ts'
 import { PostingsWriter } from './postings-writer.ts'
+import { RunAppender } from './run-appender.ts'
 import { createSampleBuffer } from './sample-buffer.ts'
 import { SeriesIndex } from './series-index.ts'
 import { SeriesDecoder } from './series-reader.ts'
@@ -115,6 +106,7 @@ class SharedHead implements Head {
   readonly #index: SeriesIndex
   readonly #series: SeriesWriter
   readonly #shared: SharedTimes
+  readonly #runs: RunAppender
   readonly #chunks: ChunkWriter
   readonly #late: LateWriter
   readonly #trimmer: Trimmer
@@ -164,6 +156,10 @@ class SharedHead implements Head {
     this.#chunks = new ChunkWriter(mem, this.#alloc, this.#groups)
     this.#series = new SeriesWriter(mem, this.#alloc, this.#groups, this.#chunks)
     this.#shared = new SharedTimes(mem, this.#groups, this.#series)
+    this.#runs = new RunAppender(mem, this.#index.table, this.#shared, {
+      one: (ref, time, low, high, group, tick) => this.#appendOne(ref, time, low, high, 0, group, tick),
+      shared: (ref, time, low, high, n) => this.#appendShared(ref, time, low, high, n >= COLUMN_MIN),
+    })
     this.#late = new LateWriter(mem, this.#alloc, this.#chunks)
     this.#trimmer = new Trimmer(mem, this.#limbo, this.#groups, this.#series, this.#late)
     this.#decoder = new SeriesDecoder(mem, this.#groups.table, true)
@@ -217,59 +213,17 @@ class SharedHead implements Head {
     }
   }
 
-  /** Hot: bench/hub/head.bench.ts */
   appendColumn(timestampMs: number, refs: Uint32Array, values: Float64Array, n: number): number {
     this.#changes++
     const time = Math.trunc(timestampMs)
-    const words = new Uint32Array(values.buffer, values.byteOffset, values.length * 2)
     const group = this.#groupOf(refs, n, time)
     const tick = group < 0 ? -1 : this.#addTick(group, time)
-    if (tick < 0) return this.#appendEach(time, refs, words, n)
-    const { u32 } = this.#mem
-    const table = this.#index.table
-    const count = table.count
-    let stored = 0
-    for (let i = 0; i < n; i++) {
-      const ref = refs[i]!
-      const low = words[2 * i]!
-      const high = words[2 * i + 1]!
-      const record = ref < count ? table.addr(ref) : 0
-      if (record !== 0) {
-        const page = u32[record >>> PAGE_SHIFT]!
-        const at = record & PAGE_MASK
-        const state = page[at + S_STATE]!
-        const length = state >>> COUNT_SHIFT
-        const follows =
-          (state & LIVE_KIND_MASK) === Kind.group &&
-          page[at + S_GROUP] === group &&
-          page[at + S_TICK]! + length === tick
-        if (follows && high !== STALE_HIGH) {
-          const raw = page[at + S_RAW]!
-          // Readers see the sample once the group's tick is published; until then the order of stores is free.
-          if (raw !== 0) {
-            if (length < RUN) {
-              const rawPage = u32[raw >>> PAGE_SHIFT]!
-              const to = (raw & PAGE_MASK) + 2 * length
-              rawPage[to] = low
-              rawPage[to + 1] = high
-              page[at + S_STATE] = state + COUNT_ONE
-              stored++
-              continue
-            }
-          } else if (length < CHUNK_SAMPLES_MAX && page[at + S_PREV] === low && page[at + S_PREV + 1] === high) {
-            page[at + S_STATE] = state + COUNT_ONE
-            stored++
-            continue
-          }
-        }
-      }
-      if (this.#appendOne(ref, time, low, high, 0, group, tick) === AppendResult.stored) stored++
-    }
+    if (tick < 0) return this.#appendEach(time, refs, new Uint32Array(values.buffer, values.byteOffset, 2 * n), n)
+    const stored = this.#runs.appendColumn(group, tick, time, refs, values, n)
     this.#samples += stored
     return stored
   }
 
-  /** Hot: bench storage. */
   appendRun(
     timestampMs: number,
     refs: Uint32Array,
@@ -279,52 +233,7 @@ class SharedHead implements Head {
     results: Uint8Array,
   ): number {
     this.#changes++
-    const time = Math.trunc(timestampMs)
-    const words = new Uint32Array(values.buffer, values.byteOffset, values.length * 2)
-    const shared = this.#shared
-    shared.begin()
-    const { u32 } = this.#mem
-    const table = this.#index.table
-    const count = table.count
-    let stored = 0
-    for (let i = from; i < from + n; i++) {
-      const ref = refs[i]!
-      const low = words[2 * i]!
-      const high = words[2 * i + 1]!
-      const record = ref < count ? table.addr(ref) : 0
-      if (record !== 0 && shared.tick >= 0) {
-        const page = u32[record >>> PAGE_SHIFT]!
-        const at = record & PAGE_MASK
-        const state = page[at + S_STATE]!
-        const length = state >>> COUNT_SHIFT
-        const raw = page[at + S_RAW]!
-        const follows =
-          (state & LIVE_KIND_MASK) === Kind.group &&
-          page[at + S_GROUP] === shared.group &&
-          page[at + S_TICK]! + length === shared.tick &&
-          high !== STALE_HIGH &&
-          (raw !== 0
-            ? length < RUN
-            : length < CHUNK_SAMPLES_MAX && page[at + S_PREV] === low && page[at + S_PREV + 1] === high)
-        if (follows) {
-          if (raw !== 0) {
-            const rawPage = u32[raw >>> PAGE_SHIFT]!
-            const to = (raw & PAGE_MASK) + 2 * length
-            rawPage[to] = low
-            rawPage[to + 1] = high
-          }
-          // An earlier call may have had the tick published: then the value must be there before the count.
-          if (shared.isPublished) Atomics.store(page, at + S_STATE, state + COUNT_ONE)
-          else page[at + S_STATE] = state + COUNT_ONE
-          results[i] = AppendResult.stored
-          stored++
-          continue
-        }
-      }
-      const result = this.#appendShared(ref, time, low, high, n >= COLUMN_MIN)
-      results[i] = result
-      if (result === AppendResult.stored) stored++
-    }
+    const stored = this.#runs.append(Math.trunc(timestampMs), refs, values, from, n, results)
     this.#samples += stored
     return stored
   }
