@@ -62,8 +62,8 @@ RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6 AF_NETLINK
 SystemCallArchitectures=native
 SystemCallFilter=@system-service
 SystemCallFilter=~@privileged @resources
-# adjtimex only tells the time here: setting it needs a capability that the agent has not.
-SystemCallFilter=adjtimex
+# These only tell the time here: setting it needs a capability that the agent has not.
+SystemCallFilter=adjtimex clock_adjtime
 SystemCallErrorNumber=EPERM
 ProtectSystem=strict
 ProtectHome=read-only
