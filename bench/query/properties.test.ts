@@ -1,0 +1,133 @@
+/**
+ * Generated queries against themselves: an instant query at a time is the range query's point there, and a query that is
+ * computed in any number of parts is the one that is computed whole. `HELIO_LONG=1` asks ten times as many.
+ */
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import type { EngineOptions, QueryResult } from '../../hub/promql/contract.ts'
+import { evaluate, evaluatePartial, mergePartials, type Query, splitPlan } from '../../hub/promql/engine/mod.ts'
+import { ALL_FEATURES, parseExpr } from '../../hub/promql/parser/mod.ts'
+import { createHead, openReader } from '../../hub/tsdb/mod.ts'
+import { labelsKey } from '../../protocol/labels/mod.ts'
+import { dataset, END_MS, START_MS } from '../differential/dataset.ts'
+import { randomQuery } from '../differential/grammar.ts'
+import { createRandom, type SeededRandom } from '../pipeline/seeded-random.ts'
+
+const COUNT = process.env['HELIO_LONG'] === '1' ? 3000 : 300
+const STEPS = 12
+/** Of sums in another order, relative to the largest number of the answer. */
+const TOLERANCE = 1e-9
+
+const OPTIONS: EngineOptions = {
+  lookbackMs: 300_000,
+  defaultSubqueryStepMs: 60_000,
+  maxSamples: 50_000_000,
+  delayedNameRemoval: false,
+  useStartTimestamps: false,
+  typeAndUnitLabels: false,
+  interrupted: () => null,
+}
+
+const head = createHead({ maxBytes: 2 ** 29 })
+for (const { labels, times, values } of dataset(7)) {
+  const ref = head.series(labels)
+  times.forEach((time, i) => void head.appendFloat(ref, time, values, i, 0))
+}
+head.publish()
+const reader = openReader(head.share())
+
+function query(text: string, startMs: number, endMs: number, stepMs: number, instant: boolean): Query {
+  const range = { startMs, endMs, stepMs, instant }
+  return { expr: parseExpr(text, ALL_FEATURES), text, range, options: OPTIONS, reader }
+}
+
+type Outcome = QueryResult | { readonly type: 'error'; readonly message: string }
+
+function outcome(run: () => QueryResult): Outcome {
+  try {
+    return run()
+  } catch (error) {
+    return { type: 'error', message: (error as Error).message }
+  }
+}
+
+/** By labels, the value at a step: its place in the result is another matter. */
+function pointsAt(result: Exclude<Outcome, { type: 'error' }>, step: number): Map<string, number> {
+  if (result.type === 'scalar') return new Map([['', result.values[step]!]])
+  assert.ok(result.type === 'vector' || result.type === 'matrix', result.type)
+  const points = new Map<string, number>()
+  for (const { labels, values, present } of result.series) {
+    if (present[step] === 0) continue
+    assert.equal(points.has(labelsKey(labels)), false, 'labels are there once')
+    points.set(labelsKey(labels), values[step]!)
+  }
+  return points
+}
+
+function assertSame(got: Map<string, number>, wanted: Map<string, number>, what: string): void {
+  assert.deepEqual([...got.keys()].sort(), [...wanted.keys()].sort(), what)
+  const finite = [...wanted.values()].map(Math.abs).filter(Number.isFinite)
+  const bound = TOLERANCE * Math.max(1e-300, ...finite)
+  for (const [key, value] of wanted) {
+    const other = got.get(key)!
+    assert.ok(
+      Object.is(other, value) || Math.abs(other - value) <= bound || other === value,
+      `${what}: ${other}, ${value}`,
+    )
+  }
+}
+
+function randomSpan(random: SeededRandom): { startMs: number; stepMs: number } {
+  const stepMs = [15_000, 60_000, 137_000, 300_000][random.below(4)]!
+  return { startMs: START_MS + random.below(END_MS - START_MS), stepMs }
+}
+
+/** Which of equals topk takes, and limitk's any, are the order's business. */
+const isChoice = (text: string): boolean => /\b(topk|bottomk|limitk|limit_ratio)\b/.test(text)
+
+test(`${COUNT} generated queries: an instant query is the range query's point`, () => {
+  const random = createRandom(20_261)
+  let compared = 0
+  for (let n = 0; n < COUNT; n++) {
+    const text = randomQuery(random, 2)
+    const { startMs, stepMs } = randomSpan(random)
+    // Of an instant query they are another time.
+    if (/\b(start|end)\(\)/.test(text)) continue
+    const range = outcome(() => evaluate(query(text, startMs, startMs + (STEPS - 1) * stepMs, stepMs, false)))
+    if (range.type === 'error') continue
+    for (const step of [0, random.below(STEPS), STEPS - 1]) {
+      const time = startMs + step * stepMs
+      const instant = outcome(() => evaluate(query(text, time, time, 1, true)))
+      assert.notEqual(instant.type, 'error', `${text} at ${time}`)
+      if (instant.type === 'error' || instant.type === 'raw-matrix' || instant.type === 'string') continue
+      // A scalar is a matrix of one series without labels.
+      assertSame(pointsAt(instant, 0), pointsAt(range, step), `${text} at ${time}`)
+      compared++
+    }
+  }
+  assert.ok(compared > COUNT, `${compared} points compared`)
+})
+
+test(`${COUNT} generated queries: parts make the whole`, () => {
+  const random = createRandom(20_262)
+  let compared = 0
+  for (let n = 0; n < COUNT; n++) {
+    const text = randomQuery(random, 2)
+    const { startMs, stepMs } = randomSpan(random)
+    const asked = query(text, startMs, startMs + (STEPS - 1) * stepMs, stepMs, false)
+    if (isChoice(text) || outcome(() => evaluate(asked)).type === 'error') continue
+    if (splitPlan(asked.expr, asked.range) === null) continue
+    const whole = evaluate(asked)
+    for (const count of [1, 2, 5]) {
+      const partials = Array.from({ length: count }, (_, index) =>
+        structuredClone(evaluatePartial({ ...asked, shard: { index, count } })),
+      )
+      const merged = mergePartials(asked, partials)
+      if (merged === null) continue
+      for (let step = 0; step < STEPS; step++)
+        assertSame(pointsAt(merged, step), pointsAt(whole, step), `${text} in ${count} parts from ${startMs}`)
+      compared++
+    }
+  }
+  assert.ok(compared > COUNT / 4, `${compared} queries compared`)
+})
