@@ -12,9 +12,11 @@ import { runMysqldCases } from '../../exporters/mysql/conformance.ts'
 import { runNodeCases } from '../../exporters/node/conformance.ts'
 import { runStatsdCases } from '../../exporters/statsd/conformance.ts'
 import {
+  runConfigCases as runAlertmanagerConfigCases,
   runInhibitionCases,
   runMatcherCases,
   runNotificationCases,
+  runRouteCases,
   runTimeIntervalCases,
 } from '../../hub/alerts/conformance.ts'
 import { runParserCases } from '../../hub/promql/conformance/parser.ts'
@@ -125,7 +127,9 @@ function testScripts(folder: string): string[] {
     .map((name) => path.join(folder, name))
 }
 
-const ALERTMANAGER: Readonly<Record<string, (data: never) => CaseResult[]>> = {
+const ALERTMANAGER: Readonly<Record<string, (data: never, readText: (name: string) => string) => CaseResult[]>> = {
+  'config.json': (data: never, readText) => runAlertmanagerConfigCases(data, (name) => readText(`config/${name}`)),
+  'routes.json': runRouteCases,
   'matchers.json': runMatcherCases,
   'inhibition.json': ({ cases }: { cases: never }) => runInhibitionCases(cases),
   'timeintervals.json': runTimeIntervalCases,
@@ -143,7 +147,8 @@ function alertmanagerSuite(given: string): CaseResult[] {
   return files.flatMap((file) => {
     const name = path.basename(file)
     const run = ALERTMANAGER[name]
-    return run ? run(readJson(file) as never) : [{ name, error: 'nothing runs these cases yet' }]
+    const readText = (other: string): string => fs.readFileSync(path.join(path.dirname(file), other), 'utf8')
+    return run ? run(readJson(file) as never, readText) : [{ name, error: 'nothing runs these cases yet' }]
   })
 }
 

@@ -190,6 +190,14 @@ test('a bad file is refused with its place', () => {
   )
   assert.throws(
     () => loadAlertmanagerConfig('route: {receiver: x}\nreceivers: [{name: x, email_configs: [{to: a}]}]\n', 'am.yml'),
-    /email_configs is not supported yet/,
+    /no global SMTP smarthost set \(at am.yml:2:39, key receivers\[0\].email_configs\[0\]\)/,
   )
+})
+
+test('what is valid and not acted upon yet is named', () => {
+  const config = loadAlertmanagerConfig(
+    'route: {receiver: x}\nreceivers: [{name: x, pagerduty_configs: [{routing_key: a}]}]\ninhibit_rules: [{equal: [a]}]\n',
+    'am.yml',
+  )
+  assert.deepEqual(unsupported(config), ['pagerduty_configs of receiver "x"', 'inhibit_rules'])
 })

@@ -1,9 +1,10 @@
 /** Suites of the conformance kit's `alertmanager` folder over the production code. */
-import { decodeYaml, list } from '../../protocol/config/mod.ts'
+import { ConfigError, decodeYaml, list } from '../../protocol/config/mod.ts'
 import { labelsFrom } from '../../protocol/labels/mod.ts'
 import type { MatchOp } from '../../protocol/matchers/mod.ts'
 import { goValue } from '../template/go-value.ts'
 import { zone } from '../template/mod.ts'
+import { loadAlertmanagerConfig, loadRoute } from './config/mod.ts'
 import { Inhibitor, type InhibitRule } from './inhibit.ts'
 import {
   type AlertMatcher,
@@ -15,6 +16,7 @@ import {
   parseUtf8Matcher,
   parseUtf8Matchers,
 } from './matchers/mod.ts'
+import { matchRoutes, walkRoutes } from './route.ts'
 import { NotificationTemplates } from './template.ts'
 import { type TemplateData, templateData } from './template-data.ts'
 import { containsTime, type TimeInterval, timeInterval, timeRange } from './time-intervals.ts'
@@ -197,6 +199,81 @@ function rfc822(text: string): number {
   return (
     Date.UTC(2000 + Number(year), MONTHS.indexOf(month!), Number(day), Number(hour), Number(minute)) - offset * 60_000
   )
+}
+
+type ConfigCase = {
+  readonly name?: string
+  readonly file?: string
+  readonly config?: string
+  readonly ok?: boolean
+  readonly error?: string
+  readonly errorContains?: string
+}
+export type ConfigCases = { readonly inline?: readonly ConfigCase[]; readonly files?: readonly ConfigCase[] }
+
+/** @param readText of a file in `config/` */
+export function runConfigCases(cases: ConfigCases, readText: (name: string) => string): AlertCaseResult[] {
+  return [...(cases.inline ?? []), ...(cases.files ?? [])].map((each) => {
+    const { name, file = 'alertmanager.yml', config, error, errorContains } = each
+    const title = name ?? file
+    let problem = ''
+    try {
+      loadAlertmanagerConfig(config ?? readText(file), file)
+    } catch (thrown) {
+      problem = thrown instanceof ConfigError ? thrown.problem : String((thrown as Error).stack)
+    }
+    // Ours is one line, and may end with what was meant instead.
+    const flat = (text: string): string => text.replace(/\s+/g, ' ').replace(/; did you mean .*/, '')
+    if (error !== undefined) return same(title, flat(problem), flat(error))
+    return errorContains === undefined ? same(title, problem, '') : includes(title, problem, errorContains)
+  })
+}
+
+type PlainRoute = {
+  readonly receiver: string
+  readonly groupByAll: boolean
+  readonly groupBy: readonly string[]
+  readonly groupWaitSeconds: number
+  readonly groupIntervalSeconds: number
+  readonly repeatIntervalSeconds: number
+}
+export type RouteCases = {
+  readonly configs?: Readonly<Record<string, string>>
+  readonly matching?: readonly {
+    readonly config: string
+    readonly labels: Side
+    readonly matches: readonly PlainRoute[]
+    readonly keys: readonly string[]
+  }[]
+  readonly walkOrder?: { readonly config: string; readonly receivers: readonly string[] }
+  readonly routeIDs?: { readonly config: string; readonly ids: readonly string[] }
+}
+
+export function runRouteCases({ configs = {}, matching = [], walkOrder, routeIDs }: RouteCases): AlertCaseResult[] {
+  const out = matching.map(({ config, labels, matches, keys }) => {
+    const routes = matchRoutes(loadRoute(configs[config]!, 'route.yml'), labelsFrom(labels))
+    const got = routes.map(
+      (route): PlainRoute => ({
+        receiver: route.receiver,
+        groupByAll: route.groupBy === null,
+        groupBy: route.groupBy ?? [],
+        groupWaitSeconds: route.groupWaitMs / 1000,
+        groupIntervalSeconds: route.groupIntervalMs / 1000,
+        repeatIntervalSeconds: route.repeatIntervalMs / 1000,
+      }),
+    )
+    const shownRoutes = JSON.stringify([got, routes.map(({ key }) => key)])
+    return same(`${config} ${JSON.stringify(labels)}`, shownRoutes, JSON.stringify([matches, keys]))
+  })
+  if (walkOrder) {
+    const receivers = [...walkRoutes(loadRoute(walkOrder.config, 'route.yml'))].map(({ receiver }) => receiver)
+    out.push(same('walk order', JSON.stringify(receivers), JSON.stringify(walkOrder.receivers)))
+  }
+  if (routeIDs) {
+    const ids = [...walkRoutes(loadRoute(routeIDs.config, 'route.yml'))].map(({ id }) => id)
+    out.push(same('route ids', JSON.stringify(ids), JSON.stringify(routeIDs.ids)))
+  }
+  return out
 }
 
 type PlainAlert = {

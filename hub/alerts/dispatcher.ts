@@ -5,7 +5,7 @@
  */
 import type { Clock, Disk, Logger, Net, Timer } from '../../protocol/env/mod.ts'
 import { formatLabels, type Labels, labelsFrom } from '../../protocol/labels/mod.ts'
-import type { AlertmanagerConfig, Receiver, Route } from './config.ts'
+import type { AlertmanagerConfig, Receiver, Route } from './config/mod.ts'
 import { matchRoutes } from './route.ts'
 import {
   type Alert,
@@ -14,7 +14,9 @@ import {
   isResolved,
   type NotificationReason,
   sendWebhook,
+  type WebhookConfig,
   webhookBody,
+  webhooksOf,
 } from './webhook.ts'
 
 export type DispatcherEnv = {
@@ -170,7 +172,7 @@ export class Dispatcher {
 
   async #notify(group: Group, receiver: Receiver, alerts: readonly Alert[], nowMs: number): Promise<boolean> {
     const outcomes = await Promise.all(
-      receiver.webhooks.map(async (webhook, index) => {
+      webhooksOf(receiver).map(async (webhook, index) => {
         const key = `${group.key}\0${receiver.name}\0webhook\0${index}`
         const firing = alerts.filter((alert) => !isResolved(alert, nowMs)).map(({ labels }) => fingerprint(labels))
         const resolved = alerts.filter((alert) => isResolved(alert, nowMs)).map(({ labels }) => fingerprint(labels))
@@ -218,7 +220,7 @@ export class Dispatcher {
   async #sendWithRetry(
     group: Group,
     receiver: Receiver,
-    webhook: Receiver['webhooks'][number],
+    webhook: WebhookConfig,
     body: string,
     startMs: number,
   ): Promise<boolean> {

@@ -4,9 +4,9 @@ export {
   loadAlertmanagerConfig,
   type Receiver,
   type Route,
-  type WebhookConfig,
-} from './config.ts'
+} from './config/mod.ts'
 export { Dispatcher, type DispatcherCounters, type DispatcherEnv } from './dispatcher.ts'
 export { matchRoutes } from './route.ts'
+export { unsupported } from './supported.ts'
 export { UpstreamNotifier, type UpstreamTarget } from './upstream.ts'
 export type { Alert } from './webhook.ts'

@@ -1,7 +1,32 @@
 /** A notification as JSON, version 4. Semantics: Alertmanager notify/webhook/webhook.go, template/template.go Data. */
+
+import type { HttpClientConfig, Secret } from '../../protocol/config/mod.ts'
 import type { Net } from '../../protocol/env/mod.ts'
 import { type Labels, labelsToObject, labelValue } from '../../protocol/labels/mod.ts'
-import type { WebhookConfig } from './config.ts'
+import type { Receiver } from './config/mod.ts'
+
+export type WebhookConfig = {
+  readonly url: Secret
+  readonly sendResolved: boolean
+  /** 0 = no limit. */
+  readonly maxAlerts: number
+  readonly timeoutMs: number
+  readonly http: HttpClientConfig | null
+}
+
+const TIMEOUT_MS = 10_000
+
+export function webhooksOf({ integrations }: Receiver): WebhookConfig[] {
+  return integrations
+    .filter(({ kind }) => kind === 'webhook')
+    .map(({ sendResolved, http, values }) => ({
+      url: values['url'] as Secret,
+      sendResolved,
+      maxAlerts: (values['max_alerts'] as number | undefined) ?? 0,
+      timeoutMs: (values['timeout'] as number | undefined) || TIMEOUT_MS,
+      http,
+    }))
+}
 
 export type Alert = {
   readonly labels: Labels

@@ -10,7 +10,7 @@ import {
 } from '../../protocol/config/mod.ts'
 import type { Disk } from '../../protocol/env/mod.ts'
 import type { Matcher } from '../../protocol/matchers/mod.ts'
-import { type AlertmanagerConfig, loadAlertmanagerConfig } from '../alerts/mod.ts'
+import { type AlertmanagerConfig, loadAlertmanagerConfig, unsupported } from '../alerts/mod.ts'
 import { parseMetricSelector } from '../promql/parser/mod.ts'
 import { loadRuleFile, type RuleGroup } from '../rules/mod.ts'
 
@@ -58,6 +58,14 @@ function selectorOf({ match, place }: RetentionRule): readonly Matcher[] {
       cause: error,
     })
   }
+}
+
+function loadAlertmanager(text: string, file: string): AlertmanagerConfig {
+  const config = loadAlertmanagerConfig(text, file)
+  const [missing] = unsupported(config)
+  if (missing !== undefined)
+    throw new ConfigError({ file, line: 1, column: 1, key: '' }, `${missing}: not supported yet; use webhook_configs`)
+  return config
 }
 
 function readRules(disk: Disk, file: string): string {

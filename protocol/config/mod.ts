@@ -18,7 +18,14 @@ export {
   type StaticConfig,
 } from './discovery.ts'
 export { type HubConfig, isAddress, type NatsConfig, parseAddress, type RetentionRule } from './heliograph.ts'
-export { finishHttp, HTTP_FIELDS, type HttpClientConfig, type Oauth2Config, type TlsConfig } from './http-client.ts'
+export {
+  finishHttp,
+  HTTP_FIELDS,
+  type HttpClientConfig,
+  type Oauth2Config,
+  type TlsConfig,
+  tlsConfig,
+} from './http-client.ts'
 export {
   directoryOf,
   expandGlob,

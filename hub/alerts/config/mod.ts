@@ -1,0 +1,151 @@
+/** `alertmanager.yml` whole. Semantics: Alertmanager config/config.go (v0.34), with its messages. */
+import {
+  type Cursor,
+  type Decoder,
+  decodeYaml,
+  list,
+  object,
+  redactedYaml,
+  string,
+} from '../../../protocol/config/mod.ts'
+import type { InhibitRule } from '../inhibit.ts'
+import { type TimeInterval, timeInterval } from '../time-intervals.ts'
+import { anything } from './fields.ts'
+import { DEFAULT_GLOBAL, type GlobalConfig, global } from './global.ts'
+import { finishReceiver, type PendingReceiver, type Receiver, receiver } from './receivers.ts'
+import {
+  equalities,
+  expressions,
+  finishRoute,
+  matcherList,
+  type PendingRoute,
+  type Route,
+  route,
+  walkPending,
+} from './route.ts'
+
+export type { GlobalConfig } from './global.ts'
+export type { Integration, Receiver, ReceiverKind, Values } from './receivers.ts'
+export type { Route } from './route.ts'
+
+export type AlertmanagerConfig = {
+  readonly global: GlobalConfig
+  readonly route: Route
+  readonly receivers: ReadonlyMap<string, Receiver>
+  readonly inhibitRules: readonly InhibitRule[]
+  readonly timeIntervals: ReadonlyMap<string, readonly TimeInterval[]>
+  /** Patterns of template files. */
+  readonly templates: readonly string[]
+  readonly redacted: string
+}
+
+const named = (what: string): Decoder<{ readonly name: string; readonly intervals: readonly TimeInterval[] }> =>
+  object('config.plain', { name: string, time_intervals: list(timeInterval) }, (raw, at) => {
+    if (!raw.name) at.fail(`missing name in ${what}`)
+    return { name: raw.name!, intervals: raw.time_intervals ?? [] }
+  })
+
+const inhibitRule = object(
+  'config.plain',
+  {
+    name: string,
+    source_match: equalities,
+    source_match_re: expressions,
+    source_matchers: matcherList,
+    target_match: equalities,
+    target_match_re: expressions,
+    target_matchers: matcherList,
+    equal: list(string),
+    sources: anything,
+  },
+  (raw, at): InhibitRule => {
+    const empty = raw.equal?.find((name) => name === '' || !name.isWellFormed())
+    if (empty !== undefined) at.fail(`invalid label name ${JSON.stringify(empty)} in equal list`)
+    return {
+      name: raw.name ?? '',
+      source: [...(raw.source_match ?? []), ...(raw.source_match_re ?? []), ...(raw.source_matchers ?? [])],
+      target: [...(raw.target_match ?? []), ...(raw.target_match_re ?? []), ...(raw.target_matchers ?? [])],
+      equal: raw.equal ?? [],
+    }
+  },
+)
+
+const root = object(
+  'config.plain',
+  {
+    global,
+    route,
+    receivers: list<PendingReceiver>(receiver),
+    inhibit_rules: list(inhibitRule),
+    templates: list(string),
+    mute_time_intervals: list(named('mute time interval')),
+    time_intervals: list(named('time interval')),
+    tracing: anything,
+    event_recorder: anything,
+  },
+  (raw, at) => ({ raw, at }),
+)
+
+/** @throws ConfigError */
+export function loadAlertmanagerConfig(text: string, file: string): AlertmanagerConfig {
+  const { value, source } = decodeYaml(text, file, root)
+  const { raw, at } = value
+  if (Object.keys(raw).length === 0) at.fail('no route provided in config')
+  const globals = raw.global ?? DEFAULT_GLOBAL
+  const receivers = new Map<string, Receiver>()
+  for (const pending of raw.receivers ?? []) {
+    if (receivers.has(pending.name)) at.fail(`notification config name ${JSON.stringify(pending.name)} is not unique`)
+    receivers.set(pending.name, finishReceiver(pending, globals))
+  }
+  if (!raw.route) return at.fail('no routes provided')
+  checkRoot(raw.route)
+  for (const { raw: each, at: place } of walkPending(raw.route))
+    if (each.receiver && !receivers.has(each.receiver))
+      place.fail(`undefined receiver ${JSON.stringify(each.receiver)} used in route`)
+  const timeIntervals = intervalsByName(raw.mute_time_intervals ?? [], raw.time_intervals ?? [], at)
+  for (const { raw: each, at: place } of walkPending(raw.route))
+    for (const name of [...(each.active_time_intervals ?? []), ...(each.mute_time_intervals ?? [])])
+      if (!timeIntervals.has(name)) place.fail(`undefined time interval ${JSON.stringify(name)} used in route`)
+  if (raw.route.raw.continue) raw.route.at.fail('cannot have continue in root route')
+  return {
+    global: globals,
+    route: finishRoute(raw.route),
+    receivers,
+    inhibitRules: raw.inhibit_rules ?? [],
+    timeIntervals,
+    templates: raw.templates ?? [],
+    redacted: redactedYaml(source),
+  }
+}
+
+/** A routing tree on its own, as tests of routes write it. @throws ConfigError */
+export function loadRoute(text: string, file: string): Route {
+  return finishRoute(decodeYaml(text, file, route).value)
+}
+
+function checkRoot({ raw, at }: PendingRoute): void {
+  if (!raw.receiver) at.fail('root route must specify a default receiver')
+  if ([raw.match, raw.match_re, raw.matchers].some((matchers) => (matchers?.length ?? 0) > 0))
+    at.fail('root route must not have any matchers')
+  if (raw.mute_time_intervals?.length) at.fail('root route must not have any mute time intervals')
+  if (raw.active_time_intervals?.length) at.fail('root route must not have any active time intervals')
+}
+
+type Named = { readonly name: string; readonly intervals: readonly TimeInterval[] }
+
+function intervalsByName(
+  mute: readonly Named[],
+  plain: readonly Named[],
+  at: Cursor,
+): Map<string, readonly TimeInterval[]> {
+  const out = new Map<string, readonly TimeInterval[]>()
+  for (const [what, all] of [
+    ['mute time interval', mute],
+    ['time interval', plain],
+  ] as const)
+    for (const { name, intervals } of all) {
+      if (out.has(name)) at.fail(`${what} ${JSON.stringify(name)} is not unique`)
+      out.set(name, intervals)
+    }
+  return out
+}
