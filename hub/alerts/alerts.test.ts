@@ -8,7 +8,7 @@ import { test } from 'node:test'
 import { createLogger, createNet, nodeDisk, systemClock } from '../../agent/env/mod.ts'
 import { labelsFrom } from '../../protocol/labels/mod.ts'
 import { notificationReason } from './dispatcher.ts'
-import { Dispatcher, loadAlertmanagerConfig, matchRoutes } from './mod.ts'
+import { Dispatcher, loadAlertmanagerConfig, matchRoutes, unsupported } from './mod.ts'
 import type { NotificationReason } from './webhook.ts'
 
 type Body = {
