@@ -35,6 +35,7 @@ export type Sample = {
 
 /** Upstream's names of collectors in the code, where they are not our flag's. */
 const SCRAPERS: Readonly<Record<string, string>> = {
+  ScrapeAutoIncrementColumns: 'auto_increment.columns',
   ScrapeBinlogSize: 'binlog_size',
   ScrapeClientStat: 'info_schema.clientstats',
   ScrapeEngineInnodbStatus: 'engine_innodb_status',
@@ -45,17 +46,30 @@ const SCRAPERS: Readonly<Record<string, string>> = {
   ScrapeInnodbCmp: 'info_schema.innodb_cmp',
   ScrapeInnodbCmpMem: 'info_schema.innodb_cmpmem',
   ScrapeInnodbMetrics: 'info_schema.innodb_metrics',
+  ScrapeHeartbeat: 'heartbeat',
+  ScrapePerfEventsStatements: 'perf_schema.eventsstatements',
+  ScrapePerfEventsStatementsSum: 'perf_schema.eventsstatementssum',
+  ScrapePerfEventsWaits: 'perf_schema.eventswaits',
+  ScrapePerfFileEvents: 'perf_schema.file_events',
   ScrapePerfFileInstances: 'perf_schema.file_instances',
   ScrapePerfIndexIOWaits: 'perf_schema.indexiowaits',
   ScrapePerfMemoryEvents: 'perf_schema.memory_events',
   ScrapePerfReplicationGroupMemberStats: 'perf_schema.replication_group_member_stats',
   ScrapePerfReplicationGroupMembers: 'perf_schema.replication_group_members',
+  ScrapePerfReplicationApplierStatsByWorker: 'perf_schema.replication_applier_status_by_worker',
+  ScrapePerfTableIOWaits: 'perf_schema.tableiowaits',
+  ScrapePerfTableLockWaits: 'perf_schema.tablelocks',
   ScrapeProcesslist: 'info_schema.processlist',
+  ScrapeQueryResponseTime: 'info_schema.query_response_time',
   ScrapeReplicaHost: 'info_schema.replica_host',
   ScrapeSchemaStat: 'info_schema.schemastats',
   ScrapeSlaveHosts: 'slave_hosts',
   ScrapeSlaveStatus: 'slave_status',
+  ScrapeRocksDBPerfContext: 'info_schema.rocksdb_perf_context',
+  ScrapeSysUserSummary: 'sys.user_summary',
+  ScrapeTableSchema: 'info_schema.tables',
   ScrapeTableStat: 'info_schema.tablestats',
+  ScrapeUser: 'mysql.user',
   ScrapeUserStat: 'info_schema.userstats',
 }
 
@@ -78,7 +92,12 @@ export async function runMysqldCases(readText: (name: string) => string): Promis
   return out
 }
 
-export async function scrapeCollector(name: string, context: ScrapeContext): Promise<Sample[]> {
+/** @param isWhole a summary or histogram is one sample, its sum, as upstream's tests read it; else its lines are */
+export async function scrapeCollector(
+  name: string,
+  context: ScrapeContext,
+  { isWhole = false }: { readonly isWhole?: boolean } = {},
+): Promise<Sample[]> {
   const samples: Sample[] = []
   const emit: Emit = (type, metric, help, value, labels = []) => {
     const record: Record<string, string> = {}
@@ -86,7 +105,9 @@ export async function scrapeCollector(name: string, context: ScrapeContext): Pro
     samples.push({ type, name: `mysql_${metric}`, help, value, labels: record })
   }
   await COLLECTORS.get(name)!.scrape(context, emit, (type, metric, help, lines) => {
-    for (const { labels, value, suffix = '' } of lines) emit(type, metric + suffix, help, value, labels)
+    for (const { labels, value, suffix = '' } of lines)
+      if (!isWhole) emit(type, metric + suffix, help, value, labels)
+      else if (suffix === '_sum') emit(type, metric, help, value, labels)
   })
   return samples
 }
@@ -95,18 +116,22 @@ function samplesOf({ scraper, flags, queries, server }: Case): Promise<Sample[]>
   const collector = SCRAPERS[scraper[0]!]
   if (collector === undefined) throw new Error(`no collector is known as ${scraper[0]}`)
   const [major = 8, minor = 0, patch = 0] = (server?.version ?? '8.0.0').split('.').map(Number)
-  return scrapeCollector(collector, {
+  const context: ScrapeContext = {
     query: queryOf(queries),
     server: { flavor: server?.flavor === 'mariadb' ? 'mariadb' : 'mysql', version: [major, minor, patch] },
     flags: flagsOf(flags),
-  })
+  }
+  return scrapeCollector(collector, context, { isWhole: true })
 }
 
 /** What the kit does not list, the server does not know. */
 function queryOf(queries: readonly KitQuery[]): Query {
   const plain = (sql: string): string => sql.replace(/\s+/g, ' ').trim()
-  return async (sql) => {
-    const found = queries.find(({ query }) => plain(query) === plain(sql))
+  return async (sql, parameters = []) => {
+    // The kit may write out what is a parameter here.
+    let used = 0
+    const writtenOut = plain(sql.replace(/\?/g, () => `'${parameters[used++]}'`))
+    const found = queries.find(({ query }) => plain(query) === plain(sql) || plain(query) === writtenOut)
     if (!found || found.error !== undefined) throw new SqlError(found?.error ?? `unknown statement: ${sql}`, 1064)
     return { columns: found.columns ?? [], rows: found.rows ?? [] }
   }

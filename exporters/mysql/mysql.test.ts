@@ -27,6 +27,152 @@ test('the kit: every scraper case', { skip }, async () => {
   )
 })
 
+/** Cases of the kit's kind for collectors that it has none of: what upstream's own tests ask of them. */
+const OURS: readonly object[] = [
+  ...[
+    { version: '8.0.27', times: [0, 0], quantiles: [] },
+    { version: '8.0.28', times: [30e-12, 50e-12], quantiles: [100, 150, 200] },
+    { flavor: 'mariadb', version: '10.11.0', times: [0, 0], quantiles: [] },
+  ].map(({ flavor, version, times, quantiles }) => ({
+    name: `statements by digest of ${flavor ?? 'mysql'} ${version}`,
+    scraper: ['ScrapePerfEventsStatements'],
+    server: { flavor: flavor ?? 'mysql', version },
+    queries: [
+      {
+        query: digestStatement(quantiles.length > 0),
+        rows: [
+          [
+            'db1',
+            'digest1',
+            'SELECT * FROM test',
+            100,
+            1000,
+            ...(quantiles.length > 0 ? [30, 50] : []),
+            1,
+            2,
+            50,
+            100,
+          ].concat([150, 1, 2, 3, 100, 1, ...quantiles]),
+        ],
+      },
+    ],
+    expected: [
+      ...[100, 1e-9, ...times, 1, 2, 50, 100, 150, 2, 1, 3, 100, 1].map((value) => ({ value, type: 'counter' })),
+      { value: 1e-9, type: 'summary' },
+    ].map((sample) => ({ ...sample, labels: { schema: 'db1', digest: 'digest1', digest_text: 'SELECT * FROM test' } })),
+  })),
+  {
+    name: 'times of workers, the zero date is 0',
+    scraper: ['ScrapePerfReplicationApplierStatsByWorker'],
+    queries: [
+      {
+        query:
+          'SELECT CHANNEL_NAME, WORKER_ID, LAST_APPLIED_TRANSACTION_ORIGINAL_COMMIT_TIMESTAMP, LAST_APPLIED_TRANSACTION_IMMEDIATE_COMMIT_TIMESTAMP, LAST_APPLIED_TRANSACTION_START_APPLY_TIMESTAMP, LAST_APPLIED_TRANSACTION_END_APPLY_TIMESTAMP, APPLYING_TRANSACTION_ORIGINAL_COMMIT_TIMESTAMP, APPLYING_TRANSACTION_IMMEDIATE_COMMIT_TIMESTAMP, APPLYING_TRANSACTION_START_APPLY_TIMESTAMP FROM performance_schema.replication_applier_status_by_worker',
+        rows: [
+          ['c0', '0', ...Array(7).fill('0000-00-00 00:00:00.000000')],
+          ['c1', '1', ...Array.from({ length: 7 }, (_, i) => `2019-03-14 00:0${i}:00.001000`)],
+        ],
+      },
+    ],
+    expected: [
+      ...Array.from({ length: 7 }, () => ({ value: 0, labels: { channel_name: 'c0', member_id: '0' }, type: 'gauge' })),
+      ...Array.from({ length: 7 }, (_, i) => {
+        return { value: 1552521600.001 + 60 * i, labels: { channel_name: 'c1', member_id: '1' }, type: 'gauge' }
+      }),
+    ],
+  },
+  ...[
+    { flags: [], now: 'NOW(6)' },
+    { flags: ['--collect.heartbeat.utc'], now: 'UTC_TIMESTAMP(6)' },
+  ].map(({ flags, now }) => ({
+    name: `heartbeat by ${now}`,
+    scraper: ['ScrapeHeartbeat'],
+    flags: ['--collect.heartbeat.database', 'h-t', '--collect.heartbeat.table', 'h-t', ...flags],
+    queries: [
+      {
+        query: `SELECT UNIX_TIMESTAMP(ts), UNIX_TIMESTAMP(${now}), server_id from \`h-t\`.\`h-t\``,
+        rows: [['1487597613.001320', '1487598113.448042', 1]],
+      },
+    ],
+    expected: [1487598113.448042, 1487597613.00132].map((value) => ({
+      value,
+      labels: { server_id: '1' },
+      type: 'gauge',
+    })),
+  })),
+  {
+    name: 'response times as a whole',
+    scraper: ['ScrapeQueryResponseTime'],
+    queries: [
+      { query: 'SELECT @@query_response_time_stats', rows: [[1]] },
+      {
+        query: 'SELECT TIME, COUNT, TOTAL FROM INFORMATION_SCHEMA.QUERY_RESPONSE_TIME',
+        rows: [
+          [0.001, 124, 0.25],
+          ['TOO LONG', 0, 'TOO LONG'],
+        ],
+      },
+    ],
+    expected: [{ value: 0.25, labels: {}, type: 'histogram' }],
+  },
+]
+
+function digestStatement(isNew: boolean): string {
+  const columns = [
+    ...[
+      'COUNT_STAR',
+      'SUM_TIMER_WAIT',
+      ...(isNew ? ['SUM_LOCK_TIME', 'SUM_CPU_TIME'] : []),
+      'SUM_ERRORS',
+      'SUM_WARNINGS',
+    ],
+    ...['SUM_ROWS_AFFECTED', 'SUM_ROWS_SENT', 'SUM_ROWS_EXAMINED', 'SUM_CREATED_TMP_DISK_TABLES'],
+    ...['SUM_CREATED_TMP_TABLES', 'SUM_SORT_MERGE_PASSES', 'SUM_SORT_ROWS', 'SUM_NO_INDEX_USED'],
+    ...(isNew ? ['QUANTILE_95', 'QUANTILE_99', 'QUANTILE_999'] : []),
+  ]
+  const group = ['SCHEMA_NAME', 'DIGEST', 'DIGEST_TEXT', ...columns].map((column) => `Q.${column}`)
+  return `SELECT ifnull(SCHEMA_NAME, 'NONE') as SCHEMA_NAME, DIGEST, LEFT(DIGEST_TEXT, 120) as DIGEST_TEXT, ${columns.join(', ')} FROM ( SELECT * FROM performance_schema.events_statements_summary_by_digest WHERE SCHEMA_NAME NOT IN ('mysql', 'performance_schema', 'information_schema') AND LAST_SEEN > DATE_SUB(NOW(), INTERVAL 86400 SECOND) ORDER BY LAST_SEEN DESC )Q GROUP BY ${group.join(', ')} ORDER BY SUM_TIMER_WAIT DESC LIMIT 250`
+}
+
+test('cases of our own in the form of the kit', { skip }, async () => {
+  const cases = OURS.map((one) => ({ flags: [], server: null, ...one }))
+  const results = await runMysqldCases((name) => (name === 'cases.json' ? JSON.stringify({ cases }) : readText(name)))
+  assert.deepEqual(
+    results.filter(({ error }) => error !== null),
+    [],
+  )
+})
+
+test('a sum larger than 64 bits, and memory below zero, are read as upstream reads them', async () => {
+  const rowOf = (row: readonly SqlValue[]) =>
+    ({
+      query: async () => ({ columns: [], rows: [row] }),
+      server: { flavor: 'mysql', version: [8, 4, 0] },
+      flags: {},
+    }) as const
+  const sums = await scrapeCollector(
+    'perf_schema.eventsstatementssum',
+    rowOf([...Array(19).fill(1), '36463827771516430384', 19]),
+  )
+  assert.equal(sums.find(({ name }) => name.endsWith('_timer_wait'))!.value, 36463827771516430384 / 1e12)
+  const users = await scrapeCollector('sys.user_summary', rowOf(['u', 1, '120', 3, 4, '160', 6, 7, 8, '-16360', '-1']))
+  assert.deepEqual(
+    users.map(({ value, type }) => [value, type]),
+    [
+      [1, 'counter'],
+      [120e-12, 'counter'],
+      [3, 'counter'],
+      [4, 'counter'],
+      [160e-12, 'counter'],
+      [6, 'gauge'],
+      [7, 'counter'],
+      [8, 'counter'],
+      [0, 'gauge'],
+      [0, 'counter'],
+    ],
+  )
+})
+
 /** Answers of a server that has everything: one row for each statement. */
 const EVERYTHING: readonly (readonly [sql: RegExp, rows: readonly (readonly SqlValue[])[], columns?: string])[] = [
   [/SHOW GLOBAL VARIABLES WHERE/, [['userstat', 'ON']]],

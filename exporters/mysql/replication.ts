@@ -101,8 +101,8 @@ const heartbeat: Collector = {
       `SELECT UNIX_TIMESTAMP(ts), UNIX_TIMESTAMP(${now}), server_id from \`${database}\`.\`${table}\``,
     )
     const metrics = [
-      [0, 'gauge', 'heartbeat_stored_timestamp_seconds', 'Timestamp stored in the heartbeat table.'],
       [1, 'gauge', 'heartbeat_now_timestamp_seconds', 'Timestamp of the current server.'],
+      [0, 'gauge', 'heartbeat_stored_timestamp_seconds', 'Timestamp stored in the heartbeat table.'],
     ] as const
     emitTable({ labels: [[2, 'server_id']], metrics }, { rows }, emit)
   },

@@ -556,6 +556,8 @@ export const TABLES: readonly Table[] = [
   {
     name: 'sys.user_summary',
     since: [5, 7],
+    // Memory that another thread frees is taken from the wrong account.
+    notNegative: [9, 10],
     sql: 'SELECT user, statements, statement_latency, table_scans, file_ios, file_io_latency, current_connections, total_connections, unique_hosts, current_memory, total_memory_allocated FROM sys.x$user_summary',
     labels: [[0, 'user']],
     metrics: [

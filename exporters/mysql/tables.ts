@@ -14,6 +14,8 @@ export type Table = {
   readonly metrics: readonly TableColumn[]
   /** Only where the server gathers user statistics (`userstat`). */
   readonly needsUserstat?: boolean
+  /** Columns that a server may take below zero, which is none. */
+  readonly notNegative?: readonly number[]
 }
 /** `divisor` makes seconds of what the server counts in parts of them. */
 export type TableColumn = readonly [
@@ -29,7 +31,7 @@ const USERSTAT = "SHOW GLOBAL VARIABLES WHERE Variable_Name='userstat' OR Variab
 
 /** Values that are null are left out. */
 export function emitTable(
-  table: Pick<Table, 'labels' | 'metrics'>,
+  table: Pick<Table, 'labels' | 'metrics' | 'notNegative'>,
   { rows }: Pick<QueryResult, 'rows'>,
   emit: Emit,
 ): void {
@@ -37,7 +39,9 @@ export function emitTable(
     const labels = table.labels.flatMap(([column, label]) => [label, toText(row[column])])
     for (const [column, type, name, help, divisor = 1, own = []] of table.metrics) {
       const value = toNumber(row[column])
-      if (value !== null) emit(type, name, help, value / divisor, [...labels, ...own])
+      if (value === null) continue
+      const least = table.notNegative?.includes(column) ? Math.max(0, value) : value
+      emit(type, name, help, least / divisor, [...labels, ...own])
     }
   }
 }
