@@ -300,7 +300,8 @@ export class Storage {
     open.set(header.sequence, { bytes, keys })
     if (header.base === header.sequence) keyframes.set(header.sequence, bytes)
     for (const sequence of [...open.keys()]) if (random() < 0.8) this.deliver(sequence)
-    if (random() < 0.2) this.#offer([...keyframes.values()].at(-1)!)
+    // An old one too: it pushes another out of what the hub keeps of them.
+    if (random() < 0.3) this.#offer([...keyframes.values()][Math.floor(random() * keyframes.size)]!)
   }
 
   /** An open batch, and its keyframe before it if the hub wants that. */

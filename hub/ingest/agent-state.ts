@@ -15,6 +15,11 @@ export const MAX_EPOCHS = 256
 export const MAX_LIVE_EPOCHS = 4
 /** Keyframes per epoch: of the fresh stream, and of the backlog beside it. */
 export const MAX_KEYFRAMES = 3
+/**
+ * While the log is replayed more are kept: which ones are kept depends on which were used last, and a damaged record was
+ * a use that replay does not see. Without slack it could forget one that all that follows in the log needs.
+ */
+export const REPLAY_SLACK = 4
 const MAX_CHAIN_BREAKS = 64
 
 export type Keyframe = { readonly decoded: DecodedKeyframe; readonly bytes: Uint8Array }
@@ -40,10 +45,15 @@ export class EpochState {
     return keyframe
   }
 
-  keepKeyframe(sequence: number, keyframe: Keyframe): void {
+  /** @param slack factor on the number that is kept, see `REPLAY_SLACK` */
+  keepKeyframe(sequence: number, keyframe: Keyframe, slack = 1): void {
     this.keyframes.delete(sequence)
     this.keyframes.set(sequence, keyframe)
-    if (this.keyframes.size > MAX_KEYFRAMES) this.keyframes.delete(this.keyframes.keys().next().value!)
+    this.dropKeyframes(slack)
+  }
+
+  dropKeyframes(slack = 1): void {
+    while (this.keyframes.size > MAX_KEYFRAMES * slack) this.keyframes.delete(this.keyframes.keys().next().value!)
   }
 
   /** Keyframes and dictionary go together: a cached keyframe promises that its definitions have refs. */
@@ -95,7 +105,7 @@ export class AgentState {
   }
 
   /** Remembers that `state` was written to; beyond the limits, the ones used longest ago give up what they hold. */
-  touch(epoch: number, state: EpochState): void {
+  touch(epoch: number, state: EpochState, slack = 1): void {
     state.lastUse = ++this.#uses
     this.epochs.set(epoch, state)
     if (this.epochs.size > MAX_EPOCHS) {
@@ -103,9 +113,20 @@ export class AgentState {
       this.epochs.delete(oldest)
       this.closedEpoch = Math.max(this.closedEpoch, oldest)
     }
+    this.#dropEpochs(slack)
+  }
+
+  /** The log is replayed: from here on no more is kept than is needed. */
+  endReplay(): void {
+    for (const epoch of this.epochs.values()) epoch.dropKeyframes()
+    this.#dropEpochs(1)
+  }
+
+  #dropEpochs(slack: number): void {
     const live = [...this.epochs.values()].filter((each) => each.keyframes.size > 0)
-    if (live.length <= MAX_LIVE_EPOCHS) return
-    live.sort((a, b) => a.lastUse - b.lastUse)[0]!.forgetDictionary()
+    if (live.length <= MAX_LIVE_EPOCHS * slack) return
+    live.sort((a, b) => a.lastUse - b.lastUse)
+    for (const epoch of live.slice(0, live.length - MAX_LIVE_EPOCHS * slack)) epoch.forgetDictionary()
   }
 
   setIdentity(identity: Labels): void {

@@ -12,7 +12,7 @@ import type { Logger } from '../../protocol/env/mod.ts'
 import { type Labels, labelValue, METRIC_NAME } from '../../protocol/labels/mod.ts'
 import { parseBatchSubject, SubjectError } from '../../protocol/subjects/mod.ts'
 import type { Appender } from '../tsdb/contract.ts'
-import { type AgentSave, AgentState, type EpochState } from './agent-state.ts'
+import { type AgentSave, AgentState, type EpochState, REPLAY_SLACK } from './agent-state.ts'
 import type { BatchCodec, Decoded } from './codec.ts'
 import { type AppendCounts, appendExemplars, appendScrape, newestMs, resolveScrape } from './columns.ts'
 import type { BatchReason, IngestCounters } from './counters.ts'
@@ -66,9 +66,16 @@ export class BatchIntake {
   readonly refused = new Map<string, number>()
   readonly #options: BatchIntakeOptions
   #known: ReadonlyMap<string, KnownAgent> = new Map()
+  #slack = REPLAY_SLACK
 
   constructor(options: BatchIntakeOptions) {
     this.#options = options
+  }
+
+  /** The log is replayed. */
+  endReplay(): void {
+    this.#slack = 1
+    for (const agent of this.agents.values()) agent.endReplay()
   }
 
   setKnownAgents(agents: readonly KnownAgent[]): void {
@@ -112,7 +119,7 @@ export class BatchIntake {
       // It came again because it had been forgotten, which a trim may have brought about: for what follows in the log
       // it must be as recently used as it was then. (The second copy of a keyframe comes here too, and changes nothing.)
       epoch.useKeyframe(header.sequence)
-      agent.touch(header.epoch, epoch)
+      agent.touch(header.epoch, epoch, this.#slack)
       return
     }
     if (epoch.stored.has(header.sequence) && !isKeyframe) return
@@ -226,9 +233,9 @@ export class BatchIntake {
     const { codec, counters, log } = this.#options
     const { batch, keyframe } = decoded
     const { header } = batch
-    if (keyframe) epoch.keepKeyframe(header.sequence, { decoded: keyframe, bytes })
+    if (keyframe) epoch.keepKeyframe(header.sequence, { decoded: keyframe, bytes }, this.#slack)
     else epoch.useKeyframe(header.base)
-    agent.touch(header.epoch, epoch)
+    agent.touch(header.epoch, epoch, this.#slack)
     if (receivedMs > agent.lastReceivedMs) agent.lastReceivedMs = receivedMs
     if (epoch.stored.has(header.sequence)) return
     const counts = this.#append(epoch, batch)

@@ -512,3 +512,34 @@ test('series that retention removed are defined anew when they come back, also b
   engine.trim(NOW - 3_600_000 + 5 * INTERVAL)
   assert.deepEqual(world.heads.last.dump(), before)
 })
+
+test('a damaged record costs no other one, though its use of a keyframe is forgotten with it', async () => {
+  const world = new World(13)
+  world.options = { segmentBytes: 1 << 20 }
+  const agent = world.agent('web-1', { keyframeEvery: 8 })
+  const sealed = Array.from({ length: 32 }, () => agent.batch())
+  const [a, b, c, d] = sealed
+    .filter(({ header }) => header.base === header.sequence)
+    .map(({ header }) => header.sequence)
+  assert.ok(a === 0 && b! > 3)
+  const batches = sealed.map(({ bytes }) => bytes)
+  const path = '/data/wal/00000000.wal'
+  const engine = await world.open()
+  const ends = new Map<number, number>()
+  // Before batch 3 the log has uses of two other keyframes, of keyframe 0 by batch 2, and of a third one.
+  for (const sequence of [0, 1, b!, c!, 2, d!, 3]) {
+    assert.equal(engine.acceptBatch(agent.subject, batches[sequence]!).ack?.kind, 'stored')
+    engine.commit()
+    ends.set(sequence, world.disk.stat(path)!.sizeBytes)
+  }
+  engine.close()
+  world.disk.rot(path, (bytes) => {
+    bytes[ends.get(2)! - 20]! ^= 1
+    return bytes
+  })
+  const again = await world.open()
+  assert.equal(again.replayReport.damages.length, 1)
+  assert.equal(again.counters.replayLost, 0)
+  const stored = again.cursor('web-1')[0]!.sequences
+  assert.deepEqual(stored, [[0, 1], [3, 3], ...[b!, c!, d!].map((sequence) => [sequence, sequence])])
+})

@@ -113,6 +113,7 @@ export class IngestEngine {
         () => this.#startOver(late),
       )
       this.#settle(late)
+      this.#batches.endReplay()
       this.#remote.begin(() => lifeOf(options.random))
       head.publish()
       // Counters count this process's work; what was stored before it is in the agents' own figures.
