@@ -118,9 +118,6 @@ test('a Prometheus moves to a hub, and back', { skip: lacks('prometheus', 'promt
     const { prometheus, startMs, endMs } = await filledPrometheus(world)
     const snapshot = await snapshotOf(prometheus)
     const hub = await world.prepareHub({ name: 'hub' })
-    const refused = await tsdb(hub.dataFolder, 'import', path.join(prometheus.folder, 'data'))
-    assert.equal(refused.code, 1)
-    assert.match(refused.stderr, /take a snapshot/)
     assert.match(done(await tsdb(hub.dataFolder, 'import', snapshot)), /^imported \d{5,} samples of \d+ blocks\n/)
     assert.match(
       done(await tsdb(hub.dataFolder, 'import', snapshot)),
@@ -172,5 +169,43 @@ test('a Prometheus moves to a hub, and back', { skip: lacks('prometheus', 'promt
     assert.deepEqual(await allData(second, laterMs), all)
     await hub.restart()
     await sameAnswers(hub, second, laterMs)
+    await hub.stop()
+
+    // What was deleted is not brought back: by tombstones of a block, and of the head.
+    const deletion = {
+      'match[]': ['data_noise{host="h1"}', 'data_histogram'],
+      start: String(startMs / 1000 + 4000),
+      end: String(endMs / 1000 - 4000),
+    }
+    await writeData(second, laterMs, 20)
+    const recent = {
+      'match[]': ['data_noise{host="h2"}'],
+      start: String(laterMs / 1000 + 60),
+      end: String(laterMs / 1000 + 120),
+    }
+    for (const each of [deletion, recent])
+      assert.equal((await api(second, '/api/v1/admin/tsdb/delete_series', each, 'POST')).httpStatus, 204)
+    const lastMs = laterMs + 20 * STEP_MS
+    const left = await allData(second, lastMs)
+    await second.stop()
+    const third = await world.prepareHub({ name: 'third' })
+    const folder = path.join(second.folder, 'data')
+    assert.match(
+      done(await tsdb(third.dataFolder, 'import', folder)),
+      /^imported \d{5,} samples of [4-6] blocks, and \d{3,} of its head\n/,
+    )
+    assert.match(
+      done(await tsdb(third.dataFolder, 'import', folder)),
+      /^imported 0 samples of 0 blocks; \d were imported before; its head was imported before\n/,
+    )
+    await third.restart()
+    assert.deepEqual(await allData(third, lastMs), left)
+    // The first Prometheus has nearly all of it in its head.
+    const original = await allData(prometheus, endMs)
+    await prometheus.stop()
+    const fourth = await world.prepareHub({ name: 'fourth' })
+    done(await tsdb(fourth.dataFolder, 'import', path.join(prometheus.folder, 'data')))
+    await fourth.restart()
+    assert.deepEqual(await allData(fourth, endMs), original)
   }),
 )

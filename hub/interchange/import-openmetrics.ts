@@ -8,10 +8,9 @@ import type { Hasher } from '../../protocol/batch/mod.ts'
 import type { Disk } from '../../protocol/env/mod.ts'
 import { ExpositionError, parseExposition, type SeriesEntry } from '../../protocol/exposition/mod.ts'
 import { type Labels, labelsFrom, labelValue, METRIC_NAME } from '../../protocol/labels/mod.ts'
-import { type BlockMeta, writeBlockInSlices } from '../block/mod.ts'
-import { AppendResult, createHead, type Head, openReader } from '../tsdb/mod.ts'
-import { steps } from './import-prometheus.ts'
-import { newSequence, type OwnBlocks } from './own-blocks.ts'
+import type { BlockMeta } from '../block/mod.ts'
+import { Gathering } from './gathering.ts'
+import type { OwnBlocks } from './own-blocks.ts'
 import type { Progress } from './progress.ts'
 
 /** A line of the file that cannot be taken. */
@@ -42,11 +41,6 @@ export type OpenMetricsOptions = {
 
 const WINDOW_BYTES = 1 << 20
 const SAMPLES_MAX = 10_000_000
-const HOUR_MS = 3_600_000
-/** Lengths of the hub's blocks as they are cut and merged. */
-const BLOCK_LENGTHS = [2 * HOUR_MS, 20 * HOUR_MS, 200 * HOUR_MS, 2000 * HOUR_MS] as const
-/** Beyond so many, longer ones. */
-const BLOCKS_MAX = 50
 const EVER = Number.MAX_SAFE_INTEGER
 
 /** @throws OpenMetricsImportError, DiskError */
@@ -57,108 +51,21 @@ export function importOpenMetrics(options: OpenMetricsOptions): OpenMetricsRepor
   if (own.list().some(({ sources }) => sources.includes(name)))
     return { imported: [], samples: 0, duplicates: 0, isKnown: true }
   progress.begin(`reading ${file}`, disk.stat(file)?.sizeBytes ?? 0)
-  // A file with a bad line leaves nothing behind: heads that are full go to disk only under a name that does not count.
-  const target = new Gathering(own, name, progress)
-  let inHead = 0
+  // A file with a bad line leaves nothing behind.
+  const target = new Gathering(own, name, progress, maxSamples)
+  const values = new Float64Array(1)
   try {
-    for (const entry of samplesOf(disk, file, (bytes) => progress.advance(bytes))) {
-      target.add(entry)
-      if (++inHead < maxSamples) continue
-      target.spill()
-      inHead = 0
+    for (const { labels, value, timestampMs } of samplesOf(disk, file, (bytes) => progress.advance(bytes))) {
+      values[0] = value
+      target.float(target.series(labels), timestampMs, values, 0)
     }
     progress.end()
-    return { imported: target.finish(), samples: target.samples, duplicates: target.duplicates, isKnown: false }
+    const imported = target.finish()
+    return { imported, samples: target.samples, duplicates: target.duplicates, isKnown: false }
   } catch (error) {
     progress.end()
     target.abandon()
     throw error
-  }
-}
-
-/** Samples that are not in blocks yet, and the blocks that were made of those before. */
-class Gathering {
-  readonly #own: OwnBlocks
-  readonly #name: string
-  readonly #progress: Progress
-  #head: Head = createHead()
-  readonly #values = new Float64Array(1)
-  readonly #written: BlockMeta[] = []
-  samples = 0
-  duplicates = 0
-
-  constructor(own: OwnBlocks, name: string, progress: Progress) {
-    this.#own = own
-    this.#name = name
-    this.#progress = progress
-  }
-
-  add({
-    labels,
-    value,
-    timestampMs,
-  }: {
-    readonly labels: Labels
-    readonly value: number
-    readonly timestampMs: number
-  }): void {
-    const ref = this.#head.series(labels)
-    this.#values[0] = value
-    const result = ref < 0 ? AppendResult.limit : this.#head.appendFloat(ref, timestampMs, this.#values, 0, 0)
-    if (result === AppendResult.stored) this.samples++
-    else if (result === AppendResult.duplicate || result === AppendResult.conflicting) this.duplicates++
-    else
-      throw new Error(
-        `Cannot import: ${labels.join(' ').slice(0, 200)} is beyond the limits of labels per series, label length or memory`,
-      )
-  }
-
-  spill(): void {
-    this.#cut([])
-    this.#head = createHead()
-  }
-
-  finish(): readonly BlockMeta[] {
-    this.#cut([this.#name])
-    return this.#written
-  }
-
-  abandon(): void {
-    const { env, directory } = this.#own
-    for (const { id } of this.#written) env.disk.removeDirectory(`${directory}/${id}`, { recursive: true })
-    if (this.#written.length > 0) env.disk.syncDirectory(directory)
-  }
-
-  /** The newest range last: its block bears the names. */
-  #cut(names: readonly string[]): void {
-    this.#head.publish()
-    const reader = openReader(this.#head.share())
-    try {
-      const range = reader.timeRange()
-      if (!range) return
-      const span = range.maxTime - range.minTime
-      const blockMs = BLOCK_LENGTHS.find((length) => span / length <= BLOCKS_MAX) ?? BLOCK_LENGTHS[3]
-      for (let from = blockMs * Math.floor(range.minTime / blockMs); from <= range.maxTime; from += blockMs) {
-        const block = { minTime: from, maxTime: from + blockMs }
-        const wanted = { minTime: block.minTime, maxTime: block.maxTime - 1 }
-        const isLast = from + blockMs > range.maxTime
-        this.#progress.begin(`writing the block of ${new Date(from).toISOString()}`, reader.select([], wanted).length)
-        const sources = isLast ? names : []
-        const sequence = newSequence(this.#own)
-        const slices = writeBlockInSlices(this.#own.env, this.#own.directory, reader, {
-          range: block,
-          sequence,
-          level: 1,
-          sources,
-          deletes: this.#own.deletes,
-        })
-        const meta = steps(slices, () => this.#progress.advance(64))
-        if (meta) this.#written.push(meta)
-        this.#progress.end()
-      }
-    } finally {
-      reader.release()
-    }
   }
 }
 

@@ -8,6 +8,7 @@ import { newSequence, type OwnBlocks } from './own-blocks.ts'
 import type { Progress } from './progress.ts'
 import { openPrometheusBlock } from './prometheus-block.ts'
 import type { FoundBlock } from './prometheus-directory.ts'
+import { steps } from './steps.ts'
 
 export type ImportReport = {
   readonly imported: readonly BlockMeta[]
@@ -50,13 +51,4 @@ export function importPrometheus(own: OwnBlocks, blocks: readonly FoundBlock[], 
     }
   }
   return { imported, known, empty }
-}
-
-/** Runs a generator to its end. */
-export function steps<T>(slices: Generator<void, T>, onStep: () => void): T {
-  for (;;) {
-    const { done, value } = slices.next()
-    if (done) return value
-    onStep()
-  }
 }

@@ -20,6 +20,7 @@ import {
   goDuration,
   importOpenMetrics,
   importPrometheus,
+  importPrometheusHead,
   looksLikePrometheus,
   OpenMetricsImportError,
   openOwnBlocks,
@@ -116,7 +117,7 @@ const COMMANDS: Readonly<Record<string, Command>> = {
   import: {
     usage: 'import PATH',
     summary:
-      'Takes over the blocks of a Prometheus data directory or snapshot, or OpenMetrics text with timestamps. An import that was interrupted goes on where it stopped when it is called again; what is there already is not imported twice.',
+      'Takes over the data directory of a Prometheus that is not running, or a snapshot, or OpenMetrics text with timestamps. An import that was interrupted goes on where it stopped when it is called again; what is there already is not imported twice.',
     flags: [
       DATA,
       text(
@@ -124,7 +125,7 @@ const COMMANDS: Readonly<Record<string, Command>> = {
         '',
         'prometheus or openmetrics; by default, prometheus for a directory and openmetrics for a file.',
       ),
-      toggle('blocks-only', 'Import the blocks of a Prometheus although it has newer samples in its head.'),
+      toggle('blocks-only', 'Leave out what the Prometheus has in its head (its log) and in no block yet.'),
     ],
     positional: [1, 1],
     run: importCommand,
@@ -271,6 +272,7 @@ async function stored<T>({ env, dataPath }: Call, run: (data: StoredData) => Pro
   }
 }
 
+const zstd = (bytes: Uint8Array, maxBytes: number): Uint8Array => runtimeZstd.decompress(bytes, maxBytes)
 const blockEnv = (env: Env) => ({ disk: env.disk, compressor: runtimeZstd })
 
 function needDirectory(env: Env, dataPath: string): void {
@@ -463,16 +465,19 @@ async function importCommand(call: Call): Promise<number> {
     if (!stat.isDirectory || !looksLikePrometheus(env.disk, source))
       throw new CommandError(`${source} is no data directory of Prometheus: it has neither blocks nor a chunks_head`)
     const { blocks, headBytes } = scanPrometheus(env.disk, source)
-    if (headBytes > 0 && get('blocks-only') !== 'true')
-      throw new CommandError(
-        `${source} holds samples in its head (${headBytes} bytes of log) that are in no block yet: take a snapshot (curl -XPOST http://PROMETHEUS/api/v1/admin/tsdb/snapshot with --web.enable-admin-api) and import ${source}/snapshots/…, or give --blocks-only to leave them out`,
-      )
     const { imported, known, empty } = importPrometheus(own, blocks, progress)
+    const head =
+      headBytes > 0 && get('blocks-only') !== 'true' ? importPrometheusHead(own, zstd, source, progress) : null
     const samples = imported.reduce((sum, { stats }) => sum + stats.samples, 0)
-    await print(
-      `imported ${samples} samples of ${imported.length} blocks${known.length > 0 ? `; ${known.length} were imported before` : ''}${empty.length > 0 ? `; ${empty.length} were empty` : ''}\n`,
-    )
-    warnOfRetention(env, imported)
+    const more = [
+      known.length > 0 ? `; ${known.length} were imported before` : '',
+      empty.length > 0 ? `; ${empty.length} were empty` : '',
+      head === null ? '' : head.isKnown ? '; its head was imported before' : `, and ${head.samples} of its head`,
+    ]
+    await print(`imported ${samples} samples of ${imported.length} blocks${more.join('')}\n`)
+    if (head === null && headBytes > 0)
+      process.stderr.write('heliograph-hub: warning: the samples in the head of the Prometheus were left out\n')
+    warnOfRetention(env, [...imported, ...(head?.imported ?? [])])
     return 0
   })
 }

@@ -30,6 +30,25 @@ export class ByteCursor {
     return this.#view.getUint32(at) * 2 ** 32 + this.#view.getUint32(at + 4)
   }
 
+  /** As u64, with a sign. */
+  i64(): number {
+    const at = this.#take(8)
+    return this.#view.getInt32(at) * 2 ** 32 + this.#view.getUint32(at + 4)
+  }
+
+  byte(): number {
+    return this.#view.getUint8(this.#take(1))
+  }
+
+  double(): number {
+    return this.#view.getFloat64(this.#take(8))
+  }
+
+  /** Whether the eight bytes at `at` are these two words. */
+  isAt(at: number, high: number, low: number): boolean {
+    return this.#view.getUint32(at) === high && this.#view.getUint32(at + 4) === low
+  }
+
   uvarint(): number {
     let value = 0
     for (let factor = 1; factor <= 2 ** 63; factor *= 128) {

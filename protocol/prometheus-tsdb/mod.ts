@@ -18,3 +18,5 @@ export {
 } from './segment.ts'
 export { type EncodedChunk, type SampleColumns, SeriesChunker } from './series-chunks.ts'
 export { decodeTombstones, emptyTombstones, type Interval, type Tombstones } from './tombstones.ts'
+export { type InflateZstd, WalPageReader } from './wal-pages.ts'
+export { readWalRecord, type WalVisitor } from './wal-records.ts'
