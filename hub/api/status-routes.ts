@@ -35,7 +35,7 @@ export function statusRoutes(app: Hono<Vars>, deps: ApiDeps): void {
   app.get('/api/v1/status/tsdb/blocks', () => {
     const { blocks, counters } = deps.blocks()
     return json({
-      blocks: blocks.map(({ id, minTime, maxTime, stats, level, sources, indexBytes, chunksBytes }) => ({
+      blocks: blocks.map(({ id, minTime, maxTime, stats, level, sources, indexBytes, chunksBytes, resolutionMs }) => ({
         ulid: id,
         minTime,
         maxTime,
@@ -49,6 +49,7 @@ export function statusRoutes(app: Hono<Vars>, deps: ApiDeps): void {
         },
         compaction: { level, sources: sources.length > 0 ? sources : [id] },
         version: 1,
+        ...(resolutionMs && { resolutionMs }),
       })),
       damaged: { blocks: counters.damagedBlocks, runs: counters.damagedRuns, found: deps.damages() },
     })

@@ -27,6 +27,8 @@ export type BlockMeta = {
   readonly deletes?: number
   /** Retention rules (`floorKeys`) of which the block keeps nothing any more. Absent: none. */
   readonly expired?: readonly string[]
+  /** Of each bucket of this length the samples that thin.ts names were kept. Absent: all samples. */
+  readonly resolutionMs?: number
 }
 
 export type BlockStats = {

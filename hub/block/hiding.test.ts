@@ -82,7 +82,7 @@ test('what is hidden is in no answer, all else is: of the head, of blocks, after
       const env = memoryEnv()
       const store = BlockStore.open({ ...env, log: memoryLogger(), directory: '/data/blocks' })
       const hidden: Hidden = { tombstones, floors }
-      const inForce = { hidden, deletes: tombstones.length }
+      const inForce = { hidden, deletes: tombstones.length, thinning: [] }
       const head = openReader(fillHead(series.filter(({ samples }) => samples.length > 0)).share())
       const expected = model(head, hidden)
       assert.deepEqual(sorted(contents(hideFromHead(head, hidden))), expected)

@@ -100,7 +100,7 @@ function hidesOf({ tombstones, floors }: Hidden, matched: MatchedRefs): Hide[] {
   return hides
 }
 
-class HidingReader implements SeriesReader {
+export class HidingReader implements SeriesReader {
   protected readonly inner: SeriesReader
   readonly #hides: readonly Hide[]
 

@@ -33,6 +33,7 @@ export {
   type InForce,
   NONE_IN_FORCE,
 } from './store.ts'
+export { resolutionOf, type Thinning, thinned } from './thin.ts'
 export {
   type BlocksPort,
   type BlocksState,

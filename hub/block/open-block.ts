@@ -255,7 +255,7 @@ class OpenBlock implements BlockReader {
     const known = this.#values?.find(this.#firstKey + chunk) as DecodedValues | undefined
     if (known !== undefined) {
       this.#copyFloats(known, from - first, to - first, out)
-      for (let i = from; i < to; i++) out.times[base + i - from] = times[i]!
+      out.times.set(from === 0 && to === times.length ? times : times.subarray(from, to), base)
       out.startTimes?.fill(0, base, base + to - from)
       out.count = base + to - from
       return

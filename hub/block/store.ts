@@ -19,6 +19,7 @@ import {
   type RetentionLimits,
 } from './plan.ts'
 import { RunCache } from './run-cache.ts'
+import { resolutionOf, type Thinning, thinned } from './thin.ts'
 import { isOpenIn } from './tombstones.ts'
 import { type NewBlock, UNFINISHED, writeBlockInSlices } from './write-block.ts'
 
@@ -40,9 +41,9 @@ export type BlockStoreCounters = {
 }
 
 /** Which samples the writer of a block leaves out: those hidden, with every deletion up to `deletes` carried out. */
-export type InForce = { readonly hidden: Hidden; readonly deletes: number }
+export type InForce = { readonly hidden: Hidden; readonly deletes: number; readonly thinning: readonly Thinning[] }
 
-export const NONE_IN_FORCE: InForce = { hidden: NOTHING_HIDDEN, deletes: 0 }
+export const NONE_IN_FORCE: InForce = { hidden: NOTHING_HIDDEN, deletes: 0, thinning: [] }
 
 /** What was set aside, or of which a part is not served. */
 export type Damage = { readonly block: string; readonly piece: string; readonly why: string }
@@ -181,7 +182,16 @@ export class BlockStore {
     return block !== undefined
   }
 
-  *#merge(plan: CompactionPlan, { hidden, deletes }: InForce): Generator<void, BlockMeta | null> {
+  /** Thins one block out that is old enough. Returns whether there was one. */
+  thin(inForce: InForce): boolean {
+    const block = this.#blocks.find(
+      ({ maxTime, resolutionMs = 0 }) => resolutionOf(inForce.thinning, maxTime) > resolutionMs,
+    )
+    if (block) this.#rewrite(block, inForce)
+    return block !== undefined
+  }
+
+  *#merge(plan: CompactionPlan, { hidden, deletes, thinning }: InForce): Generator<void, BlockMeta | null> {
     const cache = new RunCache(MERGE_CACHE_BYTES)
     const sources = [...plan.sources].sort((a, b) => b.sequence - a.sequence)
     const readers: ReturnType<typeof openBlock>[] = []
@@ -193,13 +203,15 @@ export class BlockStore {
         readers.push(reader)
       }
       const clean = readers.map((reader) => hideFromBlock(reader, hidden, reader.meta.deletes ?? 0))
-      const meta = yield* this.#write(mergeReaders(clean), {
+      const wanted = resolutionOf(thinning, plan.range.maxTime)
+      const meta = yield* this.#write(thinned(mergeReaders(clean), wanted), {
         range: plan.range,
         sequence: ++this.#sequence,
         level: 1 + Math.max(...sources.map(({ level }) => level)),
         sources: [...new Set(sources.flatMap((source) => [source.id, ...source.sources]))],
         deletes,
         expired: expiredKeys(hidden.floors, plan.range.maxTime),
+        resolutionMs: Math.max(wanted, Math.min(...sources.map(({ resolutionMs }) => resolutionMs ?? 0))),
       })
       const rest = this.#blocks.filter((block) => !sources.includes(block))
       for (const { id } of sources) this.#retired.set(id, damaged.has(id) ? 'kept as damaged' : 'removed')
@@ -237,22 +249,24 @@ export class BlockStore {
   }
 
   /** Without what is hidden; a block that loses nothing is told so in its description alone. */
-  #rewrite(block: BlockMeta, { hidden, deletes }: InForce): void {
+  #rewrite(block: BlockMeta, { hidden, deletes, thinning }: InForce): void {
     let isDamaged = false
     const reader = this.#open(block.id, new RunCache(MERGE_CACHE_BYTES), () => (isDamaged = true))
     if (!reader) return
     const rest = this.#blocks.filter((other) => other !== block)
     const expired = [...new Set([...(block.expired ?? []), ...expiredKeys(hidden.floors, block.maxTime)])]
-    const news = { deletes, ...(expired.length > 0 && { expired }) }
+    const before = block.resolutionMs ?? 0
+    const resolutionMs = Math.max(before, resolutionOf(thinning, block.maxTime))
+    const news = { deletes, ...(expired.length > 0 && { expired }), ...(resolutionMs > 0 && { resolutionMs }) }
     try {
-      if (!isAffected(reader, hidden, block.deletes ?? 0)) {
+      if (resolutionMs === before && !isAffected(reader, hidden, block.deletes ?? 0)) {
         const meta = { ...block, ...news }
         this.#env.disk.writeFileAtomic(`${this.#directory}/${block.id}/${META_FILE}`, encodeMeta(meta))
         this.#change([...rest, meta])
         return
       }
       const meta = finish(
-        this.#write(hideFromBlock(reader, hidden, block.deletes ?? 0), {
+        this.#write(thinned(hideFromBlock(reader, hidden, block.deletes ?? 0), resolutionMs), {
           range: { minTime: block.minTime, maxTime: block.maxTime },
           sequence: ++this.#sequence,
           level: block.level,
@@ -263,7 +277,7 @@ export class BlockStore {
       this.#retired.set(block.id, isDamaged ? 'kept as damaged' : 'removed')
       this.#change(meta ? [...rest, meta] : rest)
       this.counters.rewritten++
-      this.#log.info('Block written anew without what was deleted or expired', {
+      this.#log.info('Block written anew without what was deleted, has expired or is not kept so finely', {
         block: block.id,
         now: meta?.id ?? 'none',
         samples: block.stats.samples - (meta?.stats.samples ?? 0),

@@ -18,7 +18,7 @@ export type ToBlocks =
       readonly inForce: InForce
     }
   /**
-   * Retention, then one merge if one is due, else one block written anew without what has expired; removes from disk
+   * Retention, then one merge if one is due, else one block written anew without what has expired or is not kept so finely; removes from disk
    * what no query can want any more.
    */
   | {
@@ -129,7 +129,7 @@ function maintain(store: BlockStore, message: ToBlocks & { kind: 'maintain' }): 
   store.applyRetention(limits, nowMs)
   const before = store.counters.compacted
   store.compact(limits.timeMs, blockMs, inForce)
-  return store.counters.compacted > before || store.expire(inForce)
+  return store.counters.compacted > before || store.expire(inForce) || store.thin(inForce)
 }
 
 function snapshot(

@@ -19,6 +19,7 @@ export type NewBlock = {
   readonly sources: readonly string[]
   readonly deletes?: number
   readonly expired?: readonly string[]
+  readonly resolutionMs?: number
 }
 
 /** Suffix of directories that are being written; `BlockStore.open` removes what a crash left of them. */
@@ -76,7 +77,7 @@ function* writeFiles(
   env: BlockEnv,
   path: string,
   reader: SeriesReader,
-  { range, sequence, level, sources, deletes, expired }: NewBlock,
+  { range, sequence, level, sources, deletes, expired, resolutionMs }: NewBlock,
   id: string,
 ): Generator<void, BlockMeta | null> {
   const { disk, compressor } = env
@@ -135,6 +136,7 @@ function* writeFiles(
     chunksBytes,
     ...(deletes && { deletes }),
     ...(expired && expired.length > 0 && { expired }),
+    ...(resolutionMs && { resolutionMs }),
   }
   writeSynced(env, `${path}/${META_FILE}`, new TextEncoder().encode(encodeMeta(meta)))
   return meta

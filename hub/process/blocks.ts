@@ -3,6 +3,7 @@
  * sample in sight: close the head's time, cut, share the blocks with queries, evict from the head, checkpoint the log.
  * Semantics of the times: Prometheus tsdb/db.go (a block once its range ended half a range ago).
  */
+import type { DownsamplingLevel } from '../../protocol/config/mod.ts'
 import type { Env, Timer, WorkerHandle } from '../../protocol/env/mod.ts'
 import type { MetricFamily } from '../../protocol/exposition/mod.ts'
 import type { Matcher } from '../../protocol/matchers/mod.ts'
@@ -38,6 +39,8 @@ export type BlockKeeperOptions = {
   readonly limits: () => RetentionLimits
   /** What retention by series hides. */
   readonly floors: (nowMs: () => number) => Floors
+  /** Of blocks of which age. */
+  readonly downsampling: () => readonly DownsamplingLevel[]
 }
 
 const ROUND_MS_MAX = 60_000
@@ -288,7 +291,11 @@ export class BlockKeeper {
   }
 
   #inForce(): InForce {
-    return { hidden: this.#hidden(), deletes: this.#tombstones.lastId }
+    const now = this.#nowForRetention()
+    const thinning = this.#options
+      .downsampling()
+      .map(({ afterMs, resolutionMs }) => ({ maxTime: now - afterMs, resolutionMs }))
+    return { hidden: this.#hidden(), deletes: this.#tombstones.lastId, thinning }
   }
 
   #compactions(): number {

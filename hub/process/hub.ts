@@ -131,6 +131,7 @@ export class Hub {
       logFormat: settings.logFormat,
       limits: () => this.#blockLimits(),
       floors: (nowMs) => this.#retentionFloors(nowMs),
+      downsampling: () => this.#loaded.prometheus.hub.downsampling,
     })
     this.#query = new QueryService({
       pool: createQueryPool(settings.queryThreads > 0 ? { threads: settings.queryThreads } : {}),
@@ -192,7 +193,7 @@ export class Hub {
       throw error
     }
     const fixed = ({ prometheus: { hub } }: LoadedConfig): string =>
-      JSON.stringify({ ...hub, identityLabels: undefined, retention: undefined })
+      JSON.stringify({ ...hub, identityLabels: undefined, retention: undefined, downsampling: undefined })
     if (fixed(next) !== fixed(this.#loaded))
       log.warn('Changes of id, bus, nats, enrollment and limits under heliograph take effect at the next start')
     this.#loaded = next

@@ -63,6 +63,14 @@ const wrong: readonly (readonly [
     /a retention rule needs time, a duration such as 30d/,
   ],
   [
+    'a downsampling level that is no multiple of the one before',
+    'heliograph:\n  downsampling:\n    - { after: 7d, resolution: 5m }\n    - { after: 30d, resolution: 7m }\n',
+    3,
+    5,
+    'heliograph.downsampling',
+    /must be older than the one before, with a multiple of its resolution/,
+  ],
+  [
     'a retention rule without a selector',
     'heliograph:\n  retention:\n    - time: 30d\n',
     3,

@@ -70,6 +70,30 @@ const retentionRule: Decoder<RetentionRule> = object(
   },
 )
 
+/** Samples of blocks that are older than `afterMs` are thinned out to a few for every `resolutionMs`. */
+export type DownsamplingLevel = { readonly afterMs: number; readonly resolutionMs: number }
+
+const downsamplingLevel: Decoder<DownsamplingLevel> = object(
+  'heliograph.DownsamplingLevel',
+  { after: duration, resolution: duration },
+  (raw, at) => {
+    if (!raw.after) return at.fail('a downsampling level needs after, an age such as 30d')
+    if (!raw.resolution) return at.fail('a downsampling level needs resolution, a duration such as 5m or 1h')
+    return { afterMs: raw.after, resolutionMs: raw.resolution }
+  },
+)
+
+const downsamplingLevels: Decoder<readonly DownsamplingLevel[]> = (at) => {
+  const levels = list(downsamplingLevel)(at)
+  levels.forEach(({ afterMs, resolutionMs }, i) => {
+    const last = levels[i - 1]
+    if (!last) return
+    if (afterMs <= last.afterMs || resolutionMs <= last.resolutionMs || resolutionMs % last.resolutionMs !== 0)
+      at.fail('each level of downsampling must be older than the one before, with a multiple of its resolution')
+  })
+  return levels
+}
+
 export type HubConfig = {
   /** Name of this hub in acknowledgements and status. */
   readonly id: string
@@ -83,6 +107,8 @@ export type HubConfig = {
   readonly maxSeriesPerAgent: number
   readonly maxSeries: number
   readonly retention: readonly RetentionRule[]
+  /** Finest first; empty: all samples are kept. */
+  readonly downsampling: readonly DownsamplingLevel[]
 }
 
 const IDENTITY = ['agent', 'site', 'tenant']
@@ -97,6 +123,7 @@ export const HUB_DEFAULTS: HubConfig = {
   maxSeriesPerAgent: 0,
   maxSeries: 0,
   retention: [],
+  downsampling: [],
 }
 
 export const heliograph: Decoder<HubConfig> = object(
@@ -108,6 +135,7 @@ export const heliograph: Decoder<HubConfig> = object(
     identity_labels: list(string),
     enrollment: object('heliograph.EnrollmentConfig', { token_file: string, token_ttl: duration }, (raw) => raw),
     retention: list(retentionRule),
+    downsampling: downsamplingLevels,
     limits: object('heliograph.LimitsConfig', { max_series: natural, max_series_per_agent: natural }, (raw) => raw),
   },
   (raw, at) => {
@@ -129,6 +157,7 @@ export const heliograph: Decoder<HubConfig> = object(
       maxSeriesPerAgent: raw.limits?.max_series_per_agent ?? 0,
       maxSeries: raw.limits?.max_series ?? 0,
       retention: raw.retention ?? [],
+      downsampling: raw.downsampling ?? [],
     }
   },
 )
