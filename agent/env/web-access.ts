@@ -27,7 +27,8 @@ export type WebAccessDeps = { readonly disk: Disk; readonly clock: Clock; readon
 const NOBODY = '$2b$10$7EqJtq98hPqEX7fNZaFWoOhi5Cz4Jm6vN1vXyQ3u3Yw6Zb8x1c2yS'
 const CACHE_ENTRIES = 100
 
-const OPEN_TO_ALL: WebAccess = {
+/** Without a file. */
+export const OPEN_TO_ALL: WebAccess = {
   hasTls: false,
   hasUsers: false,
   serverTls: undefined,

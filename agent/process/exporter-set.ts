@@ -7,7 +7,7 @@ import { type AgentConfig, type ExporterConfig, parseAddress } from '../../proto
 import type { Listener } from '../../protocol/env/mod.ts'
 import type { MetricFamily } from '../../protocol/exposition/mod.ts'
 import { labelsFrom } from '../../protocol/labels/mod.ts'
-import type { WebAccess } from '../env/web-access.ts'
+import { exposureWarning, OPEN_TO_ALL, type WebAccess } from '../env/web-access.ts'
 import { type ScrapeTargetConfig, withTargetDefaults } from '../scrape/mod.ts'
 import { exporterEndpoint } from './exporter-endpoint.ts'
 import { type PageRequest, pageOf, programFamilies } from './exporter-pages.ts'
@@ -31,17 +31,14 @@ export class ExporterSet {
   readonly #deps: ExporterDeps
   readonly #lifecycleEnabled: boolean
   /** TLS and passwords, which every HTTP endpoint of the agent has in common. */
-  readonly #web: Pick<WebAccess, 'guard' | 'serverTls'>
+  readonly #web: WebAccess
   #running: readonly RunningExporter[] = []
   readonly #listeners = new Map<RunningExporter, Listener>()
 
-  constructor(
-    deps: ExporterDeps,
-    options: { readonly lifecycleEnabled: boolean; readonly web?: Pick<WebAccess, 'guard' | 'serverTls'> },
-  ) {
+  constructor(deps: ExporterDeps, options: { readonly lifecycleEnabled: boolean; readonly web?: WebAccess }) {
     this.#deps = deps
     this.#lifecycleEnabled = options.lifecycleEnabled
-    this.#web = options.web ?? { guard: (handler) => handler, serverTls: undefined }
+    this.#web = options.web ?? OPEN_TO_ALL
   }
 
   get running(): readonly RunningExporter[] {
@@ -117,6 +114,8 @@ export class ExporterSet {
     const { env } = this.#deps
     const handler = exporterEndpoint(running, { path, lifecycleEnabled: lifecycle || this.#lifecycleEnabled })
     const { serverTls } = this.#web
+    const exposed = exposureWarning(parseAddress(listen).host, this.#web)
+    if (exposed) env.log.warn(exposed, { exporter: running.name, listen })
     const listener = await env.net.serveHttp({ ...parseAddress(listen), handler: this.#web.guard(handler), serverTls })
     this.#listeners.set(running, listener)
     env.log.info('Exporter is served', { exporter: running.name, listen, path })
