@@ -5,11 +5,22 @@ import { GC_BOUNDS, type GcStats, type RuntimeSnapshot, type RuntimeStats } from
 
 const KINDS: Readonly<Record<number, string>> = { 1: 'minor', 2: 'minor', 4: 'major', 8: 'incremental', 16: 'weakcb' }
 const NS = 1e-9
+/** The event loop is watched, which wakes it a hundred times a second, while somebody has asked within this time. */
+const WATCHED_MS = 5 * 60_000
 
-/** Starts watching the event loop and garbage collection; `close` ends it. */
+/** Watches garbage collection, and, from the first snapshot on, the event loop; `close` ends it. */
 export function createRuntimeStats(): RuntimeStats & { close(): void } {
   const delay = monitorEventLoopDelay({ resolution: 10 })
-  delay.enable()
+  let watched: NodeJS.Timeout | null = null
+  const watch = (): void => {
+    if (watched === null) delay.enable()
+    else clearTimeout(watched)
+    watched = setTimeout(() => {
+      watched = null
+      delay.disable()
+      delay.reset()
+    }, WATCHED_MS).unref()
+  }
   const gc = new Map<string, { count: number; seconds: number; buckets: number[] }>()
   const observer = new PerformanceObserver((list) => {
     for (const entry of list.getEntries()) {
@@ -41,6 +52,7 @@ export function createRuntimeStats(): RuntimeStats & { close(): void } {
       p99: seconds(delay.percentile(99)),
     }
     delay.reset()
+    watch()
     const asked = performance.now()
     setImmediate(() => {
       lag = (performance.now() - asked) / 1000
@@ -71,6 +83,7 @@ export function createRuntimeStats(): RuntimeStats & { close(): void } {
       }
     },
     close() {
+      if (watched !== null) clearTimeout(watched)
       delay.disable()
       observer.disconnect()
     },
