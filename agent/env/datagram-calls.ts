@@ -3,10 +3,9 @@
  * The runtime's own sockets read one a call, with an object and a copy for each, which halves what a host can take.
  * Throws `KernelError` code `UNAVAILABLE` where koffi cannot be loaded. Semantics: recvmmsg(2), unix(7), ip(7), ipv6(7).
  */
-import { createRequire } from 'node:module'
 import os from 'node:os'
 import { type Datagrams, KernelError, type ListenAddress, NetError } from '../../protocol/env/mod.ts'
-import { openLibc } from './kernel.ts'
+import { bindLibc } from './libc.ts'
 import { listenError } from './net-errors.ts'
 
 type Libc = {
@@ -48,30 +47,16 @@ const DEFAULT_READ_BUFFER_BYTES = 16 * 2 ** 20
 let loaded: Libc | undefined
 
 function libc(): Libc {
-  loaded ??= load()
+  loaded ??= bindLibc((fn, koffi) => ({
+    errno: () => koffi.errno(),
+    socket: fn('int socket(int domain, int type, int protocol)'),
+    bind: fn('int bind(int fd, const uint8_t *address, uint32_t length)'),
+    close: fn('int close(int fd)'),
+    setOption: fn('int setsockopt(int fd, int level, int option, const uint8_t *value, uint32_t length)'),
+    receive: fn('int recvmmsg(int fd, _Inout_ uint8_t *headers, uint32_t count, int flags, void *timeout)'),
+    address: (bytes) => BigInt(koffi.address(bytes)),
+  }))
   return loaded
-}
-
-function load(): Libc {
-  try {
-    if (process.platform !== 'linux') throw new Error(`Linux expected, this is ${process.platform}`)
-    const koffi = createRequire(import.meta.url)('koffi') as typeof import('koffi')
-    const lib = openLibc(koffi)
-    // Casts to the types above: koffi cannot tell them to the compiler.
-    const fn = (declaration: string): never => lib.func(declaration) as never
-    return {
-      errno: () => koffi.errno(),
-      socket: fn('int socket(int domain, int type, int protocol)'),
-      bind: fn('int bind(int fd, const uint8_t *address, uint32_t length)'),
-      close: fn('int close(int fd)'),
-      setOption: fn('int setsockopt(int fd, int level, int option, const uint8_t *value, uint32_t length)'),
-      receive: fn('int recvmmsg(int fd, _Inout_ uint8_t *headers, uint32_t count, int flags, void *timeout)'),
-      address: (bytes) => BigInt(koffi.address(bytes)),
-    }
-  } catch (error) {
-    const problem = `Cannot call the system's C library: ${(error as Error).message}`
-    throw new KernelError('UNAVAILABLE', problem, { cause: error })
-  }
 }
 
 /** A bound UDP socket. Without a host it takes IPv4 and IPv6 alike. @throws KernelError, NetError naming the address */

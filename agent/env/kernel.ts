@@ -2,9 +2,9 @@
  * The kernel's calls through libc by koffi. The library is loaded at the first call, for it costs several megabytes:
  * an agent whose collectors read files only never pays them.
  */
-import { createRequire } from 'node:module'
 import os from 'node:os'
 import { type Kernel, KernelError, type PerfEvent } from '../../protocol/env/mod.ts'
+import { bindLibc } from './libc.ts'
 
 type Libc = {
   readonly errno: () => number
@@ -55,12 +55,7 @@ function libc(): Libc {
 
 function load(): Libc | KernelError {
   try {
-    if (process.platform !== 'linux') throw new Error(`Linux expected, this is ${process.platform}`)
-    const koffi = createRequire(import.meta.url)('koffi') as typeof import('koffi')
-    const lib = openLibc(koffi)
-    // Casts to the types above: koffi cannot tell them to the compiler.
-    const fn = (declaration: string): never => lib.func(declaration) as never
-    return {
+    return bindLibc((fn, koffi) => ({
       errno: () => koffi.errno(),
       adjtimex: fn('int adjtimex(_Inout_ uint8_t *timex)'),
       socket: fn('int socket(int domain, int type, int protocol)'),
@@ -72,20 +67,10 @@ function load(): Libc | KernelError {
       ioctl: fn('int ioctl(int fd, unsigned long request, _Inout_ uint8_t *argument)'),
       syscall: fn('long syscall(long number, const uint8_t *attr, int pid, int cpu, int group, unsigned long flags)'),
       address: (bytes) => BigInt(koffi.address(bytes)),
-    }
+    }))
   } catch (error) {
-    return new KernelError('UNAVAILABLE', `Cannot call the system's C library: ${(error as Error).message}`, {
-      cause: error,
-    })
-  }
-}
-
-/** Of glibc, or of musl. */
-export function openLibc(koffi: typeof import('koffi')): ReturnType<typeof koffi.load> {
-  try {
-    return koffi.load('libc.so.6')
-  } catch {
-    return koffi.load(`libc.musl-${process.arch === 'arm64' ? 'aarch64' : 'x86_64'}.so.1`)
+    if (error instanceof KernelError) return error
+    throw error
   }
 }
 

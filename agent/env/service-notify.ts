@@ -4,8 +4,21 @@
  * fails is told to the caller and ends nothing.
  */
 import { spawn } from 'node:child_process'
-import { createRequire } from 'node:module'
-import { openLibc } from './kernel.ts'
+import { openLibc } from './libc.ts'
+
+type Libc = {
+  readonly errno: () => number
+  readonly socket: (domain: number, type: number, protocol: number) => number
+  readonly close: (fd: number) => number
+  readonly sendto: (
+    fd: number,
+    bytes: Uint8Array,
+    length: number,
+    flags: number,
+    address: Uint8Array,
+    size: number,
+  ) => number | bigint
+}
 
 const AF_UNIX = 1
 const SOCK_DGRAM = 2
@@ -39,19 +52,22 @@ export function createNoticeSender(path: string, onProblem: (problem: string) =>
 /** @throws where libc cannot be called, or for a path that is none */
 function libcSender(path: string, tell: (problem: string) => void): SendNotice {
   const address = unixAddress(path)
-  const koffi = createRequire(import.meta.url)('koffi') as typeof import('koffi')
-  const lib = openLibc(koffi)
-  const socket = lib.func('int socket(int domain, int type, int protocol)')
-  const close = lib.func('int close(int fd)')
-  const sendto = lib.func(
-    'long sendto(int fd, const uint8_t *bytes, size_t length, int flags, const uint8_t *address, uint32_t size)',
+  const { errno, socket, close, sendto } = bindLibc(
+    (fn, koffi): Libc => ({
+      errno: () => koffi.errno(),
+      socket: fn('int socket(int domain, int type, int protocol)'),
+      close: fn('int close(int fd)'),
+      sendto: fn(
+        'long sendto(int fd, const uint8_t *bytes, size_t length, int flags, const uint8_t *address, uint32_t size)',
+      ),
+    }),
   )
   return (text) => {
     const bytes = new TextEncoder().encode(text)
     const fd = Number(socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0))
-    if (fd < 0) return tell(`Cannot make a socket: errno ${koffi.errno()}`)
+    if (fd < 0) return tell(`Cannot make a socket: errno ${errno()}`)
     const sent = Number(sendto(fd, bytes, bytes.length, MSG_DONTWAIT | MSG_NOSIGNAL, address, address.length))
-    if (sent < 0) tell(`Cannot send to NOTIFY_SOCKET ${path}: errno ${koffi.errno()}`)
+    if (sent < 0) tell(`Cannot send to NOTIFY_SOCKET ${path}: errno ${errno()}`)
     close(fd)
   }
 }
