@@ -206,8 +206,15 @@ function averageFloats(
       continue
     }
     let sum = sums[i]!
-    const count = Math.abs(counts[i]!) + 1
     let next = sum + value
+    if (counts[i]! > 0 && Math.abs(next) !== Infinity) {
+      const added = next - sum
+      cs[i]! += sum - (next - added) + (value - added)
+      sums[i] = next
+      counts[i]!++
+      continue
+    }
+    const count = Math.abs(counts[i]!) + 1
     if (counts[i]! > 0 && (next === Infinity || next === -Infinity)) {
       sum /= count - 1
       cs[i]! /= count - 1

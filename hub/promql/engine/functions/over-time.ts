@@ -171,9 +171,12 @@ function sumRange(values: Float64Array, from: number, to: number): number {
   for (let i = from; i < to; i++) {
     const value = values[i]!
     const next = sum + value
-    if (next === Infinity || next === -Infinity) c = 0
-    else if (Math.abs(sum) >= Math.abs(value)) c += sum - next + value
-    else c += value - next + sum
+    if (Math.abs(next) === Infinity) c = 0
+    else {
+      // Knuth's two-sum: exact without asking which of the two is the greater.
+      const added = next - sum
+      c += sum - (next - added) + (value - added)
+    }
     sum = next
   }
   return sum === Infinity || sum === -Infinity ? sum : sum + c
@@ -186,12 +189,12 @@ function averageRange(values: Float64Array, from: number, to: number): number {
   for (let i = from + 1; i < to; i++) {
     const value = values[i]!
     const next = sum + value
-    if (next === Infinity || next === -Infinity) {
+    if (Math.abs(next) === Infinity) {
       const count = i - from
       return incrementalAverage(values, i, to, count, { sum: sum / count, c: c / count })
     }
-    if (Math.abs(sum) >= Math.abs(value)) c += sum - next + value
-    else c += value - next + sum
+    const added = next - sum
+    c += sum - (next - added) + (value - added)
     sum = next
   }
   const count = to - from
