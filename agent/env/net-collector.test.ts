@@ -1,19 +1,19 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { PagePool } from './net-collector.ts'
+import { BodyPool } from './net-collector.ts'
 
 const MIB = 1024 * 1024
 const neverCut = (): void => assert.fail('it was cut')
 
-test('what is pushed comes out, whatever the pieces and whatever was declared', () => {
-  const pool = new PagePool()
+test('what is pushed comes out, whatever the pieces, whatever was declared, borrowed or not', () => {
+  const pool = new BodyPool()
   const sizes = fc.array(fc.oneof(fc.nat(10), fc.nat(70_000), fc.nat(600_000)), { maxLength: 12 })
   fc.assert(
-    fc.property(sizes, fc.nat(2 * MIB), (pieces, declared) => {
+    fc.property(sizes, fc.nat(2 * MIB), fc.boolean(), (pieces, declared, isBorrowed) => {
       const total = pieces.reduce((sum, size) => sum + size, 0)
       const whole = Uint8Array.from({ length: total }, (_, i) => (i * 31 + (i >> 8)) & 255)
-      const collector = pool.collector(16 * MIB, declared, neverCut)
+      const collector = pool.collector(16 * MIB, declared, neverCut, isBorrowed)
       let at = 0
       for (const size of pieces) {
         assert.equal(collector.push(whole.subarray(at, at + size)), true)
@@ -27,40 +27,53 @@ test('what is pushed comes out, whatever the pieces and whatever was declared', 
 
 test('a body that reaches the limit is kept, one byte more is refused', () => {
   for (const limit of [0, 1, 4096, 256 * 1024, MIB]) {
-    const collector = new PagePool().collector(limit, 0, neverCut)
+    const collector = new BodyPool().collector(limit, 0, neverCut)
     assert.equal(collector.push(new Uint8Array(limit)), true)
     assert.equal(collector.push(new Uint8Array(1)), false)
     assert.equal(collector.finish().length, limit)
   }
 })
 
-test('pages are used again, and what was handed out does not change', () => {
-  const pool = new PagePool()
-  const first = pool.collector(16 * MIB, 0, neverCut)
-  first.push(new Uint8Array(3 * MIB).fill(1))
-  const body = first.finish()
-  const free = pool.freeCount
-  assert.ok(free > 8, `${free} pages are free`)
-  const second = pool.collector(16 * MIB, 0, neverCut)
-  second.push(new Uint8Array(3 * MIB).fill(2))
-  assert.ok(pool.freeCount < 4)
-  second.discard()
-  second.discard()
-  assert.equal(pool.freeCount, free)
-  assert.equal(second.push(new Uint8Array(1)), false)
-  assert.ok(body.every((byte) => byte === 1))
+test('what was handed out does not change, unless it was borrowed', () => {
+  const pool = new BodyPool()
+  const read = (fill: number, isBorrowed: boolean): Uint8Array => {
+    const collector = pool.collector(16 * MIB, 0, neverCut, isBorrowed)
+    collector.push(new Uint8Array(3 * MIB).fill(fill))
+    const body = collector.finish()
+    collector.discard()
+    assert.equal(collector.push(new Uint8Array(1)), false)
+    assert.equal(pool.usedSlots, 0)
+    return body
+  }
+  const own = read(1, false)
+  const borrowed = read(2, true)
+  read(3, true)
+  assert.ok(own.every((byte) => byte === 1))
+  assert.ok(borrowed.every((byte) => byte === 3))
 })
 
-test('the pool keeps a few megabytes only', () => {
-  const pool = new PagePool(1000)
-  const collectors = Array.from({ length: 4 }, () => pool.collector(16 * MIB, 0, neverCut))
-  for (const collector of collectors) collector.push(new Uint8Array(15 * MIB))
-  for (const collector of collectors) collector.discard()
-  assert.equal(pool.freeCount, 16)
+test('bodies that arrive mixed are made whole without harm to those under way', () => {
+  fc.assert(
+    fc.property(fc.array(fc.tuple(fc.nat(3), fc.integer({ min: 1, max: 700_000 })), { maxLength: 30 }), (steps) => {
+      const pool = new BodyPool(64)
+      const bodies = Array.from({ length: 4 }, (_, i) => ({
+        sent: [] as Buffer[],
+        collector: pool.collector(4 * MIB, 0, neverCut, i % 2 === 0),
+      }))
+      for (const [i, size] of steps) {
+        const { sent, collector } = bodies[i]!
+        const piece = Buffer.alloc(size, sent.length + 16 * i + 1)
+        if (collector.push(piece)) sent.push(piece)
+      }
+      for (const { sent, collector } of bodies) assert.ok(Buffer.from(collector.finish()).equals(Buffer.concat(sent)))
+      assert.equal(pool.usedSlots, 0)
+    }),
+    { numRuns: 40 },
+  )
 })
 
-test('when all pages are in use the largest body is cut, and the small ones go on', () => {
-  const pool = new PagePool(16)
+test('when all slots are in use the largest body is cut, and the small ones go on', () => {
+  const pool = new BodyPool(16)
   const cut: string[] = []
   const collectorOf = (name: string) => pool.collector(2 * MIB, 0, () => void cut.push(name))
   const [stalled, good, greedy] = [collectorOf('stalled'), collectorOf('good'), collectorOf('greedy')]
@@ -78,10 +91,17 @@ test('when all pages are in use the largest body is cut, and the small ones go o
   assert.equal(cut.length, 2)
 })
 
-test('a body larger than the default may have all that its own limit allows', () => {
-  const pool = new PagePool(16)
-  const [one, two] = [pool.collector(40 * MIB, 0, neverCut), pool.collector(40 * MIB, 0, neverCut)]
-  assert.equal(one.push(new Uint8Array(40 * MIB)), true)
-  assert.equal(two.push(new Uint8Array(10 * MIB)), true)
-  assert.deepEqual([one.finish().length, two.finish().length], [40 * MIB, 10 * MIB])
+test('a body with a higher limit may have all that it allows, and leaves the arena to others', () => {
+  const pool = new BodyPool(16)
+  const [one, two] = [pool.collector(40 * MIB, 0, neverCut), pool.collector(40 * MIB, 0, neverCut, true)]
+  for (let i = 0; i < 40; i++) {
+    assert.equal(one.push(new Uint8Array(MIB).fill(i)), true)
+    assert.equal(two.push(new Uint8Array(MIB).fill(i)), true)
+  }
+  assert.equal(pool.usedSlots, 0)
+  for (const collector of [one, two]) {
+    const body = collector.finish()
+    assert.equal(body.length, 40 * MIB)
+    assert.ok(body.every((byte, i) => byte === Math.floor(i / MIB)))
+  }
 })

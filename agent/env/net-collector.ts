@@ -1,56 +1,69 @@
 /**
- * Bytes that arrive in pieces, gathered in pages: a peer that sends single bytes must not cost an object for each, and
- * one that sends megabytes until it is cut off must not leave them to the garbage collector. So large bodies live in
- * pages that are used again; up to `PAGE_BYTES` a body is one small array of its own.
+ * Bytes that arrive in pieces, gathered in one run of memory: a peer that sends single bytes must not cost an object for
+ * each, and one that sends megabytes until it is cut off must not leave them to the garbage collector.
+ *
+ *     body ≤ 256 KiB    a small array
+ *     limit ≤ 16 MiB    slots of the pool's arena: one piece of 16.5 MiB for all bodies, which the kernel gives as it is
+ *                       written, made contiguous when the body is complete
+ *     a higher limit    an array of its own, since somebody said so
+ *
+ * Many hostile peers at once thus cost no more than the arena. Who needs a slot when there is none cuts the largest body
+ * in it, maybe its own.
  *
  * A borrowed body lives in memory that the pool gives to the next one: its reader is done with it before the next turn of
- * the event loop. So a scrape of a usual page leaves no garbage at all.
- *
- * All bodies of a pool together stay within `maxPages`, or a quarter more than the largest limit among them: many
- * hostile peers at once must cost no more than one. Who needs a page beyond that cuts the largest body, maybe its own.
+ * the event loop. So a scrape of a usual page leaves no garbage, and one of a huge page neither garbage nor a copy.
  */
 export interface ByteCollector {
   /** False when the limit would be passed, or all is over; nothing is added then. */
   push(chunk: Uint8Array): boolean
   /** What was gathered, in memory of its own unless it is borrowed. Ends the collector. */
   finish(): Uint8Array
-  /** Gives the pages back. Ends the collector; safe to call again. */
+  /** Gives the memory back. Ends the collector; safe to call again. */
   discard(): void
 }
 
-const PAGE_BYTES = 256 * 1024
-/** Kept for the next large body: 4 MiB. */
-const MAX_FREE_PAGES = 16
+const SLOT_BYTES = 256 * 1024
+/** 16.5 MiB: a body of the default limit and a little. */
+const SLOTS = 66
+/** The part of the arena that one body may have. */
+const MAX_SLOTS_SHARE = 0.97
 /** Small bodies' memory kept for the next borrowed ones. */
 const MAX_FREE_SMALL = 32
-/** In use at once: 20 MiB, a body of the default limit and a quarter. */
-const MAX_PAGES = 80
-const SHARE_OF_LARGEST = 1.25
-
 const NOTHING = new Uint8Array(0)
 
-export class PagePool {
-  readonly #free: Uint8Array[] = []
+export class BodyPool {
+  readonly #slots: number
+  readonly #owners: (Collector | null)[]
+  /** Made with the first large body. */
+  #arena: Uint8Array | null = null
+  #spare: Uint8Array | null = null
   readonly #freeSmall: Uint8Array[] = []
-  readonly #maxPages: number
-  readonly #large = new Set<PagedCollector>()
-  #usedCount = 0
 
-  constructor(maxPages = MAX_PAGES) {
-    this.#maxPages = maxPages
+  constructor(slots = SLOTS) {
+    this.#slots = slots
+    this.#owners = new Array<Collector | null>(slots).fill(null)
   }
 
-  get freeCount(): number {
-    return this.#free.length
+  get usedSlots(): number {
+    return this.#owners.reduce((count, owner) => count + (owner === null ? 0 : 1), 0)
+  }
+
+  /** Bytes of one body in the arena. */
+  get maxArenaBytes(): number {
+    return Math.floor(this.#slots * MAX_SLOTS_SHARE) * SLOT_BYTES
+  }
+
+  get arena(): Uint8Array {
+    return (this.#arena ??= new Uint8Array(this.#slots * SLOT_BYTES))
   }
 
   /**
-   * @param expectedBytes what the peer declared: believed below a page, since it may lie
-   * @param onCut the body is over, for the sake of others: it was the largest when there was no page left
+   * @param expectedBytes what the peer declared: believed while it is small, since it may lie
+   * @param onCut the body is over, for the sake of others: it was the largest when there was no slot left
    * @param isBorrowed what `finish` gives holds until the next turn of the event loop
    */
   collector(maxBytes: number, expectedBytes: number, onCut: () => void, isBorrowed = false): ByteCollector {
-    return new PagedCollector(this, { maxBytes, expectedBytes, isBorrowed }, onCut)
+    return new Collector(this, { maxBytes, expectedBytes, isBorrowed }, onCut)
   }
 
   /** Memory of a small body that was borrowed; an empty one when there is none. */
@@ -62,95 +75,104 @@ export class PagePool {
     if (memory.length > 0 && this.#freeSmall.length < MAX_FREE_SMALL) this.#freeSmall.push(memory)
   }
 
-  /** Null when the asker itself was cut. */
-  take(asker: PagedCollector): Uint8Array | null {
-    this.#large.add(asker)
-    if (this.#usedCount >= this.#pageLimit()) {
+  /** A slot, if possible the one after `previous`; -1 when the asker itself was cut. */
+  take(asker: Collector, previous: number): number {
+    let slot = this.#owners[previous + 1] === null && previous >= 0 ? previous + 1 : this.#owners.indexOf(null)
+    if (slot < 0) {
       let largest = asker
-      for (const each of this.#large) if (each.pageCount > largest.pageCount) largest = each
+      for (const owner of this.#owners) if (owner !== null && owner.slots.length > largest.slots.length) largest = owner
       largest.cut()
-      if (largest === asker) return null
+      if (largest === asker) return -1
+      slot = this.#owners.indexOf(null)
     }
-    this.#usedCount++
-    return this.#free.pop() ?? new Uint8Array(PAGE_BYTES)
+    this.#owners[slot] = asker
+    return slot
   }
 
-  /** Who allows larger bodies than the default allows for one of them and some more. */
-  #pageLimit(): number {
-    let largestBytes = 0
-    for (const { maxBytes } of this.#large) largestBytes = Math.max(largestBytes, maxBytes)
-    return Math.max(this.#maxPages, Math.ceil((SHARE_OF_LARGEST * largestBytes) / PAGE_BYTES))
+  give(slots: readonly number[]): void {
+    for (const slot of slots) this.#owners[slot] = null
   }
 
-  give(from: PagedCollector, pages: readonly Uint8Array[]): void {
-    this.#large.delete(from)
-    this.#usedCount -= pages.length
-    for (const page of pages) if (this.#free.length < MAX_FREE_PAGES) this.#free.push(page)
+  /** Moves the body's slots, and whatever is in the way, until they are one run. @returns the first */
+  arrange(body: Collector): number {
+    const { slots } = body
+    const first = Math.min(slots[0]!, this.#slots - slots.length)
+    for (let i = 0; i < slots.length; i++) {
+      const from = slots[i]!
+      const to = first + i
+      if (from === to) continue
+      const other = this.#owners[to]!
+      if (other === null) this.#copy(to, from)
+      else {
+        this.#swap(from, to)
+        other.slots[other.slots.indexOf(to)] = from
+      }
+      this.#owners[from] = other
+      this.#owners[to] = body
+      slots[i] = to
+    }
+    return first
+  }
+
+  #copy(to: number, from: number): void {
+    this.arena.copyWithin(to * SLOT_BYTES, from * SLOT_BYTES, (from + 1) * SLOT_BYTES)
+  }
+
+  #swap(a: number, b: number): void {
+    const spare = (this.#spare ??= new Uint8Array(SLOT_BYTES))
+    spare.set(this.arena.subarray(a * SLOT_BYTES, (a + 1) * SLOT_BYTES))
+    this.#copy(a, b)
+    this.arena.set(spare, b * SLOT_BYTES)
   }
 }
 
-class PagedCollector implements ByteCollector {
-  readonly #pool: PagePool
-  readonly maxBytes: number
+class Collector implements ByteCollector {
+  readonly slots: number[] = []
+  readonly #pool: BodyPool
+  readonly #maxBytes: number
   readonly #isBorrowed: boolean
   readonly #onCut: () => void
-  /** Of the pool: full ones, then the one being filled. Empty while the body fits into `#small`. */
-  #pages: Uint8Array[] = []
-  #small: Uint8Array
+  /** A small body, or one whose limit is too high for the arena. */
+  #own: Uint8Array
   #length = 0
   #isOver = false
 
   constructor(
-    pool: PagePool,
+    pool: BodyPool,
     rules: { readonly maxBytes: number; readonly expectedBytes: number; readonly isBorrowed: boolean },
     onCut: () => void,
   ) {
     const { maxBytes, expectedBytes, isBorrowed } = rules
     this.#pool = pool
-    this.maxBytes = maxBytes
+    this.#maxBytes = maxBytes
     this.#isBorrowed = isBorrowed
     this.#onCut = onCut
-    const believed = Math.min(Math.max(expectedBytes, 0), PAGE_BYTES - 1, maxBytes)
+    const believed = Math.min(Math.max(expectedBytes, 0), SLOT_BYTES, maxBytes)
     const used = isBorrowed ? pool.takeSmall() : NOTHING
-    this.#small = used.length >= believed ? used : new Uint8Array(believed)
-  }
-
-  get pageCount(): number {
-    return this.#pages.length
+    this.#own = used.length >= believed ? used : new Uint8Array(believed)
   }
 
   push(chunk: Uint8Array): boolean {
-    if (this.#isOver || this.#length + chunk.length > this.maxBytes) return false
-    if (this.#pages.length === 0 && this.#length + chunk.length < PAGE_BYTES) {
-      this.#pushSmall(chunk)
-      return true
-    }
-    if (this.#pages.length === 0 && !this.#addPage()) return false
-    for (let rest = chunk; rest.length > 0; ) {
-      const used = this.#length % PAGE_BYTES
-      // A full page, unless it is the first one and still empty.
-      if (used === 0 && this.#length === this.#pages.length * PAGE_BYTES && !this.#addPage()) return false
-      const part = rest.subarray(0, PAGE_BYTES - used)
-      this.#pages.at(-1)!.set(part, used)
-      this.#length += part.length
-      rest = rest.subarray(part.length)
-    }
+    const needed = this.#length + chunk.length
+    if (this.#isOver || needed > this.#maxBytes) return false
+    if (needed <= SLOT_BYTES || this.#maxBytes > this.#pool.maxArenaBytes) this.#pushOwn(chunk, needed)
+    else if (!this.#pushSlots(chunk)) return false
+    this.#length = needed
     return true
   }
 
   finish(): Uint8Array {
-    const out = this.#pages.length === 0 ? this.#small.subarray(0, this.#length) : joined(this.#pages, this.#length)
+    const body = this.slots.length === 0 ? this.#own.subarray(0, this.#length) : this.#ofArena()
     this.discard()
-    return out
+    return body
   }
 
   discard(): void {
     if (this.#isOver) return
     this.#isOver = true
-    this.#pool.give(this, this.#pages)
-    this.#pages = []
-    if (this.#isBorrowed) this.#pool.giveSmall(this.#small)
-    this.#small = NOTHING
+    this.#leaveArena()
+    if (this.#isBorrowed && this.#own.length <= SLOT_BYTES) this.#pool.giveSmall(this.#own)
+    this.#own = NOTHING
   }
 
   cut(): void {
@@ -158,33 +180,56 @@ class PagedCollector implements ByteCollector {
     this.#onCut()
   }
 
-  #pushSmall(chunk: Uint8Array): void {
-    const needed = this.#length + chunk.length
-    if (needed > this.#small.length) {
-      const grown = new Uint8Array(Math.min(PAGE_BYTES - 1, Math.max(needed, 2 * this.#small.length, 4096)))
-      grown.set(this.#small.subarray(0, this.#length))
-      this.#small = grown
+  #pushOwn(chunk: Uint8Array, needed: number): void {
+    if (needed > this.#own.length) {
+      const most = needed <= SLOT_BYTES ? SLOT_BYTES : this.#maxBytes
+      const grown = new Uint8Array(Math.min(most, Math.max(needed, 2 * this.#length, 4096)))
+      grown.set(this.#own.subarray(0, this.#length))
+      this.#own = grown
     }
-    this.#small.set(chunk, this.#length)
-    this.#length = needed
+    this.#own.set(chunk, this.#length)
   }
 
-  /** The first one takes over what is there. False when there is none for this body. */
-  #addPage(): boolean {
-    const page = this.#pool.take(this)
-    if (page === null) return false
-    if (this.#pages.length === 0) page.set(this.#small.subarray(0, this.#length))
-    this.#pages.push(page)
+  /** False when there is no slot for this body. */
+  #pushSlots(chunk: Uint8Array): boolean {
+    const { slots } = this
+    if (slots.length === 0) {
+      const first = this.#pool.take(this, -1)
+      if (first < 0) return false
+      slots.push(first)
+      this.#pool.arena.set(this.#own.subarray(0, this.#length), first * SLOT_BYTES)
+    }
+    let at = this.#length
+    for (let rest = chunk; rest.length > 0; ) {
+      if (at === slots.length * SLOT_BYTES) {
+        const next = this.#pool.take(this, slots.at(-1)!)
+        if (next < 0) return false
+        slots.push(next)
+      }
+      const used = at % SLOT_BYTES
+      const part = rest.subarray(0, SLOT_BYTES - used)
+      this.#pool.arena.set(part, slots.at(-1)! * SLOT_BYTES + used)
+      at += part.length
+      rest = rest.subarray(part.length)
+    }
     return true
   }
-}
 
-function joined(pages: readonly Uint8Array[], length: number): Uint8Array {
-  const out = new Uint8Array(length)
-  let at = 0
-  for (const page of pages) {
-    out.set(page.subarray(0, length - at), at)
-    at += Math.min(page.length, length - at)
+  #ofArena(): Uint8Array {
+    if (this.#isBorrowed) {
+      const from = this.#pool.arrange(this) * SLOT_BYTES
+      return this.#pool.arena.subarray(from, from + this.#length)
+    }
+    const out = new Uint8Array(this.#length)
+    this.slots.forEach((slot, i) => {
+      const length = Math.min(SLOT_BYTES, this.#length - i * SLOT_BYTES)
+      out.set(this.#pool.arena.subarray(slot * SLOT_BYTES, slot * SLOT_BYTES + length), i * SLOT_BYTES)
+    })
+    return out
   }
-  return out
+
+  #leaveArena(): void {
+    this.#pool.give(this.slots)
+    this.slots.length = 0
+  }
 }

@@ -8,7 +8,7 @@
 import { createGunzip, type Gunzip, gunzipSync } from 'node:zlib'
 import { NetError } from '../../protocol/env/mod.ts'
 import type { BufferGarbage } from './buffer-garbage.ts'
-import type { ByteCollector, PagePool } from './net-collector.ts'
+import type { BodyPool, ByteCollector } from './net-collector.ts'
 
 /** Inflated in one call up to here. */
 const ONE_SHOT_BYTES = 1024 * 1024
@@ -23,7 +23,7 @@ export type BodyRules = {
   readonly onChunk?: (chunk: Uint8Array) => void
 }
 
-export type BodyMemory = { readonly pages: PagePool; readonly garbage: BufferGarbage }
+export type BodyMemory = { readonly bodies: BodyPool; readonly garbage: BufferGarbage }
 
 /** What a body tells its exchange. */
 export type BodyEvents = {
@@ -67,7 +67,7 @@ class PlainBody implements BodySink {
     this.#rules = rules
     this.#events = events
     const { maxBodyBytes, borrowBody = false } = rules
-    this.#collector = memory.pages.collector(maxBodyBytes, expectedBytes, () => events.fail(tooMany()), borrowBody)
+    this.#collector = memory.bodies.collector(maxBodyBytes, expectedBytes, () => events.fail(tooMany()), borrowBody)
   }
 
   push(piece: Uint8Array): boolean {
@@ -108,7 +108,7 @@ class GzipBody implements BodySink {
     this.#rules = rules
     this.#memory = memory
     this.#events = events
-    this.#compressed = memory.pages.collector(ONE_SHOT_COMPRESSED_BYTES, expectedBytes, () => {}, true)
+    this.#compressed = memory.bodies.collector(ONE_SHOT_COMPRESSED_BYTES, expectedBytes, () => {}, true)
     if (rules.onChunk !== undefined) this.#openStream()
   }
 

@@ -9,7 +9,7 @@
  */
 import { type HttpRequest, type HttpResponse, NetError } from '../../protocol/env/mod.ts'
 import { BufferGarbage } from './buffer-garbage.ts'
-import { PagePool } from './net-collector.ts'
+import { BodyPool } from './net-collector.ts'
 import { describeSocketError, errorCode } from './net-errors.ts'
 import { type BodyMemory, type BodyRules, type BodySink, bodySink, bodyTooLarge } from './net-http-body.ts'
 import {
@@ -29,7 +29,7 @@ type Client = BodyMemory & { readonly connections: HttpConnections }
 export function createHttpClient(): { request: (request: HttpRequest) => Promise<HttpResponse>; close: () => void } {
   const client: Client = {
     connections: new HttpConnections(),
-    pages: new PagePool(),
+    bodies: new BodyPool(),
     garbage: new BufferGarbage(),
   }
   return {

@@ -4,6 +4,7 @@ import fs from 'node:fs'
 import type { World } from '../world.ts'
 
 const MIB = 1 << 20
+const BLOCK_BYTES = 4096
 
 /** An ext4 in a file, as a real disk has it; a tmpfs where no loop device can be had. */
 const KINDS = ['ext4', 'tmpfs'] as const
@@ -85,17 +86,18 @@ export class SmallDisk {
   /** Leaves so much room, and no more. Others write meanwhile: what was free a moment ago may be gone. */
   fillUpTo(freeMib: number): void {
     this.empty()
-    for (let tries = 0; tries < 20; tries++) {
-      const bytes = Math.max(0, this.freeBytes - freeMib * MIB)
+    let at = 0
+    // The file system's own bookkeeping takes room, too: what does not fit in one piece is tried in halves.
+    for (let bytes = this.freeBytes - freeMib * MIB; bytes >= BLOCK_BYTES; ) {
       try {
-        execFileSync('fallocate', ['-l', String(bytes), this.#ballast], { stdio: 'pipe' })
-        return
+        execFileSync('fallocate', ['-o', String(at), '-l', String(bytes), this.#ballast], { stdio: 'pipe' })
+        at += bytes
+        bytes = this.freeBytes - freeMib * MIB
       } catch (error) {
         if (!String(error).includes('No space')) throw error
-        this.empty()
+        bytes = Math.floor(bytes / 2)
       }
     }
-    throw new Error(`the disk at ${this.folder} cannot be filled`)
   }
 
   /** Takes the ballast away. */
