@@ -46,7 +46,12 @@ const span = (from: number, to: number, step: number): number[] =>
 
 const seconds = (ms: number): string => (ms / 1000).toFixed(3)
 
-type Block = { readonly ulid: string; readonly minTime: number; readonly stats: { readonly numSamples: number } }
+type Block = {
+  readonly ulid: string
+  readonly minTime: number
+  readonly resolutionMs?: number
+  readonly stats: { readonly numSamples: number }
+}
 
 async function blocksOf(hub: Server): Promise<Block[]> {
   const answer = (await (await fetch(`${hub.url}/api/v1/status/tsdb/blocks`)).json()) as { data: { blocks: Block[] } }
@@ -361,4 +366,29 @@ test('a retention rule that is no selector keeps the hub from starting, and says
     const hub = await world.prepareHub({ heliograph: "retention:\n  - { match: 'up{', time: 1h }" })
     await assert.rejects(hub.restart())
     assert.match(hub.tail(), /retention match .*up\{.*prometheus\.yml:\d+:\d+.*heliograph\.retention\[0\]/s)
+  }))
+
+test('blocks of an age are thinned out: fewer samples, the same lowest, highest and last', () =>
+  withWorld(async (world) => {
+    const hub = await world.startHub({ flags: FLAGS, heliograph: 'downsampling:\n  - { after: 12s, resolution: 1s }' })
+    const start = 2000 * Math.floor((Date.now() - 30_000) / 2000)
+    const times = span(0, 28_000, 50).map((time) => start + time)
+    await write(hub, 'm', times)
+    const ask = async (fn: string): Promise<unknown> => {
+      const range = `start=${seconds(start + 2000)}&end=${seconds(start + 20_000)}&step=2`
+      const answer = await fetch(`${hub.url}/api/v1/query_range?query=${fn}(m[2s])&${range}`)
+      return ((await answer.json()) as { data: { result: unknown } }).data.result
+    }
+    const functions = ['min_over_time', 'max_over_time', 'last_over_time', 'present_over_time']
+    const before = await Promise.all(functions.map(ask))
+    await until('old blocks are thin', async () => {
+      // Ages are counted from the newest sample.
+      await write(hub, 'other', [Date.now()])
+      const old = (await blocksOf(hub)).filter(({ minTime }) => minTime < start + 14_000)
+      return old.length > 0 && old.every(({ resolutionMs }) => resolutionMs === 1000)
+    })
+    assert.deepEqual(await Promise.all(functions.map(ask)), before)
+    const left = await stored(hub, 'm', start)
+    const kept = left['a']!.filter((time) => time < 14_000).length
+    assert.ok(kept >= 14 * 3 && kept <= 14 * 3 + 8, `${kept} of 280`)
   }))
