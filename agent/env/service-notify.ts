@@ -4,7 +4,7 @@
  * fails is told to the caller and ends nothing.
  */
 import { spawn } from 'node:child_process'
-import { openLibc } from './libc.ts'
+import { bindLibc } from './libc.ts'
 
 type Libc = {
   readonly errno: () => number
