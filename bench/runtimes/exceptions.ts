@@ -15,9 +15,6 @@ export type Exception = {
 const SQLITE =
   'node:sqlite of Deno 2.9 gives no result code with its errors, by which the ring tells damage, a full disk and a lock apart'
 const ASTRAL = 'fast-check splits astral characters of a class on Bun, and so makes halves of them that are no text'
-const UDP =
-  'node:dgram of Bun leaves the receive buffer as it is, so a burst of a thousand datagrams overflows it; single ones arrive'
-
 export const EXCEPTIONS: readonly Exception[] = [
   { runtime: 'deno', file: 'agent/env/ring-store.test.ts', test: /one process at a time/, reason: SQLITE },
   { runtime: 'deno', file: 'agent/env/ring-store.test.ts', test: /reports its errors with their code/, reason: SQLITE },
@@ -31,7 +28,6 @@ export const EXCEPTIONS: readonly Exception[] = [
     test: /protobufjs reads what we write/,
     reason: ASTRAL,
   },
-  { runtime: 'bun', file: 'agent/env/net-datagrams.test.ts', test: /in order and whole/, reason: UDP },
   {
     runtime: 'bun',
     file: 'agent/env/net.test.ts',
