@@ -521,16 +521,20 @@ function countName(counts: Map<string, number>, labels: Labels): void {
   counts.set(name, (counts.get(name) ?? 0) + 1)
 }
 
-/** Lines that are neither empty nor comments. */
+/**
+ * Lines that are neither empty nor comments. A walk over bytes: a call for each line would hold up everything else for a
+ * tenth of a second when a target shows a million.
+ */
 function sampleLineCount(page: Uint8Array): number {
   let lines = 0
-  for (let at = 0; at < page.length; ) {
-    while (page[at] === 0x20 || page[at] === 0x09) at++
-    const first = page[at]
-    const end = page.indexOf(0x0a, at)
-    if (first !== undefined && first !== 0x23 && first !== 0x0a && first !== 0x0d) lines++
-    if (end < 0) break
-    at = end + 1
+  let isStart = true
+  for (let at = 0; at < page.length; at++) {
+    const byte = page[at]!
+    if (byte === 0x0a) isStart = true
+    else if (isStart && byte !== 0x20 && byte !== 0x09) {
+      isStart = false
+      if (byte !== 0x23 && byte !== 0x0d) lines++
+    }
   }
   return lines
 }

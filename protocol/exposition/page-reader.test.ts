@@ -304,3 +304,23 @@ for (const [file, options] of [
     for (let scrape = 0; scrape < 2; scrape++) assert.deepEqual(harness.read(page, options), wanted)
   })
 }
+
+test('a line of more than 256 KiB is refused, whether it ends or not', () => {
+  const long = `x{a="${'y'.repeat(300_000)}"} 1`
+  for (const page of [`${long}\n`, long, `# ${'y'.repeat(300_000)}\n`])
+    assert.throws(
+      () => new Harness().read(`a 1\n${page}`, TEXT),
+      /^ExpositionError: a line of 300\d{3} bytes is longer than 262144 bytes$/,
+    )
+})
+
+test('beyond maxLines new series are read over and counted, known ones are not', () => {
+  const harness = new Harness()
+  const page = (from: number): string => Array.from({ length: 50 }, (_, i) => `a{i="${from + i}"} ${i}\n`).join('')
+  harness.read(page(0), TEXT)
+  const got = harness.read(`b 1\n${page(100)}${page(0)}`, { ...TEXT, maxLines: 60 })
+  assert.equal(harness.reader.scraped, 101)
+  assert.ok(got.length >= 59 && got.length <= 61, `${got.length} samples`)
+  assert.equal(got.filter(({ labels }) => /^__name__\xffa\xffi\xff\d{1,2}$/.test(labels)).length, 50)
+  assert.deepEqual([...harness.reader.unread.keys()], ['a'])
+})

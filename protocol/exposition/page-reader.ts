@@ -19,7 +19,7 @@ import { EntryKind, ExpositionParser, type ParserContext } from './parser.ts'
 
 /** Scrapes from one look for families that are gone to the next. */
 const METADATA_EVERY = 4
-/** Of name and labels, or of a comment. Differs: upstream keeps any. No batch could carry such a series to a hub. */
+/** Differs: upstream keeps any. No batch could carry such a series to a hub. */
 const MAX_LINE_BYTES = 256 * 1024
 const MAX_UNREAD_NAMES = 100
 const compactAbove = (livingLines: number): number => 2 * livingLines + 1000
@@ -127,6 +127,13 @@ export class PageReader implements PageSource {
         }
       }
       if (slot === 0 && at < hotEnd) {
+        // Before anything looks at each byte of it.
+        const lineBytes = page.indexOf(LF, at) - at
+        if (lineBytes > MAX_LINE_BYTES) {
+          this.count = count
+          this.scraped = scraped
+          throw tooLong(lineBytes, at)
+        }
         const end = lineEnd(page, at, hotEnd)
         if (end > 0) slot = table.find(page, at, end)
         if (slot !== 0) {
@@ -314,11 +321,7 @@ export class PageReader implements PageSource {
     const from = parser.startBytes
     const to = kind === EntryKind.series ? parser.seriesEndBytes : Math.min(parser.atBytes, page.length)
     this.#internedSlot = 0
-    if (to - from > MAX_LINE_BYTES)
-      throw new ExpositionError(
-        `a line of ${to - from} bytes before its value is longer than ${MAX_LINE_BYTES} bytes`,
-        from,
-      )
+    if (to - from > MAX_LINE_BYTES) throw tooLong(to - from, from)
     // A meta line cut short by the page's end is not kept: it would be a prefix of others.
     if (kind !== EntryKind.series && page[to - 1] !== LF) return true
     const known = this.#table.find(page, from, to)
@@ -418,6 +421,10 @@ const LINE_KINDS: readonly LineKind[] = [
   LineKind.comment,
   LineKind.series,
 ]
+
+function tooLong(bytes: number, at: number): ExpositionError {
+  return new ExpositionError(`a line of ${bytes} bytes is longer than ${MAX_LINE_BYTES} bytes`, at)
+}
 
 function moveKeys<V>(byslot: Map<number, V>, map: Int32Array): void {
   const moved = [...byslot].filter(([slot]) => map[slot] !== 0)
