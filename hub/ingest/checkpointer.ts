@@ -31,10 +31,6 @@ export interface Checkpointer {
   abort(): void
 }
 
-/** Copies again while more than this part has changed meanwhile, and not more often than that. */
-const CHANGED_ENOUGH = 0.05
-const ROUNDS_MAX = 3
-
 /** The writing side, in whatever thread. */
 export class CheckpointCopier {
   readonly #disk: Disk
@@ -51,8 +47,9 @@ export class CheckpointCopier {
 
   /** @throws DiskFullError, FatalDiskError */
   copy(share: ReaderShare): PageCopies {
-    const all = this.#round(share)
-    for (let round = 1; round < ROUNDS_MAX; round++) if (this.#round(share) < all * CHANGED_ENOUGH) break
+    this.#round(share)
+    // What changed while the first round took its time; while this one takes its, less does, and that is left to ingest.
+    this.#round(share)
     return this.#copies()
   }
 
@@ -66,27 +63,24 @@ export class CheckpointCopier {
     this.#file.abort()
   }
 
-  /** @returns bytes that were copied */
-  #round(share: ReaderShare): number {
+  #round(share: ReaderShare): void {
     const comparison = new CopiesOnDisk(this.#disk, this.#copies())
-    let bytes = 0
     try {
       for (const { section, page, from } of copyPages(share, comparison)) {
         const at = this.#file.add(RecordType.head, [section])
         this.#sections++
-        if (from < 0) this.#addPage(section)
-        else {
-          const piece = from / COPY_BYTES_MAX
-          this.#offsets[page]![piece] = at + SECTION_HEADER_BYTES
-          this.#lengths[page]![piece] = section.length - SECTION_HEADER_BYTES
-          bytes += section.length
+        if (from < 0) {
+          this.#addPage(section)
+          continue
         }
+        const piece = from / COPY_BYTES_MAX
+        this.#offsets[page]![piece] = at + SECTION_HEADER_BYTES
+        this.#lengths[page]![piece] = section.length - SECTION_HEADER_BYTES
       }
     } finally {
       comparison.close()
     }
     this.#file.flush()
-    return bytes
   }
 
   #addPage(section: Uint8Array): void {
