@@ -5,6 +5,7 @@ import fs from 'node:fs'
 import os from 'node:os'
 import path from 'node:path'
 import { after, before, describe, test } from 'node:test'
+import { startServiceManager } from '../e2e/service-manager.ts'
 import { freePort, queryValue, samples, until, withWorld } from '../e2e/world.ts'
 import { openDebianRoot, whyNoDebianRoot } from './debian-root.ts'
 import { buildPackages, bunPath, type Packages } from './main.ts'
@@ -32,15 +33,18 @@ describe('the package', { skip: noBun }, () => {
   test('the single file enrols, delivers what the node exporter says, and loses nothing by kill -9', async () =>
     withWorld(async (world) => {
       const hub = await world.startHub({ config: 'global: { scrape_interval: 1s }' })
+      const manager = await startServiceManager(world, 1000)
       const agent = await world.startAgent({
         hub,
         id: 'compiled',
         executable: packages.singleFile,
+        env: manager.environment,
         exporters: '{ node: {} }',
       })
       await until('node metrics arrive', () => queryValue(hub, 'node_load1{job="node"}'))
       // System calls go through the embedded koffi.
       assert.equal(await queryValue(hub, 'node_scrape_collector_success{collector="timex"}'), 1)
+      await until('the watchdog is fed', async () => manager.notices.filter((each) => each === 'WATCHDOG=1').length > 2)
       const status = await world.run(packages.singleFile, ['status', `--url=${agent.url}`])
       assert.equal(status.code, 0, status.stdout + status.stderr)
       assert.match(status.stdout, /hub: http:.* connected/)
