@@ -5,13 +5,15 @@ import { startHaproxy, startMariadb, startMemcached, startUpstream } from '../e2
 import { freePort, type Hub, lacks, type Program, sleep, until, type World } from '../e2e/world.ts'
 import { bunPath } from '../package/main.ts'
 import { peer } from '../peers/peers.ts'
-import { cpuSeconds, memory } from '../pipeline/usage.ts'
+import { cpuSeconds, type Memory, memory } from '../pipeline/usage.ts'
 import { type Command, commands, startOurs } from './ours.ts'
 
 export type Footprint = {
   readonly name: string
   readonly rssMb: number
   readonly pssMb: number
+  /** What no file backs: the rest is the program's own pages, which the kernel may drop and share. */
+  readonly anonymousMb: number
   readonly cpuMsPerMinute: number
 }
 
@@ -37,10 +39,10 @@ export async function footprint(world: World, options: FootprintOptions): Promis
   )
   const hub = await world.startHub({ config: 'global: { scrape_interval: 1h }' })
   const sources = { cnf, csvUri: haproxy.csvUri, memcached: memcached.address }
+  const ways = commands(world)
   const rows: Footprint[] = []
   rows.push(...(await measured([await startFloor(world, hub)], options)))
-  for (const [name, command] of commands(world))
-    rows.push(...(await measureOurs(world, hub, name, command, sources, options)))
+  for (const [name, command] of ways) rows.push(...(await measureOurs(world, hub, name, command, sources, options)))
   rows.push(...(await measureTheirs(world, hub, sources, options)))
   return rows
 }
@@ -146,6 +148,7 @@ async function measureTheirs(
       name: 'their sum',
       rssMb: sum((r) => r.rssMb),
       pssMb: sum((r) => r.pssMb),
+      anonymousMb: sum((r) => r.anonymousMb),
       cpuMsPerMinute: sum((r) => r.cpuMsPerMinute),
     },
   ]
@@ -162,7 +165,7 @@ async function measured(
 ): Promise<readonly Footprint[]> {
   await sleep(options.warmUpSeconds * 1000)
   const before = programs.map(({ pid }) => cpuSeconds(pid))
-  const samples = programs.map(() => [] as { rssBytes: number; pssBytes: number }[])
+  const samples = programs.map(() => [] as Memory[])
   const steps = Math.max(1, Math.floor(options.seconds / 5))
   for (let i = 0; i < steps; i++) {
     await sleep((options.seconds * 1000) / steps)
@@ -173,6 +176,7 @@ async function measured(
     name,
     rssMb: median(samples[i]!.map(({ rssBytes }) => rssBytes)) / 1e6,
     pssMb: median(samples[i]!.map(({ pssBytes }) => pssBytes)) / 1e6,
+    anonymousMb: median(samples[i]!.map(({ anonymousBytes }) => anonymousBytes)) / 1e6,
     cpuMsPerMinute: ((after[i]! - before[i]!) * 60_000) / options.seconds,
   }))
   if (programs.length === 1) await programs[0]!.stop()

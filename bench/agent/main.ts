@@ -33,17 +33,19 @@ for (const part of parts) {
 async function showFootprint(world: Parameters<Parameters<typeof withWorld>[0]>[0]): Promise<void> {
   const rows = await footprint(world, { warmUpSeconds: Number(values['warm-up']), seconds, interval: '15s' })
   const theirs = rows.find(({ name }) => name === 'their sum')!
-  console.log(
-    `\n${'footprint'.padEnd(22)}${'RSS MB'.padStart(9)}${'PSS MB'.padStart(9)}${'CPU ms/min'.padStart(12)}${'RSS ×'.padStart(8)}${'CPU ×'.padStart(8)}`,
-  )
-  for (const { name, rssMb, pssMb, cpuMsPerMinute } of rows)
+  const cells = (texts: readonly string[]): string =>
+    texts.map((text, i) => (i === 0 ? text.padEnd(22) : text.padStart(10))).join('')
+  console.log(`\n${cells(['footprint', 'RSS MB', 'PSS MB', 'anon. MB', 'CPU ms/min', 'RSS ×', 'anon. ×', 'CPU ×'])}`)
+  for (const { name, rssMb, pssMb, anonymousMb, cpuMsPerMinute } of rows)
     console.log(
-      name.padEnd(22) +
-        rssMb.toFixed(1).padStart(9) +
-        pssMb.toFixed(1).padStart(9) +
-        cpuMsPerMinute.toFixed(0).padStart(12) +
-        (rssMb / theirs.rssMb).toFixed(2).padStart(8) +
-        (cpuMsPerMinute / theirs.cpuMsPerMinute).toFixed(2).padStart(8),
+      cells([
+        name,
+        ...[rssMb, pssMb, anonymousMb].map((mb) => mb.toFixed(1)),
+        cpuMsPerMinute.toFixed(0),
+        ...[rssMb / theirs.rssMb, anonymousMb / theirs.anonymousMb, cpuMsPerMinute / theirs.cpuMsPerMinute].map(
+          (ratio) => ratio.toFixed(2),
+        ),
+      ]),
     )
 }
 
