@@ -48,11 +48,17 @@ export async function serveHttp(
   onError: (error: unknown, request: string) => void,
 ): Promise<Listener> {
   let closing = false
+  const bodies = new WeakMap<Response, Uint8Array>()
   const answering = new Set<ServerResponse>()
   const listener = getRequestListener(
     async (request, { incoming, outgoing }) => {
       try {
-        return await options.handler(request, requestInfo(incoming as IncomingMessage, outgoing as ServerResponse))
+        const info = requestInfo(incoming as IncomingMessage, outgoing as ServerResponse, bodies)
+        const response = await options.handler(request, info)
+        const body = bodies.get(response)
+        if (body === undefined) return response
+        sendBytes(outgoing as ServerResponse, response, body)
+        return ALREADY_SENT
       } catch (error) {
         if (!outgoing.destroyed) onError(error, `${incoming.method} ${incoming.url}`)
         return new Response('Internal Server Error\n', { status: 500, headers: { 'content-type': 'text/plain' } })
@@ -127,10 +133,28 @@ export function closeServer(server: import('node:net').Server, graceMs: number, 
   })
 }
 
+/** Tells hono's listener that there is nothing left to do. */
+const ALREADY_SENT = new Response(null, { headers: { 'x-hono-already-sent': 'true' } })
+
+function sendBytes(outgoing: ServerResponse, response: Response, body: Uint8Array): void {
+  if (outgoing.destroyed) return
+  const headers: Record<string, string | number> = { 'content-length': body.length }
+  response.headers.forEach((value, name) => {
+    headers[name] = value
+  })
+  outgoing.writeHead(response.status, headers)
+  outgoing.end(outgoing.req.method === 'HEAD' ? undefined : body)
+}
+
 /** The signal is made only when a handler asks for it; it aborts when the client goes before the answer is done. */
-function requestInfo(incoming: IncomingMessage, outgoing: ServerResponse): HttpInfo {
+function requestInfo(
+  incoming: IncomingMessage,
+  outgoing: ServerResponse,
+  bodies: WeakMap<Response, Uint8Array>,
+): HttpInfo {
   let signal: AbortSignal | undefined
   return {
+    bodies,
     remoteAddress: formatAddress(incoming.socket.remoteAddress ?? '', incoming.socket.remotePort ?? 0),
     get signal() {
       if (signal !== undefined) return signal

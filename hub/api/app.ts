@@ -1,5 +1,6 @@
 /** The hub's HTTP face: Prometheus's API and paths, and the page. Nothing per sample happens on this thread. */
 import { type Context, Hono } from 'hono'
+import type { HttpInfo } from '../../protocol/env/mod.ts'
 import { ApiError, ERROR_STATUS, errorBody, type QueryTask } from '../query/mod.ts'
 import { adminRoutes } from './admin-routes.ts'
 import { agentRoutes } from './agents.ts'
@@ -14,17 +15,14 @@ import { statusRoutes } from './status-routes.ts'
 import { targetRoutes } from './target-routes.ts'
 import { writeRoute } from './write-route.ts'
 
-export type Vars = { Bindings: { remoteAddress: string; signal: AbortSignal } }
+export type Vars = { Bindings: HttpInfo }
 export type Ctx = Context<Vars>
 
 /** Of form bodies: queries are text. */
 const MAX_FORM_BYTES = 4 << 20
 const COMPRESS_FROM_BYTES = 1400
 
-export type Handler = (
-  request: Request,
-  info: { readonly remoteAddress: string; readonly signal: AbortSignal },
-) => Promise<Response>
+export type Handler = (request: Request, info: HttpInfo) => Promise<Response>
 
 export function createApp(deps: ApiDeps): Handler {
   const app = new Hono<Vars>()
@@ -63,7 +61,7 @@ export function createApp(deps: ApiDeps): Handler {
   })
   return async (request, info) => {
     const response = await app.fetch(request, info)
-    return compressed(request, response, deps)
+    return compressed(request, response, deps, info)
   }
 }
 
@@ -134,22 +132,41 @@ export async function respond(
     client: c.env.remoteAddress,
     origin: { httpRequest: { clientIP: c.env.remoteAddress, method: c.req.method, path: c.req.path } },
   })
-  return new Response(body as Uint8Array<ArrayBuffer>, { status, headers: { 'content-type': contentType } })
+  const headers = { 'content-type': contentType }
+  const { bodies } = c.env
+  // Errors are rare, and some routes say them in other words.
+  if (bodies === undefined || status !== 200) return new Response(body as Uint8Array<ArrayBuffer>, { status, headers })
+  const response = new Response(null, { status, headers })
+  bodies.set(response, body)
+  return response
 }
 
-async function compressed(request: Request, response: Response, deps: ApiDeps): Promise<Response> {
-  if (!response.body || response.headers.has('content-encoding')) return response
+async function compressed(
+  request: Request,
+  response: Response,
+  deps: ApiDeps,
+  { bodies }: HttpInfo,
+): Promise<Response> {
+  const held = bodies?.get(response)
+  if ((held === undefined && !response.body) || response.headers.has('content-encoding')) return response
   const encoding = acceptedEncoding(request.headers.get('accept-encoding') ?? '')
   const type = response.headers.get('content-type') ?? ''
   if (encoding === null || !/json|text|javascript|svg|arrow/.test(type)) return response
-  const bytes = new Uint8Array(await response.arrayBuffer())
+  if (held !== undefined && held.length < COMPRESS_FROM_BYTES) {
+    response.headers.append('vary', 'accept-encoding')
+    return response
+  }
+  const bytes = held ?? new Uint8Array(await response.arrayBuffer())
   const headers = new Headers(response.headers)
   headers.append('vary', 'accept-encoding')
   if (bytes.length < COMPRESS_FROM_BYTES) return new Response(bytes, { status: response.status, headers })
   headers.set('content-encoding', encoding)
   headers.delete('content-length')
   const body = (await deps.compress(bytes, encoding)) as Uint8Array<ArrayBuffer>
-  return new Response(body, { status: response.status, headers })
+  if (held === undefined) return new Response(body, { status: response.status, headers })
+  const packed = new Response(null, { status: response.status, headers })
+  bodies!.set(packed, body)
+  return packed
 }
 
 /** zstd where it is taken, else gzip; `q=0` refuses. */

@@ -57,7 +57,15 @@ export type ServerTls = {
   readonly maxVersion: 'TLSv1' | 'TLSv1.1' | 'TLSv1.2' | 'TLSv1.3'
 }
 
-export type HttpInfo = { readonly remoteAddress: string; readonly signal: AbortSignal }
+export type HttpInfo = {
+  readonly remoteAddress: string
+  readonly signal: AbortSignal
+  /**
+   * Where there is one: the bytes of a response that was made without a body. They are sent as they are, when the stream
+   * that a body of a `Response` is would cost more than a small answer itself.
+   */
+  readonly bodies?: WeakMap<Response, Uint8Array>
+}
 export type HttpHandler = (request: Request, info: HttpInfo) => Response | Promise<Response>
 
 export type ServeHttpOptions = ListenAddress & {
