@@ -11,7 +11,7 @@ import { type Labels, labelsFromSorted, METRIC_NAME } from '../labels/mod.ts'
 import { CounterResetHint, CUSTOM_BUCKETS_SCHEMA, type Exemplar, type Histogram, type Span } from '../samples/mod.ts'
 import { parseGoFloat } from './go-float.ts'
 import type { NewSeries, PageOptions, PageSource } from './page-source.ts'
-import { SampleColumns } from './sample-columns.ts'
+import { ColumnBacked } from './sample-columns.ts'
 
 type Part = 'bucket' | 'sum' | 'count'
 const SUFFIXES: readonly (readonly [suffix: string, part: Part])[] = [
@@ -36,10 +36,9 @@ type Group = {
 
 type Member = { readonly group: Group; readonly part: Part; readonly bound: number }
 
-export class CustomBucketsSource implements PageSource {
+export class CustomBucketsSource extends ColumnBacked implements PageSource {
   newSeries: NewSeries[] = []
   readonly #inner: PageSource
-  readonly #columns = new SampleColumns()
   /** By slot of the inner reader; 0: not known yet. */
   #outer = new Int32Array(256)
   readonly #members = new Map<number, Member>()
@@ -49,32 +48,12 @@ export class CustomBucketsSource implements PageSource {
   #scrape = 0
 
   constructor(inner: PageSource) {
+    super()
     this.#inner = inner
   }
 
-  get count(): number {
-    return this.#columns.count
-  }
-  get slots(): Int32Array<ArrayBuffer> {
-    return this.#columns.slots
-  }
-  get values(): Float64Array<ArrayBuffer> {
-    return this.#columns.values
-  }
-  get timestamps(): Float64Array<ArrayBuffer> | null {
-    return this.#columns.timestamps
-  }
-  get startTimestamps(): Float64Array<ArrayBuffer> | null {
-    return this.#columns.startTimestamps
-  }
-  get histograms(): SampleColumns['histograms'] {
-    return this.#columns.histograms
-  }
-  get exemplars(): SampleColumns['exemplars'] {
-    return this.#columns.exemplars
-  }
   get scraped(): number {
-    return this.#inner.duplicates + this.#columns.count
+    return this.#inner.duplicates + this.columns.count
   }
   get duplicates(): number {
     return this.#inner.duplicates
@@ -94,7 +73,7 @@ export class CustomBucketsSource implements PageSource {
 
   read(page: Uint8Array, options: PageOptions): void {
     this.#scrape++
-    this.#columns.clear()
+    this.columns.clear()
     this.newSeries = []
     this.#touched = []
     try {
@@ -186,7 +165,7 @@ export class CustomBucketsSource implements PageSource {
 
   #translate(keepsClassic: boolean): void {
     const { count, slots, values, timestamps, startTimestamps, histograms, exemplars } = this.#inner
-    const columns = this.#columns
+    const columns = this.columns
     const words = new Uint32Array(values.buffer)
     const moved = new Int32Array(count).fill(-1)
     for (let i = 0; i < count; i++) {
@@ -229,11 +208,11 @@ export class CustomBucketsSource implements PageSource {
   #emit(group: Group): void {
     const histogram = customBuckets(group.bounds, group.counts, group.sum, group.count)
     if (histogram === null) return
-    const at = this.#columns.add(group.slot)
-    this.#columns.setHistogram(at, histogram)
-    if (!Number.isNaN(group.timestampMs)) this.#columns.setTimestamp(at, group.timestampMs)
-    if (group.startMs > 0) this.#columns.setStartTimestamp(at, group.startMs)
-    for (const exemplar of group.exemplars) this.#columns.exemplars.push({ position: at, exemplar })
+    const at = this.columns.add(group.slot)
+    this.columns.setHistogram(at, histogram)
+    if (!Number.isNaN(group.timestampMs)) this.columns.setTimestamp(at, group.timestampMs)
+    if (group.startMs > 0) this.columns.setStartTimestamp(at, group.startMs)
+    for (const exemplar of group.exemplars) this.columns.exemplars.push({ position: at, exemplar })
   }
 }
 

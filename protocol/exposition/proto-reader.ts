@@ -17,7 +17,7 @@ import type { NewSeries, PageOptions, PageSource } from './page-source.ts'
 import { CounterTag, FamilyTag, MetricTag, QuantileTag, SummaryTag, ValueTag } from './proto-fields.ts'
 import { histogramFault, type ProtoHistogram, readProtoHistogram } from './proto-histogram.ts'
 import { inner, readExemplar, readLabel, readText, readTimestampMs } from './proto-parts.ts'
-import { SampleColumns } from './sample-columns.ts'
+import { ColumnBacked } from './sample-columns.ts'
 
 /** By the numbers of MetricType; 3 is untyped, which metadata calls unknown. */
 const TYPES: readonly MetricType[] = ['counter', 'gauge', 'summary', 'unknown', 'histogram', 'gaugehistogram']
@@ -36,7 +36,7 @@ type Family = {
 /** A metric under way. */
 type MetricAt = { readonly labels: readonly number[]; readonly timestampMs: number; createdMs: number }
 
-export class ProtoPageReader implements PageSource {
+export class ProtoPageReader extends ColumnBacked implements PageSource {
   scraped = 0
   duplicates = 0
   repeats = 0
@@ -44,7 +44,6 @@ export class ProtoPageReader implements PageSource {
   /** The length of a page bounds what it can invent. */
   readonly unread: ReadonlyMap<string, number> = new Map()
   readonly metadata = new Map<string, Metadata & { seenAt: number }>()
-  readonly #columns = new SampleColumns()
   readonly #table = new LineTable()
   #key = new Uint8Array(512)
   #keyView = new DataView(this.#key.buffer)
@@ -60,27 +59,6 @@ export class ProtoPageReader implements PageSource {
   #lastGoodScrape = -1
   #lastGoodCount = 0
 
-  get count(): number {
-    return this.#columns.count
-  }
-  get slots(): Int32Array<ArrayBuffer> {
-    return this.#columns.slots
-  }
-  get values(): Float64Array<ArrayBuffer> {
-    return this.#columns.values
-  }
-  get timestamps(): Float64Array<ArrayBuffer> | null {
-    return this.#columns.timestamps
-  }
-  get startTimestamps(): Float64Array<ArrayBuffer> | null {
-    return this.#columns.startTimestamps
-  }
-  get histograms(): SampleColumns['histograms'] {
-    return this.#columns.histograms
-  }
-  get exemplars(): SampleColumns['exemplars'] {
-    return this.#columns.exemplars
-  }
   get slotCount(): number {
     return this.#table.count
   }
@@ -88,7 +66,7 @@ export class ProtoPageReader implements PageSource {
   read(page: Uint8Array, options: PageOptions): void {
     this.#scrape++
     this.#options = options
-    this.#columns.clear()
+    this.columns.clear()
     this.scraped = this.duplicates = this.repeats = 0
     this.newSeries = []
     const reader = new ProtoReader(page)
@@ -103,7 +81,7 @@ export class ProtoPageReader implements PageSource {
       throw new ExpositionError(error.message, error.offset)
     }
     this.#lastGoodScrape = this.#scrape
-    this.#lastGoodCount = this.#columns.count - this.repeats
+    this.#lastGoodCount = this.columns.count - this.repeats
     for (const [family, { seenAt }] of this.metadata) if (this.#scrape - seenAt > 10) this.metadata.delete(family)
   }
 
@@ -191,7 +169,7 @@ export class ProtoPageReader implements PageSource {
     const at = this.#add(family, metric, Part.plain, 0)
     if (at < 0) return
     this.#setValue(at, value)
-    if (exemplar !== null) this.#columns.exemplars.push({ position: at, exemplar })
+    if (exemplar !== null) this.columns.exemplars.push({ position: at, exemplar })
   }
 
   #plain(family: Family, metric: MetricAt): void {
@@ -233,8 +211,8 @@ export class ProtoPageReader implements PageSource {
       if (fault !== '') this.#reader.fail(`histogram "${family.name}": ${fault}`)
       const at = this.#add(family, metric, Part.native, 0)
       if (at >= 0) {
-        this.#columns.setHistogram(at, native)
-        for (const exemplar of nativeExemplars(histogram)) this.#columns.exemplars.push({ position: at, exemplar })
+        this.columns.setHistogram(at, native)
+        for (const exemplar of nativeExemplars(histogram)) this.columns.exemplars.push({ position: at, exemplar })
       }
       if (buckets.length === 0 || this.#options.classicHistograms !== true) return
     }
@@ -251,7 +229,7 @@ export class ProtoPageReader implements PageSource {
     this.#addValue(family, metric, Part.sum, 0, sum, isNativeToo)
     for (const bucket of buckets) {
       const at = this.#addValue(family, metric, Part.bucket, bucket.bound, bucket.count, isNativeToo)
-      if (at >= 0 && bucket.exemplar !== null) this.#columns.exemplars.push({ position: at, exemplar: bucket.exemplar })
+      if (at >= 0 && bucket.exemplar !== null) this.columns.exemplars.push({ position: at, exemplar: bucket.exemplar })
     }
     if (buckets.at(-1)?.bound !== Number.POSITIVE_INFINITY)
       this.#addValue(family, metric, Part.bucket, Number.POSITIVE_INFINITY, count, isNativeToo)
@@ -265,7 +243,7 @@ export class ProtoPageReader implements PageSource {
 
   /** A NaN that is none of the stale markers' business is the ordinary one. */
   #setValue(at: number, value: number): void {
-    const { values } = this.#columns
+    const { values } = this.columns
     values[at] = value
     if (!Number.isNaN(value)) return
     const words = new Uint32Array(values.buffer)
@@ -286,9 +264,9 @@ export class ProtoPageReader implements PageSource {
       this.repeats++
     }
     this.#table.seen[slot] = this.#scrape
-    const at = this.#columns.add(slot)
-    if (hasOwn) this.#columns.setTimestamp(at, metric.timestampMs)
-    if (metric.createdMs > 0 && this.#options.startTimestamps) this.#columns.setStartTimestamp(at, metric.createdMs)
+    const at = this.columns.add(slot)
+    if (hasOwn) this.columns.setTimestamp(at, metric.timestampMs)
+    if (metric.createdMs > 0 && this.#options.startTimestamps) this.columns.setStartTimestamp(at, metric.createdMs)
     return at
   }
 

@@ -53,6 +53,33 @@ export class SampleColumns {
   }
 }
 
+/** A reader whose columns these are. */
+export abstract class ColumnBacked {
+  protected readonly columns = new SampleColumns()
+
+  get count(): number {
+    return this.columns.count
+  }
+  get slots(): Int32Array<ArrayBuffer> {
+    return this.columns.slots
+  }
+  get values(): Float64Array<ArrayBuffer> {
+    return this.columns.values
+  }
+  get timestamps(): Float64Array<ArrayBuffer> | null {
+    return this.columns.timestamps
+  }
+  get startTimestamps(): Float64Array<ArrayBuffer> | null {
+    return this.columns.startTimestamps
+  }
+  get histograms(): ReadonlyMap<number, Histogram> | null {
+    return this.columns.histograms
+  }
+  get exemplars(): SampleColumns['exemplars'] {
+    return this.columns.exemplars
+  }
+}
+
 /** Copied as bits: a NaN stays what it was. */
 function grown(column: Float64Array<ArrayBuffer>, size: number, filler: number): Float64Array<ArrayBuffer> {
   const out = new Float64Array(size).fill(filler, column.length)
