@@ -139,6 +139,28 @@ test('a changed file counts at the next request; a broken one lets nobody in and
   }
 })
 
+test('an answer that is sent as bytes keeps them when headers are added', async () => {
+  const access = openWebAccess(webFile('http_server_config: { headers: { X-Frame-Options: deny } }'), deps)
+  const listener = await createNet().serveHttp({
+    host: '127.0.0.1',
+    port: 0,
+    handler: access.guard((_request, info) => {
+      const response = new Response(null, { status: 203 })
+      info.bodies?.set(response, new TextEncoder().encode('as bytes'))
+      return response
+    }),
+  })
+  try {
+    const answer = await fetch(`http://127.0.0.1:${listener.address.port}/`)
+    assert.deepEqual(
+      [answer.status, answer.headers.get('x-frame-options'), await answer.text()],
+      [203, 'deny', 'as bytes'],
+    )
+  } finally {
+    await listener.close(0)
+  }
+})
+
 test('an unknown user takes as long as a wrong password', async () => {
   const slow = bcrypt.hashSync('geheim', 10)
   const listener = await serve(webFile(`basic_auth_users: { alice: "${slow}" }`))

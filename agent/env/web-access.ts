@@ -70,7 +70,11 @@ export function openWebAccess(file: string, deps: WebAccessDeps): WebAccess {
         const isFree = now.users.size === 0 || isOpen(new URL(request.url).pathname)
         if (!isFree && !(await passwords.accept(request.headers.get('authorization'), now.users)))
           return withHeaders(plain('Unauthorized\n', 401, { 'www-authenticate': 'Basic' }), now)
-        return withHeaders(await handler(request, info), now)
+        const response = await handler(request, info)
+        const answer = withHeaders(response, now)
+        const bytes = info.bodies?.get(response)
+        if (bytes !== undefined && answer !== response) info.bodies!.set(answer, bytes)
+        return answer
       },
   }
 }
