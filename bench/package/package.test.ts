@@ -114,7 +114,53 @@ describe('the package', { skip: noBun }, () => {
       debian.close()
     }
   })
+
+  test('install makes account, program, unit and folders of a Debian system, uninstall --purge takes all of it away', {
+    skip: noDebian,
+  }, () => {
+    const debian = openDebianRoot()
+    try {
+      const before = filesOf(debian.folder)
+      const inside = (place: string): string => path.join(debian.folder, place)
+      fs.copyFileSync(packages.singleFile, inside('/root/agent'))
+      fs.chmodSync(inside('/root/agent'), 0o755)
+      fs.writeFileSync(inside('/root/token'), 'one-time\n')
+      const command = ['/root/agent', 'install', '--hub=https://hub:9090', '--token-file=/root/token']
+      const first = debian.run(command)
+      assert.equal(first.status, 0, first.output)
+      const installed = debian.run(['stat', '-c', '%U:%G %a %n', ...INSTALLED.map(([place]) => place)])
+      assert.equal(installed.output.trim(), INSTALLED.map(([place, access]) => `${access} ${place}`).join('\n'))
+      const check = debian.run(['/usr/local/bin/heliograph-agent', 'check-config'])
+      assert.equal(check.status, 0, check.output)
+      const unit = fs.readFileSync(inside('/etc/systemd/system/heliograph-agent.service'), 'utf8')
+      assert.match(
+        unit,
+        /^ExecStart=\/usr\/local\/bin\/heliograph-agent --config\.file=\/etc\/heliograph\/agent\.yml /m,
+      )
+      const again = debian.run(command)
+      assert.equal(again.status, 0, again.output)
+      assert.doesNotMatch(again.output, /^(make|write|update) /m)
+      const removed = debian.run(['/root/agent', 'uninstall', '--purge'])
+      assert.equal(removed.status, 0, removed.output)
+      for (const name of ['agent', 'token']) fs.rmSync(inside(`/root/${name}`))
+      assert.deepEqual(
+        filesOf(debian.folder).filter((file) => !before.includes(file)),
+        [],
+      )
+      assert.equal(debian.run(['getent', 'passwd', 'heliograph']).status, 2)
+    } finally {
+      debian.close()
+    }
+  })
 })
+
+const INSTALLED: readonly (readonly [place: string, access: string])[] = [
+  ['/usr/local/bin/heliograph-agent', 'root:root 755'],
+  ['/etc/heliograph/agent.yml', 'root:heliograph 640'],
+  ['/etc/heliograph/credentials', 'root:root 700'],
+  ['/etc/heliograph/credentials/token', 'root:root 600'],
+  ['/var/lib/heliograph', 'heliograph:heliograph 700'],
+]
 
 /** As the unit starts it, but for systemd: the account, the configuration, the signal to stop. */
 async function runsAsService(root: string, singleFile: string): Promise<void> {
