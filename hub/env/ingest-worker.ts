@@ -30,8 +30,8 @@ import { createWriteDecoder } from './write-decoder.ts'
 /** What `createIngest` sends along, as the loop wants it. */
 export function ingestWorkerOptions(data: IngestWorkerData): IngestWorkerOptions {
   const segmentBytes = data.segmentBytes ?? DEFAULT_SEGMENT_BYTES
-  const { maxSeries, maxFutureMs, maxSeriesPerAgent } = data.limits ?? {}
-  const headOptions: HeadOptions = maxSeries === undefined ? {} : { maxSeries }
+  const { maxFutureMs, maxSeriesPerAgent, outOfOrderWindowMs } = data.limits ?? {}
+  const headOptions: HeadOptions = data.head ?? {}
   const log = createLogger({ level: data.logLevel, format: data.logFormat, now: systemClock.now })
   return {
     clock: systemClock,
@@ -50,6 +50,7 @@ export function ingestWorkerOptions(data: IngestWorkerData): IngestWorkerOptions
     limits: {
       maxFutureMs: maxFutureMs ?? DEFAULT_MAX_FUTURE_MS,
       maxSeriesPerAgent: maxSeriesPerAgent ?? DEFAULT_MAX_SERIES_PER_AGENT,
+      outOfOrderWindowMs: outOfOrderWindowMs ?? null,
     },
     segmentBytes,
     checkpointBytes: data.checkpointBytes ?? DEFAULT_CHECKPOINT_BYTES,

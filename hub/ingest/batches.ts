@@ -18,6 +18,7 @@ import { type AppendCounts, appendExemplars, appendScrape, newestMs, resolveScra
 import type { BatchReason, IngestCounters } from './counters.ts'
 import { type Dictionary, MAX_SERIES_ID, REFUSED, UNDEFINED } from './dictionary.ts'
 import { withIdentity } from './identity-labels.ts'
+import type { LimitSight } from './limit-sight.ts'
 import { familyOf } from './local.ts'
 import { BATCH_PREFIX_BYTES, batchPrefix, NO_CAP, RecordType, readReceived, readSeriesCap, toCbor } from './records.ts'
 
@@ -40,6 +41,8 @@ export type BatchLimitsOfHub = {
   readonly maxFutureMs: number
   /** Series in one epoch of one agent. */
   readonly maxSeriesPerAgent: number
+  /** Of remote write and OTLP: how far behind the newest of all a sample may come late; absent: any is taken. */
+  readonly outOfOrderWindowMs?: number | null
 }
 
 export type BatchIntakeOptions = {
@@ -49,6 +52,7 @@ export type BatchIntakeOptions = {
   readonly hub: string
   readonly limits: BatchLimitsOfHub
   readonly counters: IngestCounters
+  readonly sight: LimitSight
   readonly record: (type: number, parts: readonly Uint8Array[]) => void
 }
 
@@ -213,12 +217,13 @@ export class BatchIntake {
 
   /** Gives every new id its ref. */
   #define(agent: AgentState, epoch: EpochState, definitions: readonly SeriesDefinition[], seriesCap: number): void {
-    const { head, counters } = this.#options
+    const { head, counters, sight } = this.#options
     const { dictionary } = epoch
     for (const { id, labels, metadata } of definitions) {
       if (metadata) head.setMetadata(familyOf(labelValue(labels, METRIC_NAME), metadata.type), metadata)
       if (dictionary.ref(id) < REFUSED) continue
       if (dictionary.size >= seriesCap) {
+        sight.note('series_per_agent', agent.agent)
         dictionary.set(id, REFUSED)
         continue
       }

@@ -28,6 +28,9 @@ export type IngestCounters = {
   samplesStored: number
   /** Samples that the head had already, or that conflicted with what it had. */
   samplesNotStored: number
+  /** Of remote write and OTLP, by `out_of_order_time_window`: without one, and outside of it. */
+  samplesOutOfOrder: number
+  samplesTooOld: number
   samplesOverSeriesLimit: number
   identityClashes: number
   chainBreaks: number
@@ -51,6 +54,8 @@ export function newCounters(): IngestCounters {
     batchBytes: 0,
     samplesStored: 0,
     samplesNotStored: 0,
+    samplesOutOfOrder: 0,
+    samplesTooOld: 0,
     samplesOverSeriesLimit: 0,
     identityClashes: 0,
     chainBreaks: 0,

@@ -17,6 +17,7 @@ import { CommitTimer } from './commit-times.ts'
 import { type IngestCounters, newCounters } from './counters.ts'
 import { type HeadFactory, type IngestHead, type LateHead, lateHead } from './head.ts'
 import type { Gap } from './ledger.ts'
+import { LimitSight } from './limit-sight.ts'
 import { LocalIntake, type SourceSave } from './local.ts'
 import {
   decodeLocal,
@@ -73,6 +74,7 @@ export class IngestEngine {
   readonly #batches: BatchIntake
   readonly #local: LocalIntake
   readonly #remote: RemoteWriteIntake
+  readonly #sight: LimitSight
   readonly #commits = new CommitTimer()
   readonly #checkpoints: Checkpoints
 
@@ -85,7 +87,8 @@ export class IngestEngine {
 
   private constructor(options: EngineOptions) {
     this.#options = options
-    const late = lateHead(options.heads, options.log)
+    this.#sight = new LimitSight(options.clock, options.log)
+    const late = lateHead(options.heads, options.log, this.#sight)
     const { head } = late
     this.#head = head
     this.#wal = openWal(options)
@@ -94,7 +97,7 @@ export class IngestEngine {
       const { counters } = this
       const { log, codec, hub, limits } = options
       const record = (type: number, parts: readonly Uint8Array[]): void => this.#wal.append(type, parts)
-      this.#batches = new BatchIntake({ head, codec, log, hub, limits, counters, record })
+      this.#batches = new BatchIntake({ head, codec, log, hub, limits, counters, record, sight: this.#sight })
       this.#local = new LocalIntake({ head, log, counters })
       this.#remote = new RemoteWriteIntake({
         head,
@@ -103,6 +106,7 @@ export class IngestEngine {
         record,
         compressor: options.compressor,
         decode: options.decodeWrite,
+        outOfOrderWindowMs: limits.outOfOrderWindowMs ?? null,
       })
       const records = (): Iterable<CheckpointRecord> => this.#stateRecords()
       const room = (): number => this.#reserve.availableBytes - options.reserveBytes
@@ -118,6 +122,7 @@ export class IngestEngine {
       head.publish()
       // Counters count this process's work; what was stored before it is in the agents' own figures.
       Object.assign(counters, { ...newCounters(), replayLost: counters.replayLost })
+      this.#sight.forget()
       log.info('WAL replayed', {
         records: this.replayReport.records,
         segments: this.replayReport.segments,
@@ -250,6 +255,7 @@ export class IngestEngine {
       head: this.#head.stats(),
       commits: this.#commits.times(),
       bytesSinceCheckpoint: this.#wal.bytesSinceCheckpoint,
+      exceeded: this.#sight.exceeded(),
       isFull: this.isFull,
       availableBytes: this.#reserve.availableBytes,
       replay: this.replayReport,

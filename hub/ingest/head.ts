@@ -1,8 +1,10 @@
 /** The head as ingest needs it: one writer, a share for readers, and its snapshot for checkpoints. */
 import type { Logger } from '../../protocol/env/mod.ts'
+import { type Labels, labelValue, METRIC_NAME } from '../../protocol/labels/mod.ts'
 import type { Appender, ReaderShare, SeriesRef } from '../tsdb/contract.ts'
-import type { HeadStats } from '../tsdb/head-contract.ts'
+import type { HeadStats, SeriesLimit } from '../tsdb/head-contract.ts'
 import type { Copied } from '../tsdb/mod.ts'
+import type { LimitSight } from './limit-sight.ts'
 
 export interface IngestHead extends Appender {
   share(): ReaderShare
@@ -15,6 +17,11 @@ export interface IngestHead extends Appender {
   /** They are on disk: what they hold is forgotten. Returns how many series were removed, as `trim`. */
   evict(): number
   isLive(ref: SeriesRef): boolean
+  /** Why the last `series()` that returned -1 did so. */
+  readonly refusedBy: SeriesLimit
+  /** Of the newest sample of the series, or of all; -Infinity when there is none. */
+  lastTime(ref: SeriesRef): number
+  readonly maxTime: number
   /** All refs that were ever given out are below it. */
   readonly refLimit: number
   /** Whose refs they are: see row-log.ts. A snapshot carries it on; 0 at first. */
@@ -45,13 +52,18 @@ export type LateHead = {
   readonly startOver: () => void
 }
 
-export function lateHead(heads: HeadFactory, log: Logger): LateHead {
+/** @param sight hears of every series that a limit of the head refuses, whoever sent it */
+export function lateHead(heads: HeadFactory, log: Logger, sight: LimitSight): LateHead {
   let restorer: HeadRestorer | null = null
   let failure: unknown = null
   let inner: IngestHead | null = null
   const it = (): IngestHead => inner ?? bug()
   const head: IngestHead = {
-    series: (labels) => it().series(labels),
+    series: (labels) => {
+      const ref = it().series(labels)
+      if (ref < 0) noteRefused(sight, it().refusedBy, labels)
+      return ref
+    },
     setMetadata: (family, metadata) => it().setMetadata(family, metadata),
     appendColumn: (timestampMs, refs, values, n) => it().appendColumn(timestampMs, refs, values, n),
     appendRun: (timestampMs, refs, values, from, n, results) =>
@@ -67,6 +79,13 @@ export function lateHead(heads: HeadFactory, log: Logger): LateHead {
     closeBefore: (maxTime) => it().closeBefore(maxTime),
     evict: () => it().evict(),
     isLive: (ref) => it().isLive(ref),
+    get refusedBy() {
+      return it().refusedBy
+    },
+    lastTime: (ref) => it().lastTime(ref),
+    get maxTime() {
+      return it().maxTime
+    },
     get refLimit() {
       return it().refLimit
     },
@@ -107,6 +126,12 @@ export function lateHead(heads: HeadFactory, log: Logger): LateHead {
     inner = null
   }
   return { head, restore, settle, startOver }
+}
+
+/** Named is who can do something about it: the job, or the metric whose labels are the trouble. */
+function noteRefused(sight: LimitSight, limit: SeriesLimit, labels: Labels): void {
+  const job = labelValue(labels, 'job') || '(no job)'
+  sight.note(limit, limit.startsWith('label') ? `${labelValue(labels, METRIC_NAME)} of ${job}` : job)
 }
 
 function bug(): never {

@@ -1,7 +1,8 @@
 /**
  * Remote write 1.0 and 2.0, and OTLP, into the head. Any timestamp is accepted; series with invalid labels are skipped and counted while
  * the others are stored. Semantics: Prometheus storage/remote/write_handler.go, write and appendV1Samples (v3).
- * Differs: samples older than their series' newest are stored, so there is no 400 for out of order ones.
+ * Samples older than their series' newest are stored, unless `out_of_order_time_window` is set: then they are answered
+ * as upstream answers them (tsdb/head_append.go, appendable). Differs: what is right in such a request is stored.
  */
 import type { Compressor } from '../../protocol/batch/mod.ts'
 import type { Logger } from '../../protocol/env/mod.ts'
@@ -55,6 +56,8 @@ export type RemoteWriteOptions = {
   readonly log: Logger
   readonly counters: IngestCounters
   readonly decode: WriteDecoder
+  /** How far behind the newest sample of all one may come after a newer one of its series; null: any. */
+  readonly outOfOrderWindowMs: number | null
 }
 
 export class RemoteWriteIntake {
@@ -94,7 +97,7 @@ export class RemoteWriteIntake {
     }
     counters.remoteWriteRequests++
     const before = counters.remoteWriteSamples
-    const answer = this.#append(request)
+    const answer = this.#append(request, this.#options.outOfOrderWindowMs)
     if (this.#isRows(request)) this.#logRows(request, counters.remoteWriteSamples - before)
     else record(RecordType.write, [writePrefix(receivedMs, kind), body])
     return answer
@@ -102,7 +105,8 @@ export class RemoteWriteIntake {
 
   /** A body of the log again. */
   replay(body: Uint8Array, kind: WriteKind): void {
-    this.#append(this.#options.decode(body, kind))
+    // What was refused when it came is no reason to refuse what was not, should the window be another now.
+    this.#append(this.#options.decode(body, kind), null)
   }
 
   /** A record of the log again; returns how many of its samples are lost, because their definitions are. */
@@ -168,15 +172,27 @@ export class RemoteWriteIntake {
     this.#known.forgetDead(isLive)
   }
 
-  #append(request: WriteColumns): WriteAnswer {
+  #append(request: WriteColumns, windowMs: number | null): WriteAnswer {
     const { head } = this.#options
-    const outcome: Outcome = { written: { ...NOTHING }, problems: [], conflicts: 0, overLimit: 0 }
+    const outcome: Outcome = {
+      written: { ...NOTHING },
+      problems: [],
+      conflicts: 0,
+      outOfOrder: 0,
+      tooOld: 0,
+      overLimit: 0,
+    }
     this.#resolve(request, outcome)
+    if (windowMs !== null) this.#refuseLate(request, windowMs)
     this.#appendFloats(request, outcome)
     const refs = this.#refs
     for (const { series, timestampMs, histogram, startMs } of request.histograms) {
       if (refs[series] === NONE) continue
-      this.#count(head.appendHistogram(refs[series]!, timestampMs, histogram, startMs), 'histograms', outcome)
+      const late =
+        windowMs === null ? AppendResult.stored : this.#lateness(timestampMs, head.lastTime(refs[series]!), windowMs)
+      const result =
+        late === AppendResult.stored ? head.appendHistogram(refs[series]!, timestampMs, histogram, startMs) : late
+      this.#count(result, 'histograms', outcome)
     }
     for (const { series, exemplar } of request.exemplars) {
       if (refs[series] === NONE) continue
@@ -206,7 +222,10 @@ export class RemoteWriteIntake {
         if (ref !== NONE && (low !== 0 || high !== 0)) known.set(low, high, ref)
       }
       this.#refs[s] = ref
-      for (let i = sampleStart[s]!; i < sampleStart[s + 1]!; i++) this.#sampleRefs[i] = ref
+      for (let i = sampleStart[s]!; i < sampleStart[s + 1]!; i++) {
+        this.#sampleRefs[i] = ref
+        this.#results[i] = AppendResult.stored
+      }
     }
   }
 
@@ -227,15 +246,40 @@ export class RemoteWriteIntake {
     return NONE
   }
 
+  /** Marks in `#results` what the window does not admit. */
+  #refuseLate({ seriesCount, sampleStart, timestamps }: WriteColumns, windowMs: number): void {
+    const { head } = this.#options
+    for (let s = 0; s < seriesCount; s++) {
+      if (this.#refs[s] === NONE) continue
+      let newest = head.lastTime(this.#refs[s]!)
+      for (let i = sampleStart[s]!; i < sampleStart[s + 1]!; i++) {
+        this.#results[i] = this.#lateness(timestamps[i]!, newest, windowMs)
+        newest = Math.max(newest, timestamps[i]!)
+      }
+    }
+  }
+
+  #lateness(time: number, newest: number, windowMs: number): AppendResult {
+    if (time >= newest) return AppendResult.stored
+    if (windowMs === 0) return AppendResult.outOfOrder
+    return time >= this.#options.head.maxTime - windowMs ? AppendResult.stored : AppendResult.tooOld
+  }
+
   /** Samples of one time that follow each other go to the head together: they are often of one scrape. */
   #appendFloats(request: WriteColumns, outcome: Outcome): void {
     const { head } = this.#options
     const { timestamps, values, startTimes, sampleStart, seriesCount } = request
     const refs = this.#sampleRefs
+    const results = this.#results
     const end = sampleStart[seriesCount]!
     for (let i = 0; i < end; ) {
       if (refs[i] === NONE) {
         this.#results[i] = AppendResult.limit
+        i++
+        continue
+      }
+      if (results[i] !== AppendResult.stored) {
+        this.#count(results[i] as AppendResult, 'samples', outcome)
         i++
         continue
       }
@@ -248,8 +292,10 @@ export class RemoteWriteIntake {
         continue
       }
       let to = i + 1
-      while (to < end && timestamps[to] === time && refs[to] !== NONE && (startTimes === null || startTimes[to] === 0))
+      while (to < end && timestamps[to] === time && refs[to] !== NONE && results[to] === AppendResult.stored) {
+        if (startTimes !== null && startTimes[to] !== 0) break
         to++
+      }
       this.#appendRun(time, values, i, to, outcome)
       i = to
     }
@@ -274,6 +320,13 @@ export class RemoteWriteIntake {
       counters.samplesStored++
     } else counters.samplesNotStored++
     if (result === AppendResult.conflicting) outcome.conflicts++
+    else if (result === AppendResult.outOfOrder) {
+      outcome.outOfOrder++
+      counters.samplesOutOfOrder++
+    } else if (result === AppendResult.tooOld) {
+      outcome.tooOld++
+      counters.samplesTooOld++
+    }
   }
 }
 
@@ -283,6 +336,9 @@ type Outcome = {
   readonly problems: string[]
   /** Samples with another value than the one stored at their time. */
   conflicts: number
+  /** Samples older than their series' newest: without a window, and outside of it. */
+  outOfOrder: number
+  tooOld: number
   /** Series. */
   overLimit: number
 }
@@ -290,9 +346,14 @@ type Outcome = {
 /** In place of a ref. */
 const NONE = 0xffffffff
 
-function answerOf({ written, problems, conflicts, overLimit }: Outcome, isStrict: boolean): WriteAnswer {
-  if (conflicts > 0) problems.unshift('duplicate sample for timestamp')
-  if (conflicts > 0 || (isStrict && problems.length > 0))
+function answerOf(outcome: Outcome, isStrict: boolean): WriteAnswer {
+  const { written, problems, conflicts, outOfOrder, tooOld, overLimit } = outcome
+  const refusals: string[] = []
+  if (conflicts > 0) refusals.push('duplicate sample for timestamp')
+  if (outOfOrder > 0) refusals.push('out of order sample')
+  if (tooOld > 0) refusals.push('too old sample')
+  problems.unshift(...refusals)
+  if (refusals.length > 0 || (isStrict && problems.length > 0))
     return { status: 400, message: problems.join('\n'), written, isPartial: true }
   if (overLimit > 0)
     return {

@@ -5,6 +5,7 @@ import type { AgentState, ChainBreak } from './agent-state.ts'
 import type { CommitTimes } from './commit-times.ts'
 import type { IngestCounters } from './counters.ts'
 import type { Ledger } from './ledger.ts'
+import type { Exceeded } from './limit-sight.ts'
 
 export type AgentStatusOfIngest = {
   readonly agent: string
@@ -33,6 +34,8 @@ export type IngestStatus = {
   readonly head: HeadStats
   readonly commits: CommitTimes
   readonly bytesSinceCheckpoint: number
+  /** Limits that refused series, and whose; the worst first. */
+  readonly exceeded: readonly Exceeded[]
   readonly isFull: boolean
   readonly availableBytes: number
   readonly replay: ReplayReport

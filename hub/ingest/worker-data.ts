@@ -1,5 +1,6 @@
 /** What the ingest thread is started with: plain data. */
 import type { LogLevel } from '../../protocol/env/mod.ts'
+import type { HeadOptions } from '../tsdb/mod.ts'
 import type { BatchLimitsOfHub } from './batches.ts'
 
 export type IngestWorkerData = {
@@ -9,7 +10,8 @@ export type IngestWorkerData = {
   readonly hub: string
   readonly logLevel: LogLevel
   readonly logFormat: 'logfmt' | 'json'
-  readonly limits?: Partial<BatchLimitsOfHub & { readonly maxSeries: number }>
+  readonly limits?: Partial<BatchLimitsOfHub>
+  readonly head?: HeadOptions
   readonly segmentBytes?: number
   readonly checkpointBytes?: number
   /** Free disk space below which nothing is acknowledged; default two segments. */

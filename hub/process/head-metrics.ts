@@ -11,7 +11,7 @@ const byType = (float: number, histogram?: number) => [
 
 /** @param range of the head's samples, ms; null when it has none */
 export function headFamilies(
-  { counters: c, head, wal, commits, replay }: IngestStatus,
+  { counters: c, head, wal, commits, replay, exceeded }: IngestStatus,
   range: TimeRange | null,
 ): MetricFamily[] {
   const { drops } = head
@@ -62,7 +62,7 @@ export function headFamilies(
     counter(
       'prometheus_tsdb_out_of_order_samples_total',
       'Total number of out of order samples ingestion failed attempts due to out of order being disabled.',
-      byType(0, 0),
+      byType(c.samplesOutOfOrder, 0),
     ),
     counter(
       'prometheus_tsdb_out_of_bound_samples_total',
@@ -72,7 +72,7 @@ export function headFamilies(
     counter(
       'prometheus_tsdb_too_old_samples_total',
       'Total number of out of order samples ingestion failed attempts with out of support enabled, but sample outside of time window.',
-      byType(drops.tooOld),
+      byType(drops.tooOld + c.samplesTooOld),
     ),
     counter('heliograph_head_samples_refused_total', 'Samples that the head did not take, by reason.', [
       { labels: ['reason', 'duplicate'], value: drops.duplicates },
@@ -85,6 +85,11 @@ export function headFamilies(
       { labels: ['reason', 'series_limit'], value: drops.seriesLimit },
       { labels: ['reason', 'label_limit'], value: drops.labelLimit },
     ]),
+    counter(
+      'heliograph_limit_series_refused_total',
+      'Series refused by a limit, and whose they were; one that is sent again counts again.',
+      exceeded.map(({ limit, who, refused }) => ({ labels: ['limit', limit, 'who', who], value: refused })),
+    ),
     gauge('heliograph_head_symbols', 'Strings that labels of the head use.', one(head.symbols)),
     gauge('heliograph_head_page_bytes', 'Shared memory of the head.', one(head.pageBytes)),
     gauge('heliograph_head_used_bytes', 'Of the shared memory of the head, what is in use.', one(head.usedBytes)),

@@ -25,12 +25,13 @@ import { compressBytes } from '../env/compress.ts'
 import type { StreamFeed } from '../env/jetstream.ts'
 import { createQueryPool } from '../env/query-pool.ts'
 import { threadCpuMs } from '../env/thread-cpu.ts'
-import { createIngest, type Ingest, type IngestOptions, type KnownAgent } from '../ingest/mod.ts'
+import { createIngest, type Ingest, type KnownAgent } from '../ingest/mod.ts'
 import { ActiveQueries, InPlace, QueryLog, QueryService, type QuerySettings } from '../query/mod.ts'
 import { type ActiveAlert, RuleManager, type RuleSample, type VectorSample } from '../rules/mod.ts'
 import { openReader, releaseOwner } from '../tsdb/mod.ts'
 import { BlockKeeper } from './blocks.ts'
 import { headFamilies } from './head-metrics.ts'
+import { ingestOptions } from './ingest-options.ts'
 import { type LoadedConfig, loadAll } from './load.ts'
 import { alertMapping, alertmanagerTargets, outgoing } from './notify.ts'
 import { Retention } from './retention.ts'
@@ -100,7 +101,7 @@ export class Hub {
     const { settings } = this.#options
     const { hub } = this.#loaded.prometheus
     disk.makeDirectory(settings.dataPath)
-    this.#ingest = await createIngest(this.#env, this.#ingestOptions())
+    this.#ingest = await createIngest(this.#env, ingestOptions(settings, this.#loaded.prometheus))
     this.#ingest.onFatal((err) => {
       log.error('Storage failed; stopping, to recover from disk at the next start', { err })
       this.#options.onStop(1)
@@ -230,19 +231,6 @@ export class Hub {
       alertmanagerFile: settings.alertmanagerFile,
       environment,
     })
-  }
-
-  #ingestOptions(): IngestOptions {
-    const { settings } = this.#options
-    const { id, maxSeries, maxSeriesPerAgent } = this.#loaded.prometheus.hub
-    return {
-      directory: settings.dataPath,
-      hub: id,
-      logLevel: settings.logLevel,
-      logFormat: settings.logFormat,
-      segmentBytes: settings.walSegmentBytes,
-      limits: { ...(maxSeries > 0 && { maxSeries }), ...(maxSeriesPerAgent > 0 && { maxSeriesPerAgent }) },
-    }
   }
 
   async #serve(): Promise<void> {

@@ -8,12 +8,24 @@ export type HeadOptions = {
   readonly maxBytes?: number
   readonly maxSeries?: number
   readonly maxLabelsPerSeries?: number
-  /** UTF-16 units of one label name or value. */
-  readonly maxLabelLength?: number
+  /** UTF-16 units. */
+  readonly maxLabelNameLength?: number
+  readonly maxLabelValueLength?: number
+  /** Live series with the same `job` label. */
+  readonly maxSeriesPerJob?: number
   /** Slots of the exemplar buffer; 0 keeps none. */
   readonly maxExemplars?: number
   readonly maxMetadataFamilies?: number
 }
+
+/** Which limit `series()` ran into. */
+export type SeriesLimit =
+  | 'series'
+  | 'series_per_job'
+  | 'labels_per_series'
+  | 'label_name_length'
+  | 'label_value_length'
+  | 'memory'
 
 /** Why things were not stored, since the head was made or restored. */
 export type HeadDrops = {
@@ -24,7 +36,7 @@ export type HeadDrops = {
   unknownSeries: number
   /** Samples refused because memory is at its cap. */
   memoryLimit: number
-  /** Series refused: too many, or memory. */
+  /** Series refused: too many, in total or of a job, or memory. */
   seriesLimit: number
   /** Series refused: too many labels, or too long ones. */
   labelLimit: number
@@ -37,6 +49,7 @@ export type HeadStats = {
   readonly symbols: number
   readonly labelPairs: number
   readonly groups: number
+  /** Those of a restored snapshot, too. */
   readonly seriesCreated: number
   /** Chunks, and the open run of each series. */
   readonly chunks: number
@@ -81,6 +94,12 @@ export interface Head extends Appender {
   readonly refLimit: number
   /** For the log: names the process whose refs are those of this head. In snapshots; 0 at first. */
   logLife: number
+  /** Why the last `series()` that returned -1 did so. */
+  readonly refusedBy: SeriesLimit
+  /** Of the newest sample of a live series; -Infinity when it has none. */
+  lastTime(ref: SeriesRef): number
+  /** Of the newest sample of all; -Infinity when there is none. */
+  readonly maxTime: number
   /** Whether the ref may be appended to. */
   isLive(ref: SeriesRef): boolean
   stats(): HeadStats
@@ -96,7 +115,9 @@ export const HEAD_DEFAULTS: Required<HeadOptions> = {
   maxBytes: 8 * 2 ** 30,
   maxSeries: 10_000_000,
   maxLabelsPerSeries: 128,
-  maxLabelLength: 16_384,
+  maxLabelNameLength: 16_384,
+  maxLabelValueLength: 16_384,
+  maxSeriesPerJob: 10_000_000,
   maxExemplars: 16_384,
   maxMetadataFamilies: 20_000,
 }

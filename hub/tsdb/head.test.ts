@@ -221,7 +221,7 @@ test('exemplars and metadata are read back; the oldest exemplars give way', () =
 })
 
 test('limits refuse series and count what they refused', () => {
-  const head = createHead({ maxSeries: 2, maxLabelsPerSeries: 2, maxLabelLength: 5 })
+  const head = createHead({ maxSeries: 2, maxLabelsPerSeries: 2, maxLabelNameLength: 5, maxLabelValueLength: 5 })
   assert.equal(head.series(labelsFrom({ a: '1' })), 0)
   assert.equal(head.series(labelsFrom({ a: '1', b: '2', c: '3' })), -1)
   assert.equal(head.series(labelsFrom({ a: '123456' })), -1)

@@ -12,7 +12,14 @@ import { activeReaders, clearOwner, Limbo, leaveEpoch } from './epochs.ts'
 import { HeadFullError } from './errors.ts'
 import { ExemplarWriter } from './exemplars.ts'
 import { GroupWriter } from './groups.ts'
-import { HEAD_DEFAULTS, type Head, type HeadDrops, type HeadOptions, type HeadStats } from './head-contract.ts'
+import {
+  HEAD_DEFAULTS,
+  type Head,
+  type HeadDrops,
+  type HeadOptions,
+  type HeadStats,
+  type SeriesLimit,
+} from './head-contract.ts'
 import { HistogramEncoder } from './histogram-codec.ts'
 import { LateWriter } from './late-writer.ts'
 import {
@@ -44,6 +51,7 @@ import { PostingsWriter } from './postings-writer.ts'
 import { RunAppender } from './run-appender.ts'
 import { createSampleBuffer } from './sample-buffer.ts'
 import { SeriesIndex } from './series-index.ts'
+import { exceededLimit } from './series-limits.ts'
 import { SeriesDecoder } from './series-reader.ts'
 import { SeriesWriter } from './series-writer.ts'
 import { SharedTimes } from './shared-times.ts'
@@ -137,8 +145,8 @@ class SharedHead implements Head {
   readonly #lateSince = new Set<SeriesRef>()
   #samples: number
   #lateSamples = 0
+  #refusedBy: SeriesLimit = 'series'
   #histogramSamples = 0
-  #seriesCreated = 0
   #removed = 0
   #publishes = 0
   #changes = 0
@@ -185,21 +193,31 @@ class SharedHead implements Head {
     const known = this.#index.find(labels)
     if (known >= 0) return known
     this.#changes++
-    if (!this.#labelsFit(labels)) {
-      this.#drops.labelLimit++
-      return -1
-    }
-    try {
-      if (this.#index.live < this.#options.maxSeries) {
-        const ref = this.#index.create(labels)
-        this.#seriesCreated++
-        return ref
+    const limit = exceededLimit(labels, this.#options, this.#index)
+    if (limit === null) {
+      try {
+        return this.#index.create(labels)
+      } catch (error) {
+        if (!(error instanceof HeadFullError)) throw error
       }
-    } catch (error) {
-      if (!(error instanceof HeadFullError)) throw error
     }
-    this.#drops.seriesLimit++
+    this.#refusedBy = limit ?? 'memory'
+    if (limit?.startsWith('label')) this.#drops.labelLimit++
+    else this.#drops.seriesLimit++
     return -1
+  }
+
+  get refusedBy(): SeriesLimit {
+    return this.#refusedBy
+  }
+
+  lastTime(ref: SeriesRef): number {
+    const record = this.#index.record(ref)
+    return record === 0 ? -Infinity : this.#series.lastTime(record)
+  }
+
+  get maxTime(): number {
+    return this.#maxTime
   }
 
   setMetadata(family: string, metadata: Metadata): void {
@@ -398,9 +416,9 @@ class SharedHead implements Head {
       symbols: this.#symbols.count,
       labelPairs: this.#postings.count,
       groups: this.#groups.count,
-      seriesCreated: this.#seriesCreated,
+      seriesCreated: this.#index.live + this.#removed,
       chunks: this.#chunks.live + this.#index.live,
-      chunksCreated: this.#chunks.created + this.#seriesCreated,
+      chunksCreated: this.#chunks.created + this.#index.live + this.#removed,
       exemplars: this.#exemplars.count,
       samplesAppended: this.#samples,
       histogramsAppended: this.#histogramSamples,
@@ -443,12 +461,6 @@ class SharedHead implements Head {
     this.#mem.controlF64[C_SAMPLE_BYTES_F64] = this.#chunks.payloadBytes
     const changes = this.#changes
     return serializePages(this.#mem, this.#limbo.entries, () => this.#changes === changes, copied)
-  }
-
-  #labelsFit(labels: Labels): boolean {
-    if (labels.length > 2 * this.#options.maxLabelsPerSeries) return false
-    for (const text of labels) if (text.length > this.#options.maxLabelLength) return false
-    return true
   }
 
   /**

@@ -14,7 +14,7 @@ export {
 } from './contract.ts'
 export { HeadFullError, SnapshotError, StalePagesError, TooManyReadersError } from './errors.ts'
 export { createHead, headRestorer, restoreHead } from './head.ts'
-export type { Head, HeadDrops, HeadOptions, HeadStats } from './head-contract.ts'
+export type { Head, HeadDrops, HeadOptions, HeadStats, SeriesLimit } from './head-contract.ts'
 export { decodeHistogram, HistogramEncoder } from './histogram-codec.ts'
 export { evictedUntil, openReader, type ReaderOptions, releaseOwner } from './reader.ts'
 export { createSampleBuffer, ensureCapacity } from './sample-buffer.ts'

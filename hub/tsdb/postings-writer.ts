@@ -79,6 +79,12 @@ export class PostingsWriter {
     return found
   }
 
+  /** Refs in the pair's list that are not dead. */
+  live(pair: PairId): number {
+    const record = this.table.addr(pair)
+    return this.#mem.get(record + P_COUNT) - this.#mem.get(record + P_DEAD)
+  }
+
   /** @throws HeadFullError; the pair may then exist, with an empty list */
   pair(name: SymbolId, value: SymbolId): PairId {
     const found = this.find(name, value)

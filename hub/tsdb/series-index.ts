@@ -61,6 +61,14 @@ export class SeriesIndex {
     return this.#mem.get(record + S_LABELS) === 0 ? 0 : record
   }
 
+  /** How many live series have the label. */
+  liveWith(name: string, value: string): number {
+    const symbol = this.#symbols.find(name)
+    const text = symbol < 0 ? -1 : this.#symbols.find(value)
+    const pair = text < 0 ? -1 : this.#postings.find(symbol, text)
+    return pair < 0 ? 0 : this.#postings.live(pair)
+  }
+
   /** -1 when there is no such series. */
   find(labels: Labels): SeriesRef {
     const n = labels.length >>> 1

@@ -106,6 +106,10 @@ export type HubConfig = {
   readonly enrollmentTokenTtlMs: number
   readonly maxSeriesPerAgent: number
   readonly maxSeries: number
+  readonly maxSeriesPerJob: number
+  readonly maxLabelsPerSeries: number
+  readonly maxLabelNameLength: number
+  readonly maxLabelValueLength: number
   readonly retention: readonly RetentionRule[]
   /** Finest first; empty: all samples are kept. */
   readonly downsampling: readonly DownsamplingLevel[]
@@ -122,6 +126,10 @@ export const HUB_DEFAULTS: HubConfig = {
   enrollmentTokenTtlMs: 3600_000,
   maxSeriesPerAgent: 0,
   maxSeries: 0,
+  maxSeriesPerJob: 0,
+  maxLabelsPerSeries: 0,
+  maxLabelNameLength: 0,
+  maxLabelValueLength: 0,
   retention: [],
   downsampling: [],
 }
@@ -136,7 +144,18 @@ export const heliograph: Decoder<HubConfig> = object(
     enrollment: object('heliograph.EnrollmentConfig', { token_file: string, token_ttl: duration }, (raw) => raw),
     retention: list(retentionRule),
     downsampling: downsamplingLevels,
-    limits: object('heliograph.LimitsConfig', { max_series: natural, max_series_per_agent: natural }, (raw) => raw),
+    limits: object(
+      'heliograph.LimitsConfig',
+      {
+        max_series: natural,
+        max_series_per_agent: natural,
+        max_series_per_job: natural,
+        max_labels_per_series: natural,
+        max_label_name_length: natural,
+        max_label_value_length: natural,
+      },
+      (raw) => raw,
+    ),
   },
   (raw, at) => {
     for (const label of raw.identity_labels ?? []) {
@@ -156,6 +175,10 @@ export const heliograph: Decoder<HubConfig> = object(
       enrollmentTokenTtlMs: raw.enrollment?.token_ttl ?? HUB_DEFAULTS.enrollmentTokenTtlMs,
       maxSeriesPerAgent: raw.limits?.max_series_per_agent ?? 0,
       maxSeries: raw.limits?.max_series ?? 0,
+      maxSeriesPerJob: raw.limits?.max_series_per_job ?? 0,
+      maxLabelsPerSeries: raw.limits?.max_labels_per_series ?? 0,
+      maxLabelNameLength: raw.limits?.max_label_name_length ?? 0,
+      maxLabelValueLength: raw.limits?.max_label_value_length ?? 0,
       retention: raw.retention ?? [],
       downsampling: raw.downsampling ?? [],
     }

@@ -161,7 +161,7 @@ export function loadPrometheusConfig(text: string, options: LoadOptions): Promet
     scrapeConfigs,
     alerting: raw.alerting ?? { relabel: [], alertmanagers: [] },
     remoteWrite: raw.remote_write ?? [],
-    storage: raw.storage ?? { outOfOrderTimeWindowMs: 0, retentionTimeMs: null, retentionSizeBytes: null },
+    storage: raw.storage ?? { outOfOrderTimeWindowMs: null, retentionTimeMs: null, retentionSizeBytes: null },
     otlp: raw.otlp ?? {},
     hub: raw.heliograph ?? HUB_DEFAULTS,
     redacted: redactedYaml(source as Source),

@@ -281,7 +281,8 @@ export const otlp = object(
 )
 
 export type StorageConfig = {
-  readonly outOfOrderTimeWindowMs: number
+  /** null: not set, which upstream takes for 0. */
+  readonly outOfOrderTimeWindowMs: number | null
   readonly retentionTimeMs: number | null
   readonly retentionSizeBytes: number | null
 }
@@ -334,7 +335,7 @@ export const storage: Decoder<StorageConfig> = object(
     exemplars: object('config.ExemplarsConfig', { max_exemplars: integer }, (raw) => raw),
   },
   (raw) => ({
-    outOfOrderTimeWindowMs: raw.tsdb?.out_of_order_time_window ?? 0,
+    outOfOrderTimeWindowMs: raw.tsdb?.out_of_order_time_window ?? null,
     retentionTimeMs: raw.tsdb?.retention?.time ?? null,
     retentionSizeBytes: raw.tsdb?.retention?.size ?? null,
   }),

@@ -122,6 +122,16 @@ export class MemoryHead implements IngestHead {
     return removed
   }
 
+  readonly refusedBy = 'series' as const
+
+  lastTime(ref: number): number {
+    return Math.max(Number.NEGATIVE_INFINITY, ...this.samples[ref]!.keys())
+  }
+
+  get maxTime(): number {
+    return Math.max(Number.NEGATIVE_INFINITY, ...this.samples.flatMap((samples) => [...samples.keys()]))
+  }
+
   get refLimit(): number {
     return this.samples.length
   }

@@ -1,0 +1,120 @@
+/** Limits and the window for late samples, through the whole engine and the real head. */
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { labelsFrom } from '../../protocol/labels/mod.ts'
+import { encodeWriteRequest, snappyCompress, type WriteSeries } from '../../protocol/remote-write/mod.ts'
+import { createHead, type HeadOptions, headRestorer } from '../tsdb/mod.ts'
+import { LimitSight } from './limit-sight.ts'
+import type { IngestEngine } from './mod.ts'
+import { NOW, World } from './testing/world.ts'
+
+function series(labels: Record<string, string>, timeMs = NOW, value = 1): WriteSeries {
+  return { labels: labelsFrom(labels), timestamps: [timeMs], values: Float64Array.of(value) }
+}
+
+function write(engine: IngestEngine, all: readonly WriteSeries[]): { status: number; message: string } {
+  const { status, message } = engine.acceptRemoteWrite(snappyCompress(encodeWriteRequest(all)))
+  engine.commit()
+  return { status, message }
+}
+
+function worldWith(head: HeadOptions): World {
+  const world = new World(31)
+  world.options = { heads: { create: () => createHead(head), restore: () => headRestorer(head) } }
+  return world
+}
+
+test('who exceeds which limit of series is named in status and log; what fits is stored', async () => {
+  const head = {
+    maxSeries: 6,
+    maxSeriesPerJob: 3,
+    maxLabelsPerSeries: 4,
+    maxLabelNameLength: 8,
+    maxLabelValueLength: 9,
+  }
+  const world = worldWith(head)
+  const engine = await world.open()
+  const job = (name: string, i: number) => series({ __name__: 'm', job: name, i: String(i) })
+  const answers = [
+    write(
+      engine,
+      [0, 1, 2, 3, 4].map((i) => job('a', i)),
+    ).status,
+    write(engine, [series({ __name__: 'wide', job: 'b', x: '1', y: '2', z: '3' })]).status,
+    write(engine, [series({ __name__: 'm', job: 'b', much_too_long: '1' })]).status,
+    write(engine, [series({ __name__: 'm', job: 'b', x: '0123456789' })]).status,
+    write(
+      engine,
+      [0, 1, 2].map((i) => job('c', i)),
+    ).status,
+    write(engine, [job('d', 0)]).status,
+  ]
+  assert.deepEqual(answers, [429, 429, 429, 429, 204, 429])
+  assert.deepEqual(engine.status().exceeded, [
+    { limit: 'series_per_job', who: 'a', refused: 2 },
+    { limit: 'labels_per_series', who: 'wide of b', refused: 1 },
+    { limit: 'label_name_length', who: 'm of b', refused: 1 },
+    { limit: 'label_value_length', who: 'm of b', refused: 1 },
+    { limit: 'series', who: 'd', refused: 1 },
+  ])
+  assert.equal(engine.status().head.series, 6)
+  assert.equal(world.log.lines.filter(({ message }) => message === 'A limit refuses series').length, 5)
+})
+
+test('an agent beyond its limit is named', async () => {
+  const world = worldWith({})
+  world.options = { ...world.options, limits: { maxFutureMs: 600_000, maxSeriesPerAgent: 2 } }
+  const agent = world.agent('web-1')
+  const engine = await world.open()
+  engine.acceptBatch(agent.subject, agent.batch(1).bytes)
+  const [exceeded] = engine.status().exceeded
+  assert.equal(exceeded?.limit, 'series_per_agent')
+  assert.equal(exceeded?.who, 'web-1')
+})
+
+test('made-up names do not make the list grow, and a name is logged once a minute', () => {
+  const world = new World(32)
+  const sight = new LimitSight(world.clock, world.log)
+  for (let i = 0; i < 5000; i++) sight.note('series_per_job', `job-${i % 1000}`)
+  const exceeded = sight.exceeded()
+  assert.equal(exceeded.length, 201)
+  assert.deepEqual(exceeded[0], { limit: 'series_per_job', who: 'others', refused: 4000 })
+  assert.equal(world.log.lines.length, 201)
+})
+
+const MINUTE = 60_000
+
+for (const { window, late, tooLate } of [
+  { window: null, late: [204, ''], tooLate: [204, ''] },
+  { window: 0, late: [400, 'out of order sample'], tooLate: [400, 'out of order sample'] },
+  { window: 10 * MINUTE, late: [204, ''], tooLate: [400, 'too old sample'] },
+] as const)
+  test(`late samples with out_of_order_time_window ${window === null ? 'not set' : `of ${window} ms`}`, async () => {
+    const world = worldWith({})
+    world.options = {
+      ...world.options,
+      limits: { maxFutureMs: 600_000, maxSeriesPerAgent: 100, outOfOrderWindowMs: window },
+    }
+    const engine = await world.open()
+    const m = { __name__: 'm' }
+    const answer = (...all: WriteSeries[]): [number, string] => {
+      const { status, message } = write(engine, all)
+      return [status, message]
+    }
+    assert.deepEqual(answer(series(m, NOW), series({ __name__: 'new' }, NOW - 60 * MINUTE)), [204, ''])
+    assert.deepEqual(answer(series(m, NOW)), [204, ''], 'the same once more')
+    assert.deepEqual(answer(series(m, NOW, 2)), [400, 'duplicate sample for timestamp'])
+    assert.deepEqual(answer(series(m, NOW - 5 * MINUTE)), late)
+    const stored = engine.counters.samplesStored
+    assert.deepEqual(answer(series(m, NOW - 20 * MINUTE), series({ __name__: 'good' }, NOW)), tooLate)
+    assert.equal(engine.counters.samplesStored - stored, tooLate[0] === 204 ? 2 : 1, 'what is right is stored')
+    // A series whose samples come in the wrong order within a request.
+    const both = {
+      labels: labelsFrom({ __name__: 'pair' }),
+      timestamps: [NOW, NOW - MINUTE],
+      values: Float64Array.of(1, 2),
+    }
+    assert.deepEqual(answer(both), late)
+    assert.equal(engine.counters.samplesOutOfOrder, window === 0 ? 3 : 0)
+    assert.equal(engine.counters.samplesTooOld, window === 10 * MINUTE ? 1 : 0)
+  })
