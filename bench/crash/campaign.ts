@@ -14,10 +14,12 @@ import { RemoteWriter } from './remote-writer.ts'
 
 const SERIES = 20
 const READY_MS = 60_000
+/** Of all kills: of the hub that keeps everything. */
+const WHOLE_SHARE = 0.75
 /** Kills between two exports. */
 const EXPORT_EVERY = 10
 const RETENTION_MS = 20_000
-const AMBUSH_MS = 3000
+const AMBUSH_MS = 8000
 const CHECKPOINT = 'checkpoint'
 const BLOCK = 'cut, merge or removal of a block'
 const FLAGS = [
@@ -29,6 +31,8 @@ const FLAGS = [
 
 export type CampaignOptions = {
   readonly kills: number
+  /** Ends early, with fewer kills, after so long; a slow machine is no reason to wait for ever. */
+  readonly minutes?: number
   readonly seed: number
   readonly say: (line: string) => void
 }
@@ -47,13 +51,15 @@ export type CampaignResult = {
 }
 
 export async function runCampaign(world: World, options: CampaignOptions): Promise<CampaignResult> {
-  const { kills, seed, say } = options
+  const { kills, minutes = Number.POSITIVE_INFINITY, seed, say } = options
+  const began = performance.now()
+  const endOf = (share: number): number => began + minutes * share * 60_000
   const whole = new Part(world, `kill-${seed}`, seeded(seed), say)
   await whole.begin([])
-  await whole.run(Math.ceil(kills * 0.75))
+  await whole.run(Math.ceil(kills * WHOLE_SHARE), endOf(WHOLE_SHARE))
   const forgetful = new Part(world, `forget-${seed}`, seeded(seed + 1), say)
   await forgetful.begin([`--storage.tsdb.retention.time=${RETENTION_MS}ms`])
-  await forgetful.run(Math.floor(kills * 0.25))
+  await forgetful.run(Math.floor(kills * (1 - WHOLE_SHARE)), endOf(1))
   const readyMs = [...whole.readyMs, ...forgetful.readyMs]
   const sum = (pick: (part: Part) => number): number => pick(whole) + pick(forgetful)
   const interrupted: Record<string, number> = { ...whole.interrupted }
@@ -122,10 +128,10 @@ class Part {
     await until('both senders are stored', () => this.#driver.acked.size > 3 && this.#writer.acked.size > 3)
   }
 
-  async run(kills: number): Promise<void> {
-    for (let done = 0; done < kills; ) {
+  async run(kills: number, end: number): Promise<void> {
+    for (let done = 0; done < kills && performance.now() < end; ) {
       await sleep(this.#random() * 1500)
-      if (this.#random() < 0.6) await this.#ambush()
+      if (this.#random() < 0.5) await this.#ambush()
       await this.#kill()
       done++
       while (done < kills && this.#random() < 0.3) {

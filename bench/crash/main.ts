@@ -1,7 +1,7 @@
 /**
  * Does the hub keep what it acknowledged when it is killed with -9, over and over, also while it recovers and compacts?
  *
- *     npm run bench -- crash [--kills 200] [--seed N] [--json FILE]
+ *     npm run bench -- crash [--kills 200] [--minutes N] [--seed N] [--json FILE]
  *
  * See campaign.ts. Exits 1 if anything acknowledged is lost, or anything stored is not what was sent; the seed that is
  * printed repeats the run (as far as the operating system's timing allows).
@@ -15,6 +15,7 @@ const { values } = parseArgs({
   options: {
     kills: { type: 'string', default: '200' },
     seed: { type: 'string', default: String(Math.floor(Math.random() * 2 ** 31)) },
+    minutes: { type: 'string', default: 'Infinity' },
     json: { type: 'string' },
   },
 })
@@ -23,7 +24,12 @@ const seed = Number(values.seed)
 console.log(`seed ${seed}, ${kills} kills`)
 await withWorld(async (world) => {
   const began = performance.now()
-  const result = await runCampaign(world, { kills, seed, say: (line) => console.log(line) })
+  const result = await runCampaign(world, {
+    kills,
+    minutes: Number(values.minutes),
+    seed,
+    say: (line) => console.log(line),
+  })
   for (const problem of result.problems.slice(0, 20)) console.log(`WRONG: ${problem}`)
   const interrupted = Object.entries(result.interrupted).map(([what, count]) => `${count} × ${what}`)
   console.log(`interrupted: ${interrupted.join(', ')}`)
