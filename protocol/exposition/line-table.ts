@@ -43,6 +43,17 @@ export class LineTable {
     }
   }
 
+  /** Whether the slot's line is `page[0, length)`. @param view over `page` */
+  is(slot: number, page: Uint8Array, view: DataView, length: number): boolean {
+    if (slot === 0 || this.lengths[slot] !== length) return false
+    const start = this.starts[slot]!
+    let i = 0
+    for (const words = length - 3; i < words; i += 4)
+      if (view.getInt32(i, true) !== this.view.getInt32(start + i, true)) return false
+    for (; i < length; i++) if (page[i] !== this.arena[start + i]) return false
+    return true
+  }
+
   /** Adds a line that `find` does not know. */
   add(page: Uint8Array, from: number, to: number, kind: LineKind): number {
     const slot = this.count

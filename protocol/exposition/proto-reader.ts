@@ -48,6 +48,8 @@ export class ProtoPageReader extends ColumnBacked implements PageSource {
   #key = new Uint8Array(512)
   #keyView = new DataView(this.#key.buffer)
   #keyLength = 0
+  /** The slot before: as in pages of text, the same one follows it each time. */
+  #previous = 0
   #reader = new ProtoReader(new Uint8Array(0))
   #options: PageOptions = {
     format: 'protobuf',
@@ -71,6 +73,7 @@ export class ProtoPageReader extends ColumnBacked implements PageSource {
     this.newSeries = []
     const reader = new ProtoReader(page)
     this.#reader = reader
+    this.#previous = 0
     try {
       while (reader.at < page.length) {
         inner(reader, () => this.#readFamily())
@@ -100,8 +103,12 @@ export class ProtoPageReader extends ColumnBacked implements PageSource {
     while (reader.at < reader.end) {
       const tag = reader.tag()
       if (tag === FamilyTag.name) {
+        const at = reader.at
         name = readText(reader, 'metric name')
-        nameBytes = reader.bytes.subarray(reader.at - new TextEncoder().encode(name).length, reader.at)
+        reader.at = at
+        const end = reader.lengthEnd()
+        nameBytes = reader.bytes.subarray(reader.at, end)
+        reader.at = end
       } else if (tag === FamilyTag.help) help = readText(reader, 'help text')
       else if (tag === FamilyTag.unit) unit = readText(reader, 'unit')
       else if (tag === FamilyTag.type) {
@@ -293,11 +300,20 @@ export class ProtoPageReader extends ColumnBacked implements PageSource {
     this.#key[this.#keyLength] = part + (isNativeToo ? 16 : 0)
     this.#keyView.setFloat64(this.#keyLength + 1, bound)
     const end = this.#keyLength + 9
-    const known = this.#table.find(this.#key, 0, end)
-    if (known !== 0) return known
+    const table = this.#table
+    const previous = this.#previous
+    const predicted = table.next[previous]!
+    const known = table.is(predicted, this.#key, this.#keyView, end) ? predicted : table.find(this.#key, 0, end)
+    if (known !== 0) {
+      table.next[previous] = known
+      this.#previous = known
+      return known
+    }
     // Before the key is kept: what is refused leaves nothing behind.
     const labels = this.#labelsOf(family, metric.labels, part, bound)
-    const slot = this.#table.add(this.#key, 0, end, LineKind.series)
+    const slot = table.add(this.#key, 0, end, LineKind.series)
+    table.next[previous] = slot
+    this.#previous = slot
     this.newSeries.push({ slot, labels, family: family.name, isNativeToo })
     return slot
   }
