@@ -19,6 +19,7 @@ import {
   runRouteCases,
   runTimeIntervalCases,
 } from '../../hub/alerts/conformance.ts'
+import { runApiScenarios, runScenarios } from '../../hub/alerts/scenarios.ts'
 import { runParserCases } from '../../hub/promql/conformance/parser.ts'
 import { runPromqlConformance } from '../../hub/promql/engine/conformance.ts'
 import { runRuleCases, runTemplateCases } from '../../hub/rule-tests/conformance.ts'
@@ -88,7 +89,7 @@ export const SUITES: Readonly<Record<string, Suite>> = {
     return (await Promise.all(results)).flat()
   },
   rules: async (paths) => (await Promise.all(paths.map(ruleSuite))).flat(),
-  alertmanager: async (paths) => paths.flatMap(alertmanagerSuite),
+  alertmanager: async (paths) => (await Promise.all(paths.map(alertmanagerSuite))).flat(),
   'exporters/haproxy': (paths) => folderCases(paths, (readText) => runHaproxyCases(readText, exporterEnv())),
   'exporters/memcached': (paths) => folderCases(paths, runMemcachedCases),
   'exporters/mysqld': (paths) => folderCases(paths, runMysqldCases),
@@ -127,7 +128,10 @@ function testScripts(folder: string): string[] {
     .map((name) => path.join(folder, name))
 }
 
-const ALERTMANAGER: Readonly<Record<string, (data: never, readText: (name: string) => string) => CaseResult[]>> = {
+type AlertmanagerFile = (data: never, readText: (name: string) => string) => CaseResult[] | Promise<CaseResult[]>
+const ALERTMANAGER: Readonly<Record<string, AlertmanagerFile>> = {
+  'scenarios.json': ({ scenarios }: { scenarios: never }) => runScenarios(scenarios),
+  'api.json': ({ scenarios }: { scenarios: never }) => runApiScenarios(scenarios),
   'config.json': (data: never, readText) => runAlertmanagerConfigCases(data, (name) => readText(`config/${name}`)),
   'routes.json': runRouteCases,
   'matchers.json': runMatcherCases,
@@ -136,20 +140,22 @@ const ALERTMANAGER: Readonly<Record<string, (data: never, readText: (name: strin
   'templates.json': ({ cases }: { cases: never }) => runNotificationCases(cases),
 }
 
-/** Files by their names; those of rooms that are not built yet are failures, as everything counts. */
-function alertmanagerSuite(given: string): CaseResult[] {
+/** Files by their names. */
+async function alertmanagerSuite(given: string): Promise<CaseResult[]> {
   const files = fs.statSync(given).isDirectory()
     ? fs
         .readdirSync(given)
         .filter((name) => name.endsWith('.json'))
         .map((name) => path.join(given, name))
     : [given]
-  return files.flatMap((file) => {
+  const out: CaseResult[] = []
+  for (const file of files) {
     const name = path.basename(file)
     const run = ALERTMANAGER[name]
     const readText = (other: string): string => fs.readFileSync(path.join(path.dirname(file), other), 'utf8')
-    return run ? run(readJson(file) as never, readText) : [{ name, error: 'nothing runs these cases yet' }]
-  })
+    out.push(...(run ? await run(readJson(file) as never, readText) : [{ name, error: 'nothing runs these cases' }]))
+  }
+  return out
 }
 
 /** `cases.json` with its files beside it, and `templates.json`. */

@@ -5,11 +5,10 @@ import type { AddressInfo } from 'node:net'
 import os from 'node:os'
 import path from 'node:path'
 import { test } from 'node:test'
-import { createLogger, createNet, nodeDisk, systemClock } from '../../agent/env/mod.ts'
+import { createLogger, createNet, nodeDisk, systemClock, systemRandom } from '../../agent/env/mod.ts'
 import { labelsFrom } from '../../protocol/labels/mod.ts'
-import { notificationReason } from './dispatcher.ts'
-import { Dispatcher, loadAlertmanagerConfig, matchRoutes, unsupported } from './mod.ts'
-import type { NotificationReason } from './webhook.ts'
+import { Dispatcher, loadAlertmanagerConfig, matchRoutes } from './mod.ts'
+import { type NotificationReason, notificationReason } from './nflog.ts'
 
 type Body = {
   status: string
@@ -55,7 +54,9 @@ function makeEnv(dir: string) {
     net: createNet(),
     log: createLogger({ level: 'error', format: 'logfmt', now: () => 0, write: () => {} }),
     externalUrl: 'http://hub',
+    random: systemRandom,
     logFile: path.join(dir, 'nflog.json'),
+    silencesFile: path.join(dir, 'silences.json'),
   }
 }
 
@@ -83,7 +84,7 @@ test('firing and resolved alerts reach a webhook once each, through a failing re
     )
     assert.deepEqual(first!.commonLabels, { alertname: 'Down' })
     assert.equal(first!.groupKey, '{}:{alertname="Down"}')
-    assert.equal(dispatcher.counters.retries, 1)
+    assert.equal(dispatcher.counters.byIntegration.get('webhook')!.retries, 1)
 
     dispatcher.stop()
     dispatcher = new Dispatcher(loaded, makeEnv(dir))
@@ -97,7 +98,7 @@ test('firing and resolved alerts reach a webhook once each, through a failing re
       [hook.bodies[1]!.status, hook.bodies[1]!.alerts.map(({ status }) => status)],
       ['resolved', ['resolved', 'resolved']],
     )
-    await until(() => dispatcher.alertCount === 0)
+    await until(() => dispatcher.groups.length === 0)
   } finally {
     dispatcher.stop()
     hook.close()
@@ -167,7 +168,7 @@ test('without send_resolved, an alert that comes back is told again', async () =
       dispatcher.receive([alertOf('a', later)])
       await until(() => hook.bodies.length === round)
       dispatcher.receive([alertOf('a', 2000)])
-      await until(() => dispatcher.alertCount === 0)
+      await until(() => dispatcher.groups.length === 0)
     }
     assert.deepEqual(
       hook.bodies.map((body) => [body.status, body.notification_reason]),
@@ -192,12 +193,4 @@ test('a bad file is refused with its place', () => {
     () => loadAlertmanagerConfig('route: {receiver: x}\nreceivers: [{name: x, email_configs: [{to: a}]}]\n', 'am.yml'),
     /no global SMTP smarthost set \(at am.yml:2:39, key receivers\[0\].email_configs\[0\]\)/,
   )
-})
-
-test('what is valid and not acted upon yet is named', () => {
-  const config = loadAlertmanagerConfig(
-    'route: {receiver: x}\nreceivers: [{name: x, pagerduty_configs: [{routing_key: a}]}]\ninhibit_rules: [{equal: [a]}]\n',
-    'am.yml',
-  )
-  assert.deepEqual(unsupported(config), ['pagerduty_configs of receiver "x"', 'inhibit_rules'])
 })

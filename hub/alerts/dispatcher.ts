@@ -1,308 +1,330 @@
 /**
- * From alerts to notifications: routes, groups with their waits, sends with retry, and a log of what was sent that
- * survives a restart. Delivery is at least once: a notification is repeated when the log could not be written.
- * Semantics: Alertmanager dispatch/dispatch.go, notify/notify.go (DedupStage, RetryStage).
+ * From alerts to notifications: the store, routes, groups, what mutes them, and the sends with retry. Delivery is at
+ * least once: a notification is repeated when the log could not be written.
+ * Semantics: Alertmanager dispatch/dispatch.go, notify/notify.go (v0.34).
  */
-import type { Clock, Disk, Logger, Net, Timer } from '../../protocol/env/mod.ts'
-import { formatLabels, type Labels, labelsFrom } from '../../protocol/labels/mod.ts'
-import type { AlertmanagerConfig, Receiver, Route } from './config/mod.ts'
-import { matchRoutes } from './route.ts'
-import {
-  type Alert,
-  fingerprint,
-  groupLabelsOf,
-  isResolved,
-  type NotificationReason,
-  sendWebhook,
-  type WebhookConfig,
-  webhookBody,
-  webhooksOf,
-} from './webhook.ts'
+import type { Clock, Disk, Logger, Net, Random, Timer } from '../../protocol/env/mod.ts'
+import { compareStrings, type Labels } from '../../protocol/labels/mod.ts'
+import { type Alert, AlertStore, fingerprint, isResolved, type StoredAlert } from './alert.ts'
+import type { AlertmanagerConfig, Integration, Route } from './config/mod.ts'
+import { AlertGroup, groupKey, groupLabels } from './groups.ts'
+import { Inhibitor } from './inhibit.ts'
+import { createSender, dataOf, type Notification, type Sender } from './integrations/mod.ts'
+import { NotificationLog, notificationReason, type Sent } from './nflog.ts'
+import { matchRoutes, walkRoutes } from './route.ts'
+import { Silences } from './silences.ts'
+import { NotificationTemplates } from './template.ts'
+import { containsTime } from './time-intervals.ts'
 
 export type DispatcherEnv = {
   readonly clock: Clock
   readonly disk: Disk
   readonly net: Net
   readonly log: Logger
-  readonly externalUrl: string /** Where the notification log is kept. */
+  readonly random: Pick<Random, 'bytes'>
+  readonly externalUrl: string
+  /** Where the notification log and the silences are kept. */
   readonly logFile: string
+  readonly silencesFile: string
+  /** So long after the start nothing is told: rules come to know again what fires. Default 0. */
+  readonly startDelayMs?: number
 }
+
+/** A configuration with the texts of its template files. */
+export type DispatcherConfig = AlertmanagerConfig & {
+  readonly templateTexts?: readonly { readonly name: string; readonly text: string }[]
+}
+
+export type IntegrationCounters = { attempts: number; delivered: number; failed: number; retries: number }
 
 export type DispatcherCounters = {
-  received: number
-  notifications: number
-  failed: number
-  retries: number
-  logFailures: number
+  receivedFiring: number
+  receivedResolved: number
+  invalid: number
+  /** Alerts that found no room. */
   dropped: number
+  suppressed: number
+  readonly byIntegration: Map<string, IntegrationCounters>
 }
 
-type Group = {
-  readonly key: string
-  readonly route: Route
-  readonly labels: Labels
-  readonly alerts: Map<string, Alert>
-  timer: Timer | null
-  flushed: boolean
-  busy: boolean
-}
-
-/** What was last told to one receiver of one group. */
-type Sent = {
-  readonly firing: readonly string[]
-  readonly resolved: readonly string[]
-  readonly atMs: number
-  readonly expiresAtMs: number
+/** Why an alert is not told of, if so. */
+export type AlertStatus = {
+  readonly silencedBy: readonly string[]
+  /** Fingerprints. */
+  readonly inhibitedBy: readonly string[]
+  /** Names of time intervals. */
+  readonly mutedBy: readonly string[]
 }
 
 const MAX_ALERTS = 100_000
 const RETRY_FIRST_MS = 500
+const RETRY_FACTOR = 1.5
 const RETRY_MAX_MS = 60_000
+const SEND_TIMEOUT_MS_MIN = 10_000
 const LOG_RETENTION_MS = 120 * 3600_000
+const SWEEP_MS = 60_000
 
 export class Dispatcher {
   readonly counters: DispatcherCounters = {
-    received: 0,
-    notifications: 0,
-    failed: 0,
-    retries: 0,
-    logFailures: 0,
+    receivedFiring: 0,
+    receivedResolved: 0,
+    invalid: 0,
     dropped: 0,
+    suppressed: 0,
+    byIntegration: new Map(),
   }
+  readonly silences: Silences
+  readonly startedMs: number
   readonly #env: DispatcherEnv
-  readonly #groups = new Map<string, Group>()
-  readonly #sent = new Map<string, Sent>()
-  #config: AlertmanagerConfig
-  #stop = new AbortController()
+  readonly #store = new AlertStore(MAX_ALERTS)
+  readonly #sent: NotificationLog
+  readonly #groups = new Map<string, AlertGroup>()
+  #config: DispatcherConfig
+  #inhibitor!: Inhibitor
+  #templates!: NotificationTemplates
+  #senders!: ReadonlyMap<string, readonly { readonly integration: Integration; readonly sender: Sender }[]>
+  #sweeper: Timer | null = null
+  readonly #stop = new AbortController()
 
-  constructor(config: AlertmanagerConfig, env: DispatcherEnv) {
-    this.#config = config
+  /** @throws TemplateError for a template file that cannot be read */
+  constructor(config: DispatcherConfig, env: DispatcherEnv) {
+    const { clock, disk, log, random } = env
     this.#env = env
-    this.#loadLog()
+    this.#config = config
+    this.startedMs = clock.now()
+    this.#sent = new NotificationLog({ disk, log, file: env.logFile })
+    this.silences = new Silences({ clock, disk, log, random, file: env.silencesFile })
+    this.#apply(config)
+    this.#sweepLater()
   }
 
+  get config(): DispatcherConfig {
+    return this.#config
+  }
+
+  /** Of those that fire. */
   get alertCount(): number {
+    const nowMs = this.#env.clock.now()
     let count = 0
-    for (const group of this.#groups.values()) count += group.alerts.size
+    for (const alert of this.#store.values()) if (!isResolved(alert, nowMs)) count++
     return count
   }
 
-  /** Alerts from rules; the same alert again updates it, one with its end in the past resolves it. */
-  receive(alerts: readonly Alert[]): void {
+  get logFailures(): number {
+    return this.#sent.failures
+  }
+
+  get groups(): readonly AlertGroup[] {
+    return [...this.#groups.values()].filter(({ isEmpty }) => !isEmpty)
+  }
+
+  /** All that are known, resolved ones too. */
+  alerts(): StoredAlert[] {
+    return [...this.#store.values()]
+  }
+
+  routesOf(labels: Labels): readonly Route[] {
+    return matchRoutes(this.#config.route, labels)
+  }
+
+  /** The same alert again updates it, one with its end in the past resolves it. */
+  receive(alerts: readonly (Alert & { readonly timesOut?: boolean })[]): void {
+    const nowMs = this.#env.clock.now()
     for (const alert of alerts) {
-      this.counters.received++
-      for (const route of matchRoutes(this.#config.route, alert.labels)) this.#insert(route, alert)
+      if (isResolved(alert, nowMs)) this.counters.receivedResolved++
+      else this.counters.receivedFiring++
+      const stored = this.#store.put({ ...alert, timesOut: alert.timesOut ?? false, updatedAtMs: nowMs }, nowMs)
+      if (stored === null) {
+        this.counters.dropped++
+        continue
+      }
+      this.#inhibitor.observe(stored)
+      this.#route(stored)
     }
   }
 
-  /** A new configuration: open alerts are routed anew; what was sent stays known. */
-  reload(config: AlertmanagerConfig): void {
-    const alerts = new Map<string, Alert>()
-    for (const group of this.#groups.values()) {
-      group.timer?.cancel()
-      for (const [key, alert] of group.alerts) alerts.set(key, alert)
-    }
+  /** A new configuration: all alerts are routed anew; what was sent stays known. @throws TemplateError, changing nothing */
+  reload(config: DispatcherConfig): void {
+    this.#apply(config)
+    for (const group of this.#groups.values()) group.stop()
     this.#groups.clear()
-    this.#config = config
-    for (const alert of alerts.values())
-      for (const route of matchRoutes(config.route, alert.labels)) this.#insert(route, alert)
+    for (const alert of this.#store.values()) {
+      this.#inhibitor.observe(alert)
+      this.#route(alert)
+    }
   }
 
   stop(): void {
     this.#stop.abort()
-    for (const group of this.#groups.values()) group.timer?.cancel()
+    this.#sweeper?.cancel()
+    for (const group of this.#groups.values()) group.stop()
   }
 
-  #insert(route: Route, alert: Alert): void {
-    const labels = labelsFrom(groupLabelsOf(alert.labels, route.groupBy))
-    const key = `${route.key}:${formatLabels(labels)}`
-    let group = this.#groups.get(key)
-    if (!group) {
-      // A resolved alert nobody was told about needs no group.
-      if (isResolved(alert, this.#env.clock.now()) && !this.#knows(key)) return
-      group = { key, route, labels, alerts: new Map(), timer: null, flushed: false, busy: false }
-      this.#groups.set(key, group)
-      this.#arm(group, route.groupWaitMs)
-    }
-    const id = fingerprint(alert.labels)
-    if (!group.alerts.has(id) && this.alertCount >= MAX_ALERTS) {
-      this.counters.dropped++
-      return
-    }
-    const known = group.alerts.get(id)
-    // The start of an alert that goes on is the earliest known.
-    const startsAtMs =
-      known && !isResolved(known, this.#env.clock.now())
-        ? Math.min(known.startsAtMs, alert.startsAtMs)
-        : alert.startsAtMs
-    group.alerts.set(id, { ...alert, startsAtMs })
-  }
-
-  #knows(groupKey: string): boolean {
-    for (const key of this.#sent.keys()) if (key.startsWith(`${groupKey}\0`)) return true
-    return false
-  }
-
-  #arm(group: Group, delayMs: number): void {
-    group.timer?.cancel()
-    group.timer = this.#env.clock.setTimer(delayMs, () => void this.#flush(group))
-  }
-
-  async #flush(group: Group): Promise<void> {
-    if (this.#stop.signal.aborted || group.busy) return
-    group.busy = true
-    this.#arm(group, group.route.groupIntervalMs)
+  status(labels: Labels, routes: readonly Route[] = this.routesOf(labels)): AlertStatus {
     const nowMs = this.#env.clock.now()
-    const alerts = [...group.alerts.values()].sort((a, b) => (formatLabels(a.labels) < formatLabels(b.labels) ? -1 : 1))
-    const resolvedNow = new Map([...group.alerts].filter(([, alert]) => isResolved(alert, nowMs)))
-    const receiver = this.#config.receivers.get(group.route.receiver)
-    try {
-      const told = receiver ? await this.#notify(group, receiver, alerts, nowMs) : true
-      // Resolved alerts go once everybody was told, unless they have come back meanwhile.
-      if (told) for (const [id, alert] of resolvedNow) if (group.alerts.get(id) === alert) group.alerts.delete(id)
-    } finally {
-      group.busy = false
-      group.flushed = true
-    }
-    if (group.alerts.size === 0 && this.#groups.get(group.key) === group) {
-      group.timer?.cancel()
-      this.#groups.delete(group.key)
+    return {
+      silencedBy: this.silences.silencing(labels),
+      inhibitedBy: this.#inhibitor.mutedBy(labels, nowMs).map((alert) => fingerprint(alert.labels)),
+      mutedBy: [...new Set(routes.flatMap((route) => this.#mutingIntervals(route, nowMs)))].sort(compareStrings),
     }
   }
 
-  async #notify(group: Group, receiver: Receiver, alerts: readonly Alert[], nowMs: number): Promise<boolean> {
-    const outcomes = await Promise.all(
-      webhooksOf(receiver).map(async (webhook, index) => {
-        const key = `${group.key}\0${receiver.name}\0webhook\0${index}`
-        const firing = alerts.filter((alert) => !isResolved(alert, nowMs)).map(({ labels }) => fingerprint(labels))
-        const resolved = alerts.filter((alert) => isResolved(alert, nowMs)).map(({ labels }) => fingerprint(labels))
-        const reason = notificationReason(this.#sent.get(key), {
-          firing,
-          resolved,
-          nowMs,
-          repeatMs: group.route.repeatIntervalMs,
-          sendResolved: webhook.sendResolved,
-        })
-        if (reason === null) return true
-        const sent = {
-          firing,
-          resolved,
-          atMs: nowMs,
-          expiresAtMs: nowMs + Math.max(LOG_RETENTION_MS, 2 * group.route.repeatIntervalMs),
-        }
-        const shown = webhook.sendResolved ? alerts : alerts.filter((alert) => !isResolved(alert, nowMs))
-        if (shown.length === 0) {
-          // Nothing to tell, but the alerts are known to have ended: their return is news.
-          this.#remember(key, sent)
-          return true
-        }
-        const body = webhookBody(
-          {
-            receiver: receiver.name,
-            reason,
-            groupKey: group.key,
-            groupLabels: group.labels,
-            alerts: shown,
-            nowMs,
-            externalUrl: this.#env.externalUrl,
-          },
-          webhook.maxAlerts,
-        )
-        const ok = await this.#sendWithRetry(group, receiver, webhook, body, nowMs)
-        if (ok) this.#remember(key, sent)
-        return ok
-      }),
+  #apply(config: DispatcherConfig): void {
+    const { clock, net, disk } = this.#env
+    this.#templates = new NotificationTemplates(config.templateTexts ?? [], () => clock.now())
+    this.#inhibitor = new Inhibitor(config.inhibitRules)
+    this.#config = config
+    this.#senders = new Map(
+      [...config.receivers.values()].map(({ name, integrations }) => [
+        name,
+        integrations.map((integration) => ({ integration, sender: createSender(integration, { net, disk }) })),
+      ]),
     )
-    return outcomes.every(Boolean)
+  }
+
+  #route(alert: StoredAlert): void {
+    for (const route of this.routesOf(alert.labels)) {
+      const labels = groupLabels(route, alert.labels)
+      const id = `${route.id}\0${groupKey(route, labels)}`
+      let group = this.#groups.get(id)
+      if (!group) {
+        group = new AlertGroup(route, labels, {
+          clock: this.#env.clock,
+          flush: (each, alerts, nowMs) => this.#flush(each, alerts, nowMs),
+          notBeforeMs: this.startedMs + (this.#env.startDelayMs ?? 0),
+        })
+        this.#groups.set(id, group)
+      }
+      group.insert(alert)
+    }
+  }
+
+  #sweepLater(): void {
+    this.#sweeper = this.#env.clock.setTimer(
+      SWEEP_MS,
+      () => {
+        const nowMs = this.#env.clock.now()
+        this.#store.sweep(nowMs)
+        this.#inhibitor.sweep(nowMs)
+        for (const [id, group] of this.#groups)
+          if (group.isEmpty) {
+            group.stop()
+            this.#groups.delete(id)
+          }
+        this.#sweepLater()
+      },
+      { unref: true },
+    )
+  }
+
+  /** Names of the intervals that keep a route silent now; for one outside of its active times, those. */
+  #mutingIntervals(route: Route, nowMs: number): string[] {
+    const holds = (name: string): boolean =>
+      (this.#config.timeIntervals.get(name) ?? []).some((interval) => containsTime(interval, nowMs))
+    const muting = route.muteTimeIntervals.filter(holds)
+    const isActive = route.activeTimeIntervals.length === 0 || route.activeTimeIntervals.some(holds)
+    return isActive ? muting : [...muting, ...route.activeTimeIntervals]
+  }
+
+  /** True once everybody who should know has been told. */
+  async #flush(group: AlertGroup, alerts: readonly StoredAlert[], nowMs: number): Promise<boolean> {
+    if (this.#stop.signal.aborted) return false
+    const isRouteMuted = this.#mutingIntervals(group.route, nowMs).length > 0
+    const heard = alerts.filter(
+      ({ labels }) =>
+        !isRouteMuted &&
+        this.#inhibitor.mutedBy(labels, nowMs).length === 0 &&
+        this.silences.silencing(labels).length === 0,
+    )
+    this.counters.suppressed += alerts.length - heard.length
+    if (heard.length === 0) return true
+    const senders = this.#senders.get(group.route.receiver) ?? []
+    const told = await Promise.all(
+      senders.map(({ integration, sender }, index) => this.#tell(group, heard, nowMs, { integration, sender, index })),
+    )
+    return told.every(Boolean)
+  }
+
+  async #tell(
+    group: AlertGroup,
+    alerts: readonly StoredAlert[],
+    nowMs: number,
+    { integration, sender, index }: { integration: Integration; sender: Sender; index: number },
+  ): Promise<boolean> {
+    const { route } = group
+    const key = `${group.key}\0${route.receiver}\0${integration.kind}\0${index}`
+    const ids = (resolved: boolean): string[] =>
+      alerts.filter((alert) => isResolved(alert, nowMs) === resolved).map(({ labels }) => fingerprint(labels))
+    const [firing, resolved] = [ids(false), ids(true)]
+    const { sendResolved } = integration
+    const need = { firing, resolved, nowMs, repeatMs: route.repeatIntervalMs, sendResolved }
+    const reason = notificationReason(this.#sent.get(key), need)
+    if (reason === null) return true
+    const expiresAtMs = nowMs + Math.max(LOG_RETENTION_MS, 2 * route.repeatIntervalMs)
+    const sent: Sent = { firing, resolved, atMs: nowMs, expiresAtMs }
+    const shown = sendResolved ? alerts : alerts.filter((alert) => !isResolved(alert, nowMs))
+    // With nothing to tell, the alerts are known to have ended all the same: their return is news.
+    const ok =
+      shown.length === 0 ||
+      (await this.#send(
+        integration,
+        sender,
+        {
+          receiver: route.receiver,
+          reason,
+          groupKey: group.key,
+          groupLabels: group.labels,
+          routeLabels: route.labels,
+          alerts: shown,
+          nowMs,
+          externalUrl: this.#env.externalUrl,
+        },
+        route.groupIntervalMs,
+      ))
+    if (ok) this.#sent.put(key, sent)
+    return ok
   }
 
   /** Until the group's next flush is due; that one then sends what is true at its time. */
-  async #sendWithRetry(
-    group: Group,
-    receiver: Receiver,
-    webhook: WebhookConfig,
-    body: string,
-    startMs: number,
+  async #send(
+    { kind }: Integration,
+    sender: Sender,
+    notification: Notification,
+    groupIntervalMs: number,
   ): Promise<boolean> {
-    const { clock, net, log } = this.#env
-    const deadlineMs = startMs + Math.max(group.route.groupIntervalMs, webhook.timeoutMs)
-    for (let attempt = 1, waitMs = RETRY_FIRST_MS; ; attempt++, waitMs = Math.min(2 * waitMs, RETRY_MAX_MS)) {
-      const { ok, retry, problem } = await sendWebhook(net, webhook, body, this.#stop.signal)
+    const { clock, log } = this.#env
+    const counters = this.#countersOf(kind)
+    const data = dataOf(notification)
+    const expand = (text: string, options = {}): string => this.#templates.expand(text, data, options)
+    const deadlineMs = notification.nowMs + Math.max(groupIntervalMs, SEND_TIMEOUT_MS_MIN)
+    for (
+      let attempt = 1, waitMs = RETRY_FIRST_MS;
+      ;
+      attempt++, waitMs = Math.min(RETRY_FACTOR * waitMs, RETRY_MAX_MS)
+    ) {
+      counters.attempts++
+      const { ok, retry, problem } = await sender.send({ notification, data, expand }, this.#stop.signal)
       if (ok) {
-        this.counters.notifications++
+        counters.delivered++
         return true
       }
-      log.warn('Notification failed', {
-        receiver: receiver.name,
-        integration: 'webhook',
-        group: group.key,
-        attempt,
-        err: problem,
-      })
+      const { receiver, groupKey: group } = notification
+      log.warn('Notification failed', { receiver, integration: kind, group, attempt, err: problem })
       if (!retry || this.#stop.signal.aborted || clock.now() + waitMs >= deadlineMs) {
-        this.counters.failed++
+        counters.failed++
         return false
       }
-      this.counters.retries++
+      counters.retries++
       await clock.sleep(waitMs, this.#stop.signal).catch(() => {})
     }
   }
 
-  #remember(key: string, sent: Sent): void {
-    this.#sent.set(key, sent)
-    for (const [old, { expiresAtMs }] of this.#sent) if (expiresAtMs < sent.atMs) this.#sent.delete(old)
-    try {
-      this.#env.disk.writeFileAtomic(this.#env.logFile, JSON.stringify({ version: 1, sent: [...this.#sent] }), {
-        mode: 0o600,
-      })
-    } catch (err) {
-      this.counters.logFailures++
-      this.#env.log.error('The notification log could not be written; notifications may repeat after a restart', {
-        file: this.#env.logFile,
-        err,
-      })
+  #countersOf(kind: string): IntegrationCounters {
+    let counters = this.counters.byIntegration.get(kind)
+    if (!counters) {
+      counters = { attempts: 0, delivered: 0, failed: 0, retries: 0 }
+      this.counters.byIntegration.set(kind, counters)
     }
+    return counters
   }
-
-  #loadLog(): void {
-    const { disk, log, logFile } = this.#env
-    try {
-      if (disk.stat(logFile) === null) return
-      const data = JSON.parse(disk.readText(logFile)) as { version: number; sent: [string, Sent][] }
-      if (data.version !== 1 || !Array.isArray(data.sent)) throw new Error(`unknown version ${String(data.version)}`)
-      for (const [key, sent] of data.sent) this.#sent.set(key, sent)
-    } catch (err) {
-      log.error('The notification log cannot be read and is set aside; notifications may repeat', {
-        file: logFile,
-        err,
-      })
-      try {
-        disk.rename(logFile, `${logFile}.damaged`)
-      } catch {
-        // It will be overwritten.
-      }
-    }
-  }
-}
-
-type Need = {
-  readonly firing: readonly string[]
-  readonly resolved: readonly string[]
-  readonly nowMs: number
-  readonly repeatMs: number
-  readonly sendResolved: boolean
-}
-
-/** null: nothing that the receiver does not know. Semantics: Alertmanager notify.go, DedupStage.needsUpdate (v0.33). */
-export function notificationReason(
-  last: Sent | undefined,
-  { firing, resolved, nowMs, repeatMs, sendResolved }: Need,
-): NotificationReason | null {
-  if (!last) return firing.length > 0 ? 'first notification' : null
-  const within = (ids: readonly string[], known: readonly string[]): boolean => ids.every((id) => known.includes(id))
-  if (!within(firing, last.firing)) return last.firing.length === 0 ? 'first notification' : 'new alerts added'
-  // Whatever send_resolved says, or the log would keep alerts that have ended.
-  if (firing.length === 0) return last.firing.length > 0 ? 'all alerts resolved' : null
-  if (sendResolved && !within(resolved, last.resolved)) return 'some alerts resolved'
-  return last.atMs + repeatMs < nowMs ? 'repeat interval elapsed' : null
 }

@@ -1,12 +1,13 @@
-/** Alerts to people: routing, grouping, notification. */
+/** Alerts to people: the Alertmanager's routing, grouping, muting and notifications, and its API. */
+export type { Alert } from './alert.ts'
+export { type AlertApiOptions, alertApi } from './api.ts'
+export { type AlertmanagerConfig, loadAlertmanagerConfig, type Receiver, type Route } from './config/mod.ts'
 export {
-  type AlertmanagerConfig,
-  loadAlertmanagerConfig,
-  type Receiver,
-  type Route,
-} from './config/mod.ts'
-export { Dispatcher, type DispatcherCounters, type DispatcherEnv } from './dispatcher.ts'
+  Dispatcher,
+  type DispatcherConfig,
+  type DispatcherCounters,
+  type DispatcherEnv,
+} from './dispatcher.ts'
+export { canSend } from './integrations/mod.ts'
 export { matchRoutes } from './route.ts'
-export { unsupported } from './supported.ts'
 export { UpstreamNotifier, type UpstreamTarget } from './upstream.ts'
-export type { Alert } from './webhook.ts'

@@ -1,7 +1,7 @@
 /** Alerts to Alertmanagers of the configuration's `alerting` section, by their API v2. Semantics: Prometheus notifier/. */
 import type { Logger, Net } from '../../protocol/env/mod.ts'
 import { labelsToObject } from '../../protocol/labels/mod.ts'
-import type { Alert } from './webhook.ts'
+import type { Alert } from './alert.ts'
 
 export type UpstreamTarget = {
   readonly url: string

@@ -4,6 +4,7 @@ import type { HttpInfo } from '../../protocol/env/mod.ts'
 import { ApiError, ERROR_STATUS, errorBody, type QueryTask } from '../query/mod.ts'
 import { adminRoutes } from './admin-routes.ts'
 import { agentRoutes } from './agents.ts'
+import { alertRoutes } from './alert-routes.ts'
 import type { ApiDeps } from './deps.ts'
 import { otlpRoute } from './otlp-route.ts'
 import { servePage } from './page.ts'
@@ -42,6 +43,7 @@ export function createApp(deps: ApiDeps): Handler {
   statusRoutes(root, deps)
   adminRoutes(root, deps)
   agentRoutes(root, deps)
+  alertRoutes(root, deps)
   writeRoute(root, deps)
   readRoute(root, deps)
   otlpRoute(root, deps)

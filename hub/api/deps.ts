@@ -6,6 +6,7 @@ import type { Labels } from '../../protocol/labels/mod.ts'
 import type { Matcher } from '../../protocol/matchers/mod.ts'
 import type { OtlpSettings } from '../../protocol/otlp/mod.ts'
 import type { AgentRegistry } from '../agents/mod.ts'
+import type { Dispatcher } from '../alerts/mod.ts'
 import type { BlocksState, Damage } from '../block/mod.ts'
 import type { Ingest } from '../ingest/mod.ts'
 import type { QueryService, QuerySettings } from '../query/mod.ts'
@@ -56,6 +57,8 @@ export type ApiDeps = {
   /** Jobs of the configuration, with or without targets. */
   readonly scrapePools: () => readonly string[]
   readonly externalLabels: () => Labels
+  /** Null: no alertmanager.yml is loaded. */
+  readonly dispatcher: () => Dispatcher | null
   /** The configuration with secrets redacted. */
   readonly configText: () => string
   readonly flags: Readonly<Record<string, string>>

@@ -278,6 +278,7 @@ export class Hub {
       retention: this.#retention.describe(),
       lastReload: () => this.#lastReload,
       alertmanagers: () => this.#upstream.urls,
+      dispatcher: () => this.#dispatcher,
       remoteWriteEnabled: settings.remoteWriteEnabled,
       otlpEnabled: settings.otlpEnabled,
       otlpSettings: () => this.#loaded.prometheus.otlp,
@@ -383,8 +384,11 @@ export class Hub {
         disk,
         net,
         log: log.with({ component: 'alerts' }),
+        random: this.#env.random,
         externalUrl: this.#externalUrl(),
         logFile: `${settings.dataPath}/notifications.json`,
+        silencesFile: `${settings.dataPath}/silences.json`,
+        startDelayMs: settings.dispatchStartDelayMs,
       })
     } else {
       this.#dispatcher?.stop()
@@ -558,7 +562,7 @@ export class Hub {
       ...this.#scrapes.families(),
       ...(this.#discovery?.families() ?? []),
       ...(this.#bus ? busFamilies(this.#bus.stats) : []),
-      ...(this.#dispatcher ? alertFamilies(this.#dispatcher.counters, this.#dispatcher.alertCount) : []),
+      ...(this.#dispatcher ? alertFamilies(this.#dispatcher) : []),
       {
         name: 'prometheus_config_last_reload_successful',
         help: 'Whether the last configuration reload attempt was successful.',

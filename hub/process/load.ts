@@ -10,7 +10,7 @@ import {
 } from '../../protocol/config/mod.ts'
 import type { Disk } from '../../protocol/env/mod.ts'
 import type { Matcher } from '../../protocol/matchers/mod.ts'
-import { type AlertmanagerConfig, loadAlertmanagerConfig, unsupported } from '../alerts/mod.ts'
+import { canSend, type DispatcherConfig, loadAlertmanagerConfig } from '../alerts/mod.ts'
 import { parseMetricSelector } from '../promql/parser/mod.ts'
 import { loadRuleFile, type RuleGroup } from '../rules/mod.ts'
 
@@ -19,7 +19,7 @@ export type LoadedConfig = {
   readonly retention: readonly SeriesRetention[]
   readonly groups: readonly RuleGroup[]
   /** null: alerts are not notified from here. */
-  readonly alertmanager: AlertmanagerConfig | null
+  readonly alertmanager: DispatcherConfig | null
 }
 
 /** How long series are kept that the matchers select. */
@@ -60,12 +60,25 @@ function selectorOf({ match, place }: RetentionRule): readonly Matcher[] {
   }
 }
 
-function loadAlertmanager(text: string, file: string): AlertmanagerConfig {
+/** With its template files; an alert that goes nowhere must not look configured. */
+function loadAlertmanager(disk: Disk, text: string, file: string): DispatcherConfig {
   const config = loadAlertmanagerConfig(text, file)
-  const [missing] = unsupported(config)
-  if (missing !== undefined)
-    throw new ConfigError({ file, line: 1, column: 1, key: '' }, `${missing}: not supported yet; use webhook_configs`)
-  return config
+  const fail = (problem: string): never => {
+    throw new ConfigError({ file, line: 1, column: 1, key: '' }, problem)
+  }
+  for (const { name, integrations } of config.receivers.values())
+    for (const { kind } of integrations)
+      if (!canSend(kind)) fail(`${kind}_configs of receiver ${JSON.stringify(name)} cannot be sent from here yet`)
+  const base = directoryOf(file)
+  const files = config.templates.flatMap((pattern) => expandGlob(joinPath(base, pattern), disk))
+  const templateTexts = files.map((name) => {
+    try {
+      return { name: name.slice(name.lastIndexOf('/') + 1), text: disk.readText(name) }
+    } catch (error) {
+      return fail(`cannot read the template file ${name}: ${(error as Error).message}`)
+    }
+  })
+  return { ...config, templateTexts }
 }
 
 function readRules(disk: Disk, file: string): string {

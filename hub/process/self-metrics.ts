@@ -1,6 +1,6 @@
 /** The hub's own metrics: those that Prometheus's mixins query under their names, and our own. */
 import { counter, gauge, type MetricFamily } from '../../protocol/exposition/mod.ts'
-import type { DispatcherCounters } from '../alerts/mod.ts'
+import type { Dispatcher } from '../alerts/mod.ts'
 import type { BusStats } from '../bus/mod.ts'
 import type { IngestStatus } from '../ingest/mod.ts'
 import type { QueryCounters } from '../query/mod.ts'
@@ -191,18 +191,56 @@ export function ruleFamilies(groups: readonly Group[]): MetricFamily[] {
   ]
 }
 
-export function alertFamilies(c: DispatcherCounters, alerts: number): MetricFamily[] {
+export function alertFamilies(dispatcher: Dispatcher): MetricFamily[] {
+  const { counters: c, alertCount, logFailures, silences, groups } = dispatcher
+  const sent = [...c.byIntegration]
+  const states = { active: 0, pending: 0, expired: 0 }
+  for (const silence of silences.list()) states[silences.state(silence)]++
   return [
-    gauge('alertmanager_alerts', 'How many alerts by state.', [{ labels: ['state', 'active'], value: alerts }]),
+    gauge('alertmanager_alerts', 'How many alerts by state.', [{ labels: ['state', 'active'], value: alertCount }]),
     counter('alertmanager_alerts_received_total', 'The total number of received alerts.', [
-      { labels: ['status', 'firing'], value: c.received },
+      { labels: ['status', 'firing'], value: c.receivedFiring },
+      { labels: ['status', 'resolved'], value: c.receivedResolved },
     ]),
-    counter('alertmanager_notifications_total', 'The total number of attempted notifications.', [
-      { labels: ['integration', 'webhook'], value: c.notifications + c.failed },
-    ]),
-    counter('alertmanager_notifications_failed_total', 'The total number of failed notifications.', [
-      { labels: ['integration', 'webhook'], value: c.failed },
-    ]),
+    counter(
+      'alertmanager_alerts_invalid_total',
+      'The total number of received alerts that were invalid.',
+      one(c.invalid),
+    ),
+    gauge('alertmanager_dispatcher_aggregation_groups', 'Number of active aggregation groups.', one(groups.length)),
+    gauge(
+      'alertmanager_silences',
+      'How many silences by state.',
+      Object.entries(states).map(([state, value]) => ({ labels: ['state', state], value })),
+    ),
+    counter(
+      'alertmanager_notifications_total',
+      'The total number of attempted notifications.',
+      sent.map(([integration, { delivered, failed }]) => ({
+        labels: ['integration', integration],
+        value: delivered + failed,
+      })),
+    ),
+    counter(
+      'alertmanager_notifications_failed_total',
+      'The total number of failed notifications.',
+      sent.map(([integration, { failed }]) => ({ labels: ['integration', integration], value: failed })),
+    ),
+    counter(
+      'alertmanager_notification_requests_total',
+      'The total number of attempted notification requests.',
+      sent.map(([integration, { attempts }]) => ({ labels: ['integration', integration], value: attempts })),
+    ),
+    counter(
+      'alertmanager_notifications_suppressed_total',
+      'The total number of notifications suppressed for being silenced, inhibited, outside of active time intervals or within muted time intervals.',
+      one(c.suppressed),
+    ),
     counter('heliograph_alerts_dropped_total', 'Alerts dropped because too many were open.', one(c.dropped)),
+    counter(
+      'heliograph_alerts_log_failures_total',
+      'Writes of the notification log that failed; notifications may repeat after a restart.',
+      one(logFailures),
+    ),
   ]
 }

@@ -28,6 +28,7 @@ export type HubSettings = {
   readonly outageToleranceMs: number
   readonly forGracePeriodMs: number
   readonly resendDelayMs: number
+  readonly dispatchStartDelayMs: number
   readonly lookbackMs: number
   readonly queryTimeoutMs: number
   readonly maxConcurrency: number
@@ -97,6 +98,7 @@ export function hubSettings({ values }: ParsedFlags): HubSettings {
     blockMs: Math.max(1000, checked('storage.tsdb.min-block-duration', parseDuration)),
     outageToleranceMs: checked('rules.alert.for-outage-tolerance', parseDuration),
     forGracePeriodMs: checked('rules.alert.for-grace-period', parseDuration),
+    dispatchStartDelayMs: checked('dispatch.start-delay', parseDuration),
     resendDelayMs: checked('rules.alert.resend-delay', parseDuration),
     lookbackMs: checked('query.lookback-delta', parseDuration),
     queryTimeoutMs: checked('query.timeout', parseDuration),

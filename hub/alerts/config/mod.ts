@@ -8,6 +8,8 @@ import {
   redactedYaml,
   string,
 } from '../../../protocol/config/mod.ts'
+import { isLegacyLabelName } from '../../../protocol/labels/mod.ts'
+import type { NameValidationScheme } from '../../../protocol/relabel/mod.ts'
 import type { InhibitRule } from '../inhibit.ts'
 import { type TimeInterval, timeInterval } from '../time-intervals.ts'
 import { anything } from './fields.ts'
@@ -86,8 +88,17 @@ const root = object(
   (raw, at) => ({ raw, at }),
 )
 
+export type LoadOptions = {
+  /** Which names `group_by` may have: any, or only those from before UTF-8 names. */
+  readonly nameValidation?: NameValidationScheme
+}
+
 /** @throws ConfigError */
-export function loadAlertmanagerConfig(text: string, file: string): AlertmanagerConfig {
+export function loadAlertmanagerConfig(
+  text: string,
+  file: string,
+  { nameValidation = 'utf8' }: LoadOptions = {},
+): AlertmanagerConfig {
   const { value, source } = decodeYaml(text, file, root)
   const { raw, at } = value
   if (Object.keys(raw).length === 0) at.fail('no route provided in config')
@@ -99,6 +110,7 @@ export function loadAlertmanagerConfig(text: string, file: string): Alertmanager
   }
   if (!raw.route) return at.fail('no routes provided')
   checkRoot(raw.route)
+  checkNames(raw.route, nameValidation)
   for (const { raw: each, at: place } of walkPending(raw.route))
     if (each.receiver && !receivers.has(each.receiver))
       place.fail(`undefined receiver ${JSON.stringify(each.receiver)} used in route`)
@@ -129,6 +141,14 @@ function checkRoot({ raw, at }: PendingRoute): void {
     at.fail('root route must not have any matchers')
   if (raw.mute_time_intervals?.length) at.fail('root route must not have any mute time intervals')
   if (raw.active_time_intervals?.length) at.fail('root route must not have any active time intervals')
+}
+
+function checkNames(top: PendingRoute, scheme: NameValidationScheme): void {
+  for (const { raw, at } of walkPending(top))
+    for (const name of raw.group_by ?? []) {
+      const isValid = scheme === 'legacy' ? isLegacyLabelName(name) : name !== '' && name.isWellFormed()
+      if (name !== '...' && !isValid) at.fail(`invalid label name ${JSON.stringify(name)} in group_by list`)
+    }
 }
 
 type Named = { readonly name: string; readonly intervals: readonly TimeInterval[] }

@@ -102,9 +102,6 @@ const routeObject = object(
   (raw, at): PendingRoute => {
     const { group_by = [], labels = {} } = raw
     const quoted = (name: string): string => JSON.stringify(name)
-    for (const label of group_by) {
-      if (label !== '...' && !isLegacyLabelName(label)) at.fail(`invalid label name ${quoted(label)} in group_by list`)
-    }
     if (group_by.includes('...') && group_by.length > 1)
       at.fail('cannot have wildcard group_by (`...`) and other labels at the same time')
     const twice = group_by.find((label, i) => group_by.indexOf(label) !== i)
