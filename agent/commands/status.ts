@@ -54,7 +54,7 @@ function show(answer: AgentStatus, { say }: CommandContext): void {
     )
     const oldest = ring.oldestUnacknowledgedMs
     const backlog = oldest === null ? 'nothing waits' : `the oldest waits for ${age(oldest)}`
-    const isLate = oldest !== null && nowMs - oldest > BACKLOG_MS
+    const isLate = hub !== null && oldest !== null && nowMs - oldest > BACKLOG_MS
     say(
       `unacknowledged: ${ring.unacknowledgedBatches} batches, ${megabytes(ring.unacknowledgedBytes)}; ${backlog}${isLate ? ' (backlog)' : ''}`,
     )

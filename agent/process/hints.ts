@@ -1,6 +1,10 @@
 /** What an operator can do about an error, by what its line says. The first that matches counts. */
 const HINTS: readonly (readonly [pattern: RegExp, hint: string])[] = [
   [
+    /No hub and no nats/,
+    'Nothing, if this agent is to be scraped; else name the hub (hub: url) and enrol: heliograph-agent enroll --hub URL --token TOKEN',
+  ],
+  [
     /token/i,
     'Make a new token on the hub (heliograph-hub agents token) and give it: heliograph-agent enroll --hub URL --token TOKEN',
   ],
