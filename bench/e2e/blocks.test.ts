@@ -133,6 +133,33 @@ test('a damaged block is set aside at the start, named, and the rest is served',
     const rows = await query(hub, 'count_over_time(journal{i="0"}[1h])')
     const count = Number(rows[0]!.value[1])
     assert.ok(count > 0 && count < 40, `the rest is served: ${count} of 40`)
+    const found = async () => {
+      const answer = (await (await fetch(`${hub.url}/api/v1/status/tsdb/blocks`)).json()) as {
+        data: { damaged: { found: { block: string; piece: string; why: string }[] } }
+      }
+      return answer.data.damaged.found
+    }
+    assert.deepEqual(await found(), [{ block: victim, piece: 'index', why: 'wrong checksum' }])
+
+    // Chunks are looked at when a query comes to them.
+    await hub.stop()
+    const [second] = fs.readdirSync(folder).filter((name) => !name.endsWith('.damaged'))
+    const chunks = path.join(folder, second!, 'chunks')
+    const runs = fs.readFileSync(chunks)
+    runs[40]! ^= 4
+    fs.writeFileSync(chunks, runs)
+    await hub.restart()
+    const [left] = await query(hub, 'count_over_time(journal{i="0"}[1h])')
+    assert.ok(Number(left!.value[1]) < count, 'what is damaged is not served')
+    await until('it is listed', async () => (await found()).length === 2)
+    const [before, run] = await found()
+    assert.deepEqual([before!.block, run!.block], [victim, second])
+    assert.match(run!.piece, /^run at byte 16$/)
+    assert.equal(run!.why, 'wrong checksum')
+    const info = (await (await fetch(`${hub.url}/api/v1/status/runtimeinfo`)).json()) as {
+      data: { corruptionCount: number }
+    }
+    assert.equal(info.data.corruptionCount, 2)
   }))
 
 test('retention removes whole blocks by time', () =>

@@ -19,7 +19,7 @@ export function statusRoutes(app: Hono<Vars>, deps: ApiDeps): void {
       serverTime: new Date(deps.clock.now()).toISOString(),
       reloadConfigSuccess: ok,
       lastConfigTime: new Date(atMs).toISOString(),
-      corruptionCount: status.counters.replayLost,
+      corruptionCount: status.counters.replayLost + deps.damages().length,
       goroutineCount: deps.query.threads + 2,
       GOMAXPROCS: deps.query.threads,
       GOMEMLIMIT: 0,
