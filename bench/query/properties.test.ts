@@ -131,3 +131,24 @@ test(`${COUNT} generated queries: parts make the whole`, () => {
   }
   assert.ok(compared > COUNT / 4, `${compared} queries compared`)
 })
+
+test(`${COUNT / 3} generated aggregations that stand in two places are what they are when written otherwise`, () => {
+  const random = createRandom(20_263)
+  let compared = 0
+  for (let n = 0; n < COUNT / 3; n++) {
+    const inner = randomQuery(random, 1)
+    const { startMs, stepMs } = randomSpan(random)
+    const endMs = startMs + (STEPS - 1) * stepMs
+    const one = `avg by (job) (${inner})`
+    // Other text, so that nothing is shared.
+    const other = `avg by (job) ((${inner}))`
+    const [shared, apart] = [one, other].map((second) =>
+      outcome(() => evaluate(query(`abs(${one}) * 2 + on (job) (-${second})`, startMs, endMs, stepMs, false))),
+    ) as [Outcome, Outcome]
+    assert.equal(shared.type, apart.type, one)
+    if (shared.type === 'error' || apart.type === 'error') continue
+    for (let step = 0; step < STEPS; step++) assertSame(pointsAt(shared, step), pointsAt(apart, step), one)
+    compared++
+  }
+  assert.ok(compared > COUNT / 9, `${compared} queries compared`)
+})

@@ -28,6 +28,9 @@ export class QueryContext {
   readonly text: string
   readonly shard: Shard | undefined
   readonly invariant: ReadonlySet<Expr>
+  readonly shared: ReadonlySet<Expr>
+  /** Results of shared nodes, by the frame that they were evaluated in. */
+  readonly memo = new Map<Expr, Map<string, readonly Series[]>>()
   /** Values of aggregations that were computed elsewhere and merged; the node is then not evaluated again. */
   readonly given: Map<Expr, readonly Series[]>
   /** Of EXPLAIN; null for all other queries. */
@@ -45,6 +48,7 @@ export class QueryContext {
     range: QueryRange
     text: string
     invariant: ReadonlySet<Expr>
+    shared: ReadonlySet<Expr>
     shard?: Shard | undefined
     given?: Map<Expr, readonly Series[]>
   }) {
@@ -53,6 +57,7 @@ export class QueryContext {
     this.range = fields.range
     this.text = fields.text
     this.invariant = fields.invariant
+    this.shared = fields.shared
     this.shard = fields.shard
     this.given = fields.given ?? new Map()
     const { explainClock } = fields.options

@@ -43,8 +43,8 @@ export type Query = {
  */
 export function evaluate(query: Query): QueryResult {
   return guarded(() => {
-    const { expr, invariant } = prepare(query.expr, query.range)
-    const ctx = new QueryContext({ ...query, invariant })
+    const { expr, invariant, shared } = prepare(query.expr, query.range)
+    const ctx = new QueryContext({ ...query, invariant, shared })
     const result = run(ctx, expr)
     explain(ctx, query, { root: expr, invariant, cuts: [], shards: [] })
     return result

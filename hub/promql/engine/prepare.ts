@@ -5,8 +5,14 @@
  */
 import type { AtModifier, DurationExpr, Expr, Offset, VectorSelector } from '../ast.ts'
 import { QueryError, type QueryRange } from '../contract.ts'
+import { shareAggregations } from './share.ts'
 
-export type Prepared = { readonly expr: Expr; readonly invariant: ReadonlySet<Expr> }
+export type Prepared = {
+  readonly expr: Expr
+  readonly invariant: ReadonlySet<Expr>
+  /** Nodes that stand in several places of the tree. */
+  readonly shared: ReadonlySet<Expr>
+}
 
 /** Functions whose value depends on the evaluation time even when their arguments do not. */
 const TIME_DEPENDENT: ReadonlySet<string> = new Set([
@@ -26,10 +32,10 @@ const TIME_DEPENDENT: ReadonlySet<string> = new Set([
 
 /** @throws QueryError bad_data for a duration that is not positive where it must be, or cannot be computed */
 export function prepare(expr: Expr, range: QueryRange): Prepared {
-  const resolved = resolve(expr, range)
+  const { expr: resolved, shared } = shareAggregations(resolve(expr, range))
   const invariant = new Set<Expr>()
   markInvariant(resolved, invariant)
-  return { expr: resolved, invariant }
+  return { expr: resolved, invariant, shared }
 }
 
 function resolve(expr: Expr, range: QueryRange): Expr {

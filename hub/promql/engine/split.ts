@@ -55,7 +55,7 @@ export type PartialResult = {
 export function evaluatePartial(query: Query & { readonly shard: Shard }): PartialResult {
   return guarded(() => {
     const prepared = prepare(query.expr, query.range)
-    const ctx = new QueryContext({ ...query, invariant: prepared.invariant })
+    const ctx = new QueryContext({ ...query, invariant: prepared.invariant, shared: prepared.shared })
     const frame = frameOf(query.range)
     ctx.checkSteps(frame.steps)
     const cuts = findCuts(prepared).map((cut) => {
@@ -78,7 +78,7 @@ export function mergePartials(query: Query, partials: readonly PartialResult[]):
   return guarded(() => {
     const prepared = prepare(query.expr, query.range)
     const given = new Map<Expr, readonly Series[]>()
-    const ctx = new QueryContext({ ...query, invariant: prepared.invariant, given })
+    const ctx = new QueryContext({ ...query, invariant: prepared.invariant, shared: prepared.shared, given })
     const { steps } = frameOf(query.range)
     for (const [index, cut] of findCuts(prepared).entries()) {
       const parts = partials.map((partial) => partial.cuts[index] ?? null)
@@ -102,7 +102,8 @@ export function mergePartials(query: Query, partials: readonly PartialResult[]):
 function findCuts({ expr, invariant }: Prepared): Expr[] {
   const cuts: Expr[] = []
   const visit = (node: Expr): void => {
-    if (invariant.has(node)) return
+    // One that stands in several places is cut once.
+    if (invariant.has(node) || cuts.includes(node)) return
     if (distributive(node) !== null || (isCostly(node) && isShardable(node) && keepsApart(node))) {
       cuts.push(node)
       return

@@ -9,11 +9,12 @@ import { streamAggregate } from './aggregations/mod.ts'
 import { scalarBinary } from './binary/scalar.ts'
 import { streamVectorScalar } from './binary/vector-scalar.ts'
 import { streamVectorVector } from './binary/vector-vector.ts'
-import type { QueryContext } from './context.ts'
+import { columnSamples, type QueryContext } from './context.ts'
 import { streamCall } from './functions/calls.ts'
 import { goMax, goMin } from './functions/math.ts'
 import { multiply } from './histograms/arithmetic.ts'
 import { streamSelector } from './selector.ts'
+import { copyOf } from './share.ts'
 import { type Emit, FLOAT, type Frame, HISTOGRAM, newSeries, type Series } from './types.ts'
 import { uniqueSeries } from './unique.ts'
 
@@ -44,11 +45,44 @@ export function streamVector(ctx: QueryContext, expr: Expr, frame: Frame, keep: 
 }
 
 function streamOperator(ctx: QueryContext, expr: Expr, frame: Frame, keep: boolean, emit: Emit): void {
+  const isShared = ctx.shared.has(expr)
   const given = ctx.given.get(expr)
   if (given !== undefined) {
-    for (const series of given) emit(series)
+    for (const series of given) emit(isShared ? copyOf(series) : series)
     return
   }
+  if (isShared) streamShared(ctx, expr, frame, keep, emit)
+  else streamNode(ctx, expr, frame, keep, emit)
+}
+
+/** Slots that a result may have to be remembered for the next place where it stands. */
+const SHARED_SLOTS_MAX = 4_000_000
+
+function streamShared(ctx: QueryContext, expr: Expr, frame: Frame, keep: boolean, emit: Emit): void {
+  const key = `${frame.startMs} ${frame.stepMs} ${frame.steps}`
+  const known = ctx.memo.get(expr)?.get(key)
+  if (known !== undefined) {
+    for (const series of known) {
+      const copy = copyOf(series)
+      ctx.hold(columnSamples(copy))
+      emit(copy)
+    }
+    return
+  }
+  const all: Series[] = []
+  let slots = 0
+  streamNode(ctx, expr, frame, keep, (series) => {
+    slots += frame.steps
+    if (slots <= SHARED_SLOTS_MAX) all.push(copyOf(series))
+    else all.length = 0
+    emit(series)
+  })
+  if (slots > SHARED_SLOTS_MAX) return
+  const frames = ctx.memo.get(expr) ?? new Map<string, readonly Series[]>()
+  ctx.memo.set(expr, frames.set(key, all))
+}
+
+function streamNode(ctx: QueryContext, expr: Expr, frame: Frame, keep: boolean, emit: Emit): void {
   if (frame.steps > 1 && ctx.invariant.has(expr)) {
     spreadInvariant(ctx, expr, frame, emit)
     return
@@ -89,7 +123,7 @@ export function collectVector(ctx: QueryContext, expr: Expr, frame: Frame): Seri
 
 function spreadInvariant(ctx: QueryContext, expr: Expr, frame: Frame, emit: Emit): void {
   const once = { startMs: frame.startMs, stepMs: frame.stepMs, steps: 1 }
-  streamOperator(ctx, expr, once, true, (one) => {
+  streamNode(ctx, expr, once, true, (one) => {
     const series = newSeries(frame.steps, one.ref, one.labels)
     series.nameless = one.nameless
     series.dropName = one.dropName
