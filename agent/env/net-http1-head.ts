@@ -55,7 +55,9 @@ export function parseHead(text: string, method: string): ResponseHead {
   const framing = bodyFraming(status, method, headers)
   // Both framings at once is what request smuggling looks like: such a connection is not used again.
   const isAmbiguous = framing === 'chunked' && headers['content-length'] !== undefined
-  return { status, headers, framing, keepAlive: keepAlive && framing !== 'close' && !isAmbiguous }
+  // After 101 the connection speaks something else.
+  const isReusable = keepAlive && framing !== 'close' && !isAmbiguous && status !== 101
+  return { status, headers, framing, keepAlive: isReusable }
 }
 
 function addHeader(headers: Record<string, string>, name: string, value: string): void {
