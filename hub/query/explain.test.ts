@@ -79,6 +79,7 @@ test('a split query shows its cuts and what each worker did', () => {
   assert.deepEqual([plan.isCut, cut!.isCut, cut!.inputs[0]!.isCut], [false, true, false])
   assert.deepEqual([plan.series, cut!.series, cut!.inputs[0]!.series], [5, 5, SERIES])
   assert.equal(cut!.shards.length, 3)
+  assert.ok(cut!.shards.every(({ series, timeMs }) => series === 5 && timeMs > 0))
   assert.equal(
     cut!.inputs[0]!.shards.reduce((sum, { series }) => sum + series, 0),
     SERIES,

@@ -10,7 +10,7 @@ import type { Shard } from '../../tsdb/contract.ts'
 import type { AggregateExpr, Expr } from '../ast.ts'
 import type { Annotation, QueryRange, QueryResult } from '../contract.ts'
 import { unwrap } from '../parser/mod.ts'
-import { accumulate } from './aggregations/mod.ts'
+import { type AccumulatedGroup, accumulate } from './aggregations/mod.ts'
 import { QueryContext } from './context.ts'
 import { explain, frameOf, guarded, type Query, run } from './evaluate.ts'
 import { FLOAT_FUNCTIONS } from './functions/math.ts'
@@ -18,7 +18,7 @@ import { RANGE_FUNCTIONS } from './functions/range-functions.ts'
 import { mergeGroups, mergeSeries, type PartialGroups, type PartialSeries, packGroups, packSeries } from './partial.ts'
 import { type Prepared, prepare } from './prepare.ts'
 import type { OperatorFigures } from './trace.ts'
-import type { Series } from './types.ts'
+import type { Frame, Series } from './types.ts'
 import { hasOneName } from './unique.ts'
 import { collectVector, isScalar } from './vector.ts'
 
@@ -62,11 +62,16 @@ export function evaluatePartial(query: Query & { readonly shard: Shard }): Parti
       const aggregate = distributive(cut)
       return aggregate === null
         ? packSeries(collectVector(ctx, cut, frame), frame.steps)
-        : packGroups(accumulate(ctx, aggregate, frame), frame.steps)
+        : packGroups(accumulated(ctx, aggregate, frame), frame.steps)
     })
     ctx.options.onPeak?.(ctx.peak)
     return { cuts, annotations: ctx.annotations(), figures: ctx.trace?.figures(prepared.expr) ?? [] }
   })
+}
+
+function accumulated(ctx: QueryContext, aggregate: AggregateExpr, frame: Frame): AccumulatedGroup[] {
+  const run = (): AccumulatedGroup[] => accumulate(ctx, aggregate, frame)
+  return ctx.trace === null ? run() : ctx.trace.whole(aggregate, run, ({ length }) => [length, frame.steps])
 }
 
 /**

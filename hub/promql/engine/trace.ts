@@ -64,6 +64,19 @@ export class Trace {
     figures.ms += now() - started - elsewhere
   }
 
+  /** Of what gives all at once: `size` tells how many series, and samples in each. */
+  whole<T>(expr: Expr, run: () => T, size: (result: T) => readonly [series: number, steps: number]): T {
+    const { now } = this
+    const figures = this.#of(expr)
+    const started = now()
+    const result = run()
+    figures.ms += now() - started
+    const [series, steps] = size(result)
+    figures.series += series
+    figures.samples += series * steps
+    return result
+  }
+
   /** In the order of `operators`; null of what was not evaluated here. */
   figures(root: Expr): (OperatorFigures | null)[] {
     return operators(root).map((expr) => this.#figures.get(expr) ?? null)
