@@ -5,11 +5,12 @@
  */
 import { createServer, type IncomingMessage, type Server, type ServerResponse, STATUS_CODES } from 'node:http'
 import { createServer as createTlsServer } from 'node:https'
-import type { AddressInfo } from 'node:net'
+import { type AddressInfo, createServer as createNetServer } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { getRequestListener } from '@hono/node-server'
 import { type WebSocket, WebSocketServer } from 'ws'
 import type { HttpInfo, Listener, ServeHttpOptions } from '../../protocol/env/mod.ts'
+import { LimitedConnections } from './net-connection-limits.ts'
 import { formatAddress, listenError } from './net-errors.ts'
 import { createRenewedTls } from './net-server-tls.ts'
 import { webSocketByteSocket } from './net-sockets.ts'
@@ -85,13 +86,23 @@ export async function serveHttp(
     ? createTlsServer({ ...http, ...serverTlsOptions(options.tls) }, onRequest)
     : createServer(http, onRequest)
   server.timeout = limits.idleTimeoutMs
-  // What listens: the HTTP server, or TLS in front of it.
+  // What listens: the HTTP server, or in front of it TLS, or what Bun's HTTP server has no limits for.
+  const maxConnections = options.maxConnections ?? DEFAULT_MAX_CONNECTIONS
+  const isBun = process.versions['bun'] !== undefined
+  const limited = isBun ? new LimitedConnections({ ...limits, maxConnections }) : null
+  if (limited) {
+    server.on('request', (incoming, outgoing) => limited.watch(incoming, outgoing))
+    server.on('upgrade', (incoming) => limited.release(incoming.socket))
+  }
+  const serve = (socket: Duplex): void => {
+    if (!limited || limited.accept(socket)) server.emit('connection', socket)
+  }
   const front = options.serverTls
-    ? createRenewedTls(options.serverTls, limits.headersTimeoutMs, onError, (socket) =>
-        server.emit('connection', socket),
-      )
-    : server
-  front.maxConnections = options.maxConnections ?? DEFAULT_MAX_CONNECTIONS
+    ? createRenewedTls(options.serverTls, limits.headersTimeoutMs, onError, serve)
+    : isBun && !options.tls
+      ? createNetServer(serve)
+      : server
+  front.maxConnections = maxConnections
   const webSockets = acceptWebSockets(server, options.webSockets ?? {}, limits.maxMessageBytes)
   await bind(front, options.host, options.port)
   const { address: host, port } = front.address() as AddressInfo
@@ -104,6 +115,7 @@ export async function serveHttp(
       return closeServer(front, graceMs, () => {
         for (const socket of webSockets) socket.terminate()
         server.closeAllConnections()
+        limited?.destroyAll()
       })
     },
   }

@@ -30,12 +30,6 @@ export const EXCEPTIONS: readonly Exception[] = [
   },
   {
     runtime: 'bun',
-    file: 'agent/env/net.test.ts',
-    test: /connections above maxConnections/,
-    reason: 'servers of Bun 1.4 have no limit of connections, and tell of one only with its first request',
-  },
-  {
-    runtime: 'bun',
     file: 'agent/env/net-http-client.test.ts',
     test: /words failures as Prometheus does/,
     reason: 'BoringSSL names one failed handshake otherwise than OpenSSL: WRONG_VERSION_NUMBER',
