@@ -73,12 +73,17 @@ function run(given: WorkerTask): WorkerAnswer {
     answer = isStale ? { ...errorAnswer(error), isStale: true } : errorAnswer(error)
   }
   if (damage.length > 0) answer = { ...answer, damage: damage.splice(0) }
-  if (usedBytes() > bytesAfterCollection + COLLECT_AFTER_BYTES) {
-    collectGarbage({ type: 'major', execution: 'sync', flavor: 'regular' })
-    bytesAfterCollection = usedBytes() - answer.body.length
-  }
+  // A client that has gone, or a deadline that has passed, does not wait for this.
+  if (answer.error?.type === 'canceled' || answer.error?.type === 'timeout') answer = { ...answer, leavesGarbage: true }
+  else collectIfMuch(answer.body.length)
   // The body, or the columns, move to the main thread without a copy.
   return move({ [transferableSymbol]: answerBuffers(answer), [valueSymbol]: answer } as never) as never
+}
+
+function collectIfMuch(ofAnswer: number): void {
+  if (usedBytes() <= bytesAfterCollection + COLLECT_AFTER_BYTES) return
+  collectGarbage({ type: 'major', execution: 'sync', flavor: 'regular' })
+  bytesAfterCollection = usedBytes() - ofAnswer
 }
 
 /** The share as it came first. A pool serves one head for its life (`createQueryPool`). */

@@ -130,6 +130,8 @@ export type WorkerAnswer = {
   readonly damage?: readonly string[]
   /** The head has grown pages, or evicted to newer blocks, since the share was made: ask again with a fresh one. */
   readonly isStale?: boolean
+  /** Of a query that was stopped: the worker has not yet collected what it left, so as to answer at once. */
+  readonly leavesGarbage?: boolean
   /** Ask again in parts. */
   readonly split?: boolean
   readonly partial?: PartialResult
