@@ -19,13 +19,14 @@ export { threadPool } from './pool.ts'
 export { systemRandom } from './random.ts'
 
 export function createEnv(options: { readonly logLevel: LogLevel; readonly logFormat: LogFormat }): Env {
+  const log = createLogger({ level: options.logLevel, format: options.logFormat, now: systemClock.now })
   return {
     clock: systemClock,
     random: systemRandom,
     disk: nodeDisk,
-    net: createNet(),
+    net: createNet({ onHandlerError: (err, request) => log.error('A request could not be served', { request, err }) }),
     pool: threadPool,
-    log: createLogger({ level: options.logLevel, format: options.logFormat, now: systemClock.now }),
+    log,
     kernel: systemKernel,
   }
 }
