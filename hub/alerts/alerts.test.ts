@@ -7,6 +7,7 @@ import path from 'node:path'
 import { test } from 'node:test'
 import { createLogger, createNet, nodeDisk, systemClock, systemRandom } from '../../agent/env/mod.ts'
 import { labelsFrom } from '../../protocol/labels/mod.ts'
+import { smtpMailer } from '../env/mailer.ts'
 import { Dispatcher, loadAlertmanagerConfig, matchRoutes } from './mod.ts'
 import { type NotificationReason, notificationReason } from './nflog.ts'
 
@@ -55,6 +56,7 @@ function makeEnv(dir: string) {
     log: createLogger({ level: 'error', format: 'logfmt', now: () => 0, write: () => {} }),
     externalUrl: 'http://hub',
     random: systemRandom,
+    mailer: smtpMailer,
     logFile: path.join(dir, 'nflog.json'),
     silencesFile: path.join(dir, 'silences.json'),
   }

@@ -7,9 +7,11 @@ import type { Clock, Disk, Logger, Net, Random, Timer } from '../../protocol/env
 import { compareStrings, type Labels } from '../../protocol/labels/mod.ts'
 import { type Alert, AlertStore, fingerprint, isResolved, type StoredAlert } from './alert.ts'
 import type { AlertmanagerConfig, Integration, Route } from './config/mod.ts'
+import { DEFAULT_TEMPLATES } from './default-templates.ts'
 import { AlertGroup, groupKey, groupLabels } from './groups.ts'
 import { Inhibitor } from './inhibit.ts'
 import { createSender, dataOf, type Notification, type Sender } from './integrations/mod.ts'
+import type { Mailer } from './mailer.ts'
 import { NotificationLog, notificationReason, type Sent } from './nflog.ts'
 import { matchRoutes, walkRoutes } from './route.ts'
 import { Silences } from './silences.ts'
@@ -20,6 +22,7 @@ export type DispatcherEnv = {
   readonly clock: Clock
   readonly disk: Disk
   readonly net: Net
+  readonly mailer: Mailer
   readonly log: Logger
   readonly random: Pick<Random, 'bytes'>
   readonly externalUrl: string
@@ -170,14 +173,16 @@ export class Dispatcher {
   }
 
   #apply(config: DispatcherConfig): void {
-    const { clock, net, disk } = this.#env
-    this.#templates = new NotificationTemplates(config.templateTexts ?? [], () => clock.now())
+    const { clock, net, disk, mailer } = this.#env
+    this.#templates = new NotificationTemplates([...DEFAULT_TEMPLATES, ...(config.templateTexts ?? [])], () =>
+      clock.now(),
+    )
     this.#inhibitor = new Inhibitor(config.inhibitRules)
     this.#config = config
     this.#senders = new Map(
       [...config.receivers.values()].map(({ name, integrations }) => [
         name,
-        integrations.map((integration) => ({ integration, sender: createSender(integration, { net, disk }) })),
+        integrations.map((integration) => ({ integration, sender: createSender(integration, { net, disk, mailer }) })),
       ]),
     )
   }

@@ -9,5 +9,6 @@ export {
   type DispatcherEnv,
 } from './dispatcher.ts'
 export { canSend } from './integrations/mod.ts'
+export { type Mail, MailError, type Mailer } from './mailer.ts'
 export { matchRoutes } from './route.ts'
 export { UpstreamNotifier, type UpstreamTarget } from './upstream.ts'

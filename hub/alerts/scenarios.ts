@@ -102,6 +102,7 @@ class World {
       disk: this.#disk(),
       net: { request: (request: HttpRequest) => this.#answer(request) } as unknown as Net,
       log,
+      mailer: { send: async () => {} },
       random: { bytes: (count) => new Uint8Array(count).fill(++this.#ids) },
       externalUrl: 'http://hub',
       logFile: 'log',

@@ -23,6 +23,7 @@ import { type Floors, NO_FLOORS } from '../block/mod.ts'
 import { type BusServer, createBusServer } from '../bus/mod.ts'
 import { compressBytes } from '../env/compress.ts'
 import type { StreamFeed } from '../env/jetstream.ts'
+import { smtpMailer } from '../env/mailer.ts'
 import { createQueryPool } from '../env/query-pool.ts'
 import { threadCpuMs } from '../env/thread-cpu.ts'
 import { createIngest, type Ingest, type KnownAgent } from '../ingest/mod.ts'
@@ -385,6 +386,7 @@ export class Hub {
         net,
         log: log.with({ component: 'alerts' }),
         random: this.#env.random,
+        mailer: smtpMailer,
         externalUrl: this.#externalUrl(),
         logFile: `${settings.dataPath}/notifications.json`,
         silencesFile: `${settings.dataPath}/silences.json`,

@@ -1,9 +1,10 @@
 /** Requests of integrations: authentication and TLS of `http_config`, and which answers are worth another try. */
 import { type HttpClientConfig, Secret } from '../../../protocol/config/mod.ts'
 import type { Disk, Net } from '../../../protocol/env/mod.ts'
+import type { Mailer } from '../mailer.ts'
 import { DELIVERED, type SendResult } from './contract.ts'
 
-export type SendEnv = { readonly net: Net; readonly disk: Pick<Disk, 'readText'> }
+export type SendEnv = { readonly net: Net; readonly disk: Pick<Disk, 'readText'>; readonly mailer: Mailer }
 
 export type HttpMessage = {
   readonly method?: 'POST' | 'PUT'
