@@ -24,11 +24,12 @@ import { headEnd, parseHead, type ResponseHead } from './net-http1-head.ts'
 
 const MAX_HEADER_BYTES = 64 * 1024
 
-type Client = BodyMemory & { readonly connections: HttpConnections }
+type Client = BodyMemory & { readonly connections: HttpConnections; readonly aborts: Aborts }
 
 export function createHttpClient(): { request: (request: HttpRequest) => Promise<HttpResponse>; close: () => void } {
   const client: Client = {
     connections: new HttpConnections(),
+    aborts: new Aborts(),
     bodies: new BodyPool(),
     garbage: new BufferGarbage(),
   }
@@ -56,18 +57,45 @@ class Deadline {
   }
 }
 
+/** One listener a signal, however many requests it goes along with: a scrape loop has one signal for its life. */
+class Aborts {
+  readonly #deadlines = new WeakMap<AbortSignal, Set<Deadline>>()
+
+  add(signal: AbortSignal, deadline: Deadline): void {
+    if (signal.aborted) {
+      deadline.end(canceled())
+      return
+    }
+    let deadlines = this.#deadlines.get(signal)
+    if (deadlines === undefined) {
+      const all = new Set<Deadline>()
+      deadlines = all
+      this.#deadlines.set(signal, all)
+      signal.addEventListener('abort', () => {
+        for (const each of [...all]) each.end(canceled())
+      })
+    }
+    deadlines.add(deadline)
+  }
+
+  delete(signal: AbortSignal, deadline: Deadline): void {
+    this.#deadlines.get(signal)?.delete(deadline)
+  }
+}
+
+const canceled = (): NetError => new NetError('ABORTED', 'context canceled')
+
 async function requestWithLimits(request: HttpRequest, client: Client): Promise<HttpResponse> {
   const first = firstHop(request)
   const deadline = new Deadline()
   const timer = setTimeout(() => deadline.end(new NetError('TIMEOUT', 'context deadline exceeded')), request.timeoutMs)
-  const onAbort = (): void => deadline.end(new NetError('ABORTED', 'context canceled'))
-  if (request.signal?.aborted === true) onAbort()
-  request.signal?.addEventListener('abort', onAbort)
+  const { signal } = request
+  if (signal !== undefined) client.aborts.add(signal, deadline)
   try {
     return await followRedirects(first, request, deadline, client)
   } finally {
     clearTimeout(timer)
-    request.signal?.removeEventListener('abort', onAbort)
+    if (signal !== undefined) client.aborts.delete(signal, deadline)
   }
 }
 
