@@ -42,7 +42,17 @@ export async function footprint(world: World, options: FootprintOptions): Promis
   const ways = commands(world)
   const rows: Footprint[] = []
   rows.push(...(await measured([await startFloor(world, hub)], options)))
-  for (const [name, command] of ways) rows.push(...(await measureOurs(world, hub, name, command, sources, options)))
+  for (const [name, command] of ways)
+    for (const work of ['all', 'theirs'] as const)
+      rows.push(
+        ...(await measureOurs(
+          world,
+          hub,
+          { name: work === 'all' ? name : `${name}, same work`, command, work },
+          sources,
+          options,
+        )),
+      )
   rows.push(...(await measureTheirs(world, hub, sources, options)))
   return rows
 }
@@ -63,19 +73,22 @@ type Sources = { readonly cnf: string; readonly csvUri: string; readonly memcach
 async function measureOurs(
   world: World,
   hub: Hub,
-  name: string,
-  command: Command,
+  /** `theirs`: only what the packaged upstream exporters do, too. */
+  { name, command, work }: { readonly name: string; readonly command: Command; readonly work: 'all' | 'theirs' },
   { cnf, csvUri, memcached }: Sources,
   options: FootprintOptions,
 ): Promise<readonly Footprint[]> {
   const statsd = await freePort()
+  const more = {
+    nodejs: {},
+    memcached: { 'memcached.address': memcached },
+    statsd: { 'statsd.listen-udp': `127.0.0.1:${statsd}`, 'statsd.listen-tcp': '' },
+  }
   const exporters = JSON.stringify({
     node: {},
-    nodejs: {},
     haproxy: { 'haproxy.scrape-uri': csvUri },
-    memcached: { 'memcached.address': memcached },
     mysql: { 'config.my-cnf': cnf },
-    statsd: { 'statsd.listen-udp': `127.0.0.1:${statsd}`, 'statsd.listen-tcp': '' },
+    ...(work === 'all' ? more : {}),
   })
   const { program, agent } = await startOurs(world, name, command, { hub, exporters, scrapeInterval: options.interval })
   const load = sendStatsd(world, statsd)

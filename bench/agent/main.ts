@@ -34,7 +34,7 @@ async function showFootprint(world: Parameters<Parameters<typeof withWorld>[0]>[
   const rows = await footprint(world, { warmUpSeconds: Number(values['warm-up']), seconds, interval: '15s' })
   const theirs = rows.find(({ name }) => name === 'their sum')!
   const cells = (texts: readonly string[]): string =>
-    texts.map((text, i) => (i === 0 ? text.padEnd(22) : text.padStart(10))).join('')
+    texts.map((text, i) => (i === 0 ? text.padEnd(28) : text.padStart(11))).join('')
   console.log(`\n${cells(['footprint', 'RSS MB', 'PSS MB', 'anon. MB', 'CPU ms/min', 'RSS ×', 'anon. ×', 'CPU ×'])}`)
   for (const { name, rssMb, pssMb, anonymousMb, cpuMsPerMinute } of rows)
     console.log(
