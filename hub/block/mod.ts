@@ -2,6 +2,7 @@
 export { BlockSet, type VisibleBlocks } from './block-set.ts'
 export type { BlockEnv, BlockMeta, BlockRange, BlockReader, BlockStats, OnDamage } from './contract.ts'
 export { BlockDamagedError } from './errors.ts'
+export { growingHead } from './growing-head.ts'
 export {
   type Floors,
   type Hidden,

@@ -41,6 +41,8 @@ export type ToBlocks =
       readonly inForce: InForce
     }
   | { readonly kind: 'close'; readonly id: number }
+  /** The head has more pages. For whoever opens it: work that is under way may be waiting for them. */
+  | { readonly kind: 'share'; readonly share: ReaderShare }
 
 export type BlocksState = {
   /** Oldest first. */
@@ -78,6 +80,7 @@ export function runBlockThread(port: BlocksPort, options: BlockThreadOptions): P
   const store = BlockStore.open(options)
   return new Promise((resolve) => {
     port.onMessage((message) => {
+      if (message.kind === 'share') return
       if (message.kind === 'close') {
         store.sweep()
         port.post({ kind: 'done', id: message.id, state: stateOf(store), isMore: false })
@@ -96,7 +99,7 @@ export function runBlockThread(port: BlocksPort, options: BlockThreadOptions): P
   })
 }
 
-type Work = Exclude<ToBlocks, { kind: 'close' }>
+type Work = Exclude<ToBlocks, { kind: 'close' | 'share' }>
 
 function work(store: BlockStore, message: Work, options: BlockThreadOptions): boolean {
   switch (message.kind) {

@@ -109,6 +109,9 @@ export class BlockKeeper {
       data: { directory: `${directory}/${BLOCKS_FOLDER}`, logLevel, logFormat },
     })
     this.#worker.onMessage((message) => this.#receive(message as FromBlocks, onReady))
+    options.ingest.onShare((share) => {
+      if (!this.#isStopped) this.#worker.post({ kind: 'share', share })
+    })
     this.#worker.onExit((error) => {
       const reason = error ?? new Error('The block thread has ended')
       for (const { reject } of this.#waiting.values()) reject(reason)
