@@ -73,7 +73,7 @@ await withWorld(async (world) => {
   const text = await (await fetch(`${hub.url}/metrics`)).text()
   const isDuring = (ack: Ack): boolean => busy.some(({ fromMs, toMs }) => ack.fromMs <= toMs && ack.toMs >= fromMs)
   console.log(
-    `${seriesCount} series a second, or as fast as it goes, ${seconds} s; ${last.count} cuts and merges, ${last.sum.toFixed(1)} s of work`,
+    `${seriesCount} series a second, or as fast as it goes, ${seconds} s; ${last.count} cuts and merges, ${last.sum.toFixed(1)} s of work, ${value(text, 'prometheus_tsdb_compactions_failed_total')} failed`,
   )
   print('acknowledgements during a cut or merge', acks.filter(isDuring))
   print(
