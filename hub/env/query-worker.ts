@@ -45,7 +45,14 @@ const blocks = new BlockSet(
   { cacheBytes: CACHE_BYTES, valueBytes: VALUE_BYTES, onDamage: (error) => damage.push(error.message) },
 )
 
-export function work(given: WorkerTask): WorkerAnswer | Promise<WorkerAnswer> {
+/** A task without a question: to collect what stopped queries left. */
+const COLLECT = 'collect'
+
+export function work(given: WorkerTask | typeof COLLECT): WorkerAnswer | Promise<WorkerAnswer> | null {
+  if (given === COLLECT) {
+    collectIfMuch(0)
+    return null
+  }
   const { task } = given
   return 'settings' in task && task.settings.arrow ? loadArrow().then(() => run(given)) : run(given)
 }
