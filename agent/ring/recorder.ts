@@ -75,6 +75,8 @@ export type RecorderStats = {
 }
 
 const MAX_GAPS_PER_BATCH = 2000
+/** Of the bytes on the wire. */
+const KEYFRAME_SHARE = 1 / 8
 const MAX_GROUP_BYTES = 262_144
 const RETRY_MS_MAX = 30_000
 /** Targets of an earlier life that have not shown up by then are forgotten. */
@@ -371,7 +373,15 @@ export class Recorder implements SampleSink {
 
   private newEncoder(epoch: number): BatchEncoder {
     const { agent, signer, hasher, compressor, keyframeEvery } = this.options
-    return new BatchEncoder({ agent, epoch, signer, hasher, compressor, keyframeEvery })
+    return new BatchEncoder({
+      agent,
+      epoch,
+      signer,
+      hasher,
+      compressor,
+      keyframeEvery,
+      keyframeShare: KEYFRAME_SHARE,
+    })
   }
 
   private wouldBeTooLarge(samples: number): boolean {

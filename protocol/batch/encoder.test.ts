@@ -58,6 +58,37 @@ test('keyframes come at first, after keyframeEvery batches, on growth and on dem
   assert.equal(base(), 9)
 })
 
+test('with keyframeShare keyframes wait until they are a small part of the bytes, but not for ever', () => {
+  const gaps = (values: number): number[] => {
+    const encoder = newEncoder({ keyframeEvery: 2, keyframeShare: 1 / 8 })
+    for (let s = 0; s < 500; s++) encoder.define(seriesLabels(s), null)
+    const ids = Array.from({ length: values }, (_, i) => i)
+    const bytes: number[] = []
+    const distances: number[] = []
+    for (let slot = 1, last = 0; distances.length < 3; slot++) {
+      encoder.add(
+        scrape(
+          slot,
+          ids,
+          ids.map((i) => Math.sin(slot + i)),
+        ),
+      )
+      const { header, bytes: sealed } = encoder.seal()!
+      if (header.base === header.sequence && header.sequence > 0) {
+        distances.push(header.sequence - last)
+        last = header.sequence
+        const between = bytes.slice(1).reduce((sum, n) => sum + n, 0)
+        if (distances.at(-1)! < 32) assert.ok(bytes[0]! <= between / 8, `${bytes[0]} of ${between}`)
+        bytes.length = 0
+      }
+      bytes.push(sealed.length)
+    }
+    return distances
+  }
+  assert.deepEqual(gaps(1), [32, 32, 32])
+  for (const distance of gaps(400)) assert.ok(distance > 2 && distance < 32, `${distance}`)
+})
+
 test('a batch carries the definitions that it uses and its keyframe lacks, each time', () => {
   const encoder = newEncoder({ keyframeGrowth: 10 })
   encoder.define(seriesLabels(0), null)

@@ -28,14 +28,22 @@ export type BatchEncoderOptions = {
   readonly signer: Signer
   readonly hasher: Hasher
   readonly compressor: Compressor
-  /** A keyframe at the latest after so many batches. Default 64. */
+  /** A keyframe after so many batches. Default 64. */
   readonly keyframeEvery?: number
+  /**
+   * Keyframes wait, up to sixteen times as long, until they are no more than this part of the bytes of the batches
+   * between them: many small batches would else be outweighed by the dictionary. Default 0: they do not wait.
+   */
+  readonly keyframeShare?: number
   /** And as soon as the dictionary has grown by this part of it since the last one. Default 0.1. */
   readonly keyframeGrowth?: number
   /** zstd levels of ordinary batches (default 1: higher ones gain 1 %) and of keyframes (default 9: mostly labels). */
   readonly level?: number
   readonly keyframeLevel?: number
 }
+
+/** How many times `keyframeEvery` a keyframe waits at most. */
+const KEYFRAME_WAIT = 16
 
 export type SealedBatch = { readonly header: BatchHeader; readonly bytes: Uint8Array }
 
@@ -56,11 +64,13 @@ export class BatchEncoder {
   private keyframeForced = false
   private previousHash: Uint8Array = new Uint8Array(HASH_BYTES)
   private bytesPerSample = 1
+  private keyframeBytes = 0
+  private bytesSinceKeyframe = 0
 
   constructor(options: BatchEncoderOptions) {
     this.agent = checkAgentId(options.agent)
     this.epoch = options.epoch
-    this.options = { keyframeEvery: 64, keyframeGrowth: 0.1, level: 1, keyframeLevel: 9, ...options }
+    this.options = { keyframeEvery: 64, keyframeShare: 0, keyframeGrowth: 0.1, level: 1, keyframeLevel: 9, ...options }
     if (!Number.isSafeInteger(options.epoch) || options.epoch < 0) bug(`epoch ${options.epoch} is no time in ms`)
   }
 
@@ -168,7 +178,11 @@ export class BatchEncoder {
   private next(bytes: Uint8Array, wasKeyframe: boolean): void {
     this.sequence++
     this.previousHash = this.options.hasher.sha256(bytes)
-    if (wasKeyframe) this.keyframeForced = false
+    if (wasKeyframe) {
+      this.keyframeForced = false
+      this.keyframeBytes = bytes.length
+      this.bytesSinceKeyframe = 0
+    } else this.bytesSinceKeyframe += bytes.length
     this.scrapes = []
     this.missedSlots = []
     this.pendingSamples = 0
@@ -177,9 +191,16 @@ export class BatchEncoder {
   private wantsKeyframe(): boolean {
     const base = this.base
     if (base === null || this.keyframeForced) return true
-    if (this.sequence - base.sequence >= this.options.keyframeEvery) return true
+    if (this.isKeyframeDue(this.sequence - base.sequence)) return true
     const fresh = this.definitions.length - base.definitionCount
     return fresh > this.options.keyframeGrowth * base.definitionCount
+  }
+
+  private isKeyframeDue(batches: number): boolean {
+    const { keyframeEvery, keyframeShare } = this.options
+    if (batches < keyframeEvery) return false
+    if (keyframeShare === 0 || batches >= KEYFRAME_WAIT * keyframeEvery) return true
+    return this.bytesSinceKeyframe * keyframeShare >= this.keyframeBytes
   }
 
   /** Of the series defined since the keyframe, those that this batch uses: never more bytes than all of them. */
