@@ -17,7 +17,14 @@ export {
   type OtherDiscovery,
   type StaticConfig,
 } from './discovery.ts'
-export { type HubConfig, isAddress, type NatsConfig, parseAddress, type RetentionRule } from './heliograph.ts'
+export {
+  type DownsamplingLevel,
+  type HubConfig,
+  isAddress,
+  type NatsConfig,
+  parseAddress,
+  type RetentionRule,
+} from './heliograph.ts'
 export {
   finishHttp,
   HTTP_FIELDS,
