@@ -14,10 +14,10 @@ import { answerBuffers, errorAnswer, loadArrow, runPart, type WorkerAnswer, type
 import { evictedUntil, openReader, type ReaderShare, StalePagesError } from '../tsdb/mod.ts'
 
 /**
- * Where all cores are taken, what is scraped and written goes first: the main thread and the ingest worker weigh three
- * times a query worker. On Linux a nice value is a thread's own, elsewhere it is the process's and stays as it is.
+ * Where all cores are taken, what is scraped and written goes first: the main thread and the ingest worker weigh twice a
+ * query worker; more, and a query that is to stop would take too long to notice. On Linux a nice value is a thread's own, elsewhere it is the process's and stays as it is.
  */
-const NICE = 5
+const NICE = 3
 if (process.platform === 'linux') {
   try {
     os.setPriority(NICE)
