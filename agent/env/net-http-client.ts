@@ -21,6 +21,7 @@ import {
 } from './net-http-connection.ts'
 import { ChunkedBody } from './net-http1-chunked.ts'
 import { headEnd, parseHead, type ResponseHead } from './net-http1-head.ts'
+import { Inflater } from './net-inflate.ts'
 
 const MAX_HEADER_BYTES = 64 * 1024
 
@@ -32,6 +33,7 @@ export function createHttpClient(): { request: (request: HttpRequest) => Promise
     aborts: new Aborts(),
     bodies: new BodyPool(),
     garbage: new BufferGarbage(),
+    inflater: new Inflater(),
   }
   return {
     request: (request) => requestWithLimits(request, client),
