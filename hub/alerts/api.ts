@@ -27,10 +27,19 @@ const BODY_MAX = 16 << 20
 
 class ApiFailure extends Error {
   readonly status: number
-  constructor(status: number, message: string) {
+  /** Of the API's description: the answer is an object with it. */
+  readonly code: number | null
+  constructor(status: number, message: string, code: number | null = null) {
     super(message)
     this.status = status
+    this.code = code
   }
+}
+
+/** The body is not as the API's description says. Codes: go-openapi errors/schema.go. */
+const INVALID = { type: 601, required: 602, minItems: 612 } as const
+const invalid = (kind: keyof typeof INVALID, message: string): never => {
+  throw new ApiFailure(422, message, INVALID[kind])
 }
 
 const bad = (message: string): never => {
@@ -45,7 +54,10 @@ export async function alertApi(request: Request, path: string, options: AlertApi
   try {
     return await api.answer(request, path, new URL(request.url).searchParams)
   } catch (error) {
-    if (error instanceof ApiFailure) return json(error.message, error.status)
+    if (error instanceof ApiFailure) {
+      const { message, status, code } = error
+      return json(code === null ? message : { code, message }, status)
+    }
     if (error instanceof MatcherSyntaxError) return json(error.message, 400)
     throw error
   }
@@ -276,9 +288,10 @@ class AlertApi {
       unknown
     >
     const text = (name: string): string => (typeof raw[name] === 'string' ? (raw[name] as string) : '')
-    const matchers = Array.isArray(raw['matchers']) ? raw['matchers'] : bad('matchers in body is required')
+    const matchers = Array.isArray(raw['matchers']) ? raw['matchers'] : invalid('required', 'matchers in body is required')
+    if (matchers.length === 0) invalid('minItems', 'matchers in body should have at least 1 items')
     for (const name of ['startsAt', 'endsAt', 'createdBy', 'comment'])
-      if (raw[name] === undefined) bad(`${name} in body is required`)
+      if (raw[name] === undefined) invalid('required', `${name} in body is required`)
     try {
       const silenceID = this.#dispatcher.silences.set({
         id: text('id'),
@@ -339,13 +352,11 @@ function matchersOf(query: URLSearchParams, name: string): AlertMatcher[] {
   })
 }
 
+/** As go-openapi's ConvertBool: what is no yes is a no. */
 function flag(query: URLSearchParams, name: string, fallback: boolean): boolean {
   const text = query.get(name)
   if (text === null || text === '') return fallback
-  if (/^(true|1|t|yes|on)$/i.test(text)) return true
-  return /^(false|0|f|no|off)$/i.test(text)
-    ? false
-    : bad(`${name} in query must be of type boolean: ${JSON.stringify(text)}`)
+  return /^(true|1|yes|ok|y|on|selected|checked|t|enabled)$/i.test(text)
 }
 
 /** null where there is none, or Go's zero time. */
