@@ -8,7 +8,7 @@ import { type BlockEnv, type BlockMeta, CHUNKS_FILE, INDEX_FILE, META_FILE } fro
 import { hideFromHead } from './hiding.ts'
 import type { InForce } from './store.ts'
 import { isOpenIn, TOMBSTONES_FILE, writeTombstones } from './tombstones.ts'
-import { UNFINISHED, writeBlock } from './write-block.ts'
+import { firstTimeFrom, UNFINISHED, writeBlock } from './write-block.ts'
 
 export const BLOCKS_FOLDER = 'blocks'
 const COPY_BYTES = 1 << 20
@@ -53,10 +53,13 @@ function writeHead(env: BlockEnv, blocks: string, head: SeriesReader, { sequence
   const range = head.timeRange()
   if (!range) return
   const reader = hideFromHead(head, inForce.hidden)
+  const startOf = (time: number): number => blockMs * Math.floor(time / blockMs)
   let next = sequence
-  for (let minTime = blockMs * Math.floor(range.minTime / blockMs); minTime <= range.maxTime; minTime += blockMs) {
-    const block = { range: { minTime, maxTime: minTime + blockMs }, level: 1, sources: [], deletes: inForce.deletes }
-    writeBlock(env, blocks, reader, { ...block, sequence: next++ })
+  for (let minTime = startOf(range.minTime); minTime <= range.maxTime; ) {
+    const maxTime = minTime + blockMs
+    const block = { range: { minTime, maxTime }, level: 1, sources: [], deletes: inForce.deletes }
+    const isEmpty = writeBlock(env, blocks, reader, { ...block, sequence: next++ }) === null
+    minTime = isEmpty ? startOf(firstTimeFrom(reader, maxTime)) : maxTime
   }
 }
 

@@ -7,6 +7,7 @@ import type { BlockMeta, BlockRange } from './contract.ts'
 import type { RetentionLimits } from './plan.ts'
 import { writeSnapshot } from './snapshot.ts'
 import { BlockStore, type BlockStoreCounters, type Damage, type InForce } from './store.ts'
+import { firstTimeFrom } from './write-block.ts'
 
 export type ToBlocks =
   /** Cuts the head's samples in these ranges. */
@@ -118,7 +119,12 @@ function work(store: BlockStore, message: Work, options: BlockThreadOptions): bo
 function cut(store: BlockStore, message: ToBlocks & { kind: 'cut' }, { openHead }: BlockThreadOptions): boolean {
   const reader = openHead(message.share)
   try {
-    for (const range of message.ranges) store.cut(reader, range, message.inForce)
+    let nextTime = Number.NEGATIVE_INFINITY
+    for (const range of message.ranges) {
+      if (range.maxTime <= nextTime) continue
+      // One sample of long ago makes a hundred thousand ranges, nearly all of them empty.
+      if (!store.cut(reader, range, message.inForce)) nextTime = firstTimeFrom(reader, range.maxTime)
+    }
   } finally {
     reader.release()
   }

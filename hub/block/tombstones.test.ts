@@ -140,6 +140,17 @@ test('a snapshot holds blocks and head; without links it is a copy', () => {
   }
 })
 
+test('a sample of long ago does not make a block of every two hours since', () => {
+  const { env, snapshot } = prepared()
+  const now = 1_800_000_000_000
+  const head = openReader(fillHead([series('a', 0), series('b', now), series('c', 7_200_000 * 5)]).share())
+  const startedMs = performance.now()
+  writeSnapshot(env, '/data/snapshots/s', { ...snapshot, blocks: [], head })
+  assert.ok(performance.now() - startedMs < 5000)
+  assert.equal(env.disk.readDirectory('/data/snapshots/s/blocks').length, 3)
+  assert.deepEqual(restored(env.disk, '/data/snapshots/s'), sorted(contents(head)))
+})
+
 test('a snapshot that power cut off is not there; one that was finished is whole', () => {
   let states = 0
   for (let failAt = 1; ; failAt++) {

@@ -69,6 +69,18 @@ export function* writeBlockInSlices(
   }
 }
 
+/** Of the reader's samples from `minTime` on; Infinity when there are none. Reads them all: to pass over a long gap. */
+export function firstTimeFrom(reader: SeriesReader, minTime: number): number {
+  const range = { minTime, maxTime: Number.POSITIVE_INFINITY }
+  const samples = createSampleBuffer()
+  let first = Number.POSITIVE_INFINITY
+  for (const ref of reader.select([], range)) {
+    reader.read(ref, { minTime, maxTime: first }, samples)
+    if (samples.count > 0) first = samples.times[0]!
+  }
+  return first
+}
+
 export function blockId({ range, sequence }: Pick<NewBlock, 'range' | 'sequence'>): string {
   return `${range.minTime}-${range.maxTime}-${sequence}`
 }
