@@ -6,16 +6,9 @@ import { openReader } from '../tsdb/mod.ts'
 import type { QueryPart, QueryTask, WorkerAnswer } from './contract.ts'
 import { runPart } from './run-task.ts'
 import { INTERVAL_MS, seededHead } from './testing/head.ts'
+import { SETTINGS } from './testing/settings.ts'
 
-const SETTINGS = {
-  lookbackMs: 300_000,
-  maxSamples: 50_000_000,
-  maxSeries: 1_000_000,
-  defaultSubqueryStepMs: 60_000,
-  features: [],
-  stats: false,
-  explain: true,
-}
+const EXPLAINED = { ...SETTINGS, explain: true }
 const SERIES = 20
 const SAMPLES = 60
 const head = seededHead({ seed: 1, series: SERIES, samples: SAMPLES })
@@ -23,7 +16,7 @@ const head = seededHead({ seed: 1, series: SERIES, samples: SAMPLES })
 /** A clock that says how often it was looked at: all operators take some time. */
 function run(query: string, part: QueryPart = { kind: 'whole', threads: 1 }): WorkerAnswer {
   const endMs = (SAMPLES - 1) * INTERVAL_MS
-  const task: QueryTask = { kind: 'range', query, startMs: 0, endMs, stepMs: 60_000, limit: 0, settings: SETTINGS }
+  const task: QueryTask = { kind: 'range', query, startMs: 0, endMs, stepMs: 60_000, limit: 0, settings: EXPLAINED }
   const reader = openReader(head.share())
   try {
     let ms = 0
@@ -93,7 +86,7 @@ test('nobody who does not ask is told', () => {
     query: 'y',
     timeMs: 0,
     limit: 0,
-    settings: { ...SETTINGS, explain: false },
+    settings: SETTINGS,
   }
   const reader = openReader(head.share())
   const given = { task, part: { kind: 'whole' as const, threads: 1 }, queuedMs: 0, before: null }

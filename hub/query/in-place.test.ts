@@ -6,15 +6,8 @@ import { NO_BLOCKS, type QueryTask } from './contract.ts'
 import { InPlace } from './in-place.ts'
 import { runPart } from './run-task.ts'
 import { INTERVAL_MS, seededHead } from './testing/head.ts'
+import { SETTINGS } from './testing/settings.ts'
 
-const SETTINGS = {
-  lookbackMs: 300_000,
-  maxSamples: 50_000_000,
-  maxSeries: 1_000_000,
-  defaultSubqueryStepMs: 60_000,
-  features: [],
-  stats: false,
-}
 const SAMPLES = 40
 const END = (SAMPLES - 1) * INTERVAL_MS
 const head = seededHead({ seed: 3, series: 400, samples: SAMPLES })

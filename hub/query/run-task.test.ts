@@ -7,15 +7,8 @@ import { createHead, type Head, openReader } from '../tsdb/mod.ts'
 import { FLAG_CANCELED, FLAG_TIMEOUT, type QuerySettings, type QueryTask, type WorkerAnswer } from './contract.ts'
 import { runPart } from './run-task.ts'
 import { INTERVAL_MS, seededHead } from './testing/head.ts'
+import { SETTINGS } from './testing/settings.ts'
 
-const SETTINGS: QuerySettings = {
-  lookbackMs: 300_000,
-  maxSamples: 50_000_000,
-  maxSeries: 1_000_000,
-  defaultSubqueryStepMs: 60_000,
-  features: [],
-  stats: false,
-}
 const MINUTE = 60_000
 
 type Part = Parameters<typeof runPart>[0]['part']

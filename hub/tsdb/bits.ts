@@ -87,21 +87,10 @@ export function unpackDeltas(
   out: Float64Array,
   to: number,
 ): void {
-  let pos = cursor.pos
-  const width = bytes[pos]!
-  const shift = bytes[pos + 1]!
-  const scale = shift === 31 ? 2147483648 : 1 << shift
-  let factor = 1
-  let zigzag = 0
-  let byte = bytes[pos + 2]!
-  pos += 3
-  while (byte >= 0x80) {
-    zigzag += (byte & 0x7f) * factor
-    factor *= 128
-    byte = bytes[pos++]!
-  }
-  zigzag += byte * factor
-  const min = (zigzag % 2 === 1 ? -(zigzag + 1) / 2 : zigzag / 2) * scale
+  const width = bytes[cursor.pos]!
+  const scale = scaleOf(bytes[cursor.pos + 1]!)
+  const min = readSmallest(bytes, cursor)
+  const { pos } = cursor
   let value = base
   if (width === 0) {
     for (let i = to; i < to + n; i++) {
@@ -139,24 +128,33 @@ export function unpackDeltas(
   cursor.pos = pos + ((n * width + 7) >>> 3)
 }
 
-/** When all deltas at the cursor are one, which is not below 0: that, and the cursor is past them. Else -1. */
-export function evenStep(bytes: Uint8Array<ArrayBufferLike>, cursor: Cursor): number {
-  let pos = cursor.pos
-  if (bytes[pos] !== 0) return -1
-  const shift = bytes[pos + 1]!
+const scaleOf = (shift: number): number => (shift === 31 ? 2147483648 : 1 << shift)
+
+/** Moves the cursor past the head of packed deltas, to their bits; returns the smallest delta. */
+function readSmallest(bytes: Uint8Array<ArrayBufferLike>, cursor: Cursor): number {
+  const scale = scaleOf(bytes[cursor.pos + 1]!)
+  let pos = cursor.pos + 2
   let factor = 1
   let zigzag = 0
-  let byte = bytes[pos + 2]!
-  pos += 3
+  let byte = bytes[pos++]!
   while (byte >= 0x80) {
     zigzag += (byte & 0x7f) * factor
     factor *= 128
     byte = bytes[pos++]!
   }
   zigzag += byte * factor
-  if (zigzag % 2 === 1) return -1
   cursor.pos = pos
-  return (zigzag / 2) * (shift === 31 ? 2147483648 : 1 << shift)
+  return (zigzag % 2 === 1 ? -(zigzag + 1) / 2 : zigzag / 2) * scale
+}
+
+/** When all deltas at the cursor are one, which is not below 0: that, and the cursor is past them. Else -1. */
+export function evenStep(bytes: Uint8Array<ArrayBufferLike>, cursor: Cursor): number {
+  const { pos } = cursor
+  if (bytes[pos] !== 0) return -1
+  const step = readSmallest(bytes, cursor)
+  if (step >= 0) return step
+  cursor.pos = pos
+  return -1
 }
 
 /** As `unpackDeltas`, of which only the last is wanted: it is returned. */
@@ -164,20 +162,11 @@ export function sumDeltas(bytes: Uint8Array<ArrayBufferLike>, cursor: Cursor, n:
   const start = cursor.pos
   const { view } = cursor
   const width = bytes[start]!
-  const shift = bytes[start + 1]!
-  const scale = shift === 31 ? 2147483648 : 1 << shift
-  let factor = 1
-  let zigzag = 0
-  let byte = bytes[start + 2]!
-  let pos = start + 3
-  while (byte >= 0x80) {
-    zigzag += (byte & 0x7f) * factor
-    factor *= 128
-    byte = bytes[pos++]!
-  }
-  zigzag += byte * factor
-  const min = (zigzag % 2 === 1 ? -(zigzag + 1) / 2 : zigzag / 2) * scale
+  const scale = scaleOf(bytes[start + 1]!)
+  const min = readSmallest(bytes, cursor)
+  const { pos } = cursor
   if (width > 12 || pos + ((n * width) >>> 3) + 4 > view.byteLength) {
+    cursor.pos = start
     unpackDeltas(bytes, cursor, n, base, SKIPPED, 0)
     return n === 0 ? base : SKIPPED[n - 1]!
   }

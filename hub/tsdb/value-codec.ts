@@ -225,17 +225,18 @@ function decodeXor(
   const width = bytes[cursor.pos + 1]!
   const pos = cursor.pos + 2
   const { view } = cursor
-  if (width > 0 && pos + ((n * width) >>> 3) + 9 <= view.byteLength) {
-    decodeXorWords(view, cursor, n, words, to, trailing, width)
-    return
-  }
+  const isInside = width > 0 && pos + ((n * width) >>> 3) + 9 <= view.byteLength
   const lowWidth = Math.min(width, 32)
   let low = cursor.low
   let high = cursor.high
   let bit = 0
   for (let i = 2 * to; i < 2 * (to + n); i += 2) {
-    const a = readBits(bytes, pos, bit, lowWidth)
-    const b = width > 32 ? readBits(bytes, pos, bit + 32, width - 32) : 0
+    const a = isInside ? viewBits(view, 8 * pos + bit, lowWidth) : readBits(bytes, pos, bit, lowWidth)
+    let b = 0
+    if (width > 32) {
+      const rest = width - 32
+      b = isInside ? viewBits(view, 8 * pos + bit + 32, rest) : readBits(bytes, pos, bit + 32, rest)
+    }
     bit += width
     if (trailing === 0) {
       low ^= a
@@ -248,35 +249,6 @@ function decodeXor(
     words[i + 1] = high
   }
   cursor.pos = pos + ((n * width + 7) >>> 3)
-}
-
-function decodeXorWords(
-  view: DataView<ArrayBufferLike>,
-  cursor: Cursor,
-  n: number,
-  words: Uint32Array,
-  to: number,
-  trailing: number,
-  width: number,
-): void {
-  const lowWidth = Math.min(width, 32)
-  let { low, high } = cursor
-  let bit = (cursor.pos + 2) * 8
-  for (let i = 2 * to; i < 2 * (to + n); i += 2) {
-    const a = viewBits(view, bit, lowWidth)
-    const b = width > 32 ? viewBits(view, bit + 32, width - 32) : 0
-    bit += width
-    if (trailing === 0) {
-      low ^= a
-      high ^= b
-    } else if (trailing < 32) {
-      low ^= a << trailing
-      high ^= (b << trailing) | (a >>> (32 - trailing))
-    } else high ^= a << (trailing - 32)
-    words[i] = low
-    words[i + 1] = high
-  }
-  cursor.pos += 2 + ((n * width + 7) >>> 3)
 }
 
 /** The one test that encoder and decoder rely on: scaled, rounded and divided again it is the same number. */
