@@ -72,7 +72,7 @@ function firstError(error: unknown): unknown {
 }
 
 function tlsReason(error: unknown, text: string): string {
-  if (/wrong version number|packet length too long|unexpected message/.test(text))
+  if (/wrong.version.number|packet.length.too.long|unexpected.message/i.test(text))
     return 'first record does not look like a TLS handshake'
   const reason = (error as { reason?: unknown }).reason
   return typeof reason === 'string' ? reason : text.trim()
