@@ -68,6 +68,7 @@ export class RemoteWriteIntake {
   readonly #hash = new Uint32Array(2)
   #restored = { life: 0, refLimit: 0 }
   #replay: RowReplay | null = null
+  #lastDefinitions = new Uint8Array(0)
   #life: () => number = bug
   /** Refs by series of the request at hand, `NONE` for one that is refused; and by sample, with what became of each. */
   #refs = new Uint32Array(0)
@@ -82,6 +83,8 @@ export class RemoteWriteIntake {
   begin(life: () => number): void {
     this.#options.head.logLife = 0
     this.#life = life
+    this.#replay = null
+    this.#lastDefinitions = new Uint8Array(0)
   }
 
   /** Into the head, and, where that has changed it, into the log. */
@@ -120,6 +123,9 @@ export class RemoteWriteIntake {
       onSeries: (bytes, ref) => this.#remember(bytes, ref),
     })
     if (type === RecordType.rows) return this.#replay.apply(payload)
+    // Each stands there twice, the second time for the case that the first is damaged.
+    if (isEqual(payload, this.#lastDefinitions)) return 0
+    this.#lastDefinitions = payload.slice()
     this.#replay.define(compressor.decompress(payload, MAX_DEFINITIONS_BYTES))
     return 0
   }
@@ -367,6 +373,12 @@ function answerOf(outcome: Outcome, isStrict: boolean): WriteAnswer {
 
 /** A sample that is there already counts as written: the sender need not send it again. */
 const isHeld = (result: AppendResult): boolean => result === AppendResult.stored || result === AppendResult.duplicate
+
+function isEqual(a: Uint8Array, b: Uint8Array): boolean {
+  if (a.length !== b.length) return false
+  for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return false
+  return true
+}
 
 function bug(): never {
   throw new Error('BUG: a write is accepted before the log is replayed')
