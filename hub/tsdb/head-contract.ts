@@ -1,5 +1,4 @@
 /** The head as its owner, the ingest worker, has it: an appender with retention, sharing and snapshots. */
-import type { Cardinality } from './cardinality.ts'
 import type { Appender, ReaderShare, SeriesRef } from './contract.ts'
 import type { Copied } from './snapshot.ts'
 
@@ -103,7 +102,6 @@ export interface Head extends Appender {
   /** Whether the ref may be appended to. */
   isLive(ref: SeriesRef): boolean
   stats(): HeadStats
-  cardinality(limit: number): Cardinality
   /** Ends a reader's claim from outside; and all claims of a thread (`ReaderOptions.owner`) that died. */
   clearSlot(slot: number): void
   clearOwner(owner: number): number

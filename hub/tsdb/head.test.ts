@@ -368,7 +368,7 @@ test('cardinality() names the largest', () => {
   for (let i = 0; i < 5; i++) head.series(labelsFrom({ __name__: 'big', i: String(i) }))
   head.series(labelsFrom({ __name__: 'small', i: '0' }))
   const { seriesCountByMetricName, labelValueCountByLabelName, seriesCountByLabelValuePair, memoryInBytesByLabelName } =
-    head.cardinality(2)
+    openReader(head.share()).cardinality!(2)
   assert.deepEqual(seriesCountByMetricName, [
     { name: 'big', value: 5 },
     { name: 'small', value: 1 },
@@ -380,7 +380,7 @@ test('cardinality() names the largest', () => {
   ])
   // Name, value, and a byte for the length of each, as upstream counts.
   assert.deepEqual(memoryInBytesByLabelName[0], { name: '__name__', value: 5 * (8 + 3 + 2) + (8 + 5 + 2) })
-  assert.equal(head.cardinality(1).labelPairCount, 7)
+  assert.equal(openReader(head.share()).cardinality!(1).labelPairCount, 7)
 })
 
 test('a share that is too old is refused with an error that says so, never answered in part', () => {

@@ -5,7 +5,7 @@
 import type { Labels } from '../../protocol/labels/mod.ts'
 import type { Exemplar, Histogram, Metadata } from '../../protocol/samples/mod.ts'
 import { Allocator } from './allocator.ts'
-import { type Cardinality, cardinalityOf, chunkCount } from './cardinality.ts'
+import { chunkCount } from './cardinality.ts'
 import { ChunkWriter } from './chunk-writer.ts'
 import { AppendResult, type ReaderShare, type SeriesRef } from './contract.ts'
 import { activeReaders, clearOwner, Limbo, leaveEpoch } from './epochs.ts'
@@ -120,7 +120,6 @@ class SharedHead implements Head {
   readonly #trimmer: Trimmer
   readonly #exemplars: ExemplarWriter
   readonly #metadata: MetadataWriter
-  readonly #texts: SymbolReader
   readonly #histograms = new HistogramEncoder()
   readonly #storedHistograms = new HistogramEncoder()
   readonly #decoder: SeriesDecoder
@@ -172,8 +171,7 @@ class SharedHead implements Head {
     this.#trimmer = new Trimmer(mem, this.#limbo, this.#groups, this.#series, this.#late)
     this.#decoder = new SeriesDecoder(mem, this.#groups.table, true)
     this.#exemplars = new ExemplarWriter(mem, this.#alloc, options.maxExemplars)
-    this.#texts = new SymbolReader(mem, this.#symbols.table)
-    const stored = readMetadata(mem, this.#texts)
+    const stored = readMetadata(mem, new SymbolReader(mem, this.#symbols.table))
     this.#metadata = new MetadataWriter(mem, this.#alloc, this.#symbols, options.maxMetadataFamilies, stored)
     this.#minTime = mem.controlF64[C_MIN_TIME_F64]!
     this.#maxTime = mem.controlF64[C_MAX_TIME_F64]!
@@ -431,20 +429,6 @@ class SharedHead implements Head {
       seriesRemoved: this.#removed,
       drops: { ...this.#drops },
     }
-  }
-
-  cardinality(limit: number): Cardinality {
-    this.#texts.forget()
-    return cardinalityOf(
-      {
-        mem: this.#mem,
-        series: this.#index.table,
-        pairs: this.#postings.table,
-        symbolTable: this.#symbols.table,
-        symbols: this.#texts,
-      },
-      limit,
-    )
   }
 
   clearSlot(slot: number): void {
