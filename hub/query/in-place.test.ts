@@ -85,6 +85,14 @@ test('what was deleted is not seen', () => {
   assert.ok(answer === null || /"result":\[\]/.test(new TextDecoder().decode(answer.body)))
 })
 
+test('what reads little and computes much ends soon, and is left to the workers', () => {
+  let now = 0
+  // A millisecond at each look: enough looks, and the query is late.
+  const one = inPlace(NO_BLOCKS, () => now++)
+  assert.equal(one.answer(instant('quantile_over_time(0.5, y{g="g1"}[5m])')), null)
+  assert.ok(now < 40, `${now} looks`)
+})
+
 test('what was slow goes to the workers for a while, and is tried again', () => {
   let now = 0
   let costMs = 5

@@ -31,7 +31,13 @@ const NO_BYTES = new Uint8Array(0)
 
 export type PartTask = Pick<WorkerTask, 'task' | 'part' | 'queuedMs' | 'before'>
 /** What a part of a task runs with; `now` is monotonic, in ms. */
-export type PartContext = { readonly reader: SeriesReader; readonly flags: Int32Array; readonly now: () => number }
+export type PartContext = {
+  readonly reader: SeriesReader
+  readonly flags: Int32Array
+  readonly now: () => number
+  /** Asked where the flags are: true ends the query as a deadline does. */
+  readonly isLate?: () => boolean
+}
 
 /** @throws QueryError, ApiError, StalePagesError */
 export function runExpression(task: ExpressionTask, given: PartTask, context: PartContext): WorkerAnswer {
@@ -99,7 +105,7 @@ class Meter {
   }
 }
 
-function queryOf(task: ExpressionTask, { reader, flags, now }: PartContext, meter: Meter): LimitedQuery {
+function queryOf(task: ExpressionTask, context: PartContext, meter: Meter): LimitedQuery {
   const { query, settings } = task
   const expr = parse(query, settings)
   const type = typeOf(expr)
@@ -116,8 +122,8 @@ function queryOf(task: ExpressionTask, { reader, flags, now }: PartContext, mete
       task.kind === 'range'
         ? { startMs: task.startMs, endMs: task.endMs, stepMs: task.stepMs, instant: false }
         : { startMs: task.timeMs, endMs: task.timeMs, stepMs: 1, instant: true },
-    options: { ...engineOptions(settings, flags, meter), ...(settings.explain === true && { explainClock: now }) },
-    reader: new LimitedReader(reader, settings.maxSeries),
+    options: engineOptions(settings, context, meter),
+    reader: new LimitedReader(context.reader, settings.maxSeries),
   }
 }
 
@@ -131,7 +137,7 @@ function parse(query: string, settings: QuerySettings): Query['expr'] {
   }
 }
 
-function engineOptions(settings: QuerySettings, flags: Int32Array, meter: Meter): EngineOptions {
+function engineOptions(settings: QuerySettings, { flags, now, isLate }: PartContext, meter: Meter): EngineOptions {
   return {
     lookbackMs: settings.lookbackMs,
     defaultSubqueryStepMs: settings.defaultSubqueryStepMs,
@@ -142,8 +148,10 @@ function engineOptions(settings: QuerySettings, flags: Int32Array, meter: Meter)
     interrupted: () => {
       // Pairs with the main thread's Atomics.store in QueryService.
       const flag = Atomics.load(flags, 0)
-      return flag === FLAG_CANCELED ? 'canceled' : flag === FLAG_TIMEOUT ? 'timeout' : null
+      if (flag === FLAG_CANCELED) return 'canceled'
+      return flag === FLAG_TIMEOUT || isLate?.() ? 'timeout' : null
     },
+    ...(settings.explain === true && { explainClock: now }),
     onPeak: (samples) => {
       meter.peak = samples
     },
