@@ -19,7 +19,6 @@ await main(process.argv.slice(2))
 async function main(argv: readonly string[]): Promise<void> {
   let settings: HubSettings
   if (argv[0] === 'tsdb') {
-    enableCompileCache(process.env)
     const { tsdbCommand } = await import('./process/tsdb-command.ts')
     process.exitCode = await tsdbCommand(argv.slice(1))
     return
