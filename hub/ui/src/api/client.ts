@@ -4,6 +4,8 @@ export type ApiAnswer<Data> = {
   readonly data: Data
   readonly warnings: readonly string[]
   readonly infos: readonly string[]
+  /** Beside the data, where `explain=1` was asked of a hub. */
+  readonly explain?: unknown
   readonly tookMs: number
 }
 
@@ -32,6 +34,7 @@ type Body = {
   error?: unknown
   warnings?: unknown
   infos?: unknown
+  explain?: unknown
 }
 
 /** @throws ApiFailure; an aborted call rejects with the signal's reason */
@@ -72,6 +75,7 @@ export async function callApi<Data>(
     data: body.data as Data,
     warnings: texts(body.warnings),
     infos: texts(body.infos),
+    explain: body.explain,
     tookMs: performance.now() - started,
   }
 }

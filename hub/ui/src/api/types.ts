@@ -24,17 +24,27 @@ export type RangeData = { readonly resultType: 'matrix'; readonly result: readon
 
 export type Target = {
   readonly labels: LabelSet
+  readonly discoveredLabels?: LabelSet
   readonly scrapePool: string
   readonly scrapeUrl: string
   readonly health: string
   readonly lastError?: string
+  /** Of a hub: a soft limit that was reached. */
+  readonly warning?: string
   readonly lastScrape?: string
   readonly lastScrapeDuration?: number
   readonly scrapeInterval?: string
   readonly scrapeTimeout?: string
 }
+export type DroppedTarget = {
+  readonly discoveredLabels: LabelSet
+  readonly scrapePool?: string
+  /** Of a hub: the rule that dropped it. */
+  readonly droppedBy?: string
+}
 export type TargetsData = {
   readonly activeTargets?: readonly Target[]
+  readonly droppedTargets?: readonly DroppedTarget[] | null
   readonly droppedTargetCounts?: Readonly<Record<string, number>> | null
 }
 

@@ -65,3 +65,14 @@ export function formatCount(count: number): string {
 export function plural(count: number, one: string, many = `${one}s`): string {
   return `${formatCount(count)} ${count === 1 ? one : many}`
 }
+
+/** Milliseconds of a measurement: `123µs`, `4.56ms`, `1.2s`. */
+export function formatMs(ms: number): string {
+  return ms === 0 ? '0s' : `${formatSi(ms / 1000, 3)}s`
+}
+
+/** `1.5MiB`; whole below a KiB. */
+export function formatBytes(bytes: number): string {
+  const power = Math.min(5, Math.max(0, Math.floor(Math.log2(Math.max(1, bytes)) / 10)))
+  return `${Number((bytes / 1024 ** power).toPrecision(power === 0 ? 15 : 3))}${['B', 'KiB', 'MiB', 'GiB', 'TiB', 'PiB'][power]}`
+}

@@ -1,5 +1,5 @@
 /** What the simple pages share: one API answer, its states, a filter, and a bounded table. */
-import type { ComponentChildren } from 'preact'
+import { type ComponentChildren, Fragment } from 'preact'
 import { useState } from 'preact/hooks'
 import { type ApiFailure, callApi } from '../api/client.ts'
 import { formatAge } from '../logic/duration.ts'
@@ -40,13 +40,37 @@ type ListProps<Item> = {
   /** Said when there is nothing at all. */
   readonly none: string
   readonly extra?: ComponentChildren
+  /** The reader's filter where the page has one for several lists; else the list has its own. */
+  readonly search?: string
+  /** Of which `items` are those that the page's own filters left. */
+  readonly total?: number
+  readonly detail?: Detail<Item>
 }
 
-export function List<Item>({ title, loaded, items, columns, none, extra }: ListProps<Item>) {
+/** What a row unfolds to. */
+export type Detail<Item> = {
+  /** Names the row over refreshes. */
+  id(item: Item): string
+  readonly title: string
+  content(item: Item): ComponentChildren
+}
+
+export function List<Item>({
+  title,
+  loaded,
+  items,
+  columns,
+  none,
+  extra,
+  search,
+  total = items.length,
+  detail,
+}: ListProps<Item>) {
   const [filter, setFilter] = useState('')
+  const [open, setOpen] = useState<ReadonlySet<string>>(new Set())
   const [sort, setSort] = useState<{ readonly column: number; readonly isDescending: boolean } | null>(null)
   const [limit, setLimit] = useState(ROWS_STEP)
-  const wanted = filter.trim().toLowerCase()
+  const wanted = (search ?? filter).trim().toLowerCase()
   const matching =
     wanted === ''
       ? items
@@ -64,29 +88,36 @@ export function List<Item>({ title, loaded, items, columns, none, extra }: ListP
       <div class="tools">
         <h2>{title}</h2>
         <span class="facts" role="status">
-          {shown.length < items.length
-            ? `showing ${formatCount(shown.length)} of ${formatCount(items.length)}`
-            : loaded.answer && plural(items.length, 'row')}
+          {shown.length < total
+            ? `showing ${formatCount(shown.length)} of ${formatCount(total)}`
+            : loaded.answer && plural(total, 'row')}
         </span>
         {extra}
         <span class="spring" />
-        <label class="field">
-          <span class="offscreen">Filter {title.toLowerCase()}</span>
-          <input
-            type="search"
-            placeholder="Filter"
-            value={filter}
-            onInput={(event) => setFilter(event.currentTarget.value)}
-          />
-        </label>
+        {search === undefined && (
+          <label class="field">
+            <span class="offscreen">Filter {title.toLowerCase()}</span>
+            <input
+              type="search"
+              placeholder="Filter"
+              value={filter}
+              onInput={(event) => setFilter(event.currentTarget.value)}
+            />
+          </label>
+        )}
       </div>
       <LoadingBar startedMs={loaded.startedMs} />
-      {loaded.answer && items.length === 0 && <p class="empty">{none}</p>}
+      {loaded.answer && total === 0 && <p class="empty">{none}</p>}
       {shown.length > 0 && (
         <div class="scroll">
           <table class="rows">
             <thead>
               <tr>
+                {detail && (
+                  <th scope="col" class="fold">
+                    <span class="offscreen">{detail.title}</span>
+                  </th>
+                )}
                 {columns.map((column, index) => (
                   <th
                     key={column.title}
@@ -113,13 +144,35 @@ export function List<Item>({ title, loaded, items, columns, none, extra }: ListP
             </thead>
             <tbody>
               {shown.map((item, index) => (
-                <tr key={index}>
-                  {columns.map((column) => (
-                    <td key={column.title} class={column.class}>
-                      {column.cell(item)}
-                    </td>
-                  ))}
-                </tr>
+                <Fragment key={detail ? detail.id(item) : index}>
+                  <tr>
+                    {detail && (
+                      <td class="fold">
+                        <button
+                          type="button"
+                          class="fold"
+                          aria-expanded={open.has(detail.id(item))}
+                          aria-label={detail.title}
+                          title={detail.title}
+                          onClick={() => setOpen(toggled(open, detail.id(item)))}
+                        >
+                          {open.has(detail.id(item)) ? '▾' : '▸'}
+                        </button>
+                      </td>
+                    )}
+                    {columns.map((column) => (
+                      <td key={column.title} class={column.class}>
+                        {column.cell(item)}
+                      </td>
+                    ))}
+                  </tr>
+                  {detail && open.has(detail.id(item)) && (
+                    <tr class="detail">
+                      <td class="fold" />
+                      <td colSpan={columns.length}>{detail.content(item)}</td>
+                    </tr>
+                  )}
+                </Fragment>
               ))}
             </tbody>
           </table>
@@ -132,6 +185,12 @@ export function List<Item>({ title, loaded, items, columns, none, extra }: ListP
       )}
     </section>
   )
+}
+
+function toggled(open: ReadonlySet<string>, id: string): ReadonlySet<string> {
+  const next = new Set(open)
+  if (!next.delete(id)) next.add(id)
+  return next
 }
 
 function sortItems<Item>(items: readonly Item[], column: Column<Item>, isDescending: boolean): readonly Item[] {

@@ -1,6 +1,7 @@
-/** One expression with its answer as a table or as a graph. */
+/** One expression with its answer as a table or as a graph, or with the plan it ran by. */
 import { useId, useMemo, useRef, useState } from 'preact/hooks'
 import type { PanelState, Tab } from '../state/url-state.ts'
+import { ExplainView } from './explain-view.tsx'
 import { Expression } from './expression.tsx'
 import { GraphView } from './graph-view.tsx'
 import { TableView } from './table-view.tsx'
@@ -25,7 +26,9 @@ type Props = {
 const TABS: readonly { readonly tab: Tab; readonly title: string }[] = [
   { tab: 'table', title: 'Table' },
   { tab: 'graph', title: 'Graph' },
+  { tab: 'explain', title: 'Explain' },
 ]
+const VIEWS = { table: TableView, graph: GraphView, explain: ExplainView } as const
 
 export function Panel({ index, panel, tick, onChange, onRemove }: Props) {
   const id = useId()
@@ -33,7 +36,7 @@ export function Panel({ index, panel, tick, onChange, onRemove }: Props) {
   const [isDraft, setIsDraft] = useState(false)
   const [cancel, setCancel] = useState<{ cancel(): void } | null>(null)
   const onRunning = useMemo(() => (stop: (() => void) | null) => setCancel(stop && { cancel: stop }), [])
-  const View = panel.tab === 'graph' ? GraphView : TableView
+  const View = VIEWS[panel.tab]
   // A graph under the pointer stands still: the refresh waits until it leaves.
   const view = useRef<HTMLDivElement>(null)
   const held = useRef(tick)
@@ -78,7 +81,8 @@ export function Panel({ index, panel, tick, onChange, onRemove }: Props) {
             onKeyDown={(event) => {
               if (event.key !== 'ArrowLeft' && event.key !== 'ArrowRight') return
               event.preventDefault()
-              const other = TABS[(at + 1) % TABS.length]!.tab
+              const step = event.key === 'ArrowLeft' ? TABS.length - 1 : 1
+              const other = TABS[(at + step) % TABS.length]!.tab
               onChange({ ...panel, tab: other })
               document.getElementById(`${id}-${other}`)?.focus()
             }}

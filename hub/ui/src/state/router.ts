@@ -11,11 +11,12 @@ export function currentPlace(): Place {
 
 const listeners = new Set<() => void>()
 
-/** One history entry; none when nothing changes. */
-export function go(page: string, search = ''): void {
+/** One history entry; none when nothing changes. Typing replaces the entry it stands in. */
+export function go(page: string, search = '', { replaces = false }: { readonly replaces?: boolean } = {}): void {
   const url = `${basePath(location.pathname)}${page}${search === '' ? '' : `?${search}`}`
   if (url === location.pathname + location.search) return
-  history.pushState(null, '', url)
+  if (replaces) history.replaceState(null, '', url)
+  else history.pushState(null, '', url)
   for (const listen of listeners) listen()
 }
 

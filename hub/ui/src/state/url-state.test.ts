@@ -18,6 +18,7 @@ test('decodePanels() reads what Prometheus writes', () => {
     resolution: { kind: 'fixed', stepMs: 15_000 },
     yMin: 0,
     displayMode: 'stacked',
+    explains: 'instant',
   })
   assert.deepEqual(panels[1], { ...DEFAULT_PANEL, expr: 'up' })
 })
@@ -25,6 +26,8 @@ test('decodePanels() reads what Prometheus writes', () => {
 const LENIENT: readonly (readonly [search: string, part: Partial<PanelState>])[] = [
   ['g0.expr=up&g0.tab=0', { tab: 'graph' }],
   ['g0.expr=up&g0.tab=1', { tab: 'table' }],
+  ['g0.expr=up&g0.tab=explain', { tab: 'explain', explains: 'instant' }],
+  ['g0.expr=up&g0.tab=explain&g0.explains=range', { tab: 'explain', explains: 'range' }],
   ['g0.expr=up&g0.step_input=30', { resolution: { kind: 'custom', stepMs: 30_000 } }],
   ['g0.expr=up&g0.res_type=custom&g0.res_step=0.5', { resolution: { kind: 'custom', stepMs: 500 } }],
   ['g0.expr=up&g0.res_type=auto&g0.res_density=high', { resolution: { kind: 'auto', density: 'high' } }],
@@ -47,7 +50,7 @@ test('decodePanels() undoes encodePanels()', () => {
   const panel = fc.record<PanelState>(
     {
       expr: fc.string(),
-      tab: fc.constantFrom('table', 'graph'),
+      tab: fc.constantFrom('table', 'graph', 'explain'),
       rangeMs: fc.integer({ min: 1, max: 10 * 365 * 86_400_000 }),
       endMs: fc.option(fc.integer({ min: Date.UTC(1990, 0), max: Date.UTC(2090, 0) })),
       resolution: fc.oneof(
@@ -56,6 +59,7 @@ test('decodePanels() undoes encodePanels()', () => {
       ),
       yMin: fc.option(fc.integer()),
       displayMode: fc.constantFrom('lines', 'stacked', 'heatmap'),
+      explains: fc.constantFrom('instant', 'range'),
     },
     plain,
   )

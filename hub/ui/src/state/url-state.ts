@@ -10,7 +10,9 @@ export type Density = 'low' | 'medium' | 'high'
 export type Resolution =
   | { readonly kind: 'auto'; readonly density: Density }
   | { readonly kind: 'fixed' | 'custom'; readonly stepMs: number }
-export type Tab = 'table' | 'graph'
+export type Tab = 'table' | 'graph' | 'explain'
+/** Which run is explained: at the end time, or over the range. */
+export type Explains = 'instant' | 'range'
 
 export type PanelState = {
   readonly expr: string
@@ -23,6 +25,7 @@ export type PanelState = {
   readonly yMin: number | null
   /** Kept for Prometheus's page, which we do not have all modes of: `lines`, `stacked`, `heatmap`. */
   readonly displayMode: string
+  readonly explains: Explains
 }
 
 export const DEFAULT_PANEL: PanelState = {
@@ -33,6 +36,7 @@ export const DEFAULT_PANEL: PanelState = {
   resolution: { kind: 'auto', density: 'medium' },
   yMin: null,
   displayMode: 'lines',
+  explains: 'instant',
 }
 const POINTS: Readonly<Record<Density, number>> = { low: 100, medium: 250, high: 750 }
 /** No link makes the page ask for more than this. */
@@ -51,12 +55,13 @@ function decodePanel(get: (name: string) => string | null): PanelState {
   const yMin = get('y_axis_min')
   return {
     expr: get('expr') ?? '',
-    tab: tab === '0' || tab === 'graph' ? 'graph' : 'table',
+    tab: tab === '0' || tab === 'graph' ? 'graph' : tab === 'explain' ? 'explain' : 'table',
     rangeMs: parseDuration(get('range_input') ?? '') ?? DEFAULT_PANEL.rangeMs,
     endMs: parseTime(get('moment_input') ?? get('end_input') ?? '', 'utc'),
     resolution: decodeResolution(get),
     yMin: yMin === null || yMin.trim() === '' || !Number.isFinite(Number(yMin)) ? null : Number(yMin),
     displayMode: get('display_mode') ?? (get('stacked') === '1' ? 'stacked' : 'lines'),
+    explains: get('explains') === 'range' ? 'range' : 'instant',
   }
 }
 
@@ -87,6 +92,7 @@ export function encodePanels(panels: readonly PanelState[]): string {
     else add('res_step', String(panel.resolution.stepMs / 1000))
     add('display_mode', panel.displayMode)
     if (panel.yMin !== null) add('y_axis_min', String(panel.yMin))
+    if (panel.explains !== DEFAULT_PANEL.explains) add('explains', panel.explains)
   }
   return params.toString()
 }
