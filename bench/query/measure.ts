@@ -16,7 +16,7 @@ export type Figures = {
 export type Effort = { readonly minRuns: number; readonly budgetMs: number }
 
 /** Compilers, caches and idle workers have their time; all systems have the same. */
-const WARM_UP_MS = 400
+const WARM_UP_MS = 800
 const WARM_UP_RUNS_MAX = 3
 /** However slow: the whole is to end some time. */
 const OVER_BUDGET = 6
