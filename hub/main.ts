@@ -4,7 +4,6 @@ import process from 'node:process'
 import { helpText, parseFlags, UsageError } from '../agent/cli/mod.ts'
 import { enableCompileCache, keepCompiled } from '../agent/env/compile-cache.ts'
 import { createEnv } from '../agent/env/mod.ts'
-import { keepHeapSmall } from '../agent/env/small-heap.ts'
 import { VERSION } from '../agent/process/version.ts'
 import { ConfigError } from '../protocol/config/mod.ts'
 import { agentsCommand } from './process/agents-command.ts'
@@ -70,7 +69,6 @@ async function main(argv: readonly string[]): Promise<void> {
   }
   process.on('SIGTERM', () => void stop(0))
   process.on('SIGINT', () => void stop(0))
-  keepHeapSmall()
   enableCompileCache(process.env)
   const { Hub: HubOfProcess } = await import('./process/hub.ts')
   try {
