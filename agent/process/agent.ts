@@ -9,6 +9,7 @@ import {
 import type { Env, Listener, RingStore, Timer } from '../../protocol/env/mod.ts'
 import type { MetricFamily } from '../../protocol/exposition/mod.ts'
 import { inboxPrefix } from '../../protocol/identity/mod.ts'
+import type { Presence } from '../../protocol/presence/mod.ts'
 import { Budget } from '../budget/mod.ts'
 import { type Discovered, DiscoveryManager } from '../discovery/mod.ts'
 import { connectNats, type NatsBus } from '../env/nats-bus.ts'
@@ -17,6 +18,7 @@ import { createRuntimeStats } from '../env/runtime-stats.ts'
 import { runtimeSha256 } from '../env/sha256.ts'
 import { exposureWarning, openWebAccess, type WebAccess } from '../env/web-access.ts'
 import { runtimeZstd } from '../env/zstd.ts'
+import { Announcer } from '../presence/mod.ts'
 import { Recorder } from '../ring/mod.ts'
 import { RingSelector, serveRingBus } from '../ring-query/mod.ts'
 import { ScrapeManager } from '../scrape/mod.ts'
@@ -88,6 +90,7 @@ export class Agent {
   #recorder: Recorder | null = null
   #selector: RingSelector | null = null
   #budget: Budget | null = null
+  #announcer: Announcer | null = null
   #manager: ScrapeManager | null = null
   #discovery: DiscoveryManager | null = null
   #discovered: Discovered = { targets: [], dropped: [], problems: [] }
@@ -226,6 +229,7 @@ export class Agent {
     this.#discovery?.stop()
     await this.#manager?.stop()
     this.#budget?.stop()
+    this.#announcer?.stop()
     await this.#recorder?.flush()
     await this.#drain()
     this.#uplink?.stop()
@@ -335,7 +339,21 @@ export class Agent {
     recorder.onCommitted((batch) => uplink.offer(batch))
     this.#uplink = uplink
     uplink.start()
+    this.#announcer = new Announcer({ bus, clock, random, presence: () => this.#presence() })
+    this.#announcer.start()
     serveRingBus(bus, agent, { ask: () => ({ ring: this.#selector!, nowMs: clock.now() }), log })
+  }
+
+  #presence(): Presence {
+    const { port } = this.#listener!.address
+    return {
+      agent: this.#identity.agent,
+      site: this.#config.site,
+      version: this.#options.version,
+      address: `${hostName(this.#env)}:${port}`,
+      exporters: this.#exporters.running.map(({ name }) => name),
+      startedMs: this.#startedMs,
+    }
   }
 
   #openBudget(config: BudgetConfig, recorder: Recorder): Budget {

@@ -28,6 +28,17 @@ test('the ring answers over local HTTP, through the hub, and while the hub is go
     const tooMuch = await api(hub, '/api/v1/agents/web-1/query', { query: 'rate(up[5m])' })
     assert.deepEqual([tooMuch.status, tooMuch.errorType], ['error', 'bad_data'])
 
+    const groups = await until('the agent has announced itself', async () => {
+      const found = (await (await fetch(`${hub.url}/api/v1/sd/agents`)).json()) as {
+        targets: string[]
+        labels: Record<string, string>
+      }[]
+      return found.length === 1 && found
+    })
+    assert.equal(groups[0]!.labels['__meta_heliograph_agent'], 'web-1')
+    assert.equal(groups[0]!.labels['__meta_heliograph_exporters'], ',nodejs,')
+    assert.match(groups[0]!.targets[0]!, new RegExp(`:${new URL(agent.url).port}$`))
+
     await hub.kill()
     const before = Date.now() / 1000
     await until('the ring goes on without a hub', async () => {

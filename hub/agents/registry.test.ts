@@ -11,6 +11,8 @@ const ascii = (text: string): Uint8Array => new TextEncoder().encode(text)
 function world() {
   const disk = new MemoryDisk()
   disk.makeDirectory('/data')
+  // As the hub does at its start: the folder's own name outlives a power loss.
+  disk.syncDirectory('/')
   const clock = manualClock(NOW)
   const random = seededRandom(5)
   const log = memoryLogger()
@@ -131,7 +133,12 @@ test('authenticate() gives an approved key its own subjects only, and tells how 
   assert.deepEqual(registry.list().length, 1)
   assert.deepEqual(registry.authenticate(claim(mine)), {
     identity: 'web-1',
-    publish: ['helio.v1.samples.*.*.web-1', 'helio.v1.backlog.*.*.web-1', 'helio.v1.cursor.web-1'],
+    publish: [
+      'helio.v1.samples.*.*.web-1',
+      'helio.v1.backlog.*.*.web-1',
+      'helio.v1.cursor.web-1',
+      'helio.v1.live.agents.web-1',
+    ],
     subscribe: ['helio.v1.ack.web-1', 'helio.v1.control.web-1.>', '_INBOX_web-1.>'],
   })
   assert.ok('error' in registry.authenticate({ ...claim(mine), nonce: ascii('other') }))

@@ -36,7 +36,11 @@ export function agentRoutes(app: Hono<Vars>, deps: ApiDeps): void {
   app.get('/api/v1/agents', async () => {
     const { agents } = await deps.ingest.status()
     const live = new Map(agents.map((agent) => [agent.agent, agent]))
-    const enrolled = deps.registry.list().map((record) => ({ ...record, ingest: live.get(record.agent) ?? null }))
+    const enrolled = deps.registry.list().map((record) => ({
+      ...record,
+      ingest: live.get(record.agent) ?? null,
+      presence: deps.presence.get(record.agent),
+    }))
     return json({ agents: enrolled, local: agents.filter(({ isLocal }) => isLocal) })
   })
   for (const path of ['query', 'query_range'])
@@ -49,6 +53,12 @@ export function agentRoutes(app: Hono<Vars>, deps: ApiDeps): void {
       }
       return askRing(deps, c.req.param('agent')!, asked)
     })
+  // The format of http_sd_configs, for any Prometheus and for this hub.
+  app.get('/api/v1/sd/agents', () =>
+    Promise.resolve(
+      new Response(JSON.stringify(deps.presence.targetGroups()), { headers: { 'content-type': 'application/json' } }),
+    ),
+  )
   app.get('/api/v1/agents/:agent/gaps', async (c) => {
     const p = await params(c)
     const now = Math.round(deps.clock.now())

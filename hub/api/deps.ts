@@ -9,6 +9,7 @@ import type { AgentRegistry } from '../agents/mod.ts'
 import type { Dispatcher } from '../alerts/mod.ts'
 import type { BlocksState, Damage } from '../block/mod.ts'
 import type { Ingest } from '../ingest/mod.ts'
+import type { PresenceBoard } from '../presence/mod.ts'
 import type { QueryService, QuerySettings } from '../query/mod.ts'
 import type { Group } from '../rules/mod.ts'
 import type { TimeRange } from '../tsdb/mod.ts'
@@ -49,6 +50,7 @@ export type ApiDeps = {
   readonly registry: AgentRegistry
   /** The bus that agents are on; null while there is none. */
   readonly bus: () => Pick<Bus, 'request'> | null
+  readonly presence: PresenceBoard
   /** Whoever can read it from the data directory may administrate agents. */
   readonly adminToken: string
   readonly groups: () => readonly Group[]

@@ -27,6 +27,7 @@ import { smtpMailer } from '../env/mailer.ts'
 import { createQueryPool } from '../env/query-pool.ts'
 import { threadCpuMs } from '../env/thread-cpu.ts'
 import { createIngest, type Ingest, type KnownAgent } from '../ingest/mod.ts'
+import { PresenceBoard } from '../presence/mod.ts'
 import { ActiveQueries, InPlace, QueryLog, QueryService, type QuerySettings } from '../query/mod.ts'
 import { type ActiveAlert, RuleManager, type RuleSample, type VectorSample } from '../rules/mod.ts'
 import { openReader, releaseOwner } from '../tsdb/mod.ts'
@@ -75,6 +76,7 @@ export class Hub {
   #dispatcher: Dispatcher | null = null
   #bus: BusServer | null = null
   #localBus: Bus | null = null
+  #presence!: PresenceBoard
   #nats: NatsBus | null = null
   #feed: StreamFeed | null = null
   #http!: Listener
@@ -117,6 +119,7 @@ export class Hub {
       path: `${settings.dataPath}/agents.json`,
     })
     this.#registry.onChange((record) => this.#agentChanged(record))
+    this.#presence = new PresenceBoard(clock, (agent) => this.#isApproved(agent))
     this.#announceAgents()
     this.#queryLog = new QueryLog({ disk, clock, log: log.with({ component: 'query' }) })
     this.#activeQueries = new ActiveQueries(`${settings.dataPath}/queries.active`, {
@@ -254,6 +257,7 @@ export class Hub {
       this.#bus = bus
       if (hub.busListen) await bus.listen(net, parseAddress(hub.busListen))
     } else this.#connectNats(hub.nats)
+    this.#presence.listen(this.#localBus ?? this.#nats!)
     const handler = createApp({
       clock,
       disk: this.#env.disk,
@@ -264,6 +268,7 @@ export class Hub {
       ingest,
       registry,
       bus: () => this.#localBus ?? this.#nats,
+      presence: this.#presence,
       adminToken: this.#adminToken(),
       groups: () => this.#rules?.groups ?? [],
       targets: () => this.#scrapes.targets(),
@@ -495,6 +500,10 @@ export class Hub {
         .filter(({ status }) => status !== 'pending')
         .map((record) => this.#known(record)),
     )
+  }
+
+  #isApproved(agent: string): boolean {
+    return this.#registry.list().some((record) => record.agent === agent && record.status === 'approved')
   }
 
   #known({ agent, publicKey, site, status }: AgentRecord): KnownAgent {
