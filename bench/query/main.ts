@@ -16,7 +16,7 @@ import { until } from '../e2e/client.ts'
 import { freePort, World } from '../e2e/world.ts'
 import { peer } from '../peers/peers.ts'
 import { bodies, INTERVAL_MS } from './data.ts'
-import { askOnce, cpuMs, type Effort, type Figures, measure, rssMb, type System } from './measure.ts'
+import { askOnce, cpuMs, type Effort, type Figures, measure, rssMb, type System, warmUp } from './measure.ts'
 import { type BenchQuery, benchQueries } from './queries.ts'
 
 const HELP = `usage: npm run bench -- query [flags]
@@ -70,6 +70,7 @@ async function main(): Promise<void> {
     const systems = await start(world, !flags['no-peers'])
     await load(systems, { seed: Number(flags.seed), startMs: endMs - hours * 3_600_000, endMs })
     const queries = benchQueries(endMs / 1000, hours).filter(({ name }) => name.includes(flags.only))
+    await warmUp(systems, queries)
     const rows: Row[] = []
     for (const query of queries) {
       const different = await check(systems, query)
