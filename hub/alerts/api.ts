@@ -288,7 +288,9 @@ class AlertApi {
       unknown
     >
     const text = (name: string): string => (typeof raw[name] === 'string' ? (raw[name] as string) : '')
-    const matchers = Array.isArray(raw['matchers']) ? raw['matchers'] : invalid('required', 'matchers in body is required')
+    const matchers = Array.isArray(raw['matchers'])
+      ? raw['matchers']
+      : invalid('required', 'matchers in body is required')
     if (matchers.length === 0) invalid('minItems', 'matchers in body should have at least 1 items')
     for (const name of ['startsAt', 'endsAt', 'createdBy', 'comment'])
       if (raw[name] === undefined) invalid('required', `${name} in body is required`)
