@@ -173,6 +173,9 @@ describe('the page before a real Prometheus', { skip }, () => {
     await page.getByText('This server has no agents.').waitFor()
     await page.getByRole('link', { name: 'Status' }).click()
     await page.getByText('query.lookback-delta').waitFor()
+    await page.getByRole('region', { name: 'TSDB head' }).waitFor()
+    await page.goto(`${server.url}/query?g0.expr=up&g0.tab=explain`)
+    await page.getByText('This server does not explain queries.').waitFor()
     assert.deepEqual(await watched.complaints(), [])
   })
 
@@ -199,6 +202,22 @@ const EVIL = '"><img src=x onerror="globalThis.pwned=1"><script>globalThis.pwned
 const FORMULA = '=HYPERLINK("http://evil")'
 const START = Date.UTC(2026, 10, 22, 12) / 1000
 
+/** Three operators in a row, cut above the second. */
+function evilPlan(depth: number): unknown {
+  return {
+    operator: `op ${EVIL}`,
+    expression: EVIL,
+    isCut: depth === 1,
+    isConstant: depth === 2,
+    series: 5,
+    samples: 5000,
+    timeMs: depth === 0 ? 'soon' : 9 - depth,
+    selfMs: 1,
+    shards: depth === 0 ? [] : Array.from({ length: 11 }, () => ({ series: 2, samples: 9, timeMs: 3 })),
+    inputs: depth < 2 ? [evilPlan(depth + 1)] : [],
+  }
+}
+
 /** An API whose every text is hostile. One line runs 61 steps of 10 s with the middle third missing. */
 async function hostile(path: string, params: URLSearchParams): Promise<{ status: number; body: unknown }> {
   const labels = { __name__: EVIL, [EVIL]: EVIL, formula: FORMULA, url: 'javascript:globalThis.pwned=1' }
@@ -211,20 +230,42 @@ async function hostile(path: string, params: URLSearchParams): Promise<{ status:
   if (query === 'bad')
     return { status: 400, body: { status: 'error', errorType: EVIL, error: `1:2: parse error: ${EVIL}` } }
   switch (path) {
-    case '/api/v1/query':
-      return ok({ resultType: 'vector', result: [{ metric: labels, value: [START, '1'] }] })
+    case '/api/v1/query': {
+      const { status, body } = ok({ resultType: 'vector', result: [{ metric: labels, value: [START, '1'] }] })
+      return { status, body: params.has('explain') ? { ...body, explain: { threads: 2, plan: evilPlan(0) } } : body }
+    }
     case '/api/v1/query_range': {
       const line = Array.from({ length: 61 }, (_, i) => i).filter((i) => i < 20 || i > 40)
       const values = line.map((i) => [START + i * 10, String(5 + Math.sin(i))])
       return ok({ resultType: 'matrix', result: [{ metric: labels, values }] })
     }
-    case '/api/v1/targets':
+    case '/api/v1/targets': {
+      const url = 'javascript:globalThis.pwned=1'
+      const said = { scrapePool: EVIL, scrapeUrl: url, health: EVIL, lastError: EVIL, warning: EVIL }
       return ok({
-        activeTargets: [
-          { labels, scrapePool: EVIL, scrapeUrl: 'javascript:globalThis.pwned=1', health: EVIL, lastError: EVIL },
-        ],
+        activeTargets: [{ labels, discoveredLabels: { [EVIL]: 'before' }, ...said }],
+        droppedTargets: [{ discoveredLabels: labels, scrapePool: EVIL, droppedBy: EVIL }],
         droppedTargetCounts: { [EVIL]: 3 },
       })
+    }
+    case '/api/v1/alertmanagers':
+      return ok({ builtIn: true })
+    case '/api/v2/alerts': {
+      const status = { state: EVIL, silencedBy: ['s'], inhibitedBy: [EVIL], mutedBy: [EVIL] }
+      return { status: 200, body: [{ labels, fingerprint: EVIL, receivers: [{ name: EVIL }], status }] }
+    }
+    case '/api/v2/silences': {
+      const matchers = [{ name: EVIL, value: EVIL, isRegex: false, isEqual: true }]
+      const times = { startsAt: EVIL, endsAt: EVIL }
+      const silence = { id: 's', status: { state: EVIL }, matchers, ...times, createdBy: EVIL, comment: EVIL }
+      return { status: 200, body: [silence] }
+    }
+    case '/api/v1/status/tsdb':
+      return ok({ headStats: {}, seriesCountByMetricName: [{ name: EVIL, value: 1 }] })
+    case '/api/v1/status/tsdb/blocks': {
+      const found = [{ block: EVIL, piece: EVIL, why: EVIL }]
+      return ok({ blocks: [{ ulid: EVIL, minTime: 0, maxTime: 1e300 }], damaged: { blocks: 1, runs: 2, found } })
+    }
     case '/api/v1/alerts':
       return ok({ alerts: [{ labels: { alertname: EVIL, ...labels }, annotations: { [EVIL]: EVIL }, state: EVIL }] })
     case '/api/v1/rules': {
@@ -233,6 +274,11 @@ async function hostile(path: string, params: URLSearchParams): Promise<{ status:
     }
     case '/api/v1/agents':
       return ok({ agents: [{ agent: EVIL, site: EVIL, status: EVIL, publicKey: EVIL, ingest: null }], local: [] })
+    case `/api/v1/agents/${encodeURIComponent(EVIL)}/gaps`: {
+      const [fromMs, toMs] = [Date.now() - 3_600_000, Date.now() - 1_800_000]
+      const gap = { target: EVIL, fromMs, toMs, intervalMs: 15_000, reason: 'overwritten' }
+      return ok({ gaps: [gap, { ...gap, reason: EVIL }] })
+    }
     case '/api/v1/label/__name__/values':
       return ok([`evil_${EVIL}`, 'evil_plain'])
     case '/api/v1/metadata':
@@ -344,10 +390,42 @@ describe('the page before a hostile server', { skip: NO_CHROMIUM }, () => {
   for (const name of ['targets', 'alerts', 'agents', 'status'])
     test(`shows ${name} as text`, async () => {
       await page.goto(`${server.url}/${name}`)
-      await page.getByText('onerror').first().waitFor()
+      await page.getByText('onerror').filter({ visible: true }).first().waitFor()
       assert.equal(await page.locator('main a').count(), 0, 'no link to an address from outside')
       await isUnharmed()
     })
+
+  test('shows a plan as text, with its cut and its limits named', async () => {
+    await ask('x', 'explain')
+    await page.locator('.plan-operator').nth(2).waitFor()
+    assert.deepEqual(
+      await page.locator('.plan-operator strong').evaluateAll((all) => all.map((each) => each.textContent)),
+      [1, 2, 3].map((level) => `Level ${level}: op ${EVIL}`),
+    )
+    const cut = page.locator('tr.cut')
+    assert.equal(await cut.count(), 1)
+    assert.match((await cut.textContent()) ?? '', /11 workers.*1: 2 series in 3ms.*showing 8 of 11 workers/)
+    await page.getByRole('button', { name: /^Fold/ }).nth(1).click()
+    assert.equal(await page.locator('.plan-operator').count(), 2)
+    assert.match((await page.locator('.run-facts').textContent()) ?? '', /split over 2 workers/)
+    await isUnharmed()
+  })
+
+  test('shows gaps and silences of a hostile agent and alert as text', async () => {
+    await page.goto(`${server.url}/agents`)
+    await page.getByRole('button', { name: 'Gaps and their reasons' }).click()
+    await page.getByText('overwritten in the ring').waitFor()
+    assert.equal(await page.locator('.strip-lost').count(), 1)
+    await page.goto(`${server.url}/targets`)
+    await page.getByRole('button', { name: 'Labels before and after relabelling' }).click()
+    await page.locator('.label-changed').waitFor()
+    await page.getByText('showing 1 of 3').waitFor()
+    await page.goto(`${server.url}/alerts`)
+    await page.getByRole('button', { name: 'Silence…', exact: true }).click()
+    await page.getByText('Matches 1 alert now').waitFor()
+    assert.equal(await page.getByLabel('Value 2').inputValue(), EVIL.replace(/\n/g, ''))
+    await isUnharmed()
+  })
 
   test('cancels a running query and says so', async () => {
     await ask('slow', 'table')

@@ -2,10 +2,7 @@
 import type { ComponentType } from 'preact'
 import { useEffect, useMemo, useState } from 'preact/hooks'
 import { formatOffset } from './logic/time.ts'
-import { AgentsPage } from './pages/agents.tsx'
-import { AlertsPage } from './pages/alerts.tsx'
-import { StatusPage } from './pages/status.tsx'
-import { TargetsPage } from './pages/targets.tsx'
+import { lazyPage } from './pages/lazy.tsx'
 import { QueryPage } from './query/query-page.tsx'
 import { currentPlace, go, usePlace } from './state/router.ts'
 import {
@@ -25,10 +22,10 @@ export type PageProps = {
 
 const PAGES: readonly { readonly path: string; readonly title: string; readonly page: ComponentType<PageProps> }[] = [
   { path: 'query', title: 'Query', page: QueryPage },
-  { path: 'alerts', title: 'Alerts', page: AlertsPage },
-  { path: 'targets', title: 'Targets', page: TargetsPage },
-  { path: 'agents', title: 'Agents', page: AgentsPage },
-  { path: 'status', title: 'Status', page: StatusPage },
+  { path: 'alerts', title: 'Alerts', page: lazyPage('AlertsPage') },
+  { path: 'targets', title: 'Targets', page: lazyPage('TargetsPage') },
+  { path: 'agents', title: 'Agents', page: lazyPage('AgentsPage') },
+  { path: 'status', title: 'Status', page: lazyPage('StatusPage') },
 ]
 /** Paths of Prometheus's page and the page here that answers them. */
 const ALIASES: Readonly<Record<string, string>> = {

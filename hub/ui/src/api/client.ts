@@ -1,4 +1,4 @@
-/** Calls of /api/v1 on the same origin, under the page's own route prefix. */
+/** Calls of /api/v1 and /api/v2 on the same origin, under the page's own route prefix. */
 
 export type ApiAnswer<Data> = {
   readonly data: Data
@@ -78,6 +78,53 @@ export async function callApi<Data>(
     explain: body.explain,
     tookMs: performance.now() - started,
   }
+}
+
+/**
+ * Calls of /api/v2, the Alertmanager's: the answer is the data, an error a text or an object with a message.
+ * @throws ApiFailure; an aborted call rejects with the signal's reason
+ */
+export async function callAlertmanager<Data>(
+  path: string,
+  {
+    method = 'GET',
+    body,
+    signal,
+  }: { readonly method?: string; readonly body?: unknown; readonly signal?: AbortSignal } = {},
+): Promise<ApiAnswer<Data>> {
+  const started = performance.now()
+  let response: Response
+  let text: string
+  try {
+    response = await fetch(`${basePath(location.pathname)}api/v2/${path}`, {
+      method,
+      ...(signal && { signal }),
+      headers: { accept: 'application/json', ...(body !== undefined && { 'content-type': 'application/json' }) },
+      ...(body !== undefined && { body: JSON.stringify(body) }),
+    })
+    text = await response.text()
+  } catch (error) {
+    if (signal?.aborted) throw error
+    throw new ApiFailure('network', 'No answer from the server. Is it running and reachable?', 0, { cause: error })
+  }
+  const data = readJson(text)
+  if (!response.ok) throw new ApiFailure('alertmanager', messageOf(data, text, response), response.status)
+  return { data: data as Data, warnings: [], infos: [], tookMs: performance.now() - started }
+}
+
+function readJson(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return null
+  }
+}
+
+function messageOf(data: unknown, text: string, response: Response): string {
+  if (typeof data === 'string') return data
+  const { message } = (data ?? {}) as { message?: unknown }
+  if (typeof message === 'string') return message
+  return `HTTP ${response.status}: ${text.trim().slice(0, 300) || response.statusText}`
 }
 
 function texts(value: unknown): string[] {

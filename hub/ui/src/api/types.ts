@@ -98,3 +98,76 @@ export type Agent = {
   readonly ingest?: AgentIngest | null
 }
 export type AgentsData = { readonly agents?: readonly Agent[]; readonly local?: readonly AgentIngest[] }
+
+export type NamedCount = { readonly name: string; readonly value: number }
+export type TsdbData = {
+  readonly headStats?: {
+    readonly numSeries?: number
+    readonly numLabelPairs?: number
+    readonly chunkCount?: number
+    readonly minTime?: number
+    readonly maxTime?: number
+  }
+  readonly seriesCountByMetricName?: readonly NamedCount[]
+  readonly labelValueCountByLabelName?: readonly NamedCount[]
+  readonly memoryInBytesByLabelName?: readonly NamedCount[]
+  readonly seriesCountByLabelValuePair?: readonly NamedCount[]
+}
+export type Block = {
+  readonly ulid: string
+  readonly minTime: number
+  readonly maxTime: number
+  readonly stats?: { readonly numSamples?: number; readonly numSeries?: number; readonly numBytes?: number }
+  readonly compaction?: { readonly level?: number }
+  /** Of a hub: of a downsampled block. */
+  readonly resolutionMs?: number
+}
+export type Damage = { readonly block: string; readonly piece: string; readonly why: string }
+export type BlocksData = {
+  readonly blocks?: readonly Block[]
+  /** Of a hub. */
+  readonly damaged?: { readonly blocks?: number; readonly runs?: number; readonly found?: readonly Damage[] }
+}
+
+/** Both ends are slots, and included. */
+export type Gap = {
+  readonly target: string
+  readonly fromMs: number
+  readonly toMs: number
+  readonly intervalMs: number
+  readonly reason: string
+}
+export type GapsData = { readonly gaps?: readonly Gap[] }
+
+/** `/api/v1/alertmanagers`; a hub says whether it dispatches by itself. */
+export type AlertmanagersData = { readonly builtIn?: boolean }
+export type NotifiedAlert = {
+  readonly labels: LabelSet
+  readonly annotations?: LabelSet
+  readonly fingerprint: string
+  readonly startsAt?: string
+  readonly receivers?: readonly { readonly name: string }[]
+  readonly status: {
+    readonly state: string
+    readonly silencedBy?: readonly string[]
+    /** Fingerprints. */
+    readonly inhibitedBy?: readonly string[]
+    /** Names of time intervals. */
+    readonly mutedBy?: readonly string[]
+  }
+}
+export type SilenceMatcher = {
+  readonly name: string
+  readonly value: string
+  readonly isRegex: boolean
+  readonly isEqual?: boolean
+}
+export type Silence = {
+  readonly id: string
+  readonly status: { readonly state: string }
+  readonly matchers: readonly SilenceMatcher[]
+  readonly startsAt: string
+  readonly endsAt: string
+  readonly createdBy: string
+  readonly comment: string
+}

@@ -5,6 +5,7 @@ import { formatAge } from '../logic/duration.ts'
 import { formatCount } from '../logic/format.ts'
 import { formatTime } from '../logic/time.ts'
 import { useSettings } from '../state/settings.ts'
+import { AgentDetail } from './agent-detail.tsx'
 import { Ago, type Column, List, ListFailure, State, useList } from './list-page.tsx'
 
 /** Older than this the newest sample makes an agent late. */
@@ -67,7 +68,18 @@ export function AgentsPage({ tick }: PageProps) {
       <h1 class="offscreen">Agents</h1>
       <ListFailure failure={loaded.failure} what="agents" />
       {loaded.failure?.status !== 404 && (
-        <List title="Agents" loaded={loaded} items={rows} columns={columns} none="No agent is enrolled yet." />
+        <List
+          title="Agents"
+          loaded={loaded}
+          items={rows}
+          columns={columns}
+          none="No agent is enrolled yet."
+          detail={{
+            id: (row) => `${row.site} ${row.agent}`,
+            title: 'Gaps and their reasons',
+            content: (row) => <AgentDetail agent={row} tick={tick} />,
+          }}
+        />
       )}
     </>
   )

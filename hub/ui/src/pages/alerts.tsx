@@ -1,5 +1,5 @@
-/** Alerts as they stand, and the rules that make them. */
-import type { Alert, AlertsData, Rule, RuleGroup, RulesData } from '../api/types.ts'
+/** Alerts as they stand, whom they reach and what mutes them, and the rules that make them. */
+import type { Alert, AlertmanagersData, AlertsData, Rule, RuleGroup, RulesData } from '../api/types.ts'
 import type { PageProps } from '../app.tsx'
 import { formatDuration } from '../logic/duration.ts'
 import { formatSeries } from '../logic/labels.ts'
@@ -8,6 +8,7 @@ import { go } from '../state/router.ts'
 import { useSettings } from '../state/settings.ts'
 import { DEFAULT_PANEL, encodePanels } from '../state/url-state.ts'
 import { Ago, type Column, instant, List, ListFailure, State, useList } from './list-page.tsx'
+import { Notifications } from './notifications.tsx'
 
 type RuleRow = Rule & { readonly group: RuleGroup }
 
@@ -15,6 +16,7 @@ export function AlertsPage({ tick }: PageProps) {
   const { settings } = useSettings()
   const alerts = useList<AlertsData>('alerts', tick)
   const rules = useList<RulesData>('rules', tick)
+  const { builtIn } = useList<AlertmanagersData>('alertmanagers', tick).answer?.data ?? {}
   const active = alerts.answer?.data.alerts ?? []
   const firing = active.filter(({ state }) => state === 'firing').length
   const rows: readonly RuleRow[] = (rules.answer?.data.groups ?? []).flatMap((group) =>
@@ -104,6 +106,13 @@ export function AlertsPage({ tick }: PageProps) {
         none="No alert is pending or firing."
         extra={firing > 0 && <span class="state crit">◆ {firing} firing</span>}
       />
+      {builtIn === true && <Notifications tick={tick} />}
+      {builtIn === false && (
+        <p class="note">
+          This hub notifies nobody by itself: put an alertmanager.yml beside its configuration for routes, silences and
+          receivers.
+        </p>
+      )}
       <ListFailure failure={rules.failure} what="rules" />
       <List title="Rules" loaded={rules} items={rows} columns={ruleColumns} none="No rule is configured." />
     </>

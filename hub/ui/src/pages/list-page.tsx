@@ -40,6 +40,8 @@ type ListProps<Item> = {
   /** Said when there is nothing at all. */
   readonly none: string
   readonly extra?: ComponentChildren
+  /** Between the title and the table. */
+  readonly head?: ComponentChildren
   /** The reader's filter where the page has one for several lists; else the list has its own. */
   readonly search?: string
   /** Of which `items` are those that the page's own filters left. */
@@ -62,6 +64,7 @@ export function List<Item>({
   columns,
   none,
   extra,
+  head,
   search,
   total = items.length,
   detail,
@@ -107,6 +110,7 @@ export function List<Item>({
         )}
       </div>
       <LoadingBar startedMs={loaded.startedMs} />
+      {head}
       {loaded.answer && total === 0 && <p class="empty">{none}</p>}
       {shown.length > 0 && (
         <div class="scroll">
@@ -204,8 +208,7 @@ function sortItems<Item>(items: readonly Item[], column: Column<Item>, isDescend
 }
 
 /** A state is a word and a shape, never a colour alone. */
-export function State({ state }: { readonly state: string }) {
-  const kind = KINDS[state] ?? 'unknown'
+export function State({ state, kind = KINDS[state] ?? 'unknown' }: { readonly state: string; readonly kind?: Kind }) {
   return (
     <span class={`state ${kind}`}>
       <span aria-hidden="true">{SHAPES[kind]}</span> {state}
@@ -222,6 +225,9 @@ const KINDS: Readonly<Record<string, Kind>> = {
   inactive: 'good',
   pending: 'warn',
   late: 'warn',
+  missed: 'warn',
+  lost: 'crit',
+  damaged: 'crit',
   down: 'crit',
   err: 'crit',
   firing: 'crit',

@@ -11,6 +11,7 @@ import { formatTime } from '../logic/time.ts'
 import { useSettings } from '../state/settings.ts'
 import { type PanelState, stepOf } from '../state/url-state.ts'
 import { useApi } from '../state/use-api.ts'
+import { Measure } from './measure.tsx'
 import type { ViewProps } from './panel.tsx'
 import { Start } from './start.tsx'
 import { Annotations, Failure, LoadingBar } from './states.tsx'
@@ -20,8 +21,6 @@ import { EndInput, RangeInput, ResolutionInput } from './time-controls.tsx'
 const ROWS_STEP = 200
 /** Workers named under a cut. */
 const MAX_SHARDS = 8
-/** Of the longest bar. */
-const BAR_PX = 90
 
 type RunStats = {
   readonly timings?: { readonly execQueueTime?: number; readonly execTotalTime?: number }
@@ -118,7 +117,7 @@ function RunFacts({ answer, tookMs }: { readonly answer: Answer; readonly tookMs
     ['ran', placeOf(explained!.threads)],
     ['in the hub', seconds(stats.timings?.execTotalTime)],
     ['of it queued', seconds(stats.timings?.execQueueTime)],
-    ['with the network', formatMs(tookMs)],
+    ['round trip', formatMs(tookMs)],
     ['samples read', formatCount(stats.samples?.totalQueryableSamples ?? 0)],
     ['steps', 'ms' in when ? '1' : `${formatCount(steps)} of ${formatDuration(when.stepMs)}`],
     ['result', plural(resultCount, 'series', 'series')],
@@ -249,10 +248,10 @@ function PlanRows({ row, onToggle, onOpen }: RowProps) {
         <td class="number">{formatCount(node.series)}</td>
         <td class="number">{formatCount(node.samples)}</td>
         <td>
-          <Bar share={timeShare} text={formatMs(node.timeMs)} />
+          <Measure share={timeShare} text={formatMs(node.timeMs)} />
         </td>
         <td>
-          <Bar share={selfShare} text={`${formatMs(node.selfMs)} · ${Math.round(selfShare * 100)} %`} isOwn />
+          <Measure share={selfShare} text={`${formatMs(node.selfMs)} · ${Math.round(selfShare * 100)} %`} isOwn />
         </td>
       </tr>
     </>
@@ -271,14 +270,5 @@ function ShardFacts({ node }: { readonly node: PlanNode }) {
       ))}
       {shown.length < node.shards.length && ` · showing ${shown.length} of ${node.shards.length} workers`}
     </span>
-  )
-}
-
-function Bar({ share, text, isOwn = false }: { readonly share: number; readonly text: string; isOwn?: boolean }) {
-  return (
-    <div class={isOwn ? 'measure own' : 'measure'}>
-      <span class="measure-bar" style={{ width: `${(share * BAR_PX).toFixed(1)}px` }} />
-      <span class="measure-text">{text}</span>
-    </div>
   )
 }

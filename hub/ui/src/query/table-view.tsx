@@ -75,7 +75,7 @@ const NEXT: Readonly<Record<'series' | 'value', readonly Sort[]>> = {
 }
 const UNSORTED: Sort = { by: 'answer', isDescending: false }
 
-function RowTable({ rows }: { readonly rows: readonly Row[] }) {
+export function RowTable({ rows }: { readonly rows: readonly Row[] }) {
   const [sort, setSort] = useState<Sort>(UNSORTED)
   const [filter, setFilter] = useState('')
   const [limit, setLimit] = useState(ROWS_STEP)
