@@ -42,7 +42,12 @@ export function ruleRoutes(app: Hono<Vars>, deps: ApiDeps): void {
     return json({ alerts })
   })
   app.get('/api/v1/alertmanagers', () =>
-    json({ activeAlertmanagers: deps.alertmanagers().map((url) => ({ url })), droppedAlertmanagers: [] }),
+    json({
+      activeAlertmanagers: deps.alertmanagers().map((url) => ({ url })),
+      droppedAlertmanagers: [],
+      // Ours: whether /api/v2 is answered here, which the page asks before it goes there.
+      builtIn: deps.dispatcher() !== null,
+    }),
   )
 }
 
