@@ -176,6 +176,7 @@ export class Agent {
     this.#manager = new ScrapeManager({
       clock,
       net,
+      disk: this.#env.disk,
       log: log.with({ component: 'scrape' }),
       sink: this.#budget?.sink ?? recorder,
       offsetSeed: agent,
@@ -211,13 +212,8 @@ export class Agent {
     if (fixed(next) !== fixed(before))
       this.#env.log.warn('Changes of agent, hub, nats, storage and budget take effect at the next start')
     this.#config = next
-    // What an exporter could not open is told, and does not keep the rest from its new configuration.
-    const problem = await this.#exporters.apply(exporters).then(
-      () => null,
-      (error: unknown) => error,
-    )
+    await this.#exporters.apply(exporters)
     await this.#discovery!.apply(next.scrapeConfigs)
-    if (problem !== null) throw problem
     this.#env.log.info('Configuration reloaded', { file: this.#options.configFile })
   }
 

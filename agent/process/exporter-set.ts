@@ -4,7 +4,7 @@
  * dashboards and discovery know from upstream's program.
  */
 import { type AgentConfig, type ExporterConfig, parseAddress } from '../../protocol/config/mod.ts'
-import type { Listener } from '../../protocol/env/mod.ts'
+import type { Listener, Timer } from '../../protocol/env/mod.ts'
 import type { MetricFamily } from '../../protocol/exposition/mod.ts'
 import { labelsFrom } from '../../protocol/labels/mod.ts'
 import { exposureWarning, OPEN_TO_ALL, type WebAccess } from '../env/web-access.ts'
@@ -13,6 +13,8 @@ import { exporterEndpoint } from './exporter-endpoint.ts'
 import { type PageRequest, pageOf, programFamilies } from './exporter-pages.ts'
 import { createParts, type ExporterDeps, type ExporterPart, webOptions } from './exporters.ts'
 
+/** How long an address that another program holds is left alone before it is tried again. */
+const RETRY_MS = 10_000
 /** Of a scrape within the agent; upstream's default of `scrape_timeout`. */
 const SCRAPE_TIMEOUT_MS = 10_000
 
@@ -34,6 +36,12 @@ export class ExporterSet {
   readonly #web: WebAccess
   #running: readonly RunningExporter[] = []
   readonly #listeners = new Map<RunningExporter, Listener>()
+  /** The exporters that could not have an address, by their parts, with what was said about it last. */
+  readonly #unopened = new Map<readonly ExporterPart[], string>()
+  readonly #started = new WeakSet<ExporterPart>()
+  #retryTimer: Timer | null = null
+  /** Openings and closings, one after the other. */
+  #work: Promise<void> = Promise.resolve()
 
   constructor(deps: ExporterDeps, options: { readonly lifecycleEnabled: boolean; readonly web?: WebAccess }) {
     this.#deps = deps
@@ -64,8 +72,21 @@ export class ExporterSet {
     return { next }
   }
 
-  /** @throws NetError naming an address that cannot be had, when all else is in place */
-  async apply({ next }: ExporterChange): Promise<void> {
+  /**
+   * An address that cannot be had is logged and tried again every RETRY_MS: one port of one exporter (upstream's program
+   * still runs, say) must not keep the agent from collecting everything else.
+   */
+  apply(change: ExporterChange): Promise<void> {
+    return this.#inTurn(() => this.#apply(change))
+  }
+
+  #inTurn(work: () => Promise<void>): Promise<void> {
+    const turn = this.#work.then(work)
+    this.#work = turn.catch(() => {})
+    return turn
+  }
+
+  async #apply({ next }: ExporterChange): Promise<void> {
     const before = this.#running
     const isKept = (parts: readonly ExporterPart[], others: readonly RunningExporter[]): boolean =>
       others.some((other) => other.parts === parts)
@@ -79,21 +100,47 @@ export class ExporterSet {
       this.#listeners.set(heir, listener)
     }
     this.#running = next
-    const problems: unknown[] = []
     for (const running of next) {
-      try {
-        if (isKept(running.parts, before)) this.#reload(running)
-        else await this.#open(running)
-      } catch (error) {
-        problems.push(error)
-      }
+      const isOpen = isKept(running.parts, before) && !this.#unopened.has(running.parts)
+      if (isOpen) this.#reload(running)
+      else await this.#tryOpen(running)
     }
-    if (problems.length > 0) throw problems[0]
+    this.#retryLater()
   }
 
-  async close(): Promise<void> {
-    await Promise.all(this.#running.map((running) => this.#close(running)))
-    this.#running = []
+  async #tryOpen(running: RunningExporter): Promise<void> {
+    try {
+      await this.#open(running)
+      this.#unopened.delete(running.parts)
+    } catch (err) {
+      const problem = (err as Error).message
+      // One line an outage, not one an attempt.
+      if (this.#unopened.get(running.parts) !== problem)
+        this.#deps.env.log.error('Exporter could not open its address; it is tried again', {
+          exporter: running.name,
+          err,
+        })
+      this.#unopened.set(running.parts, problem)
+    }
+  }
+
+  #retryLater(): void {
+    this.#retryTimer?.cancel()
+    if (this.#unopened.size === 0) return
+    this.#retryTimer = this.#deps.env.clock.setTimer(RETRY_MS, () => {
+      void this.#inTurn(async () => {
+        for (const each of this.#running) if (this.#unopened.has(each.parts)) await this.#tryOpen(each)
+        this.#retryLater()
+      })
+    })
+  }
+
+  close(): Promise<void> {
+    return this.#inTurn(async () => {
+      this.#retryTimer?.cancel()
+      await Promise.all(this.#running.map((running) => this.#close(running)))
+      this.#running = []
+    })
   }
 
   #create(config: ExporterConfig): RunningExporter {
@@ -107,10 +154,25 @@ export class ExporterSet {
     return { name: config.name, config, parts, page }
   }
 
+  /** What is open already stays. @throws the first of what could not be opened, when all else is in place */
   async #open(running: RunningExporter): Promise<void> {
-    for (const { exporter } of running.parts) await exporter.start?.()
+    const problems: unknown[] = []
+    for (const part of running.parts) {
+      if (this.#started.has(part)) continue
+      try {
+        await part.exporter.start?.()
+        this.#started.add(part)
+      } catch (error) {
+        problems.push(error)
+      }
+    }
+    await this.#serve(running).catch((error: unknown) => problems.push(error))
+    if (problems.length > 0) throw problems[0]
+  }
+
+  async #serve(running: RunningExporter): Promise<void> {
     const { listen, path, lifecycle } = webOptions(running.config)
-    if (listen === '') return
+    if (listen === '' || this.#listeners.has(running)) return
     const { env } = this.#deps
     const handler = exporterEndpoint(running, { path, lifecycleEnabled: lifecycle || this.#lifecycleEnabled })
     const { serverTls } = this.#web
@@ -135,6 +197,7 @@ export class ExporterSet {
   async #close(running: RunningExporter): Promise<void> {
     await this.#listeners.get(running)?.close(500)
     this.#listeners.delete(running)
+    this.#unopened.delete(running.parts)
     await Promise.all(running.parts.map(({ exporter }) => exporter.close()))
   }
 }

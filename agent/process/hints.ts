@@ -9,7 +9,7 @@ const HINTS: readonly (readonly [pattern: RegExp, hint: string])[] = [
     'Make a new token on the hub (heliograph-hub agents token) and give it: heliograph-agent enroll --hub URL --token TOKEN',
   ],
   [
-    /revoked|not approved|approve/i,
+    /revoked|not approved|approve|Authorization Violation/i,
     'Ask the operator of the hub: heliograph-hub agents list, then agents approve ID KEY',
   ],
   [
@@ -20,7 +20,19 @@ const HINTS: readonly (readonly [pattern: RegExp, hint: string])[] = [
   [/EROFS|read-only/i, 'The file system is read-only: look into dmesg for disk errors, then remount it'],
   [
     /EADDRINUSE|address already in use/i,
-    'Another program listens there (ss -ltnp): stop it, or choose another --web.listen-address',
+    'Another program listens there (ss -lntup): stop it, or choose another address',
+  ],
+  [
+    /Access denied for user|authentication failed|status 401|401 Unauthorized/i,
+    'User or password is wrong, or the account may not: check them in the configuration or the file that it names',
+  ],
+  [
+    /Textfile left out/,
+    'Mend the file or the program that writes it (promtool check metrics < FILE), or the directory',
+  ],
+  [
+    /dial unix .*no such file or directory/,
+    'No such socket: check that the service runs, and that the path is the one in its configuration',
   ],
   [
     /ECONNREFUSED|connection refused/i,

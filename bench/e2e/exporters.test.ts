@@ -1,7 +1,9 @@
 /** All exporters in one agent: their pages, ports, formats and targets; other Node processes; upstream's answers. */
 import assert from 'node:assert/strict'
 import { createSocket } from 'node:dgram'
+import { once } from 'node:events'
 import fs from 'node:fs'
+import { connect, createServer } from 'node:net'
 import { test } from 'node:test'
 import { gunzipSync } from 'node:zlib'
 import { parseExposition } from '../../protocol/exposition/mod.ts'
@@ -171,18 +173,31 @@ test('a port of its own answers what the real program answers', { skip: lacks('n
   }),
 )
 
-test('a port that is taken keeps the agent from starting, and says which', { timeout: 60_000 }, () =>
+test('a port that is taken is named, keeps nothing else, and is had once it is free', { timeout: 60_000 }, () =>
   withWorld(async (world) => {
-    const port = await freePort()
-    const first = await world.startAgent({
-      exporters: JSON.stringify({ node: { listen: `127.0.0.1:${port}` } }),
+    const [page, tcp, free] = [await freePort(), await freePort(), await freePort()]
+    const holders = [page, tcp].map((port) => createServer().listen(port, '127.0.0.1'))
+    await Promise.all(holders.map((holder) => once(holder, 'listening')))
+    const agent = await world.startAgent({
+      exporters: JSON.stringify({
+        memcached: { listen: `127.0.0.1:${page}` },
+        statsd: { listen: `127.0.0.1:${free}`, 'statsd.listen-udp': '', 'statsd.listen-tcp': `127.0.0.1:${tcp}` },
+      }),
       scrapeInterval: '1h',
     })
-    const second = await world.prepareAgent({ exporters: JSON.stringify({ node: { listen: `127.0.0.1:${port}` } }) })
-    second.spawn()
-    assert.equal((await second.exited).code, 1)
-    assert.match(second.output, new RegExp(`Cannot listen on 127.0.0.1:${port}: address already in use`))
-    await first.stop()
+    const named = (exporter: string, port: number): RegExp =>
+      new RegExp(`exporter=${exporter} err="Cannot listen on 127.0.0.1:${port}: address already in use`)
+    assert.match(agent.output, named('memcached', page))
+    assert.match(agent.output, named('statsd', tcp))
+    assert.equal((await fetch(`http://127.0.0.1:${free}/metrics`)).status, 200)
+    for (const holder of holders) holder.close()
+    await until('its page is had', async () => {
+      const answer = await fetch(`http://127.0.0.1:${page}/metrics`).catch(() => null)
+      return answer?.status === 200
+    })
+    connect(tcp, '127.0.0.1').end('late:1|c\n')
+    await until('its packets are counted', async () => (await exporterPage(agent, 'statsd')).get('late') === '1')
+    await agent.stop()
   }),
 )
 

@@ -143,9 +143,12 @@ function decodeUtf8(bytes: Uint8Array): string | null {
   }
 }
 
-/** As Go's strconv.ParseFloat for decimal numbers, infinities and NaN. */
+/** As Go's strconv.ParseFloat for decimal numbers, infinities and NaN: digits that no float holds (1e400) are an error. */
 function parseGoFloat(text: string): number | null {
-  if (/^[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?$/.test(text)) return Number(text)
+  if (/^[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?$/.test(text)) {
+    const value = Number(text)
+    return Number.isFinite(value) ? value : null
+  }
   const special = /^([+-]?)(inf|infinity|nan)$/i.exec(text)
   if (!special) return null
   if (special[2]!.toLowerCase() === 'nan') return Number.NaN
