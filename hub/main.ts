@@ -10,6 +10,7 @@ import { agentsCommand } from './process/agents-command.ts'
 import { HUB_FLAGS } from './process/flags.ts'
 import type { Hub } from './process/hub.ts'
 import { type HubSettings, hubSettings } from './process/settings.ts'
+import { UPSTREAM_FLAGS } from './process/upstream-flags.ts'
 
 const STOP_TIMEOUT_MS = 9000
 
@@ -23,7 +24,7 @@ async function main(argv: readonly string[]): Promise<void> {
     return
   }
   try {
-    const flags = parseFlags(HUB_FLAGS, argv)
+    const flags = parseFlags([...HUB_FLAGS, ...UPSTREAM_FLAGS], argv)
     if (flags.wantsHelp) {
       process.stdout.write(
         helpText(
@@ -51,6 +52,8 @@ async function main(argv: readonly string[]): Promise<void> {
   }
   const env = createEnv({ logLevel: settings.logLevel, logFormat: settings.logFormat })
   const { log } = env
+  if (settings.withoutEffect.length > 0)
+    log.warn('Flags without effect in this program', { flags: settings.withoutEffect.join(' ') })
   let hub: Hub | null = null
   let stopping = false
   const stop = async (exitCode: number): Promise<void> => {

@@ -19,7 +19,7 @@ export const HUB_FLAGS: readonly FlagDefinition[] = [
   text(
     'web.listen-address',
     '127.0.0.1:9090',
-    'Address to listen on for UI, API, and the bus on WebSocket at /nats. Loopback by default, for there is no authentication yet.',
+    'Address to listen on for UI, API, and the bus on WebSocket at /nats. Loopback by default: others can read and, with --web.enable-*, change everything unless --web.config.file sets passwords.',
   ),
   text(
     'web.external-url',
@@ -87,7 +87,7 @@ export const HUB_FLAGS: readonly FlagDefinition[] = [
     name: 'enable-feature',
     kind: 'list',
     default: '',
-    help: 'Comma separated feature names to enable, as of Prometheus 3.14.',
+    help: 'Comma separated feature names to enable, as of Prometheus 3.14; a warning names those without effect here.',
   },
   text('log.level', 'info', 'Only log messages with the given severity or above. One of: [debug, info, warn, error]'),
   text('log.format', 'logfmt', 'Output format of log messages. One of: [logfmt, json]'),

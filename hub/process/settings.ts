@@ -3,7 +3,9 @@ import { type ParsedFlags, UsageError } from '../../agent/cli/mod.ts'
 import { isAddress, parseBytes } from '../../protocol/config/mod.ts'
 import { parseDuration } from '../../protocol/durations/mod.ts'
 import type { LogLevel } from '../../protocol/env/mod.ts'
-import { KNOWN_FEATURES } from '../query/mod.ts'
+import { isActedUpon } from '../query/mod.ts'
+import { HUB_FLAGS } from './flags.ts'
+import { flagsWithoutEffect } from './upstream-flags.ts'
 
 export type HubSettings = {
   readonly configFile: string
@@ -36,13 +38,16 @@ export type HubSettings = {
   readonly maxSeries: number
   readonly queryThreads: number
   readonly features: readonly string[]
+  /** Given flags and features that change nothing here, as they were given, for a warning. */
+  readonly withoutEffect: readonly string[]
   readonly logLevel: LogLevel
   readonly logFormat: 'logfmt' | 'json'
   readonly all: Readonly<Record<string, string>>
 }
 
 /** @throws UsageError naming the flag */
-export function hubSettings({ values }: ParsedFlags): HubSettings {
+export function hubSettings(flags: ParsedFlags): HubSettings {
+  const { values } = flags
   const get = (name: string): string => values.get(name)![0] ?? ''
   const checked = <T>(name: string, parse: (text: string) => T): T => {
     try {
@@ -74,9 +79,6 @@ export function hubSettings({ values }: ParsedFlags): HubSettings {
   })
   const prefix = get('web.route-prefix') || (externalUrl === '' ? '' : new URL(externalUrl).pathname)
   const features = values.get('enable-feature')!.filter((name) => name !== '')
-  const unknown = features.find((name) => !KNOWN_FEATURES.includes(name))
-  if (unknown !== undefined)
-    throw new UsageError(`--enable-feature: unknown feature "${unknown}", known are ${KNOWN_FEATURES.join(', ')}`)
   for (const name of ['read-sample-limit', 'read-concurrent-limit', 'read-max-bytes-in-frame'])
     count(`storage.remote.${name}`)
   return {
@@ -107,8 +109,12 @@ export function hubSettings({ values }: ParsedFlags): HubSettings {
     maxSeries: count('query.max-series'),
     queryThreads: count('query.threads'),
     features,
+    withoutEffect: [
+      ...flagsWithoutEffect(flags).map((name) => `--${name}`),
+      ...features.filter((name) => !isActedUpon(name)).map((name) => `--enable-feature=${name}`),
+    ],
     logLevel: choice('log.level', ['debug', 'info', 'warn', 'error']),
     logFormat: choice('log.format', ['logfmt', 'json']),
-    all: Object.fromEntries([...values].map(([name, given]) => [name, given.join(',')])),
+    all: Object.fromEntries(HUB_FLAGS.map(({ name }) => [name, (values.get(name) ?? []).join(',')])),
   }
 }

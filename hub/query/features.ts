@@ -1,7 +1,8 @@
 /** Names of `--enable-feature` and what they switch. Semantics: Prometheus cmd/prometheus/main.go, setFeatureListOptions. */
 import type { ParserFeatures } from '../promql/ast.ts'
 
-export const KNOWN_FEATURES: readonly string[] = [
+/** Those that switch something here, and those that are always on. */
+const ACTED_UPON: readonly string[] = [
   'promql-experimental-functions',
   'promql-duration-expr',
   'promql-extended-range-selectors',
@@ -12,17 +13,14 @@ export const KNOWN_FEATURES: readonly string[] = [
   'type-and-unit-labels',
   'native-histograms',
   'exemplar-storage',
-  'created-timestamp-zero-ingestion',
-  'concurrent-rule-eval',
-  'auto-reload-config',
-  'extra-scrape-metrics',
-  'memory-snapshot-on-shutdown',
   'metadata-wal-records',
-  'otlp-deltatocumulative',
   'otlp-native-delta-ingestion',
-  'delayed-compaction',
-  'old-ui',
 ]
+
+/** Of others the operator is warned; as upstream does it, they are no error. */
+export function isActedUpon(feature: string): boolean {
+  return ACTED_UPON.includes(feature)
+}
 
 export function parserFeatures(features: readonly string[]): ParserFeatures {
   return {

@@ -13,7 +13,7 @@ export {
   type WorkerAnswer,
   type WorkerTask,
 } from './contract.ts'
-export { KNOWN_FEATURES, parserFeatures } from './features.ts'
+export { isActedUpon, parserFeatures } from './features.ts'
 export { InPlace, type InPlaceOptions } from './in-place.ts'
 export { formatJsonFloat, formatTimestamp, JsonWriter } from './json.ts'
 export { QueryLog, type QueryOrigin } from './query-log.ts'

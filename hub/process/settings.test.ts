@@ -1,0 +1,38 @@
+import assert from 'node:assert/strict'
+import test from 'node:test'
+import { parseFlags } from '../../agent/cli/mod.ts'
+import { HUB_FLAGS } from './flags.ts'
+import { type HubSettings, hubSettings } from './settings.ts'
+import { UPSTREAM_FLAGS } from './upstream-flags.ts'
+
+const settingsOf = (...argv: string[]): HubSettings => hubSettings(parseFlags([...HUB_FLAGS, ...UPSTREAM_FLAGS], argv))
+
+test('the command lines of the Docker image and of the operator start a hub, which says what has no effect', () => {
+  const settings = settingsOf(
+    '--config.file=/etc/prometheus/prometheus.yml',
+    '--storage.tsdb.path=/prometheus',
+    '--web.console.libraries=/usr/share/prometheus/console_libraries',
+    '--web.console.templates=/usr/share/prometheus/consoles',
+    '--storage.tsdb.retention.time=10d',
+    '--no-storage.tsdb.wal-compression',
+    '--web.enable-lifecycle',
+  )
+  assert.equal(settings.dataPath, '/prometheus')
+  assert.deepEqual(settings.withoutEffect, [
+    '--web.console.libraries',
+    '--web.console.templates',
+    '--storage.tsdb.wal-compression',
+  ])
+  assert.equal(settings.all['web.console.libraries'], undefined)
+})
+
+test('of features, unknown ones and those that nothing acts upon are named', () => {
+  const { features, withoutEffect } = settingsOf('--enable-feature=auto-reload-config,promql-per-step-stats,nonsense')
+  assert.deepEqual(features, ['auto-reload-config', 'promql-per-step-stats', 'nonsense'])
+  assert.deepEqual(withoutEffect, ['--enable-feature=auto-reload-config', '--enable-feature=nonsense'])
+  assert.deepEqual(settingsOf().withoutEffect, [])
+})
+
+test('a flag with a meaning that is lacking stays unknown', () => {
+  assert.throws(() => settingsOf('--agent'), /unknown long flag '--agent'/)
+})

@@ -1,0 +1,53 @@
+/**
+ * Flags of Prometheus that change nothing here, taken so that the command lines of its packages, images and operators
+ * start a hub unchanged; who gives one is told. Those with a meaning that we lack (`--agent`) stay unknown.
+ * Names: Prometheus cmd/prometheus/main.go, 2.x and 3.x.
+ */
+import type { FlagDefinition, ParsedFlags } from '../../agent/cli/mod.ts'
+
+const WITH_VALUE = [
+  'alertmanager.notification-batch-size',
+  'alertmanager.notification-queue-capacity',
+  'auto-gomemlimit.ratio',
+  'rules.max-concurrent-evals',
+  'scrape.timestamp-tolerance',
+  'storage.remote.flush-deadline',
+  'storage.tsdb.head-chunks-write-queue-size',
+  'storage.tsdb.max-block-chunk-segment-size',
+  'storage.tsdb.max-block-duration',
+  'storage.tsdb.samples-per-chunk',
+  'storage.tsdb.wal-compression-type',
+  'web.console.libraries',
+  'web.console.templates',
+  'web.max-notifications-subscribers',
+  'web.page-title',
+  'web.read-timeout',
+  'web.user-assets',
+]
+
+const SWITCHES = [
+  'alertmanager.drain-notification-queue-on-shutdown',
+  'auto-gomaxprocs',
+  'auto-gomemlimit',
+  'scrape.adjust-timestamps',
+  'storage.tsdb.allow-overlapping-blocks',
+  'storage.tsdb.no-lockfile',
+  'storage.tsdb.wal-compression',
+]
+
+const definition = (name: string, kind: FlagDefinition['kind']): FlagDefinition => ({
+  name,
+  kind,
+  default: '',
+  help: 'Without effect.',
+})
+
+export const UPSTREAM_FLAGS: readonly FlagDefinition[] = [
+  ...WITH_VALUE.map((name) => definition(name, 'string')),
+  ...SWITCHES.map((name) => definition(name, 'boolean')),
+]
+
+/** Names of those that the command line gave. */
+export function flagsWithoutEffect({ values }: ParsedFlags): string[] {
+  return UPSTREAM_FLAGS.map(({ name }) => name).filter((name) => (values.get(name)?.[0] ?? '') !== '')
+}
