@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
 import type { Browser, Page } from 'playwright-core'
-import { launch, NO_CHROMIUM, openPage, type WatchedPage } from './testing/browser.ts'
+import { drawn, launch, NO_CHROMIUM, openPage, type WatchedPage } from './testing/browser.ts'
 import { ensureBuilt } from './testing/build.ts'
 import { type RunningHub, startHub } from './testing/hub.ts'
 
@@ -68,6 +68,20 @@ describe('the page of a real hub', { skip: NO_CHROMIUM }, () => {
     await page.locator('.plan-expression', { hasText: /^sum by \(job\) \(up\)$/ }).click()
     await page.waitForURL((url) => url.searchParams.get('g0.expr') === 'sum by (job) (up)')
     await page.locator('table.rows td.series').nth(2).waitFor()
+    assert.deepEqual(await watched.complaints(), [])
+  })
+
+  test('draws a graph from columns, and says an error that comes instead of them', async () => {
+    const answered = page.waitForResponse((response) => response.url().endsWith('/api/v1/query_range'))
+    await page.goto(`${hub.url}/query?g0.expr=up&g0.tab=graph&g0.range_input=10s&g0.res_type=fixed&g0.res_step=1`)
+    assert.equal((await answered).headers()['content-type'], 'application/vnd.apache.arrow.stream')
+    await drawn(page)
+    assert.match(
+      (await page.locator('figcaption').textContent()) ?? '',
+      /^Graph of 3 series, .*nobody"}: last 0, lowest 0, highest 0/,
+    )
+    await page.goto(`${hub.url}/query?${new URLSearchParams({ 'g0.expr': 'sum(up', 'g0.tab': 'graph' })}`)
+    await page.getByRole('alert').getByText('unclosed left parenthesis').waitFor()
     assert.deepEqual(await watched.complaints(), [])
   })
 

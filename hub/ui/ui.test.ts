@@ -4,7 +4,7 @@ import fs from 'node:fs'
 import { after, before, describe, test } from 'node:test'
 import type { Browser, Page } from 'playwright-core'
 import { peer } from '../../bench/peers/peers.ts'
-import { launch, linePixels, NO_CHROMIUM, openPage, type WatchedPage } from './testing/browser.ts'
+import { drawn, launch, linePixels, NO_CHROMIUM, openPage, type WatchedPage } from './testing/browser.ts'
 import { ensureBuilt } from './testing/build.ts'
 import { type PageServer, servePage } from './testing/page-server.ts'
 import { type RunningPrometheus, startPrometheus } from './testing/prometheus.ts'
@@ -453,14 +453,4 @@ function editorText(page: Page): Promise<string> {
     .locator('.cm-content')
     .first()
     .evaluate((node) => (node.querySelector('.cm-placeholder') ? '' : (node.textContent ?? '')))
-}
-
-/** Waits until some line is on the canvas. */
-async function drawn(page: Page): Promise<void> {
-  await page.locator('.plot canvas').first().waitFor()
-  const deadline = Date.now() + 5000
-  while ((await linePixels(page)).every((count) => count === 0)) {
-    assert.ok(Date.now() < deadline, 'the canvas stays empty')
-    await page.waitForTimeout(50)
-  }
 }

@@ -90,3 +90,13 @@ export function linePixels(page: Page): Promise<number[]> {
     return columns
   })
 }
+
+/** Waits until some line is on the canvas. */
+export async function drawn(page: Page): Promise<void> {
+  await page.locator('.plot canvas').first().waitFor()
+  const deadline = Date.now() + 5000
+  while ((await linePixels(page)).every((count) => count === 0)) {
+    if (Date.now() > deadline) throw new Error('The canvas stays empty')
+    await page.waitForTimeout(50)
+  }
+}

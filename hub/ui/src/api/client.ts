@@ -37,26 +37,43 @@ type Body = {
   explain?: unknown
 }
 
+type CallOptions = { readonly form?: Readonly<Record<string, string>>; readonly signal?: AbortSignal }
+
 /** @throws ApiFailure; an aborted call rejects with the signal's reason */
-export async function callApi<Data>(
-  path: string,
-  { form, signal }: { readonly form?: Readonly<Record<string, string>>; readonly signal?: AbortSignal } = {},
-): Promise<ApiAnswer<Data>> {
-  const url = `${basePath(location.pathname)}api/v1/${path}`
+export async function callApi<Data>(path: string, options: CallOptions = {}): Promise<ApiAnswer<Data>> {
   const started = performance.now()
-  let response: Response
-  let text: string
-  try {
-    response = await fetch(url, {
+  const { response, read } = await fetchApi(path, options, 'application/json')
+  return jsonAnswerOf(response, await read(() => response.text()), started)
+}
+
+export type Fetched = {
+  readonly response: Response
+  /** Reads the body, with the network's faults as ApiFailure. */
+  read<Body>(body: () => Promise<Body>): Promise<Body>
+}
+
+/** @throws ApiFailure; an aborted call rejects with the signal's reason */
+export async function fetchApi(path: string, { form, signal }: CallOptions, accept: string): Promise<Fetched> {
+  const read = async <Body>(body: () => Promise<Body>): Promise<Body> => {
+    try {
+      return await body()
+    } catch (error) {
+      if (signal?.aborted) throw error
+      throw new ApiFailure('network', 'No answer from the server. Is it running and reachable?', 0, { cause: error })
+    }
+  }
+  const response = await read(() =>
+    fetch(`${basePath(location.pathname)}api/v1/${path}`, {
       ...(form && { method: 'POST', body: new URLSearchParams(form) }),
       ...(signal && { signal }),
-      headers: { accept: 'application/json' },
-    })
-    text = await response.text()
-  } catch (error) {
-    if (signal?.aborted) throw error
-    throw new ApiFailure('network', 'No answer from the server. Is it running and reachable?', 0, { cause: error })
-  }
+      headers: { accept },
+    }),
+  )
+  return { response, read }
+}
+
+/** @throws ApiFailure for an error, or for text that is no answer of the API */
+export function jsonAnswerOf<Data>(response: Response, text: string, started: number): ApiAnswer<Data> {
   let body: Body
   try {
     body = JSON.parse(text)

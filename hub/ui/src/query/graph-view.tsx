@@ -1,8 +1,7 @@
 /** The range answer: time controls, the plot, its legend, and what the plot cannot show. */
 import { useEffect, useMemo, useRef, useState } from 'preact/hooks'
-import { callApi } from '../api/client.ts'
-import type { RangeData } from '../api/types.ts'
-import { type Aligned, align, type Grid, type RangeSeries } from '../logic/align.ts'
+import { askRange } from '../api/range.ts'
+import type { Aligned, Grid, RangeAnswer } from '../logic/align.ts'
 import { csv } from '../logic/csv.ts'
 import { formatDuration } from '../logic/duration.ts'
 import { formatCount, plural } from '../logic/format.ts'
@@ -23,7 +22,7 @@ import { EndInput, RangeInput, ResolutionInput } from './time-controls.tsx'
 /** Lines drawn unless the reader asks for all. */
 const MAX_LINES = 300
 
-type Answer = { readonly grid: Grid; readonly series: readonly RangeSeries[] }
+type Answer = { readonly grid: Grid; readonly range: RangeAnswer }
 
 export function GraphView({ panel, tick, onChange, onRunning }: ViewProps) {
   const { expr, rangeMs, endMs } = panel
@@ -40,15 +39,15 @@ export function GraphView({ panel, tick, onChange, onRunning }: ViewProps) {
       end: String(grid.endMs / 1000),
       step: String(grid.stepMs / 1000),
     }
-    const answer = await callApi<RangeData>('query_range', { form, signal })
-    return { ...answer, data: { grid, series: answer.data.result } }
+    const answer = await askRange(form, signal)
+    return { ...answer, data: { grid, range: answer.data } }
   })
   const { answer, failure, isLoading, startedMs, cancel } = loaded
   useEffect(() => onRunning(isLoading ? cancel : null), [isLoading])
 
-  const all = answer?.data.series.length ?? 0
+  const all = answer?.data.range.seriesCount ?? 0
   const aligned = useMemo(
-    () => answer && align(drawsAll ? answer.data.series : answer.data.series.slice(0, MAX_LINES), answer.data.grid),
+    () => answer && answer.data.range.aligned(answer.data.grid, drawsAll ? Infinity : MAX_LINES),
     [answer, drawsAll],
   )
 
