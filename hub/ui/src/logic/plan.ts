@@ -53,6 +53,8 @@ export function readExplained(value: unknown): Explained | null {
 
 function readNode(value: unknown, depth: number): PlanNode | null {
   if (!isObject(value) || depth > MAX_DEPTH) return null
+  const inputs = list(value['inputs']).flatMap((input) => readNode(input, depth + 1) ?? [])
+  const selfMs = number(value['selfMs'])
   return {
     operator: text(value['operator']),
     expression: text(value['expression']),
@@ -60,15 +62,25 @@ function readNode(value: unknown, depth: number): PlanNode | null {
     isConstant: value['isConstant'] === true,
     series: number(value['series']),
     samples: number(value['samples']),
-    timeMs: number(value['timeMs']),
-    selfMs: number(value['selfMs']),
+    // The hub times an operator above a cut in its own thread, without the workers that it waited for.
+    timeMs: Math.max(number(value['timeMs']), inputs.some(waits) ? selfMs + sumOf(inputs) : 0),
+    selfMs,
     shards: list(value['shards']).map((shard) => ({
       series: number(shard['series']),
       samples: number(shard['samples']),
       timeMs: number(shard['timeMs']),
     })),
-    inputs: list(value['inputs']).flatMap((input) => readNode(input, depth + 1) ?? []),
+    inputs,
   }
+}
+
+/** For workers, or for what waited for them. */
+function waits({ isCut, inputs }: PlanNode): boolean {
+  return isCut || inputs.some(waits)
+}
+
+function sumOf(inputs: readonly PlanNode[]): number {
+  return inputs.reduce((sum, { timeMs }) => sum + timeMs, 0)
 }
 
 /** Top-down, inputs below what reads them; those of a closed node are left out. */

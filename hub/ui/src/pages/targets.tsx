@@ -144,6 +144,7 @@ function useActiveColumns(): readonly Column<Target>[] {
     { title: 'Interval', class: 'number', cell: (target) => target.scrapeInterval ?? '' },
     {
       title: 'Error',
+      class: 'error',
       text: (target) => `${target.lastError ?? ''} ${target.warning ?? ''}`,
       cell: (target) => (
         <>
