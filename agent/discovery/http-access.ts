@@ -88,7 +88,10 @@ const TLS_VERSIONS: Readonly<Record<string, TlsVersion>> = {
 export type AccessDeps = {
   readonly net: Net
   readonly clock: Clock
+  /** Paths as they stand in the configuration. */
   readonly readText: ReadText
+  /** Where relative paths of the configuration begin. */
+  readonly directory?: string
   /** Tokens outlive the targets that are made anew at every change. */
   readonly tokens: WeakMap<Oauth2Config, OauthTokens>
   /** For `proxy_from_environment`. */

@@ -3,7 +3,7 @@
  * most every five seconds. A reload keeps the discoveries whose sections did not change, with what they have found.
  * Semantics: Prometheus discovery/manager.go (v3.14).
  */
-import { type OtherDiscovery, type ScrapeConfig, Secret } from '../../protocol/config/mod.ts'
+import { joinPath, type OtherDiscovery, type ScrapeConfig, Secret } from '../../protocol/config/mod.ts'
 import type { Env, Timer } from '../../protocol/env/mod.ts'
 import type { MetricFamily } from '../../protocol/exposition/mod.ts'
 import { discoveryFamilies } from './families.ts'
@@ -47,8 +47,9 @@ export class DiscoveryManager {
 
   constructor(deps: DiscoveryDeps) {
     this.#deps = deps
-    const { clock, disk, net, environment } = deps
-    this.#access = { clock, net, readText: (path) => disk.readText(path), tokens: new WeakMap(), environment }
+    const { clock, directory, disk, net, environment } = deps
+    const readText = (path: string): string => disk.readText(joinPath(directory, path))
+    this.#access = { clock, net, readText, directory, tokens: new WeakMap(), environment }
   }
 
   /** Starts and stops discoveries as the configuration asks, and tells the targets known by now. */

@@ -3,7 +3,13 @@
  * Semantics: Prometheus scrape/target.go, PopulateLabels (v3.14).
  */
 
-import type { HttpClientConfig, OtherDiscovery, ScrapeConfig, StaticConfig } from '../../protocol/config/mod.ts'
+import {
+  type HttpClientConfig,
+  joinPath,
+  type OtherDiscovery,
+  type ScrapeConfig,
+  type StaticConfig,
+} from '../../protocol/config/mod.ts'
 import { formatDuration, parseDuration } from '../../protocol/durations/mod.ts'
 import { type Labels, labelsFrom, labelsToObject, labelValue } from '../../protocol/labels/mod.ts'
 import { type CompiledRelabel, compileRelabel, type RelabelConfig, relabel } from '../../protocol/relabel/mod.ts'
@@ -41,8 +47,6 @@ export function discoverTargets(configs: readonly ScrapeConfig[], deps: AccessDe
     const rules = config.relabel.map((rule) => compileRelabel(rule, config.nameValidation))
     for (const reason of config.http.unsupported) problems.push(`${job}: ${reason}; it is not scraped`)
     if (config.http.unsupported.length > 0) continue
-    if (config.failureLogFile !== '')
-      problems.push(`${job}: scrape_failure_log_file is not written: failures stand on the targets page and in the log`)
     const shared = sharedSettings(config, deps, problems)
     let keptDropped = 0
     for (const section of config.discovery) {
@@ -169,6 +173,7 @@ function sharedSettings(config: ScrapeConfig, deps: AccessDeps, problems: string
     nameValidation: config.nameValidation,
     escaping: config.escaping,
     extraScrapeMetrics: config.extraScrapeMetrics,
+    failureLogFile: config.failureLogFile && joinPath(deps.directory ?? '.', config.failureLogFile),
     scrapeNativeHistograms: config.scrapeNativeHistograms,
     alwaysScrapeClassicHistograms: config.alwaysScrapeClassicHistograms,
     convertClassicToNhcb: config.convertClassicToNhcb,

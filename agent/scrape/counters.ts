@@ -35,7 +35,7 @@ export class ScrapeCounters {
   }
 
   /** @param targets how many, by job */
-  families(targets: ReadonlyMap<string, number>): MetricFamily[] {
+  families(targets: ReadonlyMap<string, number>, failureLinesLost: number): MetricFamily[] {
     const total = (name: string, help: string, value: number): MetricFamily =>
       counter(name, help, [{ labels: [], value }])
     return [
@@ -81,6 +81,11 @@ export class ScrapeCounters {
       ),
       total('heliograph_scrapes_total', 'Scrapes done, failed ones included.', this.scrapes),
       total('heliograph_scrape_failures_total', 'Scrapes that ended with up 0.', this.failures),
+      total(
+        'heliograph_scrape_failure_log_lost_total',
+        'Failed scrapes that could not be written to the scrape failure log.',
+        failureLinesLost,
+      ),
       total('prometheus_target_scrape_pool_reloads_total', 'Total number of scrape pool reloads.', this.reloads),
       counter(
         'heliograph_scrape_missed_slots_total',

@@ -9,6 +9,7 @@ import type { MissReason, SampleSink } from '../../protocol/batch/types.ts'
 import type { Clock, Logger, Timer } from '../../protocol/env/mod.ts'
 import type { ColumnPool } from './column-writer.ts'
 import type { ScrapeCounters } from './counters.ts'
+import type { FailureLog } from './failure-log.ts'
 import { FetchError, type Page, type PageFetcher } from './fetch-page.ts'
 import { ScrapeRecorder } from './recorder.ts'
 import type { LivingSeries, Refused } from './series-cache.ts'
@@ -25,6 +26,7 @@ export type LoopDeps = {
   readonly fetcher: PageFetcher
   readonly counters: ScrapeCounters
   readonly columns: ColumnPool
+  readonly failureLog: FailureLog
   readonly offsetSeed: string
   /** Whether another target's last scrape had the series. */
   readonly isTakenOver: (id: number) => boolean
@@ -202,6 +204,7 @@ export class ScrapeLoop {
     if (outcome.error === '') return
     counters.failures++
     if (!isPage && typeof fetched !== 'string' && fetched.code === 'body_size_limit') counters.exceededBodySizeLimit++
+    this.#deps.failureLog.add(config, nowMs, outcome.error)
     log.debug('Scrape failed', { target: this.key, url: targetUrl(config.source), error: outcome.error })
   }
 

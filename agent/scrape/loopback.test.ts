@@ -5,7 +5,7 @@ import { test } from 'node:test'
 import { gzipSync } from 'node:zlib'
 import type { Logger } from '../../protocol/env/mod.ts'
 import { labelsFrom } from '../../protocol/labels/mod.ts'
-import { createNet, systemClock } from '../env/mod.ts'
+import { createNet, nodeDisk, systemClock } from '../env/mod.ts'
 import { ScrapeManager } from './manager.ts'
 import { httpSource, type ScrapeTargetInput, withTargetDefaults } from './target.ts'
 import { MemorySink } from './testing/memory-sink.ts'
@@ -97,6 +97,7 @@ test('slow, endless, huge and lying targets cost bounded memory and only their o
   const manager = new ScrapeManager({
     clock: systemClock,
     net,
+    disk: nodeDisk,
     log: silent,
     sink,
     offsetSeed: 'loopback',

@@ -4,12 +4,13 @@
  * Semantics: Prometheus scrape/manager.go and scrapePool.Sync (v3.14).
  */
 import type { SampleSink } from '../../protocol/batch/types.ts'
-import type { Clock, Logger, Net } from '../../protocol/env/mod.ts'
+import type { Clock, Disk, Logger, Net } from '../../protocol/env/mod.ts'
 import type { MetricFamily } from '../../protocol/exposition/mod.ts'
 import type { Labels } from '../../protocol/labels/mod.ts'
 import { ColumnPool } from './column-writer.ts'
 import { ScrapeCounters } from './counters.ts'
 import { type DepartedTarget, endDeparted } from './departed.ts'
+import { FailureLog } from './failure-log.ts'
 import { collectFetcher, httpFetcher, type PageFetcher } from './fetch-page.ts'
 import { type Handover, type LoopDeps, ScrapeLoop } from './loop.ts'
 import { configFingerprint, type ScrapeTargetConfig, type TargetStatus, targetKey } from './target.ts'
@@ -17,6 +18,7 @@ import { configFingerprint, type ScrapeTargetConfig, type TargetStatus, targetKe
 export type ScrapeManagerOptions = {
   readonly clock: Clock
   readonly net: Net
+  readonly disk: Disk
   readonly log: Logger
   readonly sink: SampleSink
   /** Of this agent: two agents with the same targets scrape them at different moments. */
@@ -34,6 +36,7 @@ export class ScrapeManager {
   readonly #options: ScrapeManagerOptions
   readonly #fetchPage: PageFetcher
   readonly #columns = new ColumnPool()
+  readonly #failureLog: FailureLog
   readonly #entries = new Map<string, Entry>()
   /** Removed, but their markers are not written yet. */
   readonly #ending = new Map<string, ScrapeLoop>()
@@ -42,6 +45,7 @@ export class ScrapeManager {
 
   constructor(options: ScrapeManagerOptions) {
     this.#options = options
+    this.#failureLog = new FailureLog(options.disk, options.log)
     this.#fetchPage = httpFetcher(options.net, options.userAgent)
   }
 
@@ -67,7 +71,12 @@ export class ScrapeManager {
   families(): MetricFamily[] {
     const jobs = new Map<string, number>()
     for (const { loop } of this.#entries.values()) jobs.set(loop.config.job, (jobs.get(loop.config.job) ?? 0) + 1)
-    return this.counters.families(jobs)
+    return this.counters.families(jobs, this.#failureLog.lost)
+  }
+
+  /** Lines for scrape failure logs that could not be written. */
+  get failureLinesLost(): number {
+    return this.#failureLog.lost
   }
 
   /** Ends all scrapes, those under way too; no markers are written. */
@@ -140,6 +149,7 @@ export class ScrapeManager {
       offsetSeed,
       counters: this.counters,
       columns: this.#columns,
+      failureLog: this.#failureLog,
       fetcher: config.source.kind === 'http' ? this.#fetchPage : collectFetcher(clock),
       isTakenOver: (id) => this.#isLiving(id),
       onEnded: (loop) => {

@@ -1,4 +1,7 @@
 import assert from 'node:assert/strict'
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { test } from 'node:test'
 import { gauge } from '../../protocol/exposition/mod.ts'
 import { labelsFrom, labelValue } from '../../protocol/labels/mod.ts'
@@ -616,4 +619,42 @@ test('self-metrics are families under upstream’s names', async () => {
   assert.equal(values.get('prometheus_target_scrape_pool_targets'), 1)
   assert.equal(values.get('prometheus_target_interval_length_seconds_count'), 2)
   assert.equal(values.get('prometheus_target_interval_length_seconds_sum'), 20)
+})
+
+test('failed scrapes stand in the scrape failure log, a line each; good ones do not', async () => {
+  const directory = mkdtempSync(join(tmpdir(), 'heliograph-failures-'))
+  const failureLogFile = join(directory, 'failures.json')
+  try {
+    const world = new World()
+    world.answer('a:1', '', { status: 503 })
+    world.answer('b:1', 'x 1\n')
+    await world.manager.apply([target('a:1', { failureLogFile }), target('b:1', { failureLogFile })])
+    await world.clock.advance(2 * INTERVAL_MS)
+    await world.manager.stop()
+    const lines = readFileSync(failureLogFile, 'utf8')
+      .trimEnd()
+      .split('\n')
+      .map((line) => JSON.parse(line))
+    assert.equal(lines.length, 2)
+    for (const { time, ...rest } of lines) {
+      assert.match(time, /^2023-11-14T22:.*Z$/)
+      const msg = 'server returned HTTP status 503 '
+      assert.deepEqual(
+        { ...rest, msg: rest.msg.slice(0, msg.length) },
+        { level: 'ERROR', msg, job_name: 'test', target: 'http://a:1/metrics' },
+      )
+    }
+  } finally {
+    rmSync(directory, { recursive: true })
+  }
+})
+
+test('a scrape failure log that cannot be written fails nothing', async () => {
+  const world = new World()
+  world.answer('a:1', '', { status: 503 })
+  await world.manager.apply([target('a:1', { failureLogFile: '/nowhere/at/all/failures.json' })])
+  await world.clock.advance(2 * INTERVAL_MS)
+  assert.equal(world.manager.counters.failures, 2)
+  assert.equal(world.manager.failureLinesLost, 2)
+  await world.manager.stop()
 })

@@ -92,6 +92,8 @@ export type ScrapeTargetConfig = {
   readonly startTimestamps: boolean
   /** `__type__` and `__unit__` labels (upstream's flag type-and-unit-labels). */
   readonly typeAndUnitLabels: boolean
+  /** Every failed scrape adds a line to this file; '' for none. */
+  readonly failureLogFile: string
 }
 
 export type ScrapeTargetInput = Pick<ScrapeTargetConfig, 'job' | 'source' | 'labels'> &
@@ -130,6 +132,7 @@ export function withTargetDefaults(input: ScrapeTargetInput): ScrapeTargetConfig
     nativeHistogramMinBucketFactor: 0,
     startTimestamps: false,
     typeAndUnitLabels: false,
+    failureLogFile: '',
     ...input,
     limits: { ...NO_LIMITS, ...input.limits },
   }
@@ -177,7 +180,7 @@ export function targetKey(config: ScrapeTargetConfig): string {
 
 /** Equal when nothing about the scrape changed. Functions are left out: their ids stand for them. */
 export function configFingerprint(config: ScrapeTargetConfig): string {
-  const { discoveredLabels: _, ...rest } = config
+  const { discoveredLabels: _, failureLogFile: __, ...rest } = config
   return JSON.stringify(rest, (_key, value: unknown) => (typeof value === 'function' ? 'function' : value))
 }
 

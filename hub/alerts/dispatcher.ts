@@ -3,6 +3,7 @@
  * least once: a notification is repeated when the log could not be written.
  * Semantics: Alertmanager dispatch/dispatch.go, notify/notify.go (v0.34).
  */
+import { joinPath } from '../../protocol/config/mod.ts'
 import type { Clock, Disk, Logger, Net, Random, Timer } from '../../protocol/env/mod.ts'
 import { compareStrings, type Labels } from '../../protocol/labels/mod.ts'
 import { type Alert, AlertStore, fingerprint, isResolved, type StoredAlert } from './alert.ts'
@@ -13,7 +14,7 @@ import { Inhibitor } from './inhibit.ts'
 import { createSender, dataOf, type Notification, type Sender } from './integrations/mod.ts'
 import type { Mailer } from './mailer.ts'
 import { NotificationLog, notificationReason, type Sent } from './nflog.ts'
-import { matchRoutes, walkRoutes } from './route.ts'
+import { matchRoutes } from './route.ts'
 import { Silences } from './silences.ts'
 import { NotificationTemplates } from './template.ts'
 import { containsTime } from './time-intervals.ts'
@@ -36,6 +37,8 @@ export type DispatcherEnv = {
 /** A configuration with the texts of its template files. */
 export type DispatcherConfig = AlertmanagerConfig & {
   readonly templateTexts?: readonly { readonly name: string; readonly text: string }[]
+  /** Where the relative paths of files with secrets begin. */
+  readonly directory?: string
 }
 
 export type IntegrationCounters = { attempts: number; delivered: number; failed: number; retries: number }
@@ -179,10 +182,14 @@ export class Dispatcher {
     )
     this.#inhibitor = new Inhibitor(config.inhibitRules)
     this.#config = config
+    const files = { readText: (path: string) => disk.readText(joinPath(config.directory ?? '.', path)) }
     this.#senders = new Map(
       [...config.receivers.values()].map(({ name, integrations }) => [
         name,
-        integrations.map((integration) => ({ integration, sender: createSender(integration, { net, disk, mailer }) })),
+        integrations.map((integration) => ({
+          integration,
+          sender: createSender(integration, { net, disk: files, mailer }),
+        })),
       ]),
     )
   }

@@ -100,7 +100,7 @@ export class Hub {
   }
 
   async start(): Promise<void> {
-    const { clock, disk, log, net, random } = this.#env
+    const { clock, disk, log, random } = this.#env
     const { settings } = this.#options
     const { hub } = this.#loaded.prometheus
     disk.makeDirectory(settings.dataPath)
@@ -164,8 +164,7 @@ export class Hub {
       hasBlocks: () => this.#blocks.state().blocks.length > 0,
     })
     this.#scrapes = new ScrapeManager({
-      clock,
-      net,
+      ...this.#env,
       log: log.with({ component: 'scrape' }),
       sink: this.#ingest.localSink('hub'),
       offsetSeed: hub.id,

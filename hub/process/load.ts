@@ -46,7 +46,7 @@ export function loadAll(disk: Disk, { configFile, alertmanagerFile, environment 
     prometheus,
     retention,
     groups,
-    alertmanager: wanted ? loadAlertmanagerConfig(disk.readText(beside), beside) : null,
+    alertmanager: wanted ? loadAlertmanager(disk, disk.readText(beside), beside) : null,
   }
 }
 
@@ -78,7 +78,7 @@ function loadAlertmanager(disk: Disk, text: string, file: string): DispatcherCon
       return fail(`cannot read the template file ${name}: ${(error as Error).message}`)
     }
   })
-  return { ...config, templateTexts }
+  return { ...config, templateTexts, directory: base }
 }
 
 function readRules(disk: Disk, file: string): string {

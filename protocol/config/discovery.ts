@@ -5,12 +5,10 @@
  */
 import { parseDuration } from '../durations/mod.ts'
 import {
-  boolean,
   type Cursor,
   type Decoder,
   integer,
   list,
-  natural,
   object,
   oneOf,
   parsed,
@@ -18,10 +16,9 @@ import {
   type Raw,
   record,
   type Secret,
-  secret,
   string,
 } from './decode.ts'
-import { finishHttp, HTTP_FIELDS, type HttpClientConfig, hasCustomHttp, tlsConfig } from './http-client.ts'
+import { finishHttp, HTTP_FIELDS, type HttpClientConfig, hasCustomHttp, } from './http-client.ts'
 
 export type StaticConfig = {
   readonly kind: 'static'

@@ -1,6 +1,7 @@
 /** A scrape manager in a world of its own: virtual clock, scripted net, remembering sink. */
 import type { Logger } from '../../../protocol/env/mod.ts'
 import { type Labels, labelsFrom } from '../../../protocol/labels/mod.ts'
+import { nodeDisk } from '../../env/mod.ts'
 import { ScrapeManager } from '../manager.ts'
 import { httpSource, type ScrapeTargetConfig, type ScrapeTargetInput, withTargetDefaults } from '../target.ts'
 import { type Answer, FakeNet } from './fake-net.ts'
@@ -16,12 +17,14 @@ export class World {
   readonly clock = new VirtualClock(START_MS)
   readonly net = new FakeNet(this.clock)
   readonly sink = new MemorySink()
+  readonly disk = nodeDisk
   readonly manager: ScrapeManager
 
   constructor(initialSeries?: (key: string) => readonly Labels[]) {
     this.manager = new ScrapeManager({
       clock: this.clock,
       net: this.net,
+      disk: this.disk,
       log: silent,
       sink: this.sink,
       offsetSeed: 'test',

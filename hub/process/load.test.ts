@@ -1,0 +1,58 @@
+import assert from 'node:assert/strict'
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { nodeDisk } from '../../agent/env/mod.ts'
+import { ConfigError } from '../../protocol/config/mod.ts'
+import { loadAll } from './load.ts'
+
+function inFolder(files: Readonly<Record<string, string>>, work: (folder: string) => void): void {
+  const folder = mkdtempSync(join(tmpdir(), 'heliograph-load-'))
+  try {
+    mkdirSync(join(folder, 'templates'))
+    for (const [name, text] of Object.entries(files)) writeFileSync(join(folder, name), text)
+    work(folder)
+  } finally {
+    rmSync(folder, { recursive: true })
+  }
+}
+
+const load = (folder: string) =>
+  loadAll(nodeDisk, { configFile: join(folder, 'prometheus.yml'), alertmanagerFile: '', environment: {} })
+
+const ALERTMANAGER = `
+route: {receiver: team}
+receivers: [{name: team, webhook_configs: [{url_file: hook.url}]}]
+`
+
+test('alertmanager.yml beside the configuration is loaded with its templates; its folder is where its files are', () => {
+  const files = {
+    'prometheus.yml': 'scrape_configs: []\n',
+    'alertmanager.yml': `${ALERTMANAGER}templates: ['templates/*.tmpl']\n`,
+    'templates/a.tmpl': '{{ define "a" }}A{{ end }}',
+    'templates/b.txt': 'no template',
+  }
+  inFolder(files, (folder) => {
+    const { alertmanager } = load(folder)
+    assert.deepEqual(alertmanager?.templateTexts, [{ name: 'a.tmpl', text: files['templates/a.tmpl'] }])
+    assert.equal(alertmanager.directory, folder)
+  })
+})
+
+test('no alertmanager.yml: nothing is notified from here', () => {
+  inFolder({ 'prometheus.yml': '' }, (folder) => assert.equal(load(folder).alertmanager, null))
+})
+
+test('a rule file that is not there is named', () => {
+  inFolder({ 'prometheus.yml': 'rule_files: [rules.yml]\n' }, (folder) =>
+    assert.throws(
+      () => load(folder),
+      (error: Error) => {
+        assert.ok(error instanceof ConfigError)
+        assert.match(error.message, /rules\.yml/)
+        return true
+      },
+    ),
+  )
+})
