@@ -8,9 +8,14 @@ const STEP = 10
 /** No block holds more than this part of what retention keeps, so that removing one is a small loss. */
 const RETENTION_PART = 10
 
+/** More than 20 years of blocks of two hours. */
+const CUTS_MAX = 100_000
+
 /**
  * Ranges of the head that ended at least `delayMs` ago, oldest first. What came late for a range that is a block
- * already makes its range due again: the caller evicts from the head what it has cut.
+ * already makes its range due again: the caller evicts from the head what it has cut. They are one block long each, but
+ * for the first, which has all that is before the last `CUTS_MAX`: one sample of any time whatever must not cost a list
+ * that fills memory.
  */
 export function planCuts(
   head: TimeRange | null,
@@ -18,13 +23,15 @@ export function planCuts(
   delayMs: number,
   blockMs: number = BLOCK_MS,
 ): BlockRange[] {
+  if (!head) return []
+  const start = floorTo(head.minTime, blockMs)
+  const dueMs = nowMs - delayMs
+  const lastEnded = blockMs * (Math.ceil(dueMs / blockMs) - 2)
+  const last = Math.min(lastEnded, floorTo(Math.min(head.maxTime, dueMs - 1), blockMs))
   const ranges: BlockRange[] = []
-  if (!head) return ranges
-  const last = Math.min(head.maxTime, nowMs - delayMs - 1)
-  for (let minTime = floorTo(head.minTime, blockMs); minTime + blockMs + delayMs < nowMs && minTime <= last; ) {
+  for (let minTime = Math.max(start, last - (CUTS_MAX - 1) * blockMs); minTime <= last; minTime += blockMs)
     ranges.push({ minTime, maxTime: minTime + blockMs })
-    minTime += blockMs
-  }
+  if (ranges.length > 0) ranges[0] = { ...ranges[0]!, minTime: start }
   return ranges
 }
 
