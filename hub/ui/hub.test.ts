@@ -49,7 +49,7 @@ describe('the page of a real hub', { skip: NO_CHROMIUM }, () => {
     assert.equal(await cells.nth(1).textContent(), '3', 'series read by the selector')
     assert.match((await cells.nth(3).textContent()) ?? '', /^[\d.]+(µs|ms|s)$/)
     assert.match(
-      (await page.locator('.run-facts').textContent()) ?? '',
+      (await page.locator('.named-facts').textContent()) ?? '',
       /ran(in place|in 1 worker|split).*steps1result3/,
     )
 
@@ -57,7 +57,9 @@ describe('the page of a real hub', { skip: NO_CHROMIUM }, () => {
     await page.waitForURL(/g0.explains=range/)
     await page.getByRole('textbox', { name: 'Range' }).fill('1m')
     await page.keyboard.press('Enter')
-    await page.waitForFunction(() => /steps251 of 240ms/.test(document.querySelector('.run-facts')?.textContent ?? ''))
+    await page.waitForFunction(() =>
+      /steps251 of 240ms/.test(document.querySelector('.named-facts')?.textContent ?? ''),
+    )
     await page.reload()
     await page.locator('.plan-operator').first().waitFor()
     assert.deepEqual(await operators(), tree)

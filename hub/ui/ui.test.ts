@@ -407,7 +407,7 @@ describe('the page before a hostile server', { skip: NO_CHROMIUM }, () => {
     assert.match((await cut.textContent()) ?? '', /11 workers.*1: 2 series in 3ms.*showing 8 of 11 workers/)
     await page.getByRole('button', { name: /^Fold/ }).nth(1).click()
     assert.equal(await page.locator('.plan-operator').count(), 2)
-    assert.match((await page.locator('.run-facts').textContent()) ?? '', /split over 2 workers/)
+    assert.match((await page.locator('.named-facts').textContent()) ?? '', /split over 2 workers/)
     await isUnharmed()
   })
 

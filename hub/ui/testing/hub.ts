@@ -2,15 +2,15 @@
  * A real hub with something to see on every page: targets that are up, down and dropped, a firing alert, an
  * Alertmanager, a silence to come. It scrapes itself every second, on a free port, with its own built page.
  */
-import { type ChildProcess, spawn } from 'node:child_process'
+import { spawn } from 'node:child_process'
 import fs from 'node:fs'
-import net from 'node:net'
 import os from 'node:os'
 import path from 'node:path'
-import { setTimeout as delay } from 'node:timers/promises'
+import { answered, freePort, stopped } from './process.ts'
 
 const ROOT = path.join(import.meta.dirname, '../../..')
 const START_MS = 60_000
+const READY = 'count_over_time(up{job="hub"}[1m]) > 3 and on () ALERTS{alertname="AlwaysFiring"}'
 
 export type RunningHub = { readonly url: string; stop(): Promise<void> }
 
@@ -69,42 +69,10 @@ export async function startHub(): Promise<RunningHub> {
     fs.rmSync(folder, { recursive: true, force: true })
   }
   try {
-    await ready(url, child)
+    await answered(url, child, { name: 'The hub', query: READY, timeoutMs: START_MS })
   } catch (error) {
     await stop()
     throw new Error(`${(error as Error).message}\n${output}`, { cause: error })
   }
   return { url, stop }
-}
-
-async function ready(url: string, child: ChildProcess): Promise<void> {
-  const deadline = Date.now() + START_MS
-  const query = encodeURIComponent('count_over_time(up{job="hub"}[1m]) > 3 and on () ALERTS{alertname="AlwaysFiring"}')
-  while (Date.now() < deadline) {
-    if (child.exitCode !== null) throw new Error(`The hub exited with ${child.exitCode}`)
-    const answer = await fetch(`${url}/api/v1/query?query=${query}`).then(
-      (response) => response.json() as Promise<{ data?: { result?: readonly unknown[] } }>,
-      () => null,
-    )
-    if ((answer?.data?.result?.length ?? 0) > 0) return
-    await delay(250)
-  }
-  throw new Error(`The hub scraped nothing within ${START_MS} ms`)
-}
-
-async function stopped(child: ChildProcess): Promise<void> {
-  if (child.exitCode !== null || child.signalCode !== null) return
-  const gone = new Promise<void>((done) => child.once('exit', () => done()))
-  child.kill('SIGTERM')
-  const timer = setTimeout(() => child.kill('SIGKILL'), 10_000)
-  await gone
-  clearTimeout(timer)
-}
-
-async function freePort(): Promise<number> {
-  const server = net.createServer()
-  await new Promise<void>((done) => server.listen(0, '127.0.0.1', done))
-  const { port } = server.address() as net.AddressInfo
-  await new Promise((done) => server.close(done))
-  return port
 }

@@ -5,6 +5,7 @@ import { formatDuration } from '../logic/duration.ts'
 import { formatBytes, formatCount, plural } from '../logic/format.ts'
 import { quote } from '../logic/labels.ts'
 import { formatTime, type Zone } from '../logic/time.ts'
+import { Facts } from '../query/facts.tsx'
 import { Measure } from '../query/measure.tsx'
 import { go } from '../state/router.ts'
 import { useSettings } from '../state/settings.ts'
@@ -69,14 +70,7 @@ function HeadSection({ tick }: { readonly tick: number }) {
           </label>
         </div>
         <ListFailure failure={loaded.failure} what="storage status" />
-        <dl class="run-facts">
-          {facts.map(([name, value]) => (
-            <div key={name}>
-              <dt>{name}</dt>
-              <dd>{value}</dd>
-            </div>
-          ))}
-        </dl>
+        <Facts facts={facts} />
       </section>
       <div class="columns">
         {TOP_LISTS.map((list) => {

@@ -11,6 +11,7 @@ import { formatTime } from '../logic/time.ts'
 import { useSettings } from '../state/settings.ts'
 import { type PanelState, stepOf } from '../state/url-state.ts'
 import { useApi } from '../state/use-api.ts'
+import { Facts } from './facts.tsx'
 import { Measure } from './measure.tsx'
 import type { ViewProps } from './panel.tsx'
 import { Start } from './start.tsx'
@@ -123,16 +124,7 @@ function RunFacts({ answer, tookMs }: { readonly answer: Answer; readonly tookMs
     ['result', plural(resultCount, 'series', 'series')],
     ['at', formatTime('ms' in when ? when.ms : when.endMs, settings.zone)],
   ]
-  return (
-    <dl class="run-facts">
-      {facts.map(([name, value]) => (
-        <div key={name}>
-          <dt>{name}</dt>
-          <dd>{value}</dd>
-        </div>
-      ))}
-    </dl>
-  )
+  return <Facts facts={facts} />
 }
 
 function placeOf(threads: number): string {
