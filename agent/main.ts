@@ -49,6 +49,8 @@ async function main(argv: readonly string[]): Promise<void> {
 
 /** Answers on stdout, complaints on stderr; ends the process. */
 async function command(argv: readonly string[]): Promise<void> {
+  // Whoever reads may have enough early: `status | head -1`.
+  process.stdout.on('error', () => process.exit())
   process.exitCode = await runCommand(argv, {
     env: createEnv({ logLevel: 'error', logFormat: 'logfmt' }),
     tools: createHostTools(process.argv[1] ?? ''),

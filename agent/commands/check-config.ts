@@ -1,6 +1,7 @@
 /** `check-config [FILE]`: 0 when an agent would take it, else 2 and where it is wrong. */
 import { ConfigError, loadAgentConfig, loadWebConfig } from '../../protocol/config/mod.ts'
 import { DiskError } from '../../protocol/env/mod.ts'
+import { SUPPORTED_KINDS } from '../discovery/mod.ts'
 import { createRuntimeStats } from '../env/runtime-stats.ts'
 import { ExporterSet } from '../process/exporter-set.ts'
 import { ExporterError } from '../process/exporters.ts'
@@ -23,12 +24,18 @@ export const checkConfig: Command = {
   },
 }
 
-function checkAgentConfig(file: string, { env, environment, version }: CommandContext): string {
+function checkAgentConfig(file: string, { env, environment, version, complain }: CommandContext): string {
   const config = loadAgentConfig(env.disk.readText(file), { file })
   const stats = createRuntimeStats()
   // Makes every exporter, which checks its flags, and opens nothing.
   const { next } = new ExporterSet({ env, stats, version, environment }, { lifecycleEnabled: false }).prepare(config)
   stats.close()
+  for (const { jobName, discovery } of config.scrapeConfigs)
+    for (const kind of new Set(discovery.map(({ kind }) => kind)))
+      if (!SUPPORTED_KINDS.includes(kind))
+        complain(
+          `${file}: note: job "${jobName}": ${kind} discovery is not supported (supported: ${SUPPORTED_KINDS.join(', ')}), its targets are not scraped`,
+        )
   const names = next.map(({ name }) => name).join(', ') || 'none'
   return `${config.scrapeConfigs.length} scrape jobs, exporters: ${names}`
 }

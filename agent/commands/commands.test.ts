@@ -84,8 +84,8 @@ test('status and errors tell that no agent answers', async () => {
 })
 
 const TCP_HEADER = '  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n'
-const tcpLine = (address: string, state: string): string =>
-  `   0: ${address} 00000000:0000 ${state} 00000000:00000000 00:00000000 00000000  0 0 1 1 0000000000000000 100 0 0 10 0\n`
+const tcpLine = (address: string, state: string, inode = 1): string =>
+  `   0: ${address} 00000000:0000 ${state} 00000000:00000000 00:00000000 00000000  0 0 ${inode} 1 0000000000000000 100 0 0 10 0\n`
 const v6 = (tail: string): string => `00000000000000000000000000000000`.slice(tail.length) + tail
 
 test('detect reads listening sockets of both families, sockets of the file system and names of processes', () => {
@@ -103,7 +103,40 @@ test('detect reads listening sockets of both families, sockets of the file syste
     { host: '::1', port: 11499 },
     { host: '::', port: 9443 },
   ])
-  assert.deepEqual([services.unix, [...services.commands]], [['/run/haproxy/admin.sock'], ['mariadbd', 'haproxy']])
+  assert.deepEqual(
+    [services.unix, [...services.commands]],
+    [[{ path: '/run/haproxy/admin.sock' }], ['mariadbd', 'haproxy']],
+  )
+})
+
+test('detect finds a server at an unusual place by the sockets that its process holds', () => {
+  const root = 'unusual/net'
+  file(`${root}/tcp`, TCP_HEADER + tcpLine('0100007F:8124', '0A', 41) + tcpLine('0100007F:0FA0', '0A', 42))
+  file(
+    `${root}/unix`,
+    `Num       RefCount Protocol Flags    Type St Inode Path
+0000: 00000002 00000000 00010000 0001 01 43 /srv/lb/stats.1201.tmp
+0000: 00000002 00000000 00010000 0001 01 44 /srv/db/a.socket
+`,
+  )
+  for (const [pid, command, inodes] of [
+    ['7', 'mariadbd', [41, 44]],
+    ['8', 'memcached', [42]],
+    ['9', 'haproxy', [43]],
+  ] as const) {
+    file(`unusual/${pid}/comm`, `${command}\n`)
+    fs.mkdirSync(path.join(folder, `unusual/${pid}/fd`))
+    for (const inode of inodes) fs.symlinkSync(`socket:[${inode}]`, path.join(folder, `unusual/${pid}/fd/${inode}`))
+  }
+  const text = proposal(
+    readHostServices(env.disk, path.join(folder, 'unusual'), new Set(['mariadbd', 'memcached', 'haproxy'])),
+  )
+  const { exporters } = loadAgentConfig(text, { file: 'proposal' })
+  const flags = Object.fromEntries(exporters.map(({ name, flags }) => [name, flags]))
+  // 33060 is the X protocol's.
+  assert.equal(flags['mysql']!['mysqld.address'], 'unix:///srv/db/a.socket')
+  assert.equal(flags['memcached']!['memcached.address'], '127.0.0.1:4000')
+  assert.equal(flags['haproxy']!['haproxy.scrape-uri'], 'unix:/srv/lb/stats')
 })
 
 test('what detect proposes is a configuration that loads, and names why', () => {
@@ -113,7 +146,7 @@ test('what detect proposes is a configuration that loads, and names why', () => 
       { host: '::1', port: 9121 },
       { host: '127.0.0.1', port: 9229 },
     ],
-    unix: ['/run/mysqld/mysqld.sock', '/run/haproxy/admin.sock'],
+    unix: [{ path: '/run/mysqld/mysqld.sock' }, { path: '/run/haproxy/admin.sock' }],
     commands: new Set(['mariadbd', 'memcached', 'haproxy']),
   })
   const config = loadAgentConfig(text, { file: 'proposal' })

@@ -11,7 +11,7 @@ export const detect: Command = {
   flags: [text('path.procfs', '/proc', 'procfs mountpoint.')],
   maxArguments: 0,
   async run(flags, { env, say }) {
-    say(proposal(readHostServices(env.disk, flagText(flags, 'path.procfs'))))
+    say(proposal(readHostServices(env.disk, flagText(flags, 'path.procfs'), OWNERS)))
     return 0
   },
 }
@@ -20,7 +20,15 @@ export const detect: Command = {
 type Found = { readonly name: string; readonly why: string; readonly lines: readonly string[] }
 type Detector = (services: HostServices) => Found | null
 
+const MYSQL = ['mysqld', 'mariadbd']
+const MEMCACHED = ['memcached']
+const HAPROXY = ['haproxy']
+/** Programs that are found by their sockets, wherever these are. */
+const OWNERS: ReadonlySet<string> = new Set([...MYSQL, ...MEMCACHED, ...HAPROXY])
+
 const MYSQL_PORT = 3306
+/** Of the X protocol, which no exporter speaks. */
+const MYSQLX_PORT = 33_060
 const MEMCACHED_PORT = 11211
 const INSPECTOR_PORT = 9229
 const STATSD_PORTS = [8125, 9125]
@@ -28,9 +36,9 @@ const STATSD_PORTS = [8125, 9125]
 const DETECTORS: readonly Detector[] = [
   () => ({ name: 'node', why: 'every Linux host', lines: [] }),
   (services) => {
-    const socket = services.unix.find((path) => /\/mysqld?\.sock$|\/mariadb\.sock$/.test(path))
-    const tcp = listening(services, MYSQL_PORT)
-    const command = running(services, ['mysqld', 'mariadbd'])
+    const socket = unixSocket(services, /\/mysqld?\.sock$|\/mariadb\.sock$/, MYSQL, /mysqlx/)
+    const tcp = listening(services, MYSQL_PORT, MYSQL, MYSQLX_PORT)
+    const command = running(services, MYSQL)
     if (!socket && !tcp && !command) return null
     const address = tcp ? at(tcp) : socket ? `unix://${socket}` : `127.0.0.1:${MYSQL_PORT}`
     return {
@@ -45,9 +53,9 @@ const DETECTORS: readonly Detector[] = [
     }
   },
   (services) => {
-    const socket = services.unix.find((path) => /memcached[^/]*(\.sock)?$/.test(path))
-    const tcp = listening(services, MEMCACHED_PORT)
-    const command = running(services, ['memcached'])
+    const socket = unixSocket(services, /memcached[^/]*(\.sock)?$/, MEMCACHED)
+    const tcp = listening(services, MEMCACHED_PORT, MEMCACHED)
+    const command = running(services, MEMCACHED)
     if (!socket && !tcp && !command) return null
     const address = tcp || !socket ? at(tcp ?? { host: '127.0.0.1', port: MEMCACHED_PORT }) : socket
     return {
@@ -57,8 +65,8 @@ const DETECTORS: readonly Detector[] = [
     }
   },
   (services) => {
-    const socket = services.unix.find((path) => /haproxy.*\.sock$|\/admin\.sock$/.test(path))
-    const command = running(services, ['haproxy'])
+    const socket = unixSocket(services, /haproxy.*\.sock$|\/admin\.sock$/, HAPROXY, /master/)
+    const command = running(services, HAPROXY)
     if (!socket && !command) return null
     const lines = socket
       ? [`haproxy.scrape-uri: ${JSON.stringify(`unix:${socket}`)}`]
@@ -136,10 +144,30 @@ export function proposal(services: HostServices): string {
   return lines.join('\n')
 }
 
-/** The socket of a port, one of the loopback first. */
-function listening({ tcp }: HostServices, port: number): ListeningSocket | undefined {
-  const all = tcp.filter((socket) => socket.port === port)
+/** The socket of a port, one of the loopback first; else one of the programs, but for the port `except`. */
+function listening(
+  { tcp }: HostServices,
+  port: number,
+  programs: readonly string[] = [],
+  except = 0,
+): ListeningSocket | undefined {
+  const customary = tcp.filter((socket) => socket.port === port)
+  const all =
+    customary.length > 0
+      ? customary
+      : tcp.filter(({ command, port }) => programs.includes(command ?? '') && port !== except)
   return all.find(({ host }) => /^127\.|^::1$/.test(host)) ?? all[0]
+}
+
+/** The path that looks like it; else one of the programs. */
+function unixSocket(
+  { unix }: HostServices,
+  looks: RegExp,
+  programs: readonly string[],
+  except: RegExp = /^$/,
+): string | undefined {
+  const all = unix.filter(({ path }) => !except.test(path))
+  return (all.find(({ path }) => looks.test(path)) ?? all.find(({ command }) => programs.includes(command ?? '')))?.path
 }
 
 function running({ commands }: HostServices, names: readonly string[]): string {

@@ -1,14 +1,17 @@
 /**
  * What runs and listens on this host, from procfs: TCP sockets in state LISTEN, sockets of the file system, names of
- * processes. Semantics: proc(5), Documentation/networking/proc_net_tcp.rst.
+ * processes and, where it may be read, whose sockets those are. Semantics: proc(5),
+ * Documentation/networking/proc_net_tcp.rst.
  */
 import { type Disk, DiskError } from '../../protocol/env/mod.ts'
 
-export type ListeningSocket = { readonly host: string; readonly port: number }
+/** `command` is the name of the process, where it is one of those asked for. */
+export type ListeningSocket = { readonly host: string; readonly port: number; readonly command?: string }
+export type UnixSocket = { readonly path: string; readonly command?: string }
 export type HostServices = {
   readonly tcp: readonly ListeningSocket[]
-  /** Paths of stream sockets that accept connections. */
-  readonly unix: readonly string[]
+  /** Stream sockets that accept connections. */
+  readonly unix: readonly UnixSocket[]
   /** Names of processes, as the kernel cuts them: 15 characters. */
   readonly commands: ReadonlySet<string>
 }
@@ -18,17 +21,42 @@ const TCP_LISTEN = '0A'
 const UNIX_LISTENING = '00010000'
 const UNIX_STREAM = '0001'
 
-export function readHostServices(disk: Disk, procfs = '/proc'): HostServices {
-  const tcp = [...tcpSockets(read(disk, `${procfs}/net/tcp`)), ...tcpSockets(read(disk, `${procfs}/net/tcp6`))]
-  const seen = new Map(tcp.map((socket) => [`${socket.host} ${socket.port}`, socket]))
+/** `owners` are the programs whose sockets are to be known as theirs, by the names of their processes. */
+export function readHostServices(disk: Disk, procfs = '/proc', owners: ReadonlySet<string> = new Set()): HostServices {
   const commands = new Set<string>()
+  const ownerOf = new Map<string, string>()
   for (const name of disk.readDirectory(procfs))
     if (/^\d+$/.test(name)) {
       // Processes come and go meanwhile.
       const command = read(disk, `${procfs}/${name}/comm`).trim()
       if (command !== '') commands.add(command)
+      if (owners.has(command)) for (const inode of socketsOf(disk, `${procfs}/${name}/fd`)) ownerOf.set(inode, command)
     }
-  return { tcp: [...seen.values()], unix: unixSockets(read(disk, `${procfs}/net/unix`)), commands }
+  const tables = ['tcp', 'tcp6'].flatMap((table) => tcpSockets(read(disk, `${procfs}/net/${table}`), ownerOf))
+  const seen = new Map(tables.map((socket) => [`${socket.host} ${socket.port}`, socket]))
+  return { tcp: [...seen.values()], unix: unixSockets(read(disk, `${procfs}/net/unix`), ownerOf), commands }
+}
+
+/** Inodes of the sockets that a process holds open; none where this account may not see them. */
+function socketsOf(disk: Disk, folder: string): string[] {
+  try {
+    return disk.readDirectory(folder).flatMap((name) => {
+      const inode = /^socket:\[(\d+)\]$/.exec(linkOf(disk, `${folder}/${name}`))?.[1]
+      return inode === undefined ? [] : [inode]
+    })
+  } catch (error) {
+    if (error instanceof DiskError) return []
+    throw error
+  }
+}
+
+function linkOf(disk: Disk, path: string): string {
+  try {
+    return disk.readLink(path)
+  } catch (error) {
+    if (error instanceof DiskError) return ''
+    throw error
+  }
 }
 
 function read(disk: Disk, file: string): string {
@@ -41,12 +69,13 @@ function read(disk: Disk, file: string): string {
 }
 
 /** `sl local_address rem_address st …`, addresses as words of the host's byte order (little-endian) in hex. */
-function tcpSockets(table: string): ListeningSocket[] {
+function tcpSockets(table: string, ownerOf: ReadonlyMap<string, string>): ListeningSocket[] {
   const sockets: ListeningSocket[] = []
   for (const line of table.split('\n').slice(1)) {
-    const [, local, , state] = line.trim().split(/\s+/)
+    const [, local, , state, , , , , , inode] = line.trim().split(/\s+/)
     const match = /^([0-9A-F]{8}|[0-9A-F]{32}):([0-9A-F]{4})$/.exec(local ?? '')
-    if (match && state === TCP_LISTEN) sockets.push({ host: hostOf(match[1]!), port: Number.parseInt(match[2]!, 16) })
+    if (match && state === TCP_LISTEN)
+      sockets.push({ host: hostOf(match[1]!), port: Number.parseInt(match[2]!, 16), ...owner(ownerOf, inode) })
   }
   return sockets
 }
@@ -64,11 +93,19 @@ function hostOf(hex: string): string {
 }
 
 /** `Num RefCount Protocol Flags Type St Inode Path` */
-function unixSockets(table: string): string[] {
-  const paths = new Set<string>()
+function unixSockets(table: string, ownerOf: ReadonlyMap<string, string>): UnixSocket[] {
+  const sockets = new Map<string, UnixSocket>()
   for (const line of table.split('\n').slice(1)) {
-    const [, , , flags, type, , , ...path] = line.trim().split(/\s+/)
-    if (flags === UNIX_LISTENING && type === UNIX_STREAM && path[0]?.startsWith('/')) paths.add(path.join(' '))
+    const [, , , flags, type, , inode, ...rest] = line.trim().split(/\s+/)
+    // HAProxy binds under a name of its own and renames; the kernel goes on showing the first name.
+    const path = rest.join(' ').replace(/\.\d+\.tmp$/, '')
+    if (flags === UNIX_LISTENING && type === UNIX_STREAM && path.startsWith('/'))
+      sockets.set(path, { path, ...owner(ownerOf, inode) })
   }
-  return [...paths].sort()
+  return [...sockets.values()].sort((a, b) => (a.path < b.path ? -1 : 1))
+}
+
+function owner(ownerOf: ReadonlyMap<string, string>, inode = ''): { readonly command?: string } {
+  const command = ownerOf.get(inode)
+  return command === undefined ? {} : { command }
 }

@@ -10,13 +10,17 @@ if (parentPort) serve(parentPort, workerData as SqliteRingOptions)
 
 function serve(port: NonNullable<typeof parentPort>, options: SqliteRingOptions): void {
   let service: RingService | null = null
-  port.on('message', ({ id, method, args }: RingCall) => {
+  port.on('message', ({ id, method, args, acks }: RingCall) => {
     const run = async (): Promise<unknown> => {
       service ??= new RingService(
         new RingEngine(new SqliteRingFiles(options), readBatchHead, options.maxAgeMs ?? 0),
         systemClock,
       )
-      return await (service[method] as (...args: unknown[]) => Promise<unknown>)(...args)
+      // Both do their work before they return: no other message comes in between.
+      const noted = acks.map(([epoch, sequences]) => service!.acknowledge(epoch, sequences))
+      const value = await (service[method] as (...args: unknown[]) => Promise<unknown>)(...args)
+      await Promise.all(noted)
+      return value
     }
     run().then(
       (value) => {

@@ -11,7 +11,7 @@ import { exposureWarning, OPEN_TO_ALL, type WebAccess } from '../env/web-access.
 import { type ScrapeTargetConfig, withTargetDefaults } from '../scrape/mod.ts'
 import { exporterEndpoint } from './exporter-endpoint.ts'
 import { type PageRequest, pageOf, programFamilies } from './exporter-pages.ts'
-import { createParts, type ExporterDeps, type ExporterPart, webOptions } from './exporters.ts'
+import { createParts, type ExporterDeps, ExporterError, type ExporterPart, webOptions } from './exporters.ts'
 
 /** How long an address that another program holds is left alone before it is tried again. */
 const RETRY_MS = 10_000
@@ -62,10 +62,17 @@ export class ExporterSet {
 
   /** Opens nothing, so that a bad configuration changes nothing. @throws ExporterError */
   prepare(config: AgentConfig): ExporterChange {
+    const holders = new Map<string, string>()
     const next = config.exporters
       .filter(({ enabled }) => enabled)
       .map((exporter) => {
-        webOptions(exporter)
+        const { listen } = webOptions(exporter)
+        const holder = holders.get(listen)
+        if (holder !== undefined)
+          throw new ExporterError(
+            `exporters.${exporter.name}: listen: ${listen} is that of exporters.${holder} already`,
+          )
+        if (listen !== '' && parseAddress(listen).port !== 0) holders.set(listen, exporter.name)
         const same = this.#running.find(({ config }) => fingerprint(config) === fingerprint(exporter))
         return same ? { ...same, config: exporter, parts: same.parts } : this.#create(exporter)
       })

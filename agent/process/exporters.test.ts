@@ -34,6 +34,10 @@ const refused: readonly (readonly [exporters: object, problem: RegExp])[] = [
   ],
   [{ statsd: { 'statsd.listen-udp': 'x' } }, /^exporters\.statsd: Flag statsd\.listen-udp: must be HOST:PORT/],
   [{ node: { 'web.telemetry-path': 'm' } }, /^exporters\.node: Flag web\.telemetry-path: must begin with \//],
+  [
+    { memcached: { listen: '127.0.0.1:9100' }, statsd: { 'web.listen-address': '127.0.0.1:9100' } },
+    /^exporters\.statsd: listen: 127\.0\.0\.1:9100 is that of exporters\.memcached already/,
+  ],
   [{ graphite: {} }, /^exporters\.graphite: this exporter is not built yet; node, /],
 ]
 for (const [exporters, problem] of refused)

@@ -20,8 +20,8 @@ import type { RingEngine } from './engine.ts'
 
 export type GroupOptions = { readonly groupMs: number; readonly groupBytes: number }
 export const GROUP_DEFAULTS: GroupOptions = { groupMs: 250, groupBytes: 262_144 }
-/** Acknowledgements alone may wait: losing them costs a resend. */
-const ACK_FLUSH_MS = 5000
+/** Acknowledgements alone may wait for a group that takes them along: losing them costs a resend. */
+const ACK_FLUSH_MS = 30_000
 
 type Waiting = {
   readonly group: RingGroup
@@ -117,7 +117,7 @@ export class RingService implements RingStore {
     this.lastCommit = this.clock.monotonic()
     if (waiting.length > 1) {
       try {
-        const commit = this.engine.append(joined(waiting.map(({ group }) => group)))
+        const commit = this.write(joined(waiting.map(({ group }) => group)))
         // What the transaction trimmed is told once, with the first group.
         waiting.forEach(({ resolve }, i) => {
           resolve(i === 0 ? commit : { overwritten: null, misses: [], recovery: null })
@@ -132,11 +132,19 @@ export class RingService implements RingStore {
     }
     for (const { group, resolve, reject } of waiting) {
       try {
-        resolve(this.engine.append(group))
+        resolve(this.write(group))
       } catch (error) {
         reject(error)
       }
     }
+  }
+
+  /** Puts the acknowledgements on disk, too. */
+  private write(group: RingGroup): RingCommit {
+    const commit = this.engine.append(group)
+    this.ackTimer?.cancel()
+    this.ackTimer = null
+    return commit
   }
 
   private flushLater(): void {
