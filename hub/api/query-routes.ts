@@ -2,7 +2,7 @@
 import type { Hono } from 'hono'
 import { exprToApi, ParseError, parseExpr } from '../promql/parser/mod.ts'
 import { prettyExpr } from '../promql/printer/mod.ts'
-import { ApiError, ARROW_TYPE, parserFeatures, type QuerySettings } from '../query/mod.ts'
+import { ApiError, ARROW_TYPE, negotiateEscaping, parserFeatures, type QuerySettings } from '../query/mod.ts'
 import { type Ctx, json, params, respond, type Vars } from './app.ts'
 import type { ApiDeps } from './deps.ts'
 import { invalid, type Params, parseSpan } from './params.ts'
@@ -93,6 +93,7 @@ export function queryRoutes(app: App, deps: ApiDeps): void {
       timeMs: Math.round(deps.clock.now()),
       lookbackMs: deps.settings().lookbackMs,
       externalLabels: [...deps.externalLabels()],
+      escaping: negotiateEscaping(c.req.header('accept') ?? ''),
     }
     const response = await respond(c, deps, task)
     // Scrapers show the text: upstream answers it plainly.

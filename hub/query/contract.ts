@@ -2,6 +2,7 @@
 import { NOTHING_HIDDEN, type VisibleBlocks } from '../block/mod.ts'
 import type { PartialResult } from '../promql/engine/mod.ts'
 import type { ReaderShare } from '../tsdb/contract.ts'
+import type { NameEscaping } from './escape-names.ts'
 import type { RemoteReadSlice, RemoteReadTask } from './remote-read.ts'
 import type { QueryStats } from './stats.ts'
 
@@ -48,6 +49,7 @@ export type QueryTask =
       readonly timeMs: number
       readonly lookbackMs: number
       readonly externalLabels: readonly string[]
+      readonly escaping: NameEscaping
     }
   | { readonly kind: 'cardinality'; readonly limit: number }
   /** Answered in slices: ask again with `after` until `read.next` is null. */

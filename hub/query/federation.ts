@@ -15,6 +15,7 @@ import {
 } from '../../protocol/labels/mod.ts'
 import type { Matcher } from '../../protocol/matchers/mod.ts'
 import type { SampleBuffer, SeriesReader } from '../tsdb/contract.ts'
+import { escapeName, type NameEscaping } from './escape-names.ts'
 import { JsonWriter } from './json.ts'
 import { newSampleBuffer } from './sample-buffer.ts'
 
@@ -22,6 +23,7 @@ export type FederationOptions = {
   readonly timeMs: number
   readonly lookbackMs: number
   readonly externalLabels: Labels
+  readonly escaping: NameEscaping
 }
 
 type Pair = readonly [name: string, value: string]
@@ -42,7 +44,7 @@ export function writeFederation(
     const last = buffer.count - 1
     // Native histograms have no place in this text format; stale series are gone.
     if (last < 0 || buffer.flags[last] !== 0) continue
-    const labels = reader.labels(ref)
+    const labels = escaped(reader.labels(ref), options.escaping)
     lines.push({
       name: labelValue(labels, METRIC_NAME),
       labels,
@@ -51,7 +53,7 @@ export function writeFederation(
     })
   }
   lines.sort((a, b) => compareStrings(a.name, b.name) || compareLabels(a.labels, b.labels))
-  const external = externalPairs(options.externalLabels)
+  const external = externalPairs(escaped(options.externalLabels, options.escaping))
   const out = new JsonWriter()
   let name = ''
   for (const line of lines) {
@@ -81,6 +83,15 @@ function seriesText({ name, labels }: Line, external: readonly Pair[]): string {
   )
   if (isLegacyMetricName(name)) return pairs.length > 0 ? `${name}{${pairs.join(',')}}` : name
   return `{"${escapeText(name)}"${pairs.length > 0 ? `,${pairs.join(',')}` : ''}}`
+}
+
+/** The metric's name is a value; all others are those of labels. */
+function escaped(labels: Labels, scheme: NameEscaping): Labels {
+  if (scheme === 'allow-utf-8') return labels
+  return labels.map((text, i) => {
+    if (i % 2 === 0) return escapeName(text, scheme)
+    return labels[i - 1] === METRIC_NAME ? escapeName(text, scheme) : text
+  }) as unknown as Labels
 }
 
 function pairsOf(labels: Labels): Pair[] {

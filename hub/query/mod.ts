@@ -13,6 +13,7 @@ export {
   type WorkerAnswer,
   type WorkerTask,
 } from './contract.ts'
+export { negotiateEscaping } from './escape-names.ts'
 export { isActedUpon, parserFeatures } from './features.ts'
 export { InPlace, type InPlaceOptions } from './in-place.ts'
 export { formatJsonFloat, formatTimestamp, JsonWriter } from './json.ts'

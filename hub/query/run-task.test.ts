@@ -195,13 +195,18 @@ test('/federate writes the newest sample of each series, with external labels be
     0,
   )
   head.publish()
-  const answer = run(head, {
+  const task: QueryTask = {
     kind: 'federate',
     matches: ['up', '{job!=""}', '{__name__=~".*",job=""}'],
     timeMs: 2000,
     lookbackMs: 5000,
     externalLabels: ['site', 'ä', 'zone', 'ext'],
-  })
+    escaping: 'allow-utf-8',
+  }
+  const answer = run(head, task)
+  const plain = run(head, { ...task, escaping: 'underscores' })
+  assert.match(plain.contentType, /; escaping=underscores$/)
+  assert.match(text(plain), /^# TYPE _lter untyped\n_lter\{q="x",instance="",site="ä",zone="ext"\} \+Inf 1500\n/)
   assert.equal(
     text(answer),
     [

@@ -75,7 +75,7 @@ function answer(task: Exclude<QueryTask, ExpressionTask>, reader: SeriesReader):
         ...task,
         externalLabels: labelsFromSorted(task.externalLabels),
       })
-      return { status: 200, contentType: 'text/plain; version=0.0.4; charset=utf-8; escaping=allow-utf-8', body }
+      return { status: 200, contentType: `text/plain; version=0.0.4; charset=utf-8; escaping=${task.escaping}`, body }
     }
   }
 }
