@@ -70,7 +70,13 @@ const ROWS: readonly Row[] = [
   query('nosuchfunction(up)'),
   query('up', { time: 'yesterday' }),
   query('up', { timeout: 'soon' }),
+  query('up', { timeout: '-1s' }),
+  query('up', { timeout: '1e99' }),
+  query('up', { time: '2023-02-30T00:00:00Z' }),
+  query('up', { time: '2023-11-14T23:13:20,5Z' }),
+  query('up', { lookback_delta: '1e99' }),
   query('up', { limit: 'x' }),
+  query('up', { limit: '9223372036854775808' }),
   query('up', { limit: '-1' }),
   query('up', { lookback_delta: 'x' }),
   range('up'),
@@ -88,6 +94,9 @@ const ROWS: readonly Row[] = [
   range('up', { step: '-1' }),
   range('up', { end: String(START - 1) }),
   range('up', { step: '0.001' }),
+  range('up', { step: '0.0001' }),
+  range('up', { step: '15.0019' }),
+  range('up', { step: '1e30' }),
   range('up{'),
   both('series', { 'match[]': ['up', 'special'], start: String(START), end: String(END) }),
   both('series', { 'match[]': 'nothing' }),
@@ -204,6 +213,8 @@ function timeless(data: unknown): unknown {
     .replace(/"lastScrapeDuration":[0-9.e-]+/g, '"lastScrapeDuration":0')
     // Ours alone: which rule dropped a target.
     .replace(/,"droppedBy":"relabel_configs\[\d+\]: (?:[^"\\\\]|\\\\.)*"/g, '')
+    // Ours alone: whether /api/v2 is answered here.
+    .replace(/,"builtIn":(true|false)/g, '')
     // Prometheus puts the host's name in, for it listens on all addresses.
     .replace(/"globalUrl":"http:\/\/[^:]*:/g, '"globalUrl":"http://HOST:')
   return JSON.parse(text)

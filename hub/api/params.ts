@@ -37,11 +37,10 @@ export class Params {
     return parseTime(text) ?? invalid(name, `cannot parse ${JSON.stringify(text)} to a valid timestamp`)
   }
 
-  /** ms */
+  /** ms, with a fraction where it was given one */
   duration(name: string, fallback: number): number {
     const text = this.get(name)
-    if (text === '') return fallback
-    return parseSpan(text) ?? invalid(name, `cannot parse ${JSON.stringify(text)} to a valid duration`)
+    return text === '' ? fallback : (parseSpan(text) ?? invalid(name, spanProblem(text)))
   }
 
   /** Of the older endpoints, which have their own words; null when absent. */
@@ -57,6 +56,8 @@ export class Params {
     if (text === '') return 0
     if (!/^[+-]?\d+$/.test(text)) return invalid(name, `strconv.Atoi: parsing ${JSON.stringify(text)}: invalid syntax`)
     const value = Number(text)
+    if (Math.abs(value) >= 2 ** 63)
+      return invalid(name, `strconv.Atoi: parsing ${JSON.stringify(text)}: value out of range`)
     return value < 0 ? invalid(name, 'limit must be non-negative') : value
   }
 }
@@ -70,25 +71,39 @@ const NUMBER = /^[+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?$/i
 const EARLIEST = '-292273086-05-16T16:47:06Z'
 const LATEST = '292277025-08-18T07:12:54.999999999Z'
 
+/** ms: beyond, times are no longer exact, and nothing is stored there. Upstream's wrap around. */
+const FARTHEST = 9e15
+/** ms: upstream's durations are nanoseconds in an int64. */
+const LONGEST = 2 ** 63 / 1e6
+const RFC3339 = /^(\d{4}-\d\d-(\d\d))T\d\d:\d\d:\d\d(?:[.,]\d+)?(?:Z|[+-]\d\d:\d\d)$/
+
 /** Unix seconds with a fraction, or RFC 3339; null for neither. */
 export function parseTime(text: string): number | null {
-  if (NUMBER.test(text)) return Math.round(Number(text) * 1000)
-  if (text === EARLIEST) return Number.NEGATIVE_INFINITY
-  if (text === LATEST) return Number.POSITIVE_INFINITY
-  if (!/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)$/.test(text)) return null
-  const ms = Date.parse(text)
+  if (NUMBER.test(text)) return Math.max(-FARTHEST, Math.min(FARTHEST, Math.round(Number(text) * 1000)))
+  if (text === EARLIEST) return -FARTHEST
+  if (text === LATEST) return FARTHEST
+  const date = RFC3339.exec(text)
+  // Date.parse() takes the 30th of February for the 1st of March.
+  if (date === null || new Date(date[1]!).getUTCDate() !== Number(date[2])) return null
+  const ms = Date.parse(text.replace(',', '.'))
   return Number.isNaN(ms) ? null : ms
 }
 
-/** Seconds, or a duration; ms. */
+/** Seconds, or a duration; ms, with a fraction down to nanoseconds as upstream has it. */
 export function parseSpan(text: string): number | null {
   if (NUMBER.test(text)) {
-    const ms = Math.round(Number(text) * 1000)
-    return Number.isFinite(ms) && Math.abs(ms) < 9.2e15 ? ms : null
+    const ms = Math.trunc(Number(text) * 1e9) / 1e6
+    return Math.abs(ms) < LONGEST ? ms : null
   }
   try {
     return parseDuration(text)
   } catch {
     return null
   }
+}
+
+/** Why `text` is no span. */
+export function spanProblem(text: string): string {
+  const problem = `cannot parse ${JSON.stringify(text)} to a valid duration`
+  return NUMBER.test(text) ? `${problem}. It overflows int64` : problem
 }

@@ -5,7 +5,7 @@ import { prettyExpr } from '../promql/printer/mod.ts'
 import { ApiError, ARROW_TYPE, negotiateEscaping, parserFeatures, type QuerySettings } from '../query/mod.ts'
 import { type Ctx, json, params, respond, type Vars } from './app.ts'
 import type { ApiDeps } from './deps.ts'
-import { invalid, type Params, parseSpan } from './params.ts'
+import { invalid, type Params, parseSpan, spanProblem } from './params.ts'
 
 const MAX_POINTS = 11_000
 const MAX_QUERY_BYTES = 1 << 20
@@ -25,17 +25,19 @@ export function queryRoutes(app: App, deps: ApiDeps): void {
       limit: p.limit(),
       settings: { ...settings(p, deps), ...arrowOf(c) },
     }
-    return respond(c, deps, task, p.duration('timeout', deps.queryTimeoutMs))
+    return respond(c, deps, task, timeout(p, deps))
   })
   both('/api/v1/query_range', async (c, p) => {
     const startMs = p.neededTime('start')
     const endMs = p.neededTime('end')
     if (endMs < startMs) invalid('end', 'end timestamp must not be before start time')
-    const stepMs = p.duration('step', Number.NaN)
-    if (Number.isNaN(stepMs)) invalid('step', 'cannot parse "" to a valid duration')
-    if (stepMs <= 0)
+    const givenMs = p.duration('step', Number.NaN)
+    if (Number.isNaN(givenMs)) invalid('step', 'cannot parse "" to a valid duration')
+    if (givenMs <= 0)
       invalid('step', 'zero or negative query resolution step widths are not accepted. Try a positive integer')
-    if ((endMs - startMs) / stepMs > MAX_POINTS) {
+    // Upstream counts points in nanoseconds, and then goes by whole milliseconds; of less, none are left here either.
+    const stepMs = Math.trunc(givenMs)
+    if (stepMs === 0 || (endMs - startMs) / givenMs > MAX_POINTS) {
       throw new ApiError(
         'bad_data',
         'exceeded maximum resolution of 11,000 points per timeseries. Try decreasing the query resolution (?step=XX)',
@@ -50,7 +52,7 @@ export function queryRoutes(app: App, deps: ApiDeps): void {
       limit: p.limit(),
       settings: { ...settings(p, deps), ...arrowOf(c) },
     }
-    return respond(c, deps, task, p.duration('timeout', deps.queryTimeoutMs))
+    return respond(c, deps, task, timeout(p, deps))
   })
   both('/api/v1/query_exemplars', async (c, p) => {
     const window = span(p)
@@ -123,19 +125,23 @@ function parsed(p: Params, deps: ApiDeps): ReturnType<typeof parseExpr> {
   }
 }
 
+/** ms. One that is over before it began is refused with the words of one that is up. */
+function timeout(p: Params, deps: ApiDeps): number {
+  const ms = p.duration('timeout', deps.queryTimeoutMs)
+  if (ms <= 0) invalid('query', 'context deadline exceeded')
+  return ms
+}
+
 function settings(p: Params, deps: ApiDeps): QuerySettings {
   const base = deps.settings()
   const lookback = p.get('lookback_delta')
   const lookbackMs = lookback === '' ? 0 : parseSpan(lookback)
   if (lookbackMs === null) {
-    throw new ApiError(
-      'bad_data',
-      `error parsing lookback delta duration: cannot parse ${JSON.stringify(lookback)} to a valid duration`,
-    )
+    throw new ApiError('bad_data', `error parsing lookback delta duration: ${spanProblem(lookback)}`)
   }
   return {
     ...base,
-    lookbackMs: lookbackMs > 0 ? lookbackMs : base.lookbackMs,
+    lookbackMs: lookbackMs >= 1 ? Math.trunc(lookbackMs) : base.lookbackMs,
     stats: p.get('stats') !== '',
     ...explainOf(p),
   }

@@ -1,0 +1,40 @@
+/** Times and spans at the ends of what can be told. */
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { Params, parseSpan, parseTime } from './params.ts'
+
+const TIMES: readonly (readonly [text: string, ms: number | null])[] = [
+  ['1.5', 1500],
+  ['-1e-3', -1],
+  ['2024-02-29T00:00:00Z', 1_709_164_800_000],
+  ['2023-02-29T00:00:00Z', null],
+  ['2023-02-28T23:30:00-01:00', 1_677_630_600_000],
+  ['1970-01-01T00:00:00,25Z', 250],
+  ['1970-13-01T00:00:00Z', null],
+  // No time that is let through is more than what answers can write: they are JSON numbers of whole milliseconds.
+  ['1e30', 9e15],
+  ['-1e308', -9e15],
+  ['-292273086-05-16T16:47:06Z', -9e15],
+  ['292277025-08-18T07:12:54.999999999Z', 9e15],
+]
+
+for (const [text, ms] of TIMES)
+  test(`the time ${text} is ${ms === null ? 'refused' : `${ms} ms`}`, () => assert.equal(parseTime(text), ms))
+
+const SPANS: readonly (readonly [text: string, ms: number | null])[] = [
+  ['15', 15_000],
+  ['0.0019', 1.9],
+  ['-1', -1000],
+  ['1m30s', 90_000],
+  ['1e30', null],
+  ['x', null],
+]
+
+for (const [text, ms] of SPANS)
+  test(`the span ${text} is ${ms === null ? 'refused' : `${ms} ms`}`, () => assert.equal(parseSpan(text), ms))
+
+test('a span too long and a limit too large are refused with words of their own', () => {
+  const params = new Params([new URLSearchParams({ step: '1e30', limit: '9223372036854775808' })])
+  assert.throws(() => params.duration('step', 0), /cannot parse "1e30" to a valid duration\. It overflows int64/)
+  assert.throws(() => params.limit(), /strconv\.Atoi: parsing "9223372036854775808": value out of range/)
+})
