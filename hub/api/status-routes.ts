@@ -69,6 +69,7 @@ export function statusRoutes(app: Hono<Vars>, deps: ApiDeps): void {
       await deps.reload()
       return c.text('')
     } catch (error) {
+      deps.log.error('Error reloading config; the running one is kept', { err: error })
       return c.text(`failed to reload config: ${(error as Error).message}\n`, 500)
     }
   })

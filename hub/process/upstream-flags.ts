@@ -4,6 +4,7 @@
  * Names: Prometheus cmd/prometheus/main.go, 2.x and 3.x.
  */
 import type { FlagDefinition, ParsedFlags } from '../../agent/cli/mod.ts'
+import { HUB_FLAGS } from './flags.ts'
 
 const WITH_VALUE = [
   'alertmanager.notification-batch-size',
@@ -45,7 +46,7 @@ const definition = (name: string, kind: FlagDefinition['kind']): FlagDefinition 
 export const UPSTREAM_FLAGS: readonly FlagDefinition[] = [
   ...WITH_VALUE.map((name) => definition(name, 'string')),
   ...SWITCHES.map((name) => definition(name, 'boolean')),
-]
+].filter(({ name }) => !HUB_FLAGS.some((flag) => flag.name === name))
 
 /** Names of those that the command line gave. */
 export function flagsWithoutEffect({ values }: ParsedFlags): string[] {

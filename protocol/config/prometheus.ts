@@ -49,6 +49,8 @@ export type PrometheusConfig = {
   readonly scrapeConfigs: readonly ScrapeConfig[]
   readonly alerting: AlertingConfig
   readonly remoteWrite: readonly RemoteWriteConfig[]
+  /** Names of sections that the file has and nothing acts upon: they are checked only. */
+  readonly withoutEffect: readonly string[]
   readonly storage: StorageConfig
   /** What the `otlp` section sets. */
   readonly otlp: Partial<OtlpSettings>
@@ -161,6 +163,7 @@ export function loadPrometheusConfig(text: string, options: LoadOptions): Promet
     scrapeConfigs,
     alerting: raw.alerting ?? { relabel: [], alertmanagers: [] },
     remoteWrite: raw.remote_write ?? [],
+    withoutEffect: (['remote_write', 'remote_read', 'tracing'] as const).filter((name) => raw[name] !== undefined),
     storage: raw.storage ?? { outOfOrderTimeWindowMs: null, retentionTimeMs: null, retentionSizeBytes: null },
     otlp: raw.otlp ?? {},
     hub: raw.heliograph ?? HUB_DEFAULTS,
