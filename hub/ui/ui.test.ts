@@ -272,8 +272,13 @@ async function hostile(path: string, params: URLSearchParams): Promise<{ status:
       const rules = [{ name: EVIL, query: EVIL, type: 'alerting', state: EVIL, lastError: EVIL }]
       return ok({ groups: [{ name: EVIL, file: EVIL, rules }] })
     }
-    case '/api/v1/agents':
-      return ok({ agents: [{ agent: EVIL, site: EVIL, status: EVIL, publicKey: EVIL, ingest: null }], local: [] })
+    case '/api/v1/agents': {
+      const presence = { version: EVIL, address: EVIL, exporters: [EVIL] }
+      return ok({
+        agents: [{ agent: EVIL, site: EVIL, status: EVIL, publicKey: EVIL, ingest: null, presence }],
+        local: [],
+      })
+    }
     case `/api/v1/agents/${encodeURIComponent(EVIL)}/gaps`: {
       const [fromMs, toMs] = [Date.now() - 3_600_000, Date.now() - 1_800_000]
       const gap = { target: EVIL, fromMs, toMs, intervalMs: 15_000, reason: 'overwritten' }

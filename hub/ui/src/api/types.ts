@@ -96,6 +96,13 @@ export type Agent = {
   readonly publicKey?: string
   readonly enrolledMs?: number
   readonly ingest?: AgentIngest | null
+  /** What it said of itself on the bus. */
+  readonly presence?: {
+    readonly version?: string
+    readonly address?: string
+    readonly exporters?: readonly string[]
+    readonly lastSeenMs?: number
+  } | null
 }
 export type AgentsData = { readonly agents?: readonly Agent[]; readonly local?: readonly AgentIngest[] }
 

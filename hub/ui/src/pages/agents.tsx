@@ -28,6 +28,12 @@ export function AgentsPage({ tick }: PageProps) {
       text: (row) => row.status ?? '',
       cell: (row) => (row.status ? <State state={row.status} /> : 'in-process'),
     },
+    {
+      title: 'Version',
+      text: ({ presence }) => presence?.version ?? '',
+      cell: ({ presence }) => presence?.version ?? '–',
+    },
+    { title: 'Exporters', text: exportersOf, cell: (row) => exportersOf(row) || '–' },
     { title: 'Data', text: dataState, cell: (row) => <State state={dataState(row)} /> },
     {
       title: 'Newest sample',
@@ -83,6 +89,10 @@ export function AgentsPage({ tick }: PageProps) {
       )}
     </>
   )
+}
+
+function exportersOf({ presence }: Agent): string {
+  return (presence?.exporters ?? []).join(', ')
 }
 
 function dataState({ ingest }: Agent): string {
