@@ -224,8 +224,9 @@ export class RingEngine {
         this.savePending()
       }
       for (const record of group.records) this.insert(record, trims)
-      this.addMisses(trims)
+      // Dictionaries need room, too: what that costs is among the misses.
       this.saveTargets(group, trims)
+      this.addMisses(trims)
       this.saveMeta()
     })
     return this.committed(trims)

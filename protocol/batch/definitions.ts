@@ -39,12 +39,16 @@ export function writeDefinitions(out: ByteWriter, definitions: readonly SeriesDe
     return symbols.size - 1
   }
   // Label names first: few, used most, so that their indices stay at one byte.
-  for (const { labels } of definitions) for (let i = 0; i < labels.length; i += 2) intern(labels[i]!)
-  const labelRefs = definitions.map(({ labels }) => labels.map(intern))
+  let refCount = 0
+  let before: readonly string[] = []
+  for (const { labels } of definitions) {
+    refCount += labels.length
+    for (let i = 0; i < labels.length; i += 2) if (labels[i] !== before[i]) intern(labels[i]!)
+    before = labels
+  }
+  const labelRefs = refsOf(definitions, refCount, intern)
   const families = new Map<string, Family>()
-  const refs = definitions.map(({ metadata }) =>
-    metadata === null ? 0 : 1 + internMetadata(families, intern, metadata),
-  )
+  const refs = metadataRefs(definitions, families, intern)
   writeSymbols(out, symbols)
   out.varint(families.size)
   for (const { type, help, unit } of families.values()) {
@@ -57,9 +61,48 @@ export function writeDefinitions(out: ByteWriter, definitions: readonly SeriesDe
     out.varint(definitions[i]!.id - next)
     next = definitions[i]!.id + 1
   }
-  for (const ref of refs) out.varint(ref)
-  for (const labels of labelRefs) out.varint(labels.length / 2)
-  for (const labels of labelRefs) for (const symbol of labels) out.varint(symbol)
+  for (let i = 0; i < refs.length; i++) out.varint(refs[i]!)
+  for (const { labels } of definitions) out.varint(labels.length / 2)
+  for (let i = 0; i < labelRefs.length; i++) out.varint(labelRefs[i]!)
+}
+
+/**
+ * Symbols of all labels, one definition after the other. Neighbours mostly differ in one label or two: comparing with
+ * the one before costs less than looking every string up, and a keyframe has ten strings for each series.
+ */
+function refsOf(
+  definitions: readonly SeriesDefinition[],
+  count: number,
+  intern: (text: string) => number,
+): Uint32Array {
+  const refs = new Uint32Array(count)
+  let at = 0
+  let before: readonly string[] = []
+  for (const { labels } of definitions) {
+    const n = labels.length
+    const shift = before.length
+    for (let i = 0; i < n; i++) refs[at + i] = labels[i] === before[i] ? refs[at - shift + i]! : intern(labels[i]!)
+    at += n
+    before = labels
+  }
+  return refs
+}
+
+/** 0 for none. Series of one family stand together and share the object. */
+function metadataRefs(
+  definitions: readonly SeriesDefinition[],
+  families: Map<string, Family>,
+  intern: (text: string) => number,
+): Uint32Array {
+  const refs = new Uint32Array(definitions.length)
+  let before: Metadata | null = null
+  for (let i = 0; i < refs.length; i++) {
+    const { metadata } = definitions[i]!
+    if (metadata === before) refs[i] = i === 0 ? 0 : refs[i - 1]!
+    else if (metadata !== null) refs[i] = 1 + internMetadata(families, intern, metadata)
+    before = metadata
+  }
+  return refs
 }
 
 /**

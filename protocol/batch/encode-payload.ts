@@ -14,7 +14,7 @@ import type { MissedSlots, Scrape, SeriesDefinition } from './types.ts'
 
 export type PayloadInput = {
   readonly definitions: readonly SeriesDefinition[]
-  /** In id order (grouping.ts, inIdOrder). */
+  /** In id order (grouping.ts, IdOrders). */
   readonly scrapes: readonly Scrape[]
   readonly missed: readonly MissedSlots[]
   readonly minTimeMs: number

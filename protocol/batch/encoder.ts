@@ -14,7 +14,7 @@ import type { Compressor, Hasher } from './compressor.ts'
 import { encodePayload } from './encode-payload.ts'
 import { EpochState } from './epoch-state.ts'
 import { bug } from './errors.ts'
-import { inIdOrder } from './grouping.ts'
+import { IdOrders } from './grouping.ts'
 import { encodeHeader, HASH_BYTES } from './header.ts'
 import { isConsistent } from './histograms.ts'
 import { buildKeyframe, type Keyframe, withoutDefinitions } from './keyframe.ts'
@@ -58,6 +58,7 @@ export class BatchEncoder {
   private readonly ids = new Map<string, SeriesId>()
   private readonly definitions: SeriesDefinition[] = []
   private readonly state = new EpochState()
+  private readonly orders = new IdOrders()
   private scrapes: Scrape[] = []
   private missedSlots: MissedSlots[] = []
   private base: Keyframe | null = null
@@ -110,7 +111,7 @@ export class BatchEncoder {
   /** The arrays are handed over. */
   add(scrape: Scrape): void {
     this.check(scrape)
-    this.scrapes.push(inIdOrder(scrape))
+    this.scrapes.push(this.orders.sorted(scrape))
     this.pendingSamples += scrape.ids.length
   }
 
@@ -179,6 +180,7 @@ export class BatchEncoder {
     this.sequence++
     this.previousHash = this.options.hasher.sha256(bytes)
     if (wasKeyframe) {
+      this.orders.forgetUnused()
       this.keyframeForced = false
       this.keyframeBytes = bytes.length
       this.bytesSinceKeyframe = 0

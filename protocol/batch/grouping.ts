@@ -6,6 +6,9 @@ import { isStaleAt } from '../samples/mod.ts'
 import { buildLayout, type Layout } from './layout.ts'
 import type { Scrape } from './types.ts'
 
+/** More than a scrape has samples; times an id it is still a whole number in a double. */
+const POSITIONS = 2 ** 22
+
 export type Group = {
   readonly target: string
   /** Strictly ascending: column c is series `ids[c]`. */
@@ -54,17 +57,53 @@ export function maskOf(positions: Uint32Array, length: number): Uint8Array {
   return mask
 }
 
-/** `scrape` with its samples in ascending order of id; the same object when they are. Equal ids keep their order. */
-export function inIdOrder(scrape: Scrape): Scrape {
-  const { ids } = scrape
-  let sorted = true
-  for (let i = 1; i < ids.length; i++) if (ids[i]! < ids[i - 1]!) sorted = false
-  if (sorted) return scrape
-  const order = Uint32Array.from(ids, (_, i) => i).sort((a, b) => ids[a]! - ids[b]! || a - b)
+type Order = { readonly given: Uint32Array; readonly sorted: Uint32Array; readonly order: Uint32Array; used: boolean }
+
+/** Puts scrapes in order of id. A target mostly shows the same series in the same order: that order is kept. */
+export class IdOrders {
+  private readonly orders = new Map<string, Order>()
+
+  /** `scrape` with its samples in ascending order of id; the same object when they are. Equal ids keep their order. */
+  sorted(scrape: Scrape): Scrape {
+    const { ids, target } = scrape
+    if (isAscending(ids)) return scrape
+    let known = this.orders.get(target)
+    if (known === undefined || !sameList(known.given, ids)) {
+      const order = orderOf(ids)
+      known = { given: ids, sorted: order.map((i) => ids[i]!), order, used: true }
+      this.orders.set(target, known)
+    }
+    known.used = true
+    return reordered(scrape, known)
+  }
+
+  /** Forgets targets without a scrape since the last call. */
+  forgetUnused(): void {
+    for (const [target, order] of this.orders) {
+      if (!order.used) this.orders.delete(target)
+      order.used = false
+    }
+  }
+}
+
+function isAscending(ids: Uint32Array): boolean {
+  for (let i = 1; i < ids.length; i++) if (ids[i]! < ids[i - 1]!) return false
+  return true
+}
+
+/** Positions by id, then by position. Both in one double: a sort of numbers needs no calls to compare. */
+function orderOf(ids: Uint32Array): Uint32Array {
+  const keys = new Float64Array(ids.length)
+  for (let i = 0; i < ids.length; i++) keys[i] = ids[i]! * POSITIONS + i
+  keys.sort()
+  return Uint32Array.from(keys, (key) => key % POSITIONS)
+}
+
+function reordered(scrape: Scrape, { sorted, order }: Order): Scrape {
   const histograms = scrape.histograms
   return {
     ...scrape,
-    ids: ids.map((_, i) => ids[order[i]!]!),
+    ids: sorted,
     values: permute(scrape.values, order),
     timestamps: scrape.timestamps && permute(scrape.timestamps, order),
     startTimestamps: scrape.startTimestamps && permute(scrape.startTimestamps, order),

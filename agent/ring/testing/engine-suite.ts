@@ -170,6 +170,23 @@ export function ringSuite(name: string, make: (key: string, capBytes: number) =>
     ring.close(START_MS)
   })
 
+  test(`${name}: what a dictionary's room costs is announced like the rest`, () => {
+    const ring = engineOn('dictionary-room')
+    const { epoch } = ring.open(START_MS)
+    const gaps: SlotGap[] = []
+    for (let n = 0; n < 1000; n++) {
+      const dictionaries = n % 20 === 0 ? [{ target: `t${n}`, bytes: new Uint8Array(50_000).fill(n) }] : []
+      const { misses } = ring.append({ ...group(record({ epoch, sequence: n, keyframeEvery: 1 })), dictionaries })
+      gaps.push(...misses.map(({ slots }) => slots))
+    }
+    const kept = ring.heads({ unackedOnly: false, after: null, limit: 10_000 }).map(({ minTimeMs }) => minTimeMs)
+    assert.deepEqual(
+      [...slotsIn(gaps), ...kept].sort((a, b) => a - b),
+      Array.from({ length: 1000 }, (_, n) => START_MS + n * INTERVAL_MS),
+    )
+    ring.close(START_MS)
+  })
+
   test(`${name}: a keyframe stays while a kept batch stands on it, and the newest one always`, () => {
     const ring = engineOn('keyframes')
     const { epoch } = ring.open(START_MS)
