@@ -92,6 +92,8 @@ export type AccessDeps = {
   readonly readText: ReadText
   /** Where relative paths of the configuration begin. */
   readonly directory?: string
+  /** The label that holds the path of a target; `__metrics_path__`. */
+  readonly pathLabel?: string
   /** Tokens outlive the targets that are made anew at every change. */
   readonly tokens: WeakMap<Oauth2Config, OauthTokens>
   /** For `proxy_from_environment`. */

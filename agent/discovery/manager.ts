@@ -10,7 +10,7 @@ import { discoveryFamilies } from './families.ts'
 import type { DiscoveryContext, DiscoveryCounters, TargetGroup } from './group.ts'
 import { type AccessDeps, HttpAccess } from './http-access.ts'
 import { providerOf, SUPPORTED_KINDS } from './providers.ts'
-import { type Discovered, discoverTargets } from './targets.ts'
+import { type Discovered, discoverTargets, METRICS_PATH_LABEL } from './targets.ts'
 
 /** As upstream: a burst of changes is one update. */
 const UPDATE_EVERY_MS = 5000
@@ -24,6 +24,8 @@ export type DiscoveryDeps = Pick<Env, 'clock' | 'net' | 'disk' | 'log'> & {
   /** Of the configuration file: relative paths in it stand under it. */
   readonly directory: string
   readonly environment: Readonly<Record<string, string | undefined>>
+  /** The label that holds the path of a target, `__metrics_path__` if it is not given. */
+  readonly pathLabel?: string
   readonly onTargets: DiscoveryConsumer
 }
 
@@ -47,9 +49,9 @@ export class DiscoveryManager {
 
   constructor(deps: DiscoveryDeps) {
     this.#deps = deps
-    const { clock, directory, disk, net, environment } = deps
+    const { clock, directory, disk, net, environment, pathLabel = METRICS_PATH_LABEL } = deps
     const readText = (path: string): string => disk.readText(joinPath(directory, path))
-    this.#access = { clock, net, readText, directory, tokens: new WeakMap(), environment }
+    this.#access = { clock, net, readText, directory, pathLabel, tokens: new WeakMap(), environment }
   }
 
   /** Starts and stops discoveries as the configuration asks, and tells the targets known by now. */

@@ -32,6 +32,8 @@ export type Discovered = {
   readonly problems: readonly string[]
 }
 
+export const METRICS_PATH_LABEL = '__metrics_path__'
+
 /** Dropped targets kept for the targets page when the configuration sets no limit. */
 const KEEP_DROPPED = 1000
 
@@ -42,6 +44,7 @@ export function discoverTargets(configs: readonly ScrapeConfig[], deps: AccessDe
   const targets: ScrapeTargetConfig[] = []
   const dropped: DroppedTarget[] = []
   const problems: string[] = []
+  const { pathLabel = METRICS_PATH_LABEL } = deps
   for (const config of configs) {
     const job = `job ${JSON.stringify(config.jobName)}`
     const rules = config.relabel.map((rule) => compileRelabel(rule, config.nameValidation))
@@ -58,8 +61,8 @@ export function discoverTargets(configs: readonly ScrapeConfig[], deps: AccessDe
       }
       for (const group of groups) {
         for (const own of group.targets) {
-          const discovered = discoveredLabels(config, { ...group.labels, ...own })
-          const outcome = populate(config, discovered, rules)
+          const discovered = discoveredLabels(config, { ...group.labels, ...own }, pathLabel)
+          const outcome = populate(config, discovered, rules, pathLabel)
           if (outcome === null) {
             if (keptDropped++ < (config.keepDroppedTargets || KEEP_DROPPED))
               dropped.push({
@@ -90,7 +93,7 @@ const staticGroups = ({ targets, labels }: StaticConfig): TargetGroup[] => [
 ]
 
 /** Own labels win over the job's settings. Semantics: Prometheus scrape/target.go, PopulateDiscoveredLabels. */
-function discoveredLabels(config: ScrapeConfig, own: TargetLabels): Labels {
+function discoveredLabels(config: ScrapeConfig, own: TargetLabels, pathLabel: string): Labels {
   const params = Object.entries(config.params).flatMap(([name, values]) =>
     values[0] === undefined ? [] : [[`__param_${name}`, values[0]] as const],
   )
@@ -98,7 +101,7 @@ function discoveredLabels(config: ScrapeConfig, own: TargetLabels): Labels {
     job: config.jobName,
     __scrape_interval__: formatDuration(config.scrapeIntervalMs),
     __scrape_timeout__: formatDuration(config.scrapeTimeoutMs),
-    __metrics_path__: config.metricsPath,
+    [pathLabel]: config.metricsPath,
     __scheme__: config.scheme,
     ...Object.fromEntries(params),
     ...Object.fromEntries(Object.entries(own).filter(([, value]) => value !== '')),
@@ -114,6 +117,7 @@ function populate(
   config: ScrapeConfig,
   discovered: Labels,
   rules: readonly CompiledRelabel[],
+  pathLabel: string,
 ): Populated | string | null {
   const result = relabel(rules, discovered)
   if (result === null) return null
@@ -146,7 +150,7 @@ function populate(
     labels: labelsFrom(shown),
     intervalMs,
     timeoutMs,
-    source: { scheme, address, path: labelValue(result, '__metrics_path__') || '/metrics', params },
+    source: { scheme, address, path: labelValue(result, pathLabel) || '/metrics', params },
   }
 }
 

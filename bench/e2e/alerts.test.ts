@@ -160,11 +160,15 @@ test('an alert goes through its life as in Prometheus and Alertmanager', {
     const target = await gatehouse.listen(world)
     const alertmanager = await world.startAlertmanager(receivers(`http://${target}/alertmanager`))
     const alerting = `alerting:
-  alertmanagers: [{ static_configs: [{ targets: ['${alertmanager.address}'] }] }]`
+  alertmanagers: [{ file_sd_configs: [{ files: [alertmanagers.yml] }] }]`
     const [hub, prometheus] = await Promise.all([
       world.startHub({
         config: config(target, alerting),
-        files: { 'rules.yml': RULES, 'alertmanager.yml': receivers(`http://${target}/hub`) },
+        files: {
+          'rules.yml': RULES,
+          'alertmanager.yml': receivers(`http://${target}/hub`),
+          'alertmanagers.yml': `- targets: ['${alertmanager.address}']\n`,
+        },
       }),
       // It alerts nobody: the Alertmanager must hear of the hub's alerts only.
       world.startPrometheus({ config: config(target, ''), files: { 'rules.yml': RULES } }),

@@ -11,4 +11,3 @@ export {
 export { canSend } from './integrations/mod.ts'
 export { type Mail, MailError, type Mailer } from './mailer.ts'
 export { matchRoutes } from './route.ts'
-export { UpstreamNotifier, type UpstreamTarget } from './upstream.ts'

@@ -17,6 +17,16 @@ export const HUB_FLAGS: readonly FlagDefinition[] = [
     'Alertmanager configuration file path; by default alertmanager.yml beside the configuration file, if it exists.',
   ),
   text(
+    'alertmanager.notification-queue-capacity',
+    '10000',
+    'The capacity of the queue for pending notifications of one Alertmanager.',
+  ),
+  text(
+    'alertmanager.notification-batch-size',
+    '256',
+    'The maximum number of notifications per batch to send to an Alertmanager.',
+  ),
+  text(
     'web.listen-address',
     '127.0.0.1:9090',
     'Address to listen on for UI, API, and the bus on WebSocket at /nats. Loopback by default: others can read and, with --web.enable-*, change everything unless --web.config.file sets passwords.',

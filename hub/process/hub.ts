@@ -17,7 +17,7 @@ import { decodePublicKey } from '../../protocol/identity/mod.ts'
 import { type Labels, labelsFrom, labelsFromSorted } from '../../protocol/labels/mod.ts'
 import { setStaleAt } from '../../protocol/samples/mod.ts'
 import { type AgentRecord, type AgentRegistry, createRegistry } from '../agents/mod.ts'
-import { Dispatcher, UpstreamNotifier } from '../alerts/mod.ts'
+import { Dispatcher } from '../alerts/mod.ts'
 import { type BuildInfo, createApp } from '../api/mod.ts'
 import { type Floors, NO_FLOORS } from '../block/mod.ts'
 import { type BusServer, createBusServer } from '../bus/mod.ts'
@@ -27,6 +27,7 @@ import { smtpMailer } from '../env/mailer.ts'
 import { createQueryPool } from '../env/query-pool.ts'
 import { threadCpuMs } from '../env/thread-cpu.ts'
 import { createIngest, type Ingest, type KnownAgent } from '../ingest/mod.ts'
+import type { Notifier } from '../notifier/mod.ts'
 import { PresenceBoard } from '../presence/mod.ts'
 import { ActiveQueries, InPlace, QueryLog, QueryService, type QuerySettings } from '../query/mod.ts'
 import { type ActiveAlert, RuleManager, type RuleSample, type VectorSample } from '../rules/mod.ts'
@@ -35,7 +36,7 @@ import { BlockKeeper } from './blocks.ts'
 import { headFamilies } from './head-metrics.ts'
 import { ingestOptions } from './ingest-options.ts'
 import { type LoadedConfig, loadAll } from './load.ts'
-import { alertMapping, alertmanagerTargets, outgoing } from './notify.ts'
+import { alertMapping, createNotifier, outgoing } from './notify.ts'
 import { Retention } from './retention.ts'
 import { alertFamilies, busFamilies, ingestFamilies, queryFamilies, ruleFamilies } from './self-metrics.ts'
 import type { HubSettings } from './settings.ts'
@@ -59,7 +60,7 @@ export class Hub {
   readonly #startedMs: number
   readonly #stats = createRuntimeStats()
   readonly #exporter: Exporter
-  readonly #upstream: UpstreamNotifier
+  readonly #notifier: Notifier
   #loaded: LoadedConfig
   #lastReload: { ok: boolean; atMs: number }
   #discovery: DiscoveryManager | null = null
@@ -89,7 +90,7 @@ export class Hub {
     this.#options = options
     this.#startedMs = env.clock.now()
     this.#exporter = createNodejsExporter(this.#stats, env)
-    this.#upstream = new UpstreamNotifier(env.net, env.log.with({ component: 'notifier' }))
+    this.#notifier = createNotifier(env, options)
     this.#loaded = this.#load()
     this.#lastReload = { ok: true, atMs: this.#startedMs }
   }
@@ -215,6 +216,7 @@ export class Hub {
     await this.#scrapes?.stop()
     await this.#rules?.stop()
     this.#dispatcher?.stop()
+    await this.#notifier.stop()
     await this.#feed?.stop()
     await this.#bus?.stop(500)
     await this.#nats?.close()
@@ -282,7 +284,7 @@ export class Hub {
       damages: () => this.#blocks.damages(),
       retention: this.#retention.describe(),
       lastReload: () => this.#lastReload,
-      alertmanagers: () => this.#upstream.urls,
+      alertmanagers: () => this.#notifier.urls,
       dispatcher: () => this.#dispatcher,
       remoteWriteEnabled: settings.remoteWriteEnabled,
       otlpEnabled: settings.otlpEnabled,
@@ -358,9 +360,8 @@ export class Hub {
     const { settings } = this.#options
     const { prometheus, groups, alertmanager } = this.#loaded
     this.#openQueryLog(prometheus.global.queryLogFile)
-    const upstream = alertmanagerTargets(prometheus)
-    for (const problem of upstream.problems) log.warn('Configuration', { err: problem })
-    this.#upstream.apply(upstream.targets)
+    for (const section of prometheus.withoutEffect) log.warn('Nothing acts upon this configuration', { section })
+    await this.#notifier.apply(prometheus.alerting.alertmanagers)
     this.#discovery ??= new DiscoveryManager({
       clock,
       net,
@@ -370,7 +371,7 @@ export class Hub {
       directory: directoryOf(settings.configFile),
       environment: this.#options.environment,
       onTargets: ({ targets, dropped, problems }) => {
-        for (const problem of problems) log.warn('Configuration', { err: problem })
+        for (const problem of problems) log.warn('Part of the configuration is not acted upon', { err: problem })
         this.#dropped = dropped
         return this.#scrapes.apply(targets)
       },
@@ -442,7 +443,7 @@ export class Hub {
     const out = outgoing(alerts, expr, alertMapping(this.#loaded.prometheus, this.#externalUrl()))
     if (out.length === 0) return
     this.#dispatcher?.receive(out)
-    this.#upstream.send(out)
+    this.#notifier.send(out)
   }
 
   #querySettings(): QuerySettings {
@@ -571,6 +572,7 @@ export class Hub {
       ...ruleFamilies(this.#rules.groups),
       ...this.#scrapes.families(),
       ...(this.#discovery?.families() ?? []),
+      ...this.#notifier.families(),
       ...(this.#bus ? busFamilies(this.#bus.stats) : []),
       ...(this.#dispatcher ? alertFamilies(this.#dispatcher) : []),
       {

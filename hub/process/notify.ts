@@ -1,9 +1,12 @@
 /** Alerts of rules on their way out: external labels, relabelling, then to the dispatcher and to other Alertmanagers. */
-import type { PrometheusConfig } from '../../protocol/config/mod.ts'
+import { directoryOf, type PrometheusConfig } from '../../protocol/config/mod.ts'
+import type { Env } from '../../protocol/env/mod.ts'
 import { type Labels, labelsFrom, labelsToObject } from '../../protocol/labels/mod.ts'
 import { type CompiledRelabel, compileRelabel, relabel } from '../../protocol/relabel/mod.ts'
-import type { Alert, UpstreamTarget } from '../alerts/mod.ts'
+import type { Alert } from '../alerts/mod.ts'
+import { Notifier } from '../notifier/mod.ts'
 import type { ActiveAlert } from '../rules/mod.ts'
+import type { HubOptions } from './hub.ts'
 
 export type AlertMapping = {
   readonly externalLabels: Labels
@@ -33,30 +36,12 @@ export function outgoing(
   })
 }
 
-/** Static targets of `alerting.alertmanagers`; other discovery is named in `problems`. */
-export function alertmanagerTargets({ alerting }: PrometheusConfig): {
-  readonly targets: UpstreamTarget[]
-  readonly problems: string[]
-} {
-  const problems: string[] = []
-  const targets = alerting.alertmanagers.flatMap(({ scheme, pathPrefix, timeoutMs, discovery, http }) =>
-    discovery.flatMap((section) => {
-      if (section.kind !== 'static') {
-        problems.push(`alertmanagers: ${section.kind} discovery is not supported yet`)
-        return []
-      }
-      const headers: Record<string, string> = {}
-      if (http.basicAuth)
-        headers['authorization'] = `Basic ${btoa(`${http.basicAuth.username}:${http.basicAuth.password.reveal()}`)}`
-      else if (http.authorization)
-        headers['authorization'] = `${http.authorization.type} ${http.authorization.credentials.reveal()}`
-      const prefix = pathPrefix.replace(/\/+$/, '')
-      return (section as { targets: readonly string[] }).targets.map((address) => ({
-        url: `${scheme}://${address}${prefix}/api/v2/alerts`,
-        timeoutMs,
-        headers,
-      }))
-    }),
-  )
-  return { targets, problems }
+export function createNotifier(env: Env, { settings, build, environment }: HubOptions): Notifier {
+  return new Notifier(env, {
+    queueCapacity: settings.notificationQueueCapacity,
+    batchSize: settings.notificationBatchSize,
+    directory: directoryOf(settings.configFile),
+    userAgent: `Heliograph/${build.version}`,
+    environment,
+  })
 }

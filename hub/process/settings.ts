@@ -10,6 +10,10 @@ import { flagsWithoutEffect } from './upstream-flags.ts'
 export type HubSettings = {
   readonly configFile: string
   readonly alertmanagerFile: string
+  /** Alerts that wait for one Alertmanager, at most. */
+  readonly notificationQueueCapacity: number
+  /** Alerts in one request to it. */
+  readonly notificationBatchSize: number
   readonly listen: string
   /** '' = made from the listen address. */
   readonly externalUrl: string
@@ -84,6 +88,8 @@ export function hubSettings(flags: ParsedFlags): HubSettings {
   return {
     configFile: get('config.file'),
     alertmanagerFile: get('alertmanager.config.file'),
+    notificationQueueCapacity: Math.max(1, count('alertmanager.notification-queue-capacity')),
+    notificationBatchSize: Math.max(1, count('alertmanager.notification-batch-size')),
     listen,
     externalUrl,
     routePrefix: prefix === '/' ? '' : `/${prefix.replace(/^\/+|\/+$/g, '')}`.replace(/^\/$/, ''),

@@ -7,8 +7,6 @@ import type { FlagDefinition, ParsedFlags } from '../../agent/cli/mod.ts'
 import { HUB_FLAGS } from './flags.ts'
 
 const WITH_VALUE = [
-  'alertmanager.notification-batch-size',
-  'alertmanager.notification-queue-capacity',
   'auto-gomemlimit.ratio',
   'rules.max-concurrent-evals',
   'scrape.timestamp-tolerance',

@@ -18,7 +18,7 @@ import {
   type Secret,
   string,
 } from './decode.ts'
-import { finishHttp, HTTP_FIELDS, type HttpClientConfig, hasCustomHttp, } from './http-client.ts'
+import { finishHttp, HTTP_FIELDS, type HttpClientConfig, hasCustomHttp } from './http-client.ts'
 
 export type StaticConfig = {
   readonly kind: 'static'

@@ -34,6 +34,7 @@ export {
   tlsConfig,
 } from './http-client.ts'
 export {
+  DEFAULT_GLOBAL,
   directoryOf,
   expandGlob,
   joinPath,

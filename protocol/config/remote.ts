@@ -165,6 +165,8 @@ export type AlertmanagerTarget = {
   readonly discovery: readonly DiscoveryConfig[]
   readonly http: HttpClientConfig
   readonly relabel: readonly RelabelConfig[]
+  /** Of the alerts that this one gets, after those of `alerting`. */
+  readonly alertRelabel: readonly RelabelConfig[]
 }
 
 const alertmanager: Decoder<AlertmanagerTarget> = object(
@@ -188,6 +190,10 @@ const alertmanager: Decoder<AlertmanagerTarget> = object(
     http: finishHttp(raw as Raw<typeof HTTP_FIELDS>, at),
     relabel: finishRelabel(
       (raw as { relabel_configs?: ReturnType<ReturnType<typeof relabelRules>> }).relabel_configs,
+      'utf8',
+    ),
+    alertRelabel: finishRelabel(
+      (raw as { alert_relabel_configs?: ReturnType<ReturnType<typeof relabelRules>> }).alert_relabel_configs,
       'utf8',
     ),
   }),
