@@ -40,8 +40,13 @@ function Gaps({ agent, tick }: { readonly agent: string; readonly tick: number }
   const ledger = loaded.answer?.data
   const columns: readonly Column<Gap>[] = [
     { title: 'Target', class: 'mono', text: ({ target }) => target, cell: ({ target }) => target },
-    { title: 'From', text: ({ fromMs }) => fromMs, cell: ({ fromMs }) => formatTime(fromMs, settings.zone) },
-    { title: 'To', text: ({ toMs }) => toMs, cell: ({ toMs }) => formatTime(toMs, settings.zone) },
+    {
+      title: 'From',
+      class: 'time',
+      text: ({ fromMs }) => fromMs,
+      cell: ({ fromMs }) => formatTime(fromMs, settings.zone),
+    },
+    { title: 'To', class: 'time', text: ({ toMs }) => toMs, cell: ({ toMs }) => formatTime(toMs, settings.zone) },
     { title: 'Length', class: 'number', text: gapLengthMs, cell: (gap) => formatAge(gapLengthMs(gap)) },
     {
       title: 'Scrapes',

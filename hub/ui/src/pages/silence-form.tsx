@@ -32,11 +32,13 @@ export function SilenceForm({ start, onClose, onSaved }: Props) {
   const [createdBy, setCreatedBy] = useState(storage.getItem(CREATOR_KEY) ?? '')
   const [comment, setComment] = useState(start.comment)
   const [failure, setFailure] = useState('')
+  const [isSaving, setIsSaving] = useState(false)
   const durationMs = parseDuration(duration)
   const problem = draftProblem({ matchers, durationMs, createdBy, comment })
 
   const save = async (): Promise<void> => {
-    if (problem !== null || durationMs === null) return
+    if (problem !== null || durationMs === null || isSaving) return
+    setIsSaving(true)
     try {
       storage.setItem(CREATOR_KEY, createdBy.trim())
     } catch {
@@ -55,6 +57,7 @@ export function SilenceForm({ start, onClose, onSaved }: Props) {
       onSaved()
     } catch (error) {
       setFailure((error as Error).message)
+      setIsSaving(false)
     }
   }
   return (
@@ -71,7 +74,7 @@ export function SilenceForm({ start, onClose, onSaved }: Props) {
         <Field label="Lasts" value={duration} onChange={setDuration} isNarrow />
         <Field label="Created by" value={createdBy} onChange={setCreatedBy} />
         <Field label="Comment" value={comment} onChange={setComment} />
-        <button type="button" class="primary" disabled={problem !== null} onClick={() => void save()}>
+        <button type="button" class="primary" disabled={problem !== null || isSaving} onClick={() => void save()}>
           Create silence
         </button>
         <span class="facts" role="status">

@@ -184,8 +184,8 @@ function blockColumns(zone: Zone, damaged: ReadonlySet<string>): readonly Column
       text: ({ ulid }) => (damaged.has(ulid) ? 'damaged' : 'ok'),
       cell: ({ ulid }) => <State state={damaged.has(ulid) ? 'damaged' : 'ok'} />,
     },
-    { title: 'From', text: ({ minTime }) => minTime, cell: ({ minTime }) => timeText(minTime, zone) },
-    { title: 'To', text: ({ maxTime }) => maxTime, cell: ({ maxTime }) => timeText(maxTime, zone) },
+    { title: 'From', class: 'time', text: ({ minTime }) => minTime, cell: ({ minTime }) => timeText(minTime, zone) },
+    { title: 'To', class: 'time', text: ({ maxTime }) => maxTime, cell: ({ maxTime }) => timeText(maxTime, zone) },
     {
       title: 'Length',
       class: 'number',
