@@ -334,7 +334,11 @@ function isDefined(dictionary: Dictionary, batch: DecodedBatch): boolean {
 const reasonOf = (error: BatchError): BatchReason => error.code.replaceAll('-', '_') as BatchReason
 
 const isAhead = (timeMs: number, receivedMs: number, maxFutureMs: number): boolean =>
-  receivedMs > CLOCK_IS_SET_MS && timeMs > receivedMs + maxFutureMs
+  timeMs > newestTimeAt(receivedMs, maxFutureMs)
+
+/** That a sample may have; any where the clock is not set. */
+export const newestTimeAt = (receivedMs: number, maxFutureMs: number): number =>
+  receivedMs > CLOCK_IS_SET_MS ? receivedMs + maxFutureMs : Number.POSITIVE_INFINITY
 
 function equalLabels(a: Labels, b: Labels): boolean {
   return a.length === b.length && a.every((text, i) => text === b[i])

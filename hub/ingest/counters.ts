@@ -31,6 +31,8 @@ export type IngestCounters = {
   /** Of remote write and OTLP, by `out_of_order_time_window`: without one, and outside of it. */
   samplesOutOfOrder: number
   samplesTooOld: number
+  /** Of remote write and OTLP, too far ahead of this hub's clock. */
+  samplesAhead: number
   samplesOverSeriesLimit: number
   identityClashes: number
   chainBreaks: number
@@ -56,6 +58,7 @@ export function newCounters(): IngestCounters {
     samplesNotStored: 0,
     samplesOutOfOrder: 0,
     samplesTooOld: 0,
+    samplesAhead: 0,
     samplesOverSeriesLimit: 0,
     identityClashes: 0,
     chainBreaks: 0,

@@ -30,6 +30,7 @@ import {
   REMOTE_WRITE_1,
   RecordType,
   type RuleResults,
+  readReceived,
   readWrite,
   toCbor,
 } from './records.ts'
@@ -107,6 +108,7 @@ export class IngestEngine {
         compressor: options.compressor,
         decode: options.decodeWrite,
         outOfOrderWindowMs: limits.outOfOrderWindowMs ?? null,
+        maxFutureMs: limits.maxFutureMs,
       })
       const records = (): Iterable<CheckpointRecord> => this.#stateRecords()
       const room = (): number => this.#reserve.availableBytes - options.reserveBytes
@@ -335,11 +337,11 @@ export class IngestEngine {
         this.#batches.replay(payload)
         break
       case RecordType.remoteWrite:
-        this.#remote.replay(payload.slice(RECEIVED_PREFIX_BYTES), REMOTE_WRITE_1)
+        this.#remote.replay(payload.slice(RECEIVED_PREFIX_BYTES), REMOTE_WRITE_1, readReceived(payload))
         break
       case RecordType.write: {
         const { kind, body } = readWrite(payload)
-        this.#remote.replay(body, kind)
+        this.#remote.replay(body, kind, readReceived(payload))
         break
       }
       case RecordType.definitions:

@@ -118,3 +118,28 @@ for (const { window, late, tooLate } of [
     assert.equal(engine.counters.samplesOutOfOrder, window === 0 ? 3 : 0)
     assert.equal(engine.counters.samplesTooOld, window === 10 * MINUTE ? 1 : 0)
   })
+
+test('samples too far in the future are refused, and have no say over what is late', async () => {
+  const world = worldWith({})
+  world.options = {
+    ...world.options,
+    limits: { maxFutureMs: 10 * MINUTE, maxSeriesPerAgent: 100, outOfOrderWindowMs: 10 * MINUTE },
+  }
+  const engine = await world.open()
+  const m = { __name__: 'm' }
+  assert.equal(write(engine, [series(m, NOW), series({ __name__: 'near' }, NOW + 10 * MINUTE - 1)]).status, 204)
+  const far = write(engine, [series({ __name__: 'far' }, NOW + 11 * MINUTE), series({ __name__: 'good' }, NOW)])
+  assert.equal(far.status, 400)
+  assert.equal(far.message, 'out of bounds: timestamp is too far in the future')
+  assert.equal(engine.counters.samplesStored, 3, 'what is right is stored')
+  assert.equal(engine.counters.samplesAhead, 1)
+  const both = { labels: labelsFrom(m), timestamps: [NOW + 60 * MINUTE, NOW + 1], values: Float64Array.of(1, 2) }
+  assert.equal(write(engine, [both]).status, 400)
+  assert.equal(engine.counters.samplesStored, 4, 'what comes after one in the future')
+  assert.ok(engine.commit())
+  const before = world.heads.last.dump()
+  engine.close()
+  const again = await world.open()
+  assert.deepEqual(world.heads.last.dump(), before)
+  again.close()
+})

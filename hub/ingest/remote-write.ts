@@ -1,6 +1,7 @@
 /**
- * Remote write 1.0 and 2.0, and OTLP, into the head. Any timestamp is accepted; series with invalid labels are skipped and counted while
- * the others are stored. Semantics: Prometheus storage/remote/write_handler.go, write and appendV1Samples (v3).
+ * Remote write 1.0 and 2.0, and OTLP, into the head. Samples that are too far in the future are refused, for one of them
+ * would have the say over what is late; series with invalid labels are skipped and counted while the others are stored.
+ * Semantics: Prometheus storage/remote/write_handler.go, write, appendV1Samples and remoteWriteAppender (v3).
  * Samples older than their series' newest are stored, unless `out_of_order_time_window` is set: then they are answered
  * as upstream answers them (tsdb/head_append.go, appendable). Differs: what is right in such a request is stored.
  */
@@ -14,6 +15,7 @@ import {
   type WriteKind,
 } from '../../protocol/remote-write/mod.ts'
 import { AppendResult, type SeriesRef } from '../tsdb/contract.ts'
+import { newestTimeAt } from './batches.ts'
 import type { IngestCounters } from './counters.ts'
 import type { IngestHead } from './head.ts'
 import { RecordType, writePrefix } from './records.ts'
@@ -58,6 +60,8 @@ export type RemoteWriteOptions = {
   readonly decode: WriteDecoder
   /** How far behind the newest sample of all one may come after a newer one of its series; null: any. */
   readonly outOfOrderWindowMs: number | null
+  /** How far ahead of this hub's clock a sample may be. */
+  readonly maxFutureMs: number
 }
 
 export class RemoteWriteIntake {
@@ -100,16 +104,21 @@ export class RemoteWriteIntake {
     }
     counters.remoteWriteRequests++
     const before = counters.remoteWriteSamples
-    const answer = this.#append(request, this.#options.outOfOrderWindowMs)
+    const answer = this.#append(request, this.#options.outOfOrderWindowMs, this.#newestOf(receivedMs))
     if (this.#isRows(request)) this.#logRows(request, counters.remoteWriteSamples - before)
     else record(RecordType.write, [writePrefix(receivedMs, kind), body])
     return answer
   }
 
   /** A body of the log again. */
-  replay(body: Uint8Array, kind: WriteKind): void {
+  replay(body: Uint8Array, kind: WriteKind, receivedMs: number): void {
     // What was refused when it came is no reason to refuse what was not, should the window be another now.
-    this.#append(this.#options.decode(body, kind), null)
+    this.#append(this.#options.decode(body, kind), null, this.#newestOf(receivedMs))
+  }
+
+  /** Time that nothing may be later than. */
+  #newestOf(receivedMs: number): number {
+    return newestTimeAt(receivedMs, this.#options.maxFutureMs)
   }
 
   /** A record of the log again; returns how many of its samples are lost, because their definitions are. */
@@ -178,7 +187,7 @@ export class RemoteWriteIntake {
     this.#known.forgetDead(isLive)
   }
 
-  #append(request: WriteColumns, windowMs: number | null): WriteAnswer {
+  #append(request: WriteColumns, windowMs: number | null, newestMs: number): WriteAnswer {
     const { head } = this.#options
     const outcome: Outcome = {
       written: { ...NOTHING },
@@ -186,18 +195,21 @@ export class RemoteWriteIntake {
       conflicts: 0,
       outOfOrder: 0,
       tooOld: 0,
+      ahead: 0,
       overLimit: 0,
     }
     this.#resolve(request, outcome)
+    this.#refuseAhead(request, newestMs)
     if (windowMs !== null) this.#refuseLate(request, windowMs)
     this.#appendFloats(request, outcome)
     const refs = this.#refs
     for (const { series, timestampMs, histogram, startMs } of request.histograms) {
       if (refs[series] === NONE) continue
-      const late =
-        windowMs === null ? AppendResult.stored : this.#lateness(timestampMs, head.lastTime(refs[series]!), windowMs)
-      const result =
-        late === AppendResult.stored ? head.appendHistogram(refs[series]!, timestampMs, histogram, startMs) : late
+      const ref = refs[series]!
+      let result: Result = timestampMs > newestMs ? AHEAD : AppendResult.stored
+      if (result === AppendResult.stored && windowMs !== null)
+        result = this.#lateness(timestampMs, head.lastTime(ref), windowMs)
+      if (result === AppendResult.stored) result = head.appendHistogram(ref, timestampMs, histogram, startMs)
       this.#count(result, 'histograms', outcome)
     }
     for (const { series, exemplar } of request.exemplars) {
@@ -252,6 +264,12 @@ export class RemoteWriteIntake {
     return NONE
   }
 
+  /** Marks in `#results` what is too far in the future. */
+  #refuseAhead({ seriesCount, sampleStart, timestamps }: WriteColumns, newestMs: number): void {
+    const end = sampleStart[seriesCount]!
+    for (let i = 0; i < end; i++) if (timestamps[i]! > newestMs) this.#results[i] = AHEAD
+  }
+
   /** Marks in `#results` what the window does not admit. */
   #refuseLate({ seriesCount, sampleStart, timestamps }: WriteColumns, windowMs: number): void {
     const { head } = this.#options
@@ -259,6 +277,7 @@ export class RemoteWriteIntake {
       if (this.#refs[s] === NONE) continue
       let newest = head.lastTime(this.#refs[s]!)
       for (let i = sampleStart[s]!; i < sampleStart[s + 1]!; i++) {
+        if (this.#results[i] === AHEAD) continue
         this.#results[i] = this.#lateness(timestamps[i]!, newest, windowMs)
         newest = Math.max(newest, timestamps[i]!)
       }
@@ -285,7 +304,7 @@ export class RemoteWriteIntake {
         continue
       }
       if (results[i] !== AppendResult.stored) {
-        this.#count(results[i] as AppendResult, 'samples', outcome)
+        this.#count(results[i] as Result, 'samples', outcome)
         i++
         continue
       }
@@ -318,7 +337,7 @@ export class RemoteWriteIntake {
     } else for (let i = from; i < to; i++) this.#count(results[i] as AppendResult, 'samples', outcome)
   }
 
-  #count(result: AppendResult, what: 'samples' | 'histograms', outcome: Outcome): void {
+  #count(result: Result, what: 'samples' | 'histograms', outcome: Outcome): void {
     const { counters } = this.#options
     if (isHeld(result)) outcome.written[what]++
     if (result === AppendResult.stored) {
@@ -332,6 +351,9 @@ export class RemoteWriteIntake {
     } else if (result === AppendResult.tooOld) {
       outcome.tooOld++
       counters.samplesTooOld++
+    } else if (result === AHEAD) {
+      outcome.ahead++
+      counters.samplesAhead++
     }
   }
 }
@@ -345,6 +367,8 @@ type Outcome = {
   /** Samples older than their series' newest: without a window, and outside of it. */
   outOfOrder: number
   tooOld: number
+  /** Samples too far in the future. */
+  ahead: number
   /** Series. */
   overLimit: number
 }
@@ -352,12 +376,17 @@ type Outcome = {
 /** In place of a ref. */
 const NONE = 0xffffffff
 
+/** Besides what the head says: too far in the future. */
+const AHEAD = 255
+type Result = AppendResult | typeof AHEAD
+
 function answerOf(outcome: Outcome, isStrict: boolean): WriteAnswer {
-  const { written, problems, conflicts, outOfOrder, tooOld, overLimit } = outcome
+  const { written, problems, conflicts, outOfOrder, tooOld, ahead, overLimit } = outcome
   const refusals: string[] = []
   if (conflicts > 0) refusals.push('duplicate sample for timestamp')
   if (outOfOrder > 0) refusals.push('out of order sample')
   if (tooOld > 0) refusals.push('too old sample')
+  if (ahead > 0) refusals.push('out of bounds: timestamp is too far in the future')
   problems.unshift(...refusals)
   if (refusals.length > 0 || (isStrict && problems.length > 0))
     return { status: 400, message: problems.join('\n'), written, isPartial: true }
@@ -372,7 +401,7 @@ function answerOf(outcome: Outcome, isStrict: boolean): WriteAnswer {
 }
 
 /** A sample that is there already counts as written: the sender need not send it again. */
-const isHeld = (result: AppendResult): boolean => result === AppendResult.stored || result === AppendResult.duplicate
+const isHeld = (result: Result): boolean => result === AppendResult.stored || result === AppendResult.duplicate
 
 function isEqual(a: Uint8Array, b: Uint8Array): boolean {
   if (a.length !== b.length) return false

@@ -36,6 +36,11 @@ export function ingestFamilies({
       one(c.samplesNotStored),
     ),
     counter(
+      'heliograph_ingest_samples_ahead_total',
+      'Samples of remote write and OTLP that are too far ahead of this clock.',
+      one(c.samplesAhead),
+    ),
+    counter(
       'heliograph_ingest_samples_over_series_limit_total',
       'Samples of series beyond a limit.',
       one(c.samplesOverSeriesLimit),
