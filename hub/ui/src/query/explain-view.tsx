@@ -22,6 +22,8 @@ import { EndInput, RangeInput, ResolutionInput } from './time-controls.tsx'
 const ROWS_STEP = 200
 /** Workers named under a cut. */
 const MAX_SHARDS = 8
+/** Levels; deeper ones stand below each other, lest nothing of their text is left. */
+const MAX_INDENT = 16
 
 type RunStats = {
   readonly timings?: { readonly execQueueTime?: number; readonly execTotalTime?: number }
@@ -112,14 +114,15 @@ async function ask(panel: PanelState, signal: AbortSignal) {
 function RunFacts({ answer, tookMs }: { readonly answer: Answer; readonly tookMs: number }) {
   const { settings } = useSettings()
   const { explained, stats, resultCount, when } = answer
-  const seconds = (value: number | undefined): string => formatMs((value ?? 0) * 1000)
+  const seconds = (value: number | undefined): string => (value === undefined ? '–' : formatMs(value * 1000))
+  const samplesRead = stats.samples?.totalQueryableSamples
   const steps = 'ms' in when ? 1 : Math.floor((when.endMs - when.startMs) / when.stepMs) + 1
   const facts: readonly (readonly [name: string, value: string])[] = [
     ['ran', placeOf(explained!.threads)],
     ['in the hub', seconds(stats.timings?.execTotalTime)],
     ['of it queued', seconds(stats.timings?.execQueueTime)],
     ['round trip', formatMs(tookMs)],
-    ['samples read', formatCount(stats.samples?.totalQueryableSamples ?? 0)],
+    ['samples read', samplesRead === undefined ? '–' : formatCount(samplesRead)],
     ['steps', 'ms' in when ? '1' : `${formatCount(steps)} of ${formatDuration(when.stepMs)}`],
     ['result', plural(resultCount, 'series', 'series')],
     ['at', formatTime('ms' in when ? when.ms : when.endMs, settings.zone)],
@@ -189,7 +192,7 @@ type RowProps = { readonly row: PlanRow; readonly onToggle: () => void; readonly
 function PlanRows({ row, onToggle, onOpen }: RowProps) {
   const { node, level, isOpen, selfShare, timeShare } = row
   const hasInputs = node.inputs.length > 0
-  const indent = { paddingLeft: `${(level - 1) * 18}px` }
+  const indent = { paddingLeft: `${Math.min(level - 1, MAX_INDENT) * 18}px` }
   return (
     <>
       {node.isCut && (
