@@ -31,7 +31,7 @@ const HINTS: readonly (readonly [pattern: RegExp, hint: string])[] = [
     'Mend the file or the program that writes it (promtool check metrics < FILE), or the directory',
   ],
   [
-    /dial unix .*no such file or directory/,
+    /dial unix .*no such file or directory|connect ENOENT/,
     'No such socket: check that the service runs, and that the path is the one in its configuration',
   ],
   [

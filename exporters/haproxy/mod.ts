@@ -85,7 +85,7 @@ export function createHaproxyExporter({ net, disk, clock, log, flags }: HaproxyO
   function complain(message: string, problem: string): void {
     if (complained === problem) return
     complained = problem
-    log.error(message, { err: problem })
+    log.error(message, { target: withoutCredentials(uri), err: problem })
   }
 
   return {
@@ -109,6 +109,8 @@ export function createHaproxyExporter({ net, disk, clock, log, flags }: HaproxyO
     close: async () => {},
   }
 }
+
+const withoutCredentials = (uri: string): string => uri.replace(/\/\/[^/]*@/, '//')
 
 const up = (value: 0 | 1): MetricFamily =>
   gauge('haproxy_up', 'Was the last scrape of HAProxy successful.', [{ labels: [], value }])

@@ -37,6 +37,9 @@ export type MysqlTarget = {
   readonly timeoutMs: number
 }
 
+/** Complaints that are remembered, so that each is told once. */
+const COMPLAINTS_MAX = 1000
+
 export interface MysqlConnection {
   /** One statement at a time; 64-bit integers and decimals as text. */
   readonly query: Query
@@ -93,26 +96,27 @@ export function createMysqlExporter(options: MysqlOptions): Exporter {
     const builder = new FamilyBuilder()
     const runs: { readonly name: string; readonly seconds: number; readonly ok: boolean | null }[] = []
     const start = clock.monotonic()
+    const where = serverOf(target)
     let connection: MysqlConnection
     let server: ServerInfo
     try {
       connection = await connect(target)
     } catch (error) {
-      complain('connection', error)
+      complain(where, 'connection', error)
       return [up(0)]
     }
     try {
       server = await serverInfo(connection.query)
-      complained.delete('connection')
+      complained.delete(`${where} connection`)
       runs.push({ name: 'connection', seconds: (clock.monotonic() - start) / 1000, ok: null })
       for (const collector of collectors) {
         if (!isNewEnough(server, collector)) continue
         const began = clock.monotonic()
-        const ok = await run(collector, connection.query, server, builder)
+        const ok = await run(collector, { query: connection.query, server, where }, builder)
         runs.push({ name: `collect.${collector.name}`, seconds: (clock.monotonic() - began) / 1000, ok })
       }
     } catch (error) {
-      complain('connection', error)
+      complain(where, 'connection', error)
       return [up(0)]
     } finally {
       // What is left of it is the driver's to clean up.
@@ -121,24 +125,31 @@ export function createMysqlExporter(options: MysqlOptions): Exporter {
     return [...builder.families, ...runFamilies(runs), up(1)]
   }
 
-  async function run(collector: Collector, query: Query, server: ServerInfo, builder: FamilyBuilder): Promise<boolean> {
+  async function run(
+    collector: Collector,
+    { query, server, where }: { readonly query: Query; readonly server: ServerInfo; readonly where: string },
+    builder: FamilyBuilder,
+  ): Promise<boolean> {
     try {
       await collector.scrape({ query, server, flags }, builder.emit, builder.emitLines)
-      complained.delete(collector.name)
+      complained.delete(`${where} ${collector.name}`)
       return true
     } catch (error) {
-      complain(collector.name, error)
+      complain(where, collector.name, error)
       return false
     }
   }
 
-  /** Once per outage, not once per scrape. */
-  function complain(collector: string, error: unknown): void {
+  /** Once per outage of a server, not once per scrape. */
+  function complain(target: string, collector: string, error: unknown): void {
     const problem = error instanceof Error ? error.message : String(error)
-    if (complained.get(collector) === problem) return
-    complained.set(collector, problem)
-    if (collector === 'connection') log.error('Error opening connection to database', { err: problem })
-    else log.error('Error from scraper', { scraper: collector, err: problem })
+    const key = `${target} ${collector}`
+    if (complained.get(key) === problem) return
+    // Callers of /probe name what they like.
+    if (complained.size >= COMPLAINTS_MAX) complained.clear()
+    complained.set(key, problem)
+    if (collector === 'connection') log.error('Error opening connection to database', { target, err: problem })
+    else log.error('Error from scraper', { target, scraper: collector, err: problem })
   }
 
   function unknownModule(name: string): string {
@@ -174,7 +185,7 @@ export function createMysqlExporter(options: MysqlOptions): Exporter {
     try {
       credentials = targetOf({ ...section, ...address }, limit(timeoutMs))
     } catch (error) {
-      complain('connection', error)
+      complain(serverOf({ ...section, ...address }), 'connection', error)
       return [up(0)]
     }
     return scrape(credentials, chosen(parameters))
@@ -207,6 +218,10 @@ export function createMysqlExporter(options: MysqlOptions): Exporter {
     },
     close: async () => {},
   }
+}
+
+function serverOf({ host, port, socket }: Pick<MysqlTarget, 'host' | 'port' | 'socket'>): string {
+  return socket === '' ? `${host}:${port}` : `unix://${socket}`
 }
 
 /** @throws ParameterError */
