@@ -440,6 +440,15 @@ describe('the page before a hostile server', { skip: NO_CHROMIUM }, () => {
     await isUnharmed()
   })
 
+  test('says so when the other pages cannot be fetched, and the query page stays', async () => {
+    await page.route(/assets\/pages/, (route) => route.abort())
+    await page.goto(`${server.url}/targets`)
+    await page.getByText('This page could not be fetched from the server.').waitFor()
+    await page.getByRole('link', { name: 'Query' }).click()
+    await page.getByRole('button', { name: 'Run' }).waitFor()
+    await page.unroute(/assets\/pages/)
+  })
+
   test('works without the editor chunk', async () => {
     await page.route(/assets\/editor/, (route) => route.abort())
     await page.goto(`${server.url}/query`)
