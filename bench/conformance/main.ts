@@ -3,12 +3,19 @@
  * those of `../shared/conformance/SUITE` (HELIO_CONFORMANCE); with PATH, any files or folders of the same format.
  * Lists failures, prints `N passed, N failed` last, and exits 1 if any failed.
  */
+import fs from 'node:fs'
 import { kitFolder, SUITES } from './suites.ts'
 
 const [names, ...paths] = process.argv.slice(2)
 if (!names || names === '--help') {
   console.error(`usage: npm run conformance -- SUITE[,SUITE…] [PATH…]\nsuites: ${Object.keys(SUITES).join(', ')}`)
   process.exit(names ? 0 : 2)
+}
+
+for (const given of paths) {
+  if (fs.existsSync(given)) continue
+  console.error(`No such file or folder: ${given}`)
+  process.exit(2)
 }
 
 let passed = 0

@@ -4,6 +4,7 @@
  */
 import { type ChildProcess, spawn } from 'node:child_process'
 import fs from 'node:fs'
+import net from 'node:net'
 import os from 'node:os'
 import path from 'node:path'
 
@@ -78,6 +79,7 @@ let stopping = false
 
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => void stop(0))
 
+await checkAddresses()
 writeOnce(files.hubConfig, hubConfig)
 writeOnce(files.agentConfig, agentConfig)
 
@@ -112,6 +114,50 @@ function agentId(hostname: string): string {
 function writeOnce(file: string, text: string): void {
   fs.mkdirSync(path.dirname(file), { recursive: true })
   if (!fs.existsSync(file)) fs.writeFileSync(file, text)
+}
+
+/** What answers at a taken port is another program, and would be taken for ours. Kept configuration may name others. */
+async function checkAddresses(): Promise<void> {
+  const kept = fs.existsSync(files.hubConfig) ? fs.readFileSync(files.hubConfig, 'utf8') : hubConfig
+  const addresses = {
+    HELIO_HUB_ADDRESS: HUB,
+    HELIO_AGENT_ADDRESS: AGENT,
+    ...(kept.includes(BUS) && { HELIO_BUS_ADDRESS: BUS }),
+  }
+  let free = true
+  for (const [variable, address] of Object.entries(addresses)) {
+    const problem = await listenProblem(address)
+    if (problem === null) continue
+    free = false
+    console.error(
+      `heliograph: cannot listen on ${address}: ${problem}; choose another address: ${variable}=127.0.0.1:PORT npm start`,
+    )
+  }
+  if (!free) process.exit(1)
+  for (const file of [files.hubConfig, files.agentConfig]) {
+    if (!fs.existsSync(file)) continue
+    const text = fs.readFileSync(file, 'utf8')
+    const missing = [HUB, BUS].filter((address) => !text.includes(address))
+    if (missing.length > 0)
+      console.error(
+        `heliograph: ${file} was kept and does not name ${missing.join(', ')}: edit it, or remove it to have it written anew`,
+      )
+  }
+}
+
+/** null = one can listen there. */
+function listenProblem(address: string): Promise<string | null> {
+  const colon = address.lastIndexOf(':')
+  const port = Number(address.slice(colon + 1))
+  if (colon < 0 || !Number.isInteger(port) || port < 1 || port > 65_535) return Promise.resolve('it is not HOST:PORT')
+  const host = address.slice(0, colon).replace(/^\[|\]$/g, '')
+  return new Promise((resolve) => {
+    const server = net.createServer()
+    server.on('error', (error: NodeJS.ErrnoException) =>
+      resolve(error.code === 'EADDRINUSE' ? 'another program does' : error.message),
+    )
+    server.listen({ port, ...(host !== '' && { host }) }, () => server.close(() => resolve(null)))
+  })
 }
 
 function start(name: string, entry: string, env: Readonly<Record<string, string>>, args: readonly string[]): Child {
