@@ -67,6 +67,12 @@ const FAILURES: readonly [name: string, task: QueryTask, status: number, body: s
     '{"status":"error","errorType":"bad_data","error":"invalid parameter \\"match[]\\": 1:2: parse error: unexpected end of input inside braces"}',
   ],
   [
+    'a duration of nothing',
+    instant('rate(x[1m-1m])', END, { ...SETTINGS, features: ['promql-duration-expr'] }),
+    400,
+    '{"status":"error","errorType":"bad_data","error":"invalid parameter \\"query\\": 7:12: duration must be greater than 0"}',
+  ],
+  [
     'too many samples',
     instant('x_total', END, { ...SETTINGS, maxSamples: 5 }),
     422,

@@ -41,6 +41,9 @@ export function errorAnswer(error: unknown): WorkerAnswer {
 }
 
 function classify(error: unknown): NonNullable<WorkerAnswer['error']> {
+  // What the engine finds wrong with the text itself, before it evaluates anything.
+  if (error instanceof QueryError && error.code === 'bad_data')
+    return { type: 'bad_data', message: `invalid parameter "query": ${error.message}` }
   if (error instanceof QueryError) return { type: error.code, message: error.message }
   if (error instanceof ApiError) return { type: error.type, message: error.message }
   if (error instanceof ParseError || error instanceof MatcherError) return { type: 'bad_data', message: error.message }

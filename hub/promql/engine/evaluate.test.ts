@@ -225,7 +225,7 @@ const FAILURES: readonly [
   ['too many samples', 'x_total', 'execution', /would load too many samples into memory in query/, { maxSamples: 3 }],
   ['a canceled query', 'x_total', 'canceled', /^query was canceled in/, { interrupted: () => 'canceled' }],
   ['a query out of time', 'rate(y[5m])', 'timeout', /^query timed out in/, { interrupted: () => 'timeout' }],
-  ['a duration of nothing', 'rate(y[step()])', 'bad_data', /^duration must be greater than 0$/, {}],
+  ['a duration of nothing', 'rate(y[step()])', 'bad_data', /^7:13: duration must be greater than 0$/, {}],
   [
     'a bad regular expression',
     'label_replace(y, "a", "", "b", "(")',

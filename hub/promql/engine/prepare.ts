@@ -107,8 +107,12 @@ function resolveAt(at: AtModifier | null, range: QueryRange): AtModifier | null 
 
 function durationMs(expr: DurationExpr, range: QueryRange, allowNegative: boolean): number {
   const seconds = durationSeconds(expr, range)
-  if (seconds <= 0 && !allowNegative) throw new QueryError('bad_data', 'duration must be greater than 0')
-  if (!(Math.abs(seconds) < 2 ** 63 / 1e9)) throw new QueryError('bad_data', 'duration is out of range')
+  // Upstream names the bytes from and to, which no other error does.
+  const refuse = (problem: string): never => {
+    throw new QueryError('bad_data', `${expr.pos.start}:${expr.pos.end}: ${problem}`)
+  }
+  if (seconds <= 0 && !allowNegative) refuse('duration must be greater than 0')
+  if (!(Math.abs(seconds) < 2 ** 63 / 1e9)) refuse('duration is out of range')
   return Math.trunc(seconds * 1000)
 }
 
