@@ -186,6 +186,18 @@ test('a page far beyond its sample limit costs no memory for its lines', async (
   await world.manager.stop()
 })
 
+test('without a sample_limit there still is one, and it says how to take more', async () => {
+  const world = new World()
+  world.answer('a:1', Array.from({ length: 200_001 }, (_, i) => `m${i} 1\n`).join(''))
+  await world.manager.apply([target('a:1', {})])
+  await world.nextScrape()
+  assert.equal(
+    world.manager.targets()[0]!.lastError,
+    'sample limit exceeded: more than 200000 samples; set sample_limit to take more',
+  )
+  await world.manager.stop()
+})
+
 test('a label limit refuses the page', async () => {
   const world = new World()
   world.answer('a:1', 'a 1\nb{x="1"} 2\n')

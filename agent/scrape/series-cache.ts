@@ -147,7 +147,7 @@ export class SeriesCache {
     const isSoft = config.limits.isSoft
     if (isLines && !isSoft && config.metricRelabel === null && page.length > MIN_LINE_BYTES * limit) {
       const lines = sampleLineCount(page)
-      if (lines > limit) return this.#overLimit(lines, lines, 0)
+      if (lines > limit) return this.#overLimit(config, lines, lines, 0)
     }
     this.#chooseReader(format, config)
     const { reader } = this
@@ -321,12 +321,16 @@ export class SeriesCache {
     }
     if (kept <= limit) return { scraped, kept: kept + duplicates, added, error: '', refused: null }
     this.#forgetLines()
-    return this.#overLimit(scraped, kept + duplicates, added)
+    return this.#overLimit(config, scraped, kept + duplicates, added)
   }
 
-  #overLimit(scraped: number, kept: number, added: number): PageOutcome {
+  #overLimit(config: ScrapeTargetConfig, scraped: number, kept: number, added: number): PageOutcome {
     this.#counters.exceededSampleLimit++
-    return { scraped, kept, added, error: 'sample limit exceeded', refused: null }
+    const error =
+      config.limits.samples > 0
+        ? 'sample limit exceeded'
+        : `sample limit exceeded: more than ${DEFAULT_SAMPLE_LIMIT} samples; set sample_limit to take more`
+    return { scraped, kept, added, error, refused: null }
   }
 
   /** Keeps what is known, then takes new series in the page's order while there is room. */
