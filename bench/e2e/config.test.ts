@@ -28,7 +28,7 @@ for (const program of PROGRAMS) {
       for (const [name, args, message] of [
         ['an unknown flag', ['--no.such.flag=1'], /no\.such\.flag.*try --help/],
         ['a flag without its value', ['--config.file'], /config\.file.*try --help/],
-        ['an argument that is no flag', ['surplus'], /unexpected surplus, try --help/],
+        ['a word that it does not know', ['surplus'], /(unexpected surplus|unknown command "surplus").*, try --help/],
         ['a bad value', ['--web.listen-address=nowhere'], /web\.listen-address.*HOST:PORT.*"nowhere"/],
         ['a level that is none', ['--log.level=loud'], /log\.level.*debug, info, warn, error.*"loud"/],
       ] as const) {
