@@ -35,7 +35,7 @@ import { openReader, releaseOwner } from '../tsdb/mod.ts'
 import { BlockKeeper } from './blocks.ts'
 import { headFamilies } from './head-metrics.ts'
 import { ingestOptions } from './ingest-options.ts'
-import { type LoadedConfig, loadAll } from './load.ts'
+import { type LoadedConfig, loadAll, noticesOf } from './load.ts'
 import { alertMapping, createNotifier, outgoing } from './notify.ts'
 import { Retention } from './retention.ts'
 import { alertFamilies, busFamilies, ingestFamilies, queryFamilies, ruleFamilies } from './self-metrics.ts'
@@ -360,7 +360,7 @@ export class Hub {
     const { settings } = this.#options
     const { prometheus, groups, alertmanager } = this.#loaded
     this.#openQueryLog(prometheus.global.queryLogFile)
-    for (const section of prometheus.withoutEffect) log.warn('Nothing acts upon this configuration', { section })
+    for (const notice of noticesOf(this.#loaded)) log.warn(notice)
     await this.#notifier.apply(prometheus.alerting.alertmanagers)
     this.#discovery ??= new DiscoveryManager({
       clock,

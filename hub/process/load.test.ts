@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import { nodeDisk } from '../../agent/env/mod.ts'
 import { ConfigError } from '../../protocol/config/mod.ts'
-import { loadAll } from './load.ts'
+import { loadAll, noticesOf } from './load.ts'
 
 function inFolder(files: Readonly<Record<string, string>>, work: (folder: string) => void): void {
   const folder = mkdtempSync(join(tmpdir(), 'heliograph-load-'))
@@ -38,6 +38,22 @@ test('alertmanager.yml beside the configuration is loaded with its templates; it
     assert.deepEqual(alertmanager?.templateTexts, [{ name: 'a.tmpl', text: files['templates/a.tmpl'] }])
     assert.equal(alertmanager.directory, folder)
   })
+})
+
+test('an alertmanager.yml that was found beside other Alertmanagers is told, as are sections without effect', () => {
+  const text = `
+alerting: {alertmanagers: [{static_configs: [{targets: ['a:9093']}]}]}
+remote_write: [{url: 'http://a/'}]
+`
+  inFolder({ 'prometheus.yml': text, 'alertmanager.yml': ALERTMANAGER }, (folder) => {
+    const [section, twice, ...rest] = noticesOf(load(folder))
+    assert.equal(section, 'Nothing acts upon remote_write of the configuration')
+    assert.match(twice ?? '', /notified twice/)
+    assert.deepEqual(rest, [])
+  })
+  inFolder({ 'prometheus.yml': '', 'alertmanager.yml': ALERTMANAGER }, (folder) =>
+    assert.deepEqual(noticesOf(load(folder)), []),
+  )
 })
 
 test('no alertmanager.yml: nothing is notified from here', () => {

@@ -50,6 +50,16 @@ export function loadAll(disk: Disk, { configFile, alertmanagerFile, environment 
   }
 }
 
+/** What an operator should know of a configuration that is in order. */
+export function noticesOf({ prometheus, alertmanager }: LoadedConfig): string[] {
+  const notices = prometheus.withoutEffect.map((section) => `Nothing acts upon ${section} of the configuration`)
+  if (alertmanager && prometheus.alerting.alertmanagers.length > 0)
+    notices.push(
+      'Alerts are notified twice: by the Alertmanagers under alerting, and from here by alertmanager.yml; remove one of the two, or name another file with --alertmanager.config.file',
+    )
+  return notices
+}
+
 function selectorOf({ match, place }: RetentionRule): readonly Matcher[] {
   try {
     return parseMetricSelector(match)
