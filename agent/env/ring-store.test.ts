@@ -89,12 +89,28 @@ test('the worker answers, commits before it resolves, and reports its errors wit
   assert.deepEqual(batch!.bytes, recordBytes(epoch, 7, 10_000))
   await assert.rejects(ring.append(group(record({ epoch, sequence: 40, sizeBytes: 9_000_000 }))), { code: 'TOO_LARGE' })
   await ring.append(group(record({ epoch, sequence: 40 })))
+  // Waits for a call to go with: that is close() here.
+  await ring.acknowledge(epoch, [[10, 10]])
   await ring.close(START_MS)
   await assert.rejects(ring.stats(), { code: 'CLOSED' })
+  await assert.rejects(ring.acknowledge(epoch, [[11, 11]]), { code: 'CLOSED' })
   const again = storeOn('worker')
   assert.equal((await again.open(START_MS)).cleanStopMs, START_MS)
-  assert.equal((await again.stats()).pendingBatches, 31)
+  assert.equal((await again.stats()).pendingBatches, 30)
   await again.close(START_MS)
+})
+
+test('acknowledgements count for the next call, however many wait for it', async () => {
+  const ring = storeOn('acks')
+  const { epoch } = await ring.open(START_MS)
+  await Promise.all(Array.from({ length: 200 }, (_, n) => ring.append(group(record({ epoch, sequence: n })))))
+  for (let n = 0; n < 199; n++) void ring.acknowledge(epoch, [[n, n]])
+  const heads = await ring.heads({ unackedOnly: true, after: null, limit: 500 })
+  assert.deepEqual(
+    heads.map(({ sequence }) => sequence),
+    [199],
+  )
+  await ring.close(START_MS)
 })
 
 test('kill -9 at any moment: what was committed is recovered, in no epoch used before', async () => {

@@ -103,6 +103,43 @@ test('a batch carries the definitions that it uses and its keyframe lacks, each 
   }
 })
 
+test('samples keep their series whatever their order, the same again, another, or with repeats', () => {
+  const encoder = newEncoder()
+  for (let s = 0; s < 5; s++) encoder.define(seriesLabels(s), null)
+  const orders = [
+    [3, 1, 4, 0],
+    [3, 1, 4, 0],
+    [3, 1, 4, 0],
+    [0, 4, 1, 3],
+    [0, 1, 3, 4],
+    [3, 1, 4, 0],
+    [4, 2, 4, 0],
+  ]
+  for (const target of ['a', 'b'])
+    for (const [i, ids] of orders.entries()) {
+      encoder.add(
+        scrape(
+          i,
+          ids,
+          ids.map((id, at) => 100 * i + 10 * id + at),
+          target,
+        ),
+      )
+    }
+  const { scrapes } = decodeBatch(encoder.seal()!.bytes, null, zstd)
+  const pairs = (ids: ArrayLike<number>, value: (at: number) => number): string[] =>
+    Array.from(ids, (id, at) => `${id}=${value(at)}`).sort()
+  assert.equal(scrapes.length, 14)
+  for (const { slotMs, ids, values } of scrapes) {
+    const i = slotMs / INTERVAL_MS
+    const given = orders[i]!
+    assert.deepEqual(
+      pairs(ids, (at) => values[at]!),
+      pairs(given, (at) => 100 * i + 10 * given[at]! + at),
+    )
+  }
+})
+
 test('a keyframe restates targets that it has no scrape of, and forgets those that are gone', () => {
   const encoder = newEncoder({ keyframeEvery: 2, keyframeGrowth: 10 })
   const targetsOf = (keyframe: Keyframe | null): string[] => keyframe!.targets.map(({ target }) => target)
