@@ -8,8 +8,8 @@ const STEP = 10
 /** No block holds more than this part of what retention keeps, so that removing one is a small loss. */
 const RETENTION_PART = 10
 
-/** More than 20 years of blocks of two hours. */
-const CUTS_MAX = 100_000
+/** Blocks of two hours: 68 years, so that all since 1970 are cut alike. */
+const CUTS_MAX = 300_000
 
 /**
  * Ranges of the head that ended at least `delayMs` ago, oldest first. What came late for a range that is a block

@@ -36,7 +36,7 @@ for (const [name, head, nowMs, delayMs, minTimes] of cuts)
 test('planCuts() gives one long range and no endless list for samples of any time', () => {
   for (const minTime of [-(2 ** 63), -9e15, 0]) {
     const ranges = planCuts({ minTime, maxTime: 2 ** 53 }, 1.7e12, H)
-    assert.ok(ranges.length > 1000 && ranges.length <= 100_000, `${ranges.length} ranges`)
+    assert.ok(ranges.length > 1000 && ranges.length <= 300_000, `${ranges.length} ranges`)
     assert.ok(ranges[0]!.minTime <= minTime && ranges[0]!.minTime > minTime - 2 * BLOCK_MS)
     for (let i = 1; i < ranges.length; i++) assert.equal(ranges[i]!.minTime, ranges[i - 1]!.maxTime)
     const { minTime: last, maxTime: end } = ranges.at(-1)!
