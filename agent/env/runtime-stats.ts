@@ -5,12 +5,17 @@ import { GC_BOUNDS, type GcStats, type RuntimeSnapshot, type RuntimeStats } from
 
 const KINDS: Readonly<Record<number, string>> = { 1: 'minor', 2: 'minor', 4: 'major', 8: 'incremental', 16: 'weakcb' }
 const NS = 1e-9
-/** The event loop is watched, which wakes it a hundred times a second, while somebody has asked within this time. */
+/** The event loop is watched, which wakes it again and again, while somebody has asked within this time. */
 const WATCHED_MS = 5 * 60_000
+/**
+ * prom-client's 10 on Node. Bun looks from the main thread's own timers: a hundred looks a second took two thirds of an
+ * idle agent's CPU. It reports the bare delay, not the time between looks, so rarer looks change no value's meaning.
+ */
+const LOOK_EVERY_MS = 'bun' in process.versions ? 100 : 10
 
 /** Watches garbage collection, and, from the first snapshot on, the event loop; `close` ends it. */
 export function createRuntimeStats(): RuntimeStats & { close(): void } {
-  const delay = monitorEventLoopDelay({ resolution: 10 })
+  const delay = monitorEventLoopDelay({ resolution: LOOK_EVERY_MS })
   let watched: NodeJS.Timeout | null = null
   const watch = (): void => {
     if (watched === null) delay.enable()
