@@ -23,8 +23,8 @@ export type EngineOptions = {
   readonly interrupted: () => 'canceled' | 'timeout' | null
   /** Of EXPLAIN: the monotonic clock by which operators are timed, in ms. */
   readonly explainClock?: () => number
-  /** Told, at the end of an evaluation, the most samples that it held at once. */
-  readonly onPeak?: (samples: number) => void
+  /** Told, at the end of an evaluation, the most samples that it held at once, and how many its steps looked at. */
+  readonly onPeak?: (samples: number, looked: number) => void
 }
 
 /** Beside a result. `pos` is into the query text; the API prints ` (line:column)`. */

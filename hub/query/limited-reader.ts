@@ -1,7 +1,7 @@
 /** A reader that lets one query, or one shard of it, select so many series and no more. */
 import type { Matcher } from '../../protocol/matchers/mod.ts'
 import { QueryError } from '../promql/contract.ts'
-import type { SampleBuffer, SeriesReader, SeriesRef, Shard, TimeRange } from '../tsdb/contract.ts'
+import type { SeriesReader, Shard, TimeRange } from '../tsdb/contract.ts'
 import { DelegatingReader } from './delegating-reader.ts'
 
 const EVER: TimeRange = { minTime: Number.NEGATIVE_INFINITY, maxTime: Number.POSITIVE_INFINITY }
@@ -11,7 +11,6 @@ const keyOf = (matchers: readonly Matcher[]): string => JSON.stringify(matchers)
 export class LimitedReader extends DelegatingReader {
   readonly #maxSeries: number
   #selected = 0
-  samplesRead = 0
   /** What `countSeries` found by regular expressions, which cost more than all else of a small query. */
   readonly #found = new Map<string, Uint32Array>()
 
@@ -39,10 +38,5 @@ export class LimitedReader extends DelegatingReader {
     // More than a query would select: series that had ended before its range begins have no samples in it.
     if (matchers.some(({ op }) => op === '=~' || op === '!~')) this.#found.set(keyOf(matchers), refs)
     return refs.length
-  }
-
-  override read(ref: SeriesRef, range: TimeRange, out: SampleBuffer): void {
-    this.reader.read(ref, range, out)
-    this.samplesRead += out.count
   }
 }

@@ -65,12 +65,12 @@ type LimitedQuery = Query & { readonly reader: LimitedReader }
 /** Adds up what this part costs and what those before it did. */
 class Meter {
   peak = 0
+  looked = 0
   plan: PlanNode | null = null
   readonly #given: PartTask
   readonly #now: () => number
   readonly #startedMs: number
   #preparedMs = 0
-  #reader: LimitedReader | null = null
 
   constructor(given: PartTask, now: () => number) {
     this.#given = given
@@ -80,7 +80,6 @@ class Meter {
 
   prepared(query: LimitedQuery): LimitedQuery {
     this.#preparedMs = this.#now() - this.#startedMs
-    this.#reader = query.reader
     return query
   }
 
@@ -99,7 +98,7 @@ class Meter {
       preparationS: this.#preparedMs / 1000,
       evaluationS: ((before?.elapsedMs ?? 0) + this.#now() - this.#startedMs) / 1000,
       queueS: queuedMs / 1000,
-      samplesRead: (before?.samplesRead ?? 0) + (this.#reader?.samplesRead ?? 0),
+      samplesRead: (before?.samplesRead ?? 0) + this.looked,
       samplesPeak: Math.max(before?.samplesPeak ?? 0, this.peak),
     }
   }
@@ -152,8 +151,9 @@ function engineOptions(settings: QuerySettings, { flags, now, isLate }: PartCont
       return flag === FLAG_TIMEOUT || isLate?.() ? 'timeout' : null
     },
     ...(settings.explain === true && { explainClock: now }),
-    onPeak: (samples) => {
+    onPeak: (samples, looked) => {
       meter.peak = samples
+      meter.looked = looked
     },
   }
 }

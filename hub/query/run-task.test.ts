@@ -119,6 +119,21 @@ test('annotations carry their place in the text, counted in bytes', () => {
   ])
 })
 
+test('samples are counted at every step that looks at them, as count_over_time() counts them', () => {
+  const counted = JSON.parse(text(run(SMALL, range('sum(count_over_time(x_total[2m]))', END)))) as Body
+  const windows = counted.data.result[0]!.values!.reduce((sum, [, value]) => sum + Number(value), 0)
+  const samplesOf = (query: string): number => run(SMALL, range(query, END)).stats!.samplesRead
+  assert.ok(windows > 500)
+  for (const query of ['rate(x_total[2m])', 'changes(x_total[2m])', 'sum(max_over_time(x_total[2m]))'])
+    assert.equal(samplesOf(query), windows, query)
+  const selected = JSON.parse(text(run(SMALL, range('count(x_total)', END)))) as Body
+  const points = selected.data.result[0]!.values!.reduce((sum, [, value]) => sum + Number(value), 0)
+  assert.equal(samplesOf('x_total'), points)
+  const inner = JSON.parse(text(run(SMALL, instant('sum(count_over_time(rate(x_total[2m])[5m:1m]))', END)))) as Body
+  const subquery = run(SMALL, instant('max_over_time(rate(x_total[2m])[5m:1m])', END))
+  assert.equal(subquery.stats!.samplesRead, Number(inner.data.result[0]!.value![1]))
+})
+
 test('stats are told to those who ask', () => {
   const asked = run(SMALL, instant('sum(rate(x_total[2m]))', END, { ...SETTINGS, stats: true }))
   const { data } = JSON.parse(text(asked)) as { data: { stats: { timings: Record<string, number>; samples: object } } }

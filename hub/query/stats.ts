@@ -1,7 +1,7 @@
 /**
  * What a query cost, in the shape of `stats=all`. Semantics: Prometheus util/stats/query_stats.go.
- * Differs: `totalQueryableSamples` counts samples when they are decoded, once a series, where upstream counts them again
- * at every step that looks at them; sorting is not timed apart from evaluation.
+ * Differs: a part of the expression that occurs twice, or that is the same at all steps, is evaluated, and its samples
+ * counted, once; sorting is not timed apart from evaluation.
  */
 import type { JsonWriter } from './json.ts'
 
@@ -11,6 +11,7 @@ export type QueryStats = {
   /** From the first part of the query in a worker to the result, without the writing of the answer. */
   readonly evaluationS: number
   readonly queueS: number
+  /** Counted at every step that looks at them. */
   readonly samplesRead: number
   readonly samplesPeak: number
 }

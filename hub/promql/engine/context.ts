@@ -41,6 +41,8 @@ export class QueryContext {
   held = 0
   /** The most that it has held. */
   peak = 0
+  /** Samples that steps looked at, counted anew at every step as upstream does (its totalQueryableSamples). */
+  looked = 0
 
   constructor(fields: {
     reader: SeriesReader

@@ -66,7 +66,9 @@ export function streamSelector(
         ? fillMixed(buffer, at, lookback, series, wanted)
         : fillFloats(buffer, at, lookback, series, wanted)
     if (!found) continue
-    ctx.holdSeries(series, series.histograms === null ? found : columnSamples(series), keep)
+    const samples = series.histograms === null ? found : columnSamples(series)
+    ctx.looked += samples
+    ctx.holdSeries(series, samples, keep)
     emit(series)
   }
 }

@@ -64,7 +64,7 @@ export function evaluatePartial(query: Query & { readonly shard: Shard }): Parti
         ? packSeries(collectVector(ctx, cut, frame), frame.steps)
         : packGroups(accumulated(ctx, aggregate, frame), frame.steps)
     })
-    ctx.options.onPeak?.(ctx.peak)
+    ctx.options.onPeak?.(ctx.peak, ctx.looked)
     return { cuts, annotations: ctx.annotations(), figures: ctx.trace?.figures(prepared.expr) ?? [] }
   })
 }

@@ -40,7 +40,9 @@ export type Windows = {
   readonly hhi: Int32Array
   /** The most floats in one window. */
   peak: number
-  /** The times of floats that `lo`, `hi` and `peak` are of: series of a target are sampled together. */
+  /** The floats of all windows together. */
+  total: number
+  /** The times of floats that `lo`, `hi`, `peak` and `total` are of: series of a target are sampled together. */
   knownTimes: Float64Array
   /** Of those times, -1 for none. */
   knownCount: number
@@ -102,10 +104,13 @@ function eachSubqueryWindow(ctx: QueryContext, range: SubqueryExpr, frame: Frame
   const at = lookups(range, frame)
   const inner = subqueryFrame(range, at, ctx.options.defaultSubqueryStepMs)
   const heldBefore = ctx.held
+  const lookedBefore = ctx.looked
   const all: Series[] = []
   ctx.checkSteps(inner.steps)
   if (inner.steps > 0) streamVector(ctx, range.expr, inner, true, (series) => all.push(series))
   const heldInside = ctx.held - heldBefore
+  // They count when windows look at them.
+  ctx.looked = lookedBefore
   const windows = newWindows(frame.steps, range.rangeMs, at, 0, 0)
   for (const series of all) {
     ctx.poll()
@@ -127,6 +132,7 @@ export function subqueryFrame(range: SubqueryExpr, at: Lookups, defaultStepMs: n
 function visitHeld(ctx: QueryContext, ref: number, source: Series | null, windows: Windows, visit: WindowSeries): void {
   const size = windows.hcount > 0 ? histogramSamples(windows.histograms[0]!) : 0
   const peak = slide(windows) + (windows.hcount > 0 ? slideHistograms(windows) * size : clearHistograms(windows))
+  ctx.looked += windows.total + (windows.hcount > 0 ? histogramsLookedAt(windows) : 0)
   ctx.hold(peak)
   visit({ ref, source }, windows)
   ctx.held -= peak
@@ -155,6 +161,7 @@ function newWindows(steps: number, rangeMs: number, at: Lookups, before: number,
     hlo: new Int32Array(steps),
     hhi: new Int32Array(steps),
     peak: 0,
+    total: 0,
     knownTimes: new Float64Array(0),
     knownCount: -1,
     ofTimes: null,
@@ -238,7 +245,24 @@ function slide(w: Windows): number {
   w.knownCount = count
   w.ofTimes = null
   w.peak = slideOver(times, count, w.first - w.rangeMs - w.before, w.first + w.after, w.step, w.lo, w.hi)
+  w.total = windowed(w.lo, w.hi)
   return w.peak
+}
+
+/** Samples in all windows. */
+function windowed(lo: Int32Array, hi: Int32Array): number {
+  let total = 0
+  for (let i = 0; i < lo.length; i++) total += hi[i]! - lo[i]!
+  return total
+}
+
+/** What the histograms of all windows count for. */
+function histogramsLookedAt({ histograms, hcount, hlo, hhi }: Windows): number {
+  const before = new Float64Array(hcount + 1)
+  for (let i = 0; i < hcount; i++) before[i + 1] = before[i]! + histogramSamples(histograms[i]!)
+  let total = 0
+  for (let i = 0; i < hlo.length; i++) total += before[hhi[i]!]! - before[hlo[i]!]!
+  return total
 }
 
 function hasKnownTimes({ times, count, knownTimes, knownCount }: Windows): boolean {
