@@ -149,6 +149,8 @@ const ROWS: readonly Row[] = [
   get('targets/metadata', { limit: 'x' }),
   get('rules'),
   get('rules', { type: 'x' }),
+  get('rules', { exclude_alerts: '1' }),
+  get('rules', { exclude_alerts: 'x' }),
   get('alerts'),
   get('alertmanagers'),
   get('status/tsdb', { limit: 'x' }),

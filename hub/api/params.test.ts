@@ -33,6 +33,15 @@ const SPANS: readonly (readonly [text: string, ms: number | null])[] = [
 for (const [text, ms] of SPANS)
   test(`the span ${text} is ${ms === null ? 'refused' : `${ms} ms`}`, () => assert.equal(parseSpan(text), ms))
 
+test('a flag is what Go takes for one', () => {
+  const params = new Params([new URLSearchParams({ yes: '1', also: 'T', no: 'False', odd: 'yes' })])
+  assert.deepEqual(
+    ['yes', 'also', 'no', 'absent'].map((name) => params.flag(name)),
+    [true, true, false, false],
+  )
+  assert.throws(() => params.flag('odd'), /error converting odd: strconv\.ParseBool: parsing "yes": invalid syntax/)
+})
+
 test('a span too long and a limit too large are refused with words of their own', () => {
   const params = new Params([new URLSearchParams({ step: '1e30', limit: '9223372036854775808' })])
   assert.throws(() => params.duration('step', 0), /cannot parse "1e30" to a valid duration\. It overflows int64/)

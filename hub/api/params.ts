@@ -51,6 +51,14 @@ export class Params {
     return Number(text)
   }
 
+  /** false when absent; what Go's strconv.ParseBool takes. */
+  flag(name: string): boolean {
+    const text = this.get(name)
+    if (text === '' || /^(?:0|f|F|false|FALSE|False)$/.test(text)) return false
+    if (/^(?:1|t|T|true|TRUE|True)$/.test(text)) return true
+    return invalid(name, `error converting ${name}: strconv.ParseBool: parsing ${JSON.stringify(text)}: invalid syntax`)
+  }
+
   limit(name = 'limit'): number {
     const text = this.get(name)
     if (text === '') return 0

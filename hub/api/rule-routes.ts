@@ -16,7 +16,7 @@ export function ruleRoutes(app: Hono<Vars>, deps: ApiDeps): void {
     const names = new Set(p.all('rule_name[]'))
     const groups = new Set(p.all('rule_group[]'))
     const files = new Set(p.all('file[]'))
-    const withAlerts = p.get('exclude_alerts') !== 'true'
+    const withAlerts = !p.flag('exclude_alerts')
     const shown = deps
       .groups()
       .filter(
