@@ -199,3 +199,13 @@ test('a histogram prints its populated buckets', () => {
   })
   assert.equal(formatHistogram(h), '{count:6, sum:1e+06, [-2,-1):2, [-0.001,0.001]:1, (0.5,1]:2, (2,4]:1}')
 })
+
+test('buckets are listed as far as both spans and counts go', () => {
+  const spans = [
+    { offset: -1, length: 2 },
+    { offset: 3, length: 1 },
+  ]
+  assert.deepEqual(listBuckets(spans, [5, 6, 7]), { index: [-1, 0, 4], count: [5, 6, 7] })
+  assert.deepEqual(listBuckets(spans, [5, 6, 7, 8]), { index: [-1, 0, 4], count: [5, 6, 7] })
+  assert.deepEqual(listBuckets(spans, [5]), { index: [-1], count: [5] })
+})
