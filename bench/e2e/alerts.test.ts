@@ -164,9 +164,10 @@ test('an alert goes through its life as in Prometheus and Alertmanager', {
     const [hub, prometheus] = await Promise.all([
       world.startHub({
         config: config(target, alerting),
+        // Named, or the Alertmanagers of the configuration would be all that notify.
+        flags: [`--alertmanager.config.file=${world.file('own.yml', receivers(`http://${target}/hub`))}`],
         files: {
           'rules.yml': RULES,
-          'alertmanager.yml': receivers(`http://${target}/hub`),
           'alertmanagers.yml': `- targets: ['${alertmanager.address}']\n`,
         },
       }),

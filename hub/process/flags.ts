@@ -14,7 +14,7 @@ export const HUB_FLAGS: readonly FlagDefinition[] = [
   text(
     'alertmanager.config.file',
     '',
-    'Alertmanager configuration file path; by default alertmanager.yml beside the configuration file, if it exists.',
+    'Alertmanager configuration file path; by default alertmanager.yml beside the configuration file, if it exists and that names no Alertmanagers under alerting.',
   ),
   text(
     'alertmanager.notification-queue-capacity',

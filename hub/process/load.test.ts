@@ -18,8 +18,8 @@ function inFolder(files: Readonly<Record<string, string>>, work: (folder: string
   }
 }
 
-const load = (folder: string) =>
-  loadAll(nodeDisk, { configFile: join(folder, 'prometheus.yml'), alertmanagerFile: '', environment: {} })
+const load = (folder: string, alertmanagerFile = '') =>
+  loadAll(nodeDisk, { configFile: join(folder, 'prometheus.yml'), alertmanagerFile, environment: {} })
 
 const ALERTMANAGER = `
 route: {receiver: team}
@@ -40,16 +40,21 @@ test('alertmanager.yml beside the configuration is loaded with its templates; it
   })
 })
 
-test('an alertmanager.yml that was found beside other Alertmanagers is told, as are sections without effect', () => {
+test('an alertmanager.yml beside a configuration with Alertmanagers is left alone unless it is named; both are told', () => {
   const text = `
 alerting: {alertmanagers: [{static_configs: [{targets: ['a:9093']}]}]}
 remote_write: [{url: 'http://a/'}]
 `
   inFolder({ 'prometheus.yml': text, 'alertmanager.yml': ALERTMANAGER }, (folder) => {
-    const [section, twice, ...rest] = noticesOf(load(folder))
+    const loaded = load(folder)
+    assert.equal(loaded.alertmanager, null)
+    const [section, unused, ...rest] = noticesOf(loaded)
     assert.equal(section, 'Nothing acts upon remote_write of the configuration')
-    assert.match(twice ?? '', /notified twice/)
+    assert.match(unused ?? '', /alertmanager\.yml is not used/)
     assert.deepEqual(rest, [])
+    const named = load(folder, join(folder, 'alertmanager.yml'))
+    assert.notEqual(named.alertmanager, null)
+    assert.equal(noticesOf(named).length, 1)
   })
   inFolder({ 'prometheus.yml': '', 'alertmanager.yml': ALERTMANAGER }, (folder) =>
     assert.deepEqual(noticesOf(load(folder)), []),

@@ -20,6 +20,8 @@ export type LoadedConfig = {
   readonly groups: readonly RuleGroup[]
   /** null: alerts are not notified from here. */
   readonly alertmanager: DispatcherConfig | null
+  /** An `alertmanager.yml` beside a configuration that names Alertmanagers; '' if there is none. */
+  readonly unusedAlertmanagerFile: string
 }
 
 /** How long series are kept that the matchers select. */
@@ -40,22 +42,25 @@ export function loadAll(disk: Disk, { configFile, alertmanagerFile, environment 
     loadRuleFile(readRules(disk, file), file, { nameValidation: prometheus.global.nameValidation }),
   )
   const beside = alertmanagerFile || joinPath(base, 'alertmanager.yml')
-  const wanted = alertmanagerFile !== '' || disk.stat(beside) !== null
+  const isThere = alertmanagerFile !== '' || disk.stat(beside) !== null
+  // Debian keeps both files in one folder: who names Alertmanagers wants them to notify, not this hub as well.
+  const isOthers = alertmanagerFile === '' && prometheus.alerting.alertmanagers.length > 0
   const retention = prometheus.hub.retention.map((rule) => ({ matchers: selectorOf(rule), timeMs: rule.timeMs }))
   return {
     prometheus,
     retention,
     groups,
-    alertmanager: wanted ? loadAlertmanager(disk, disk.readText(beside), beside) : null,
+    alertmanager: isThere && !isOthers ? loadAlertmanager(disk, disk.readText(beside), beside) : null,
+    unusedAlertmanagerFile: isThere && isOthers ? beside : '',
   }
 }
 
 /** What an operator should know of a configuration that is in order. */
-export function noticesOf({ prometheus, alertmanager }: LoadedConfig): string[] {
+export function noticesOf({ prometheus, unusedAlertmanagerFile }: LoadedConfig): string[] {
   const notices = prometheus.withoutEffect.map((section) => `Nothing acts upon ${section} of the configuration`)
-  if (alertmanager && prometheus.alerting.alertmanagers.length > 0)
+  if (unusedAlertmanagerFile !== '')
     notices.push(
-      'Alerts are notified twice: by the Alertmanagers under alerting, and from here by alertmanager.yml; remove one of the two, or name another file with --alertmanager.config.file',
+      `${unusedAlertmanagerFile} is not used: the Alertmanagers under alerting notify; to notify from here as well, name it with --alertmanager.config.file`,
     )
   return notices
 }

@@ -26,6 +26,8 @@ export type GroupEnv = {
   readonly query: (expr: string, timeMs: number) => Promise<readonly VectorSample[]>
   readonly append: (timeMs: number, samples: readonly RuleSample[]) => Promise<void>
   readonly notify: (alerts: readonly ActiveAlert[], expr: string) => void
+  /** Of every evaluation that fails; its place in the group counts from 0. */
+  readonly onFailure?: (group: RuleGroup, index: number, error: string) => void
   readonly monotonic: () => number
   readonly context: AlertContext
   readonly resendDelayMs: number
@@ -135,6 +137,7 @@ export class Group {
     } catch (thrown) {
       error = thrown instanceof Error ? thrown.message : String(thrown)
       this.counters.failures++
+      env.onFailure?.(this.definition, index, error)
     }
     this.#status[index] = {
       ...this.#status[index]!,

@@ -6,7 +6,7 @@ import type { RuleGroup } from './rule-file.ts'
 export type ManagerOptions = {
   readonly clock: Clock
   readonly log: Logger
-  readonly env: Omit<GroupEnv, 'monotonic'>
+  readonly env: Omit<GroupEnv, 'monotonic' | 'onFailure'>
 }
 
 type Running = { readonly group: Group; timer: Timer | null; stopped: boolean; busy: Promise<void> }
@@ -18,7 +18,12 @@ export class RuleManager {
 
   constructor(options: ManagerOptions) {
     this.#options = options
-    this.#env = { ...options.env, monotonic: () => options.clock.monotonic() }
+    this.#env = {
+      ...options.env,
+      monotonic: () => options.clock.monotonic(),
+      onFailure: ({ file, name, rules }, index, err) =>
+        options.log.warn('Evaluating rule failed', { file, group: name, index, name: rules[index]!.name, err }),
+    }
   }
 
   get groups(): readonly Group[] {
