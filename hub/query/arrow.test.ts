@@ -46,6 +46,22 @@ test('a range query is a time column and one column a series, null at gaps', asy
   assert.equal(first.numCols, 2)
 })
 
+test('a series without any point in the range has no column, and does not count against the limit', async () => {
+  const of = (job: string, ...present: number[]) => ({
+    labels: labelsFrom({ job }),
+    values: new Float64Array(4),
+    present: Uint8Array.from(present),
+    histograms: null,
+  })
+  const series = [of('gone', 0, 0, 0, 0), of('a', 0, 0, 0, 1), of('b', 1, 1, 1, 1)]
+  const columns = async (limit: number) =>
+    (await written({ type: 'matrix', series, annotations: [] }, { limit })).schema.fields.map(({ name }) => name)
+  assert.deepEqual(await columns(0), ['time', '{job="a"}', '{job="b"}'])
+  assert.deepEqual(await columns(1), ['time', '{job="a"}'])
+  const none = await written({ type: 'matrix', series: series.slice(0, 1), annotations: [] })
+  assert.deepEqual([none.numCols, none.numRows], [1, 4])
+})
+
 test('an instant query is one row a series, its labels in columns', async () => {
   const series = [
     { labels: labelsFrom({ job: 'a' }), values: Float64Array.of(1), present: Uint8Array.of(1), histograms: null },

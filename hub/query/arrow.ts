@@ -1,7 +1,7 @@
 /**
  * Results as an Apache Arrow IPC stream, columns instead of text: for the page, notebooks and data frames.
  *
- *     range query    time (ms) | one float column a series, null where it has no point
+ *     range query    time (ms) | one float column a series, null where it has no point; none for a series without any
  *     instant query  one row a series: its labels, a text column a name (null where it lacks it) | time | value
  *     raw samples    series (row number in the metadata's `series`) | time | value
  *     scalar, string time | value
@@ -43,7 +43,12 @@ export function arrowResult(result: QueryResult, context: ArrowContext): Uint8Ar
   const { range, limit } = context
   switch (result.type) {
     case 'matrix':
-      return writer.matrix(limited(result.series, limit))
+      return writer.matrix(
+        limited(
+          result.series.filter(({ present }) => present.some((each) => each !== 0)),
+          limit,
+        ),
+      )
     case 'vector':
       return writer.vector(
         limited(
@@ -88,8 +93,7 @@ class ArrowWriter {
         if (each === 1) floats++
         else if (each === 2) others++
       }
-      if (floats > 0 || others === 0)
-        columns.push({ name, labels, vector: this.#floats(values, present, steps - floats) })
+      if (floats > 0) columns.push({ name, labels, vector: this.#floats(values, present, steps - floats) })
       if (others > 0) {
         const shown = Array.from(present, (each, i) => (each === 2 ? histogramText(histograms![i]!) : null))
         columns.push({ name: `${name} histogram`, labels, vector: texts(this.#arrow, shown) })
