@@ -344,6 +344,11 @@ export class IngestEngine {
         this.#remote.replay(body, kind, readReceived(payload))
         break
       }
+      case RecordType.accepted: {
+        const { kind, body } = readWrite(payload)
+        this.#remote.replayAccepted(body, kind, readReceived(payload))
+        break
+      }
       case RecordType.definitions:
       case RecordType.rows: {
         const lost = this.#remote.replayRows(type, payload)

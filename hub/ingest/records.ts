@@ -3,8 +3,10 @@
  * the code that ran when they came; what the hub's own agent and rules say is CBOR, compressed.
  *
  *     batch         [ received f64 ][ cap u32 ][ batch bytes ]       with its (agent, epoch, sequence) in its header
- *     remoteWrite   [ received f64 ][ snappy body ]                  remote write 1.0
- *     write         [ received f64 ][ format u8 ][ encoding u8 ][ n u16 ][ n of JSON settings ][ body ]   all other ways in
+ *     remoteWrite   [ received f64 ][ snappy body ]                  remote write 1.0, of earlier versions
+ *     accepted      [ received f64 ][ format u8 ][ encoding u8 ][ n u16 ][ n of JSON settings ][ refusals ][ body ]
+ *                   all other ways in; refusals.ts says what of the body was not stored
+ *     write         the same without refusals, of earlier versions: what was refused as too late comes back from it
  *     definitions, rows   remote write 1.0 without more than float samples: row-log.ts
  *     identity      CBOR { agent, labels }                           before the first batch that it applies to
  *     local, rules  zstd of CBOR
@@ -25,6 +27,7 @@ export const RecordType = {
   write: 6,
   definitions: 7,
   rows: 8,
+  accepted: 9,
   agent: 16,
   head: 17,
   source: 18,
@@ -59,7 +62,7 @@ export function writePrefix(receivedMs: number, { format, encoding, settings }: 
   return prefix
 }
 
-/** @throws Error for a kind that a later version wrote */
+/** The body still has the refusals before it, if it is an `accepted`. @throws Error for a kind that a later version wrote */
 export function readWrite(payload: Uint8Array): { readonly kind: WriteKind; readonly body: Uint8Array } {
   const format = WRITE_FORMATS[payload[8]!]
   const encoding = WRITE_ENCODINGS[payload[9]!]

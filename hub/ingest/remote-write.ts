@@ -20,6 +20,7 @@ import type { IngestCounters } from './counters.ts'
 import type { IngestHead } from './head.ts'
 import { RecordType, writePrefix } from './records.ts'
 import { RefCache } from './ref-cache.ts'
+import { Refusals } from './refusals.ts'
 import { type LabelSource, RowLogWriter } from './row-log.ts'
 import { RowReplay } from './row-replay.ts'
 
@@ -78,6 +79,7 @@ export class RemoteWriteIntake {
   #refs = new Uint32Array(0)
   #sampleRefs = new Uint32Array(0)
   #results = new Uint8Array(0)
+  #histogramResults = new Uint8Array(0)
 
   constructor(options: RemoteWriteOptions) {
     this.#options = options
@@ -104,16 +106,48 @@ export class RemoteWriteIntake {
     }
     counters.remoteWriteRequests++
     const before = counters.remoteWriteSamples
-    const answer = this.#append(request, this.#options.outOfOrderWindowMs, this.#newestOf(receivedMs))
-    if (this.#isRows(request)) this.#logRows(request, counters.remoteWriteSamples - before)
-    else record(RecordType.write, [writePrefix(receivedMs, kind), body])
+    const windowMs = this.#options.outOfOrderWindowMs
+    const answer = this.#append(request, { windowMs, newestMs: this.#newestOf(receivedMs), refusals: null })
+    const stored = counters.remoteWriteSamples - before
+    if (this.#isRows(request)) this.#logRows(request, stored)
+    else if (stored > 0 || answer.written.exemplars > 0 || request.metadata.length > 0)
+      record(RecordType.accepted, [writePrefix(receivedMs, kind), this.#refusals(request).encode(), body])
     return answer
   }
 
-  /** A body of the log again. */
+  /** A body of the log again, of a version that did not log what of it was refused. */
   replay(body: Uint8Array, kind: WriteKind, receivedMs: number): void {
+    this.#replayWhole(this.#options.decode(body, kind), receivedMs)
+  }
+
+  /** The same of this version. @throws Error for what is no such record */
+  replayAccepted(record: Uint8Array, kind: WriteKind, receivedMs: number): void {
+    const { refusals, end } = Refusals.read(record)
+    const request = this.#options.decode(record.subarray(end), kind)
+    if (refusals.fits(request)) {
+      this.#append(request, { windowMs: null, newestMs: Number.POSITIVE_INFINITY, refusals })
+      return
+    }
+    // Better to have back what was refused than to lose what was acknowledged.
+    this.#options.log.warn('A write of the log is decoded otherwise than when it came: it is applied whole', {
+      format: kind.format,
+    })
+    this.#replayWhole(request, receivedMs)
+  }
+
+  #replayWhole(request: WriteColumns, receivedMs: number): void {
     // What was refused when it came is no reason to refuse what was not, should the window be another now.
-    this.#append(this.#options.decode(body, kind), null, this.#newestOf(receivedMs))
+    this.#append(request, { windowMs: null, newestMs: this.#newestOf(receivedMs), refusals: null })
+  }
+
+  /** What of the request that was just appended is not stored by it. */
+  #refusals(request: WriteColumns): Refusals {
+    const refusals = Refusals.of(request)
+    for (let s = 0; s < refusals.series; s++) if (this.#refs[s] === NONE) refusals.refuseSeries(s)
+    const stored = AppendResult.stored
+    for (let i = 0; i < refusals.samples; i++) if (this.#results[i] !== stored) refusals.refuseSample(i)
+    for (let h = 0; h < refusals.histograms; h++) if (this.#histogramResults[h] !== stored) refusals.refuseHistogram(h)
+    return refusals
   }
 
   /** Time that nothing may be later than. */
@@ -187,7 +221,8 @@ export class RemoteWriteIntake {
     this.#known.forgetDead(isLive)
   }
 
-  #append(request: WriteColumns, windowMs: number | null, newestMs: number): WriteAnswer {
+  #append(request: WriteColumns, judgement: Judgement): WriteAnswer {
+    const { windowMs, newestMs, refusals } = judgement
     const { head } = this.#options
     const outcome: Outcome = {
       written: { ...NOTHING },
@@ -198,20 +233,12 @@ export class RemoteWriteIntake {
       ahead: 0,
       overLimit: 0,
     }
-    this.#resolve(request, outcome)
+    this.#resolve(request, outcome, refusals)
     this.#refuseAhead(request, newestMs)
     if (windowMs !== null) this.#refuseLate(request, windowMs)
     this.#appendFloats(request, outcome)
+    this.#appendHistograms(request, judgement, outcome)
     const refs = this.#refs
-    for (const { series, timestampMs, histogram, startMs } of request.histograms) {
-      if (refs[series] === NONE) continue
-      const ref = refs[series]!
-      let result: Result = timestampMs > newestMs ? AHEAD : AppendResult.stored
-      if (result === AppendResult.stored && windowMs !== null)
-        result = this.#lateness(timestampMs, head.lastTime(ref), windowMs)
-      if (result === AppendResult.stored) result = head.appendHistogram(ref, timestampMs, histogram, startMs)
-      this.#count(result, 'histograms', outcome)
-    }
     for (const { series, exemplar } of request.exemplars) {
       if (refs[series] === NONE) continue
       head.appendExemplar(refs[series]!, exemplar)
@@ -221,8 +248,27 @@ export class RemoteWriteIntake {
     return answerOf(outcome, request.isStrict)
   }
 
+  #appendHistograms({ histograms }: WriteColumns, judgement: Judgement, outcome: Outcome): void {
+    const { head } = this.#options
+    const { windowMs, newestMs, refusals } = judgement
+    if (this.#histogramResults.length < histograms.length)
+      this.#histogramResults = new Uint8Array(2 * histograms.length)
+    for (let h = 0; h < histograms.length; h++) {
+      const { series, timestampMs, histogram, startMs } = histograms[h]!
+      const ref = this.#refs[series]!
+      this.#histogramResults[h] = AppendResult.limit
+      if (ref === NONE || refusals?.hasHistogram(h)) continue
+      let result: Result = timestampMs > newestMs ? AHEAD : AppendResult.stored
+      if (result === AppendResult.stored && windowMs !== null)
+        result = this.#lateness(timestampMs, head.lastTime(ref), windowMs)
+      if (result === AppendResult.stored) result = head.appendHistogram(ref, timestampMs, histogram, startMs)
+      this.#histogramResults[h] = result
+      this.#count(result, 'histograms', outcome)
+    }
+  }
+
   /** Fills `#refs`, and `#sampleRefs` from it. */
-  #resolve(request: WriteColumns, outcome: Outcome): void {
+  #resolve(request: WriteColumns, outcome: Outcome, refusals: Refusals | null): void {
     const { seriesCount, sampleStart, labelHashes } = request
     if (this.#refs.length < seriesCount) this.#refs = new Uint32Array(2 * seriesCount)
     const samples = sampleStart[seriesCount]!
@@ -235,14 +281,15 @@ export class RemoteWriteIntake {
       const low = labelHashes ? labelHashes[2 * s]! : 0
       const high = labelHashes ? labelHashes[2 * s + 1]! : 0
       let ref: number = low === 0 && high === 0 ? -1 : known.get(low, high)
-      if (ref < 0) {
+      if (refusals?.hasSeries(s)) ref = NONE
+      else if (ref < 0) {
         ref = this.#find(request, s, outcome)
         if (ref !== NONE && (low !== 0 || high !== 0)) known.set(low, high, ref)
       }
       this.#refs[s] = ref
       for (let i = sampleStart[s]!; i < sampleStart[s + 1]!; i++) {
         this.#sampleRefs[i] = ref
-        this.#results[i] = AppendResult.stored
+        this.#results[i] = refusals?.hasSample(i) ? AppendResult.limit : AppendResult.stored
       }
     }
   }
@@ -356,6 +403,16 @@ export class RemoteWriteIntake {
       counters.samplesAhead++
     }
   }
+}
+
+/** What decides about the samples of a request besides the head. */
+type Judgement = {
+  /** See `outOfOrderWindowMs`. */
+  readonly windowMs: number | null
+  /** Time that nothing may be later than. */
+  readonly newestMs: number
+  /** Of a request of the log: what was refused when it came. */
+  readonly refusals: Refusals | null
 }
 
 /** What became of a request, while it is worked through. */
