@@ -73,6 +73,7 @@ export type ApiDeps = {
   readonly storage: StorageAdmin | null
   readonly lastReload: () => { readonly ok: boolean; readonly atMs: number }
   readonly alertmanagers: () => readonly string[]
+  readonly droppedAlertmanagers: () => readonly string[]
   readonly remoteWriteEnabled: boolean
   readonly otlpEnabled: boolean
   readonly otlpSettings: () => Partial<OtlpSettings>

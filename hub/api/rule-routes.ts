@@ -44,7 +44,7 @@ export function ruleRoutes(app: Hono<Vars>, deps: ApiDeps): void {
   app.get('/api/v1/alertmanagers', () =>
     json({
       activeAlertmanagers: deps.alertmanagers().map((url) => ({ url })),
-      droppedAlertmanagers: [],
+      droppedAlertmanagers: deps.droppedAlertmanagers().map((url) => ({ url })),
       // Ours: whether /api/v2 is answered here, which the page asks before it goes there.
       builtIn: deps.dispatcher() !== null,
     }),

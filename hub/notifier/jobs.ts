@@ -3,6 +3,7 @@
  * asked to take alerts instead. Semantics: Prometheus notifier/alertmanagerset.go, AlertmanagerFromGroup (v3.5).
  */
 import { type AlertmanagerTarget, DEFAULT_GLOBAL, type ScrapeConfig } from '../../protocol/config/mod.ts'
+import { type Labels, labelValue } from '../../protocol/labels/mod.ts'
 
 export const ALERTS_PATH_LABEL = '__alerts_path__'
 
@@ -34,4 +35,12 @@ export function discoveryJob(section: AlertmanagerTarget, index: number): Scrape
     nativeHistogramBucketLimit: 0,
     nativeHistogramMinBucketFactor: 0,
   }
+}
+
+/** Of an Alertmanager as it was found. Semantics: alertmanagerLabels.URL. */
+export function discoveredUrl(labels: Labels): string {
+  const [scheme, address, path] = ['__scheme__', '__address__', ALERTS_PATH_LABEL].map((name) =>
+    labelValue(labels, name),
+  )
+  return `${scheme}://${address}${path}`
 }

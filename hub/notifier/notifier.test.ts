@@ -86,7 +86,7 @@ test('alerts go to the path under the prefix, with credentials of a file beside 
     - {regex: secret, action: labeldrop}
     - {source_labels: [alertname], regex: Quiet, action: drop}`)
   assert.deepEqual(sender.urls, [`http://${address}/am/api/v2/alerts`])
-  assert.equal(sender.dropped, 1)
+  assert.deepEqual(sender.dropped, ['http://dropped:1/am/api/v2/alerts'])
   sender.send([alert('Loud'), alert('Quiet')])
   await sender.stop()
   assert.deepEqual(
@@ -121,4 +121,13 @@ test('a full queue drops its oldest; batches are as large as they may be; what f
   )
   assert.equal(value(sender, 'prometheus_notifications_errors_total'), 5)
   assert.equal(value(sender, 'prometheus_notifications_dropped_total'), 8)
+})
+
+test('what was dropped stays counted when its Alertmanager goes', async () => {
+  const sender = await notifier(`- static_configs: [{targets: ['${address}']}]`, { queueCapacity: 5 })
+  sender.send(Array.from({ length: 8 }, (_, i) => alert(`A${i}`)))
+  await sender.apply([])
+  assert.deepEqual(sender.urls, [])
+  assert.equal(value(sender, 'prometheus_notifications_dropped_total'), 3)
+  await sender.stop()
 })

@@ -1,7 +1,7 @@
 /**
  * Finds the Alertmanagers and gives each its queue: a slow one holds back nobody else.
- * Semantics: Prometheus notifier/manager.go (v3.5). Differs: counts `prometheus_notifications_*` under upstream's names;
- * the latency is a summary without quantiles.
+ * Semantics: Prometheus notifier/manager.go (v3.5), `prometheus_notifications_*` too. Differs: of all queues,
+ * `queue_length` is that of the longest, since each has the whole capacity; the latency is a summary without quantiles.
  */
 import { DiscoveryManager } from '../../agent/discovery/mod.ts'
 import type { HttpSource, ScrapeTargetConfig } from '../../agent/scrape/mod.ts'
@@ -11,7 +11,7 @@ import type { Env, Logger } from '../../protocol/env/mod.ts'
 import { counter, gauge, type Metric, type MetricFamily, summaryLines } from '../../protocol/exposition/mod.ts'
 import { type CompiledRelabel, compileRelabel } from '../../protocol/relabel/mod.ts'
 import type { Alert } from '../alerts/mod.ts'
-import { ALERTS_PATH_LABEL, discoveryJob, jobNameOf } from './jobs.ts'
+import { ALERTS_PATH_LABEL, discoveredUrl, discoveryJob, jobNameOf } from './jobs.ts'
 import { AlertQueue } from './queue.ts'
 
 export type NotifierOptions = {
@@ -35,7 +35,9 @@ export class Notifier {
   readonly #discovery: DiscoveryManager
   readonly #queues = new Map<string, AlertQueue>()
   #alertRelabel = new Map<string, readonly CompiledRelabel[]>()
-  #droppedUrls = 0
+  /** Alerts dropped for Alertmanagers that are gone. */
+  #droppedBefore = 0
+  #droppedUrls: readonly string[] = []
 
   constructor(env: Env, options: NotifierOptions) {
     this.#env = env
@@ -50,7 +52,7 @@ export class Notifier {
       pathLabel: ALERTS_PATH_LABEL,
       onTargets: ({ targets, problems, dropped }) => {
         for (const problem of problems) this.#log.warn('Configuration', { err: problem })
-        this.#droppedUrls = dropped.length
+        this.#droppedUrls = dropped.map(({ discoveredLabels }) => discoveredUrl(discoveredLabels))
         this.#take(targets)
       },
     })
@@ -60,8 +62,8 @@ export class Notifier {
     return [...this.#queues.keys()]
   }
 
-  /** Alertmanagers that relabelling dropped. */
-  get dropped(): number {
+  /** URLs of Alertmanagers that relabelling dropped, as they were before it. */
+  get dropped(): readonly string[] {
     return this.#droppedUrls
   }
 
@@ -89,6 +91,7 @@ export class Notifier {
   families(): MetricFamily[] {
     const each = (value: (queue: AlertQueue) => number): Metric[] =>
       [...this.#queues].map(([url, queue]) => ({ labels: ['alertmanager', url], value: value(queue) }))
+    const queues = [...this.#queues.values()]
     return [
       gauge('prometheus_notifications_alertmanagers_discovered', 'The number of alertmanagers discovered and active.', [
         { labels: [], value: this.#queues.size },
@@ -106,13 +109,11 @@ export class Notifier {
       counter(
         'prometheus_notifications_dropped_total',
         'Total number of alerts dropped due to errors when sending to Alertmanager.',
-        each(({ counters }) => counters.dropped),
+        [{ labels: [], value: queues.reduce((sum, { counters }) => sum + counters.dropped, this.#droppedBefore) }],
       ),
-      gauge(
-        'prometheus_notifications_queue_length',
-        'The number of alert notifications in the queue.',
-        each((queue) => queue.length),
-      ),
+      gauge('prometheus_notifications_queue_length', 'The number of alert notifications in the queue.', [
+        { labels: [], value: Math.max(0, ...queues.map(({ length }) => length)) },
+      ]),
       gauge('prometheus_notifications_queue_capacity', 'The capacity of the alert notifications queue.', [
         { labels: [], value: this.#options.queueCapacity },
       ]),
@@ -150,6 +151,7 @@ export class Notifier {
     for (const [url, queue] of this.#queues) {
       if (seen.has(url)) continue
       queue.close()
+      this.#droppedBefore += queue.counters.dropped
       this.#queues.delete(url)
     }
   }

@@ -38,7 +38,14 @@ import { ingestOptions } from './ingest-options.ts'
 import { type LoadedConfig, loadAll, noticesOf } from './load.ts'
 import { alertMapping, createNotifier, outgoing } from './notify.ts'
 import { Retention } from './retention.ts'
-import { alertFamilies, busFamilies, ingestFamilies, queryFamilies, ruleFamilies } from './self-metrics.ts'
+import {
+  alertFamilies,
+  busFamilies,
+  ingestFamilies,
+  processFamilies,
+  queryFamilies,
+  ruleFamilies,
+} from './self-metrics.ts'
 import type { HubSettings } from './settings.ts'
 import { serveEmbedded, serveNats } from './streams.ts'
 
@@ -285,6 +292,7 @@ export class Hub {
       retention: this.#retention.describe(),
       lastReload: () => this.#lastReload,
       alertmanagers: () => this.#notifier.urls,
+      droppedAlertmanagers: () => this.#notifier.dropped,
       dispatcher: () => this.#dispatcher,
       remoteWriteEnabled: settings.remoteWriteEnabled,
       otlpEnabled: settings.otlpEnabled,
@@ -575,24 +583,7 @@ export class Hub {
       ...this.#notifier.families(),
       ...(this.#bus ? busFamilies(this.#bus.stats) : []),
       ...(this.#dispatcher ? alertFamilies(this.#dispatcher) : []),
-      {
-        name: 'prometheus_config_last_reload_successful',
-        help: 'Whether the last configuration reload attempt was successful.',
-        type: 'gauge',
-        metrics: [{ labels: [], value: this.#lastReload.ok ? 1 : 0 }],
-      },
-      {
-        name: 'prometheus_config_last_reload_success_timestamp_seconds',
-        help: 'Timestamp of the last successful configuration reload.',
-        type: 'gauge',
-        metrics: [{ labels: [], value: this.#lastReload.atMs / 1000 }],
-      },
-      {
-        name: 'heliograph_build_info',
-        help: "A metric with a constant '1' value labeled by version and program.",
-        type: 'gauge',
-        metrics: [{ labels: ['program', 'hub', 'version', build.version], value: 1 }],
-      },
+      ...processFamilies(build, this.#lastReload, this.#ready),
     ]
     return writeExposition(families)
   }

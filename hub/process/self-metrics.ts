@@ -1,12 +1,48 @@
 /** The hub's own metrics: those that Prometheus's mixins query under their names, and our own. */
 import { counter, gauge, type MetricFamily } from '../../protocol/exposition/mod.ts'
 import type { Dispatcher } from '../alerts/mod.ts'
+import type { BuildInfo } from '../api/mod.ts'
 import type { BusStats } from '../bus/mod.ts'
 import type { IngestStatus } from '../ingest/mod.ts'
 import type { QueryCounters } from '../query/mod.ts'
 import type { Group } from '../rules/mod.ts'
 
 const one = (value: number) => [{ labels: [], value }]
+
+/** What the program is, and whether it does what it was told. */
+export function processFamilies(
+  { version, revision, branch, goVersion }: BuildInfo,
+  reload: { readonly ok: boolean; readonly atMs: number },
+  isReady: boolean,
+): MetricFamily[] {
+  // Of the runtime where upstream's are of Go; there is no cross-compiling, so `goos` and `goarch` are left to it.
+  const built = ['branch', branch, 'goversion', goVersion, 'revision', revision, 'version', version]
+  return [
+    gauge(
+      'prometheus_build_info',
+      "A metric with a constant '1' value labeled by version, revision, branch, and the runtime's version as goversion.",
+      [{ labels: built, value: 1 }],
+    ),
+    gauge('heliograph_build_info', "A metric with a constant '1' value labeled by version and program.", [
+      { labels: ['program', 'hub', 'version', version], value: 1 },
+    ]),
+    gauge(
+      'prometheus_ready',
+      'Whether startup was fully completed and the server is ready for normal operation.',
+      one(isReady ? 1 : 0),
+    ),
+    gauge(
+      'prometheus_config_last_reload_successful',
+      'Whether the last configuration reload attempt was successful.',
+      one(reload.ok ? 1 : 0),
+    ),
+    gauge(
+      'prometheus_config_last_reload_success_timestamp_seconds',
+      'Timestamp of the last successful configuration reload.',
+      one(reload.atMs / 1000),
+    ),
+  ]
+}
 
 export function ingestFamilies({
   counters: c,
