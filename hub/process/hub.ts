@@ -577,7 +577,7 @@ export class Hub {
       ...ingestFamilies(status),
       ...this.#blocks.families(),
       ...queryFamilies(this.#query.counters, settings.maxConcurrency),
-      ...ruleFamilies(this.#rules.groups),
+      ...ruleFamilies(this.#rules),
       ...this.#scrapes.families(),
       ...(this.#discovery?.families() ?? []),
       ...this.#notifier.families(),

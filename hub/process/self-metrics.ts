@@ -5,7 +5,7 @@ import type { BuildInfo } from '../api/mod.ts'
 import type { BusStats } from '../bus/mod.ts'
 import type { IngestStatus } from '../ingest/mod.ts'
 import type { QueryCounters } from '../query/mod.ts'
-import type { Group } from '../rules/mod.ts'
+import type { Group, RuleManager } from '../rules/mod.ts'
 
 const one = (value: number) => [{ labels: [], value }]
 
@@ -190,7 +190,7 @@ export function queryFamilies(c: QueryCounters, maxConcurrency: number): MetricF
   ]
 }
 
-export function ruleFamilies(groups: readonly Group[]): MetricFamily[] {
+export function ruleFamilies({ groups, times }: Pick<RuleManager, 'groups' | 'times'>): MetricFamily[] {
   const each = (value: (group: Group) => number) =>
     groups.map((group) => ({ labels: ['rule_group', group.key], value: value(group) }))
   return [
@@ -203,6 +203,23 @@ export function ruleFamilies(groups: readonly Group[]): MetricFamily[] {
       'prometheus_rule_evaluation_failures_total',
       'The total number of rule evaluation failures.',
       each((group) => group.counters.failures),
+    ),
+    {
+      name: 'prometheus_rule_evaluation_duration_seconds',
+      help: 'The duration for a rule to execute.',
+      type: 'summary',
+      metrics: times.rule.lines([]),
+    },
+    {
+      name: 'prometheus_rule_group_duration_seconds',
+      help: 'The duration of rule group evaluations.',
+      type: 'summary',
+      metrics: times.group.lines([]),
+    },
+    counter(
+      'prometheus_rule_group_iterations_total',
+      'The total number of scheduled rule group evaluations, whether executed or missed.',
+      each((group) => group.counters.iterations),
     ),
     counter(
       'prometheus_rule_group_iterations_missed_total',
@@ -218,6 +235,21 @@ export function ruleFamilies(groups: readonly Group[]): MetricFamily[] {
       'prometheus_rule_group_last_duration_seconds',
       'The duration of the last rule group evaluation.',
       each((group) => group.lastDurationSeconds),
+    ),
+    gauge(
+      'prometheus_rule_group_last_evaluation_samples',
+      'The number of samples returned during the last rule group evaluation.',
+      each((group) => group.lastSamples),
+    ),
+    gauge(
+      'prometheus_rule_group_last_rule_duration_sum_seconds',
+      'The sum of time in seconds it took to evaluate each rule in the group.',
+      each((group) => group.lastRuleSeconds),
+    ),
+    gauge(
+      'prometheus_rule_group_last_restore_duration_seconds',
+      'The duration of the last alert rules alerts restoration using the `ALERTS_FOR_STATE` series.',
+      each((group) => group.lastRestoreSeconds),
     ),
     gauge(
       'prometheus_rule_group_last_evaluation_timestamp_seconds',

@@ -1,4 +1,5 @@
 /** One rule group: its rules in order, at its interval, at times that are the same after a restart. */
+import type { Summary } from '../../protocol/exposition/mod.ts'
 import {
   compareStrings,
   type Labels,
@@ -29,26 +30,37 @@ export type GroupEnv = {
   /** Of every evaluation that fails; its place in the group counts from 0. */
   readonly onFailure?: (group: RuleGroup, index: number, error: string) => void
   readonly monotonic: () => number
+  readonly times?: RuleTimes
   readonly context: AlertContext
   readonly resendDelayMs: number
   readonly outageToleranceMs: number
   readonly forGracePeriodMs: number
 }
 
-export type GroupCounters = { evaluations: number; failures: number; missed: number }
+/** `iterations`: evaluations of the group that were due, the missed ones too. */
+export type GroupCounters = { evaluations: number; failures: number; iterations: number; missed: number }
+
+/** Of the evaluations of all groups, in seconds. */
+export type RuleTimes = { readonly rule: Summary; readonly group: Summary }
 
 export class Group {
   readonly definition: RuleGroup
   readonly intervalMs: number
   readonly queryOffsetMs: number
-  readonly counters: GroupCounters = { evaluations: 0, failures: 0, missed: 0 }
+  readonly counters: GroupCounters = { evaluations: 0, failures: 0, iterations: 0, missed: 0 }
   lastEvaluationMs = 0
   lastDurationSeconds = 0
+  /** What the rules of the last evaluation returned. */
+  lastSamples = 0
+  /** Of the last evaluation that brought alerts back from before a restart. */
+  lastRestoreSeconds = 0
   readonly #status: RuleStatus[]
   /** Series that each rule wrote last time: those that are missing now get a stale marker. */
   readonly #previous: Map<string, Labels>[]
   /** Of rules that are gone by a reload; ended at the next evaluation. */
   #orphans: Labels[] = []
+  /** Of this evaluation; -1: it has restored nothing. */
+  #restoreMs = -1
 
   constructor(definition: RuleGroup, defaults: { readonly intervalMs: number; readonly queryOffsetMs: number }) {
     this.definition = definition
@@ -71,6 +83,11 @@ export class Group {
 
   get status(): readonly RuleStatus[] {
     return this.#status
+  }
+
+  /** Of the last evaluation: of its rules, one by one. */
+  get lastRuleSeconds(): number {
+    return this.#status.reduce((sum, { evaluationSeconds }) => sum + evaluationSeconds, 0)
   }
 
   /** Takes the state of a group that this one replaces, rule by rule where name and labels are the same. Semantics: Group.CopyState. */
@@ -106,6 +123,9 @@ export class Group {
   async evaluate(timeMs: number, env: GroupEnv): Promise<void> {
     const start = env.monotonic()
     const queryTimeMs = timeMs - this.queryOffsetMs
+    this.counters.iterations++
+    this.#restoreMs = -1
+    this.lastSamples = 0
     for (let i = 0; i < this.#status.length; i++) await this.#evaluateRule(i, queryTimeMs, timeMs, env)
     if (this.#orphans.length > 0) {
       await env.append(queryTimeMs, this.#orphans.map(end))
@@ -113,6 +133,8 @@ export class Group {
     }
     this.lastEvaluationMs = timeMs
     this.lastDurationSeconds = (env.monotonic() - start) / 1000
+    env.times?.group.observe(this.lastDurationSeconds)
+    if (this.#restoreMs >= 0) this.lastRestoreSeconds = this.#restoreMs / 1000
   }
 
   async #evaluateRule(index: number, queryTimeMs: number, timeMs: number, env: GroupEnv): Promise<void> {
@@ -125,6 +147,7 @@ export class Group {
       const samples = alerting
         ? await alerting.evaluate(result, queryTimeMs, env, this.definition.limit)
         : recordingSamples(rule, result, this.definition.limit)
+      this.lastSamples += samples.length
       if (alerting?.needsRestore) await this.#restore(alerting, queryTimeMs, env)
       const now = new Map(samples.map(({ labels }) => [labelsKey(labels), labels]))
       const ended = [...this.#previous[index]!].filter(([key]) => !now.has(key)).map(([, labels]) => end(labels))
@@ -139,20 +162,24 @@ export class Group {
       this.counters.failures++
       env.onFailure?.(this.definition, index, error)
     }
+    const evaluationSeconds = (env.monotonic() - start) / 1000
+    env.times?.rule.observe(evaluationSeconds)
     this.#status[index] = {
       ...this.#status[index]!,
       health: error === '' ? 'ok' : 'err',
       lastError: error,
       lastEvaluationMs: timeMs,
-      evaluationSeconds: (env.monotonic() - start) / 1000,
+      evaluationSeconds,
     }
   }
 
   async #restore(alerting: AlertingRule, timeMs: number, env: GroupEnv): Promise<void> {
+    const start = env.monotonic()
     const name = JSON.stringify(alerting.rule.name)
     const seconds = Math.max(1, Math.floor(env.outageToleranceMs / 1000))
     const states = await env.query(`last_over_time(ALERTS_FOR_STATE{alertname=${name}}[${seconds}s])`, timeMs - 1)
     alerting.restore(states, timeMs, env.outageToleranceMs, env.forGracePeriodMs)
+    this.#restoreMs = Math.max(0, this.#restoreMs) + env.monotonic() - start
   }
 }
 

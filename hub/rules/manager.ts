@@ -1,17 +1,22 @@
 /** All rule groups: loaded from files, evaluated on time, replaced on reload without losing their state. */
 import type { Clock, Logger, Timer } from '../../protocol/env/mod.ts'
-import { Group, type GroupEnv } from './group.ts'
+import { Summary } from '../../protocol/exposition/mod.ts'
+import { Group, type GroupEnv, type RuleTimes } from './group.ts'
 import type { RuleGroup } from './rule-file.ts'
 
 export type ManagerOptions = {
   readonly clock: Clock
   readonly log: Logger
-  readonly env: Omit<GroupEnv, 'monotonic' | 'onFailure'>
+  readonly env: Omit<GroupEnv, 'monotonic' | 'onFailure' | 'times'>
 }
 
 type Running = { readonly group: Group; timer: Timer | null; stopped: boolean; busy: Promise<void> }
 
 export class RuleManager {
+  readonly times: RuleTimes = {
+    rule: new Summary([0.5, 0.9, 0.99]),
+    group: new Summary([0.01, 0.05, 0.5, 0.9, 0.99]),
+  }
   readonly #options: ManagerOptions
   readonly #running = new Map<string, Running>()
   #env: GroupEnv
@@ -21,6 +26,7 @@ export class RuleManager {
     this.#env = {
       ...options.env,
       monotonic: () => options.clock.monotonic(),
+      times: this.times,
       onFailure: ({ file, name, rules }, index, err) =>
         options.log.warn('Evaluating rule failed', { file, group: name, index, name: rules[index]!.name, err }),
     }
@@ -96,7 +102,10 @@ export class RuleManager {
     }
     if (running.stopped) return
     const missed = Math.floor((clock.now() - slotMs) / group.intervalMs)
-    if (missed > 0) group.counters.missed += missed
+    if (missed > 0) {
+      group.counters.missed += missed
+      group.counters.iterations += missed
+    }
     this.#schedule(running)
   }
 }

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import fs from 'node:fs'
 import path from 'node:path'
 import { test } from 'node:test'
+import { Summary } from '../../protocol/exposition/mod.ts'
 import { formatLabels, labelsFrom, labelValue } from '../../protocol/labels/mod.ts'
 import type { RuleSample, VectorSample } from './alerting.ts'
 import { Group, type GroupEnv } from './group.ts'
@@ -137,6 +138,31 @@ test('a recording rule writes its series and ends those that vanish', async () =
   assert.deepEqual(series, [
     ['{__name__="job:up:sum", job="x", team="a"}', 3],
     ['{__name__="job:up:sum", job="x", team="a"}', 'stale'],
+  ])
+})
+
+test('a group knows what its last evaluation returned and took, rule by rule, restoring too', async () => {
+  const results = new Map<string, readonly VectorSample[]>([
+    ['sum by (job) (up)', [{ labels: labelsFrom({ job: 'x' }), value: 3 }]],
+    ['up == 0', [{ labels: labelsFrom({ __name__: 'up', instance: 'a' }), value: 0 }]],
+  ])
+  const { env } = world(results)
+  const times = { rule: new Summary(), group: new Summary() }
+  const group = new Group(loadRuleFile(FILE, 'f.yml')[0]!, { intervalMs: 60_000, queryOffsetMs: 0 })
+  let ms = 0
+  const evaluate = (timeMs: number) => group.evaluate(timeMs, { ...env, times, monotonic: () => (ms += 1000) })
+  await evaluate(0)
+  assert.equal(group.lastRestoreSeconds, 1)
+  // What the recording rule returned, ALERTS and ALERTS_FOR_STATE.
+  assert.deepEqual([group.counters.iterations, group.lastSamples, group.lastRuleSeconds], [1, 3, 4])
+  results.delete('sum by (job) (up)')
+  await evaluate(10_000)
+  assert.deepEqual([group.counters.iterations, group.lastSamples, group.lastRuleSeconds], [2, 2, 2])
+  assert.equal(group.lastRestoreSeconds, 1)
+  const sums = [times.rule, times.group].map((each) => each.lines([]).map(({ value }) => value))
+  assert.deepEqual(sums, [
+    [6, 4],
+    [12, 2],
   ])
 })
 
