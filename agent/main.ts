@@ -11,7 +11,6 @@ import { enableCompileCache, keepCompiled } from './env/compile-cache.ts'
 import { createHostTools } from './env/host.ts'
 import { createEnv, keepYoungSpaceSmall, type LogFormat } from './env/mod.ts'
 import { createNoticeSender } from './env/service-notify.ts'
-import { keepHeapSmall } from './env/small-heap.ts'
 import type { Agent } from './process/agent.ts'
 import { ErrorLog } from './process/error-log.ts'
 import { AGENT_FLAGS, checkFlags } from './process/flags.ts'
@@ -79,8 +78,7 @@ async function serve(value: (name: string) => string): Promise<void> {
     log.info('Stopped')
     process.exit(exitCode)
   }
-  // After this, so that most of what is loaded is loaded compiled.
-  keepHeapSmall()
+  // Before the imports, so that most of what is loaded is loaded compiled.
   enableCompileCache(process.env)
   const [{ Agent: AgentOfProcess }, { ExporterError }] = await Promise.all([
     import('./process/agent.ts'),

@@ -7,6 +7,7 @@ import { createEnv } from '../agent/env/mod.ts'
 import { VERSION } from '../agent/process/version.ts'
 import { ConfigError } from '../protocol/config/mod.ts'
 import { agentsCommand } from './process/agents-command.ts'
+import { AutoReload } from './process/auto-reload.ts'
 import { HUB_FLAGS } from './process/flags.ts'
 import type { Hub } from './process/hub.ts'
 import { type HubSettings, hubSettings } from './process/settings.ts'
@@ -96,6 +97,14 @@ async function main(argv: readonly string[]): Promise<void> {
   try {
     await hub.start()
     keepCompiled()
+    if (settings.autoReloadMs > 0)
+      new AutoReload({
+        clock: env.clock,
+        log,
+        intervalMs: settings.autoReloadMs,
+        state: () => started.configState,
+        reload: () => started.reload(),
+      })
   } catch (error) {
     log.error('The hub could not be started', { err: error })
     process.exit(1)

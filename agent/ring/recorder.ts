@@ -32,6 +32,7 @@ import type { Signer } from '../../protocol/identity/mod.ts'
 import type { Labels } from '../../protocol/labels/mod.ts'
 import type { Metadata } from '../../protocol/samples/mod.ts'
 import { decodeDictionary, LiveSeries } from './live-series.ts'
+import { OverwriteNotice } from './overwrite-notice.ts'
 import { SlotRuns } from './slot-runs.ts'
 
 export type RecorderOptions = {
@@ -107,6 +108,7 @@ export class Recorder implements SampleSink {
   private stopped = false
   private closing = false
   private readonly closed = new AbortController()
+  private readonly overwrites: OverwriteNotice
   private listener: (batch: RingBatch) => void = () => {}
   private counts = { batches: 0, samples: 0, bytes: 0, queued: 0, scrapes: 0, dropped: 0, gaps: 0, recoveries: 0 }
 
@@ -128,6 +130,7 @@ export class Recorder implements SampleSink {
     }
     this.encoder = this.newEncoder(opening.epoch)
     this.openedAt = options.clock.monotonic()
+    this.overwrites = new OverwriteNotice(options.log)
     this.downReason = opening.cleanStopMs === null ? 'agent_down' : 'shutdown'
     for (const { target, slotMs, intervalMs, dictionary } of opening.targets)
       this.earlier.set(target, { slotMs, intervalMs, dictionary, settled: false })
@@ -327,10 +330,9 @@ export class Recorder implements SampleSink {
         this.counts.queued -= record.sizeBytes
         this.listener(record)
       }
-    if (commit.overwritten)
-      this.options.log.warn('Batches were overwritten before a hub had them: raise the ring size or restore the link', {
-        ...commit.overwritten,
-      })
+    const now = this.options.clock.monotonic()
+    if (commit.overwritten) this.overwrites.add(commit.overwritten, now)
+    else this.overwrites.tell(now)
     if (commit.recovery) {
       this.tellRecovery(commit.recovery)
       // All pending gaps come with it; those already announced in the batch before are announced again, harmlessly.

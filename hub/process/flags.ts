@@ -12,6 +12,11 @@ const toggle = (name: string, help: string): FlagDefinition => ({ name, kind: 'b
 export const HUB_FLAGS: readonly FlagDefinition[] = [
   text('config.file', 'prometheus.yml', 'Prometheus configuration file path.'),
   text(
+    'config.auto-reload-interval',
+    '30s',
+    'How often the files of the configuration are looked at, with --enable-feature=auto-reload-config.',
+  ),
+  text(
     'alertmanager.config.file',
     '',
     'Alertmanager configuration file path; by default alertmanager.yml beside the configuration file, if it exists and that names no Alertmanagers under alerting.',

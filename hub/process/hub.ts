@@ -33,6 +33,7 @@ import { ActiveQueries, InPlace, QueryLog, QueryService, type QuerySettings } fr
 import { type ActiveAlert, RuleManager, type RuleSample, type VectorSample } from '../rules/mod.ts'
 import { openReader, releaseOwner } from '../tsdb/mod.ts'
 import { BlockKeeper } from './blocks.ts'
+import { ConfigSources } from './config-sources.ts'
 import { headFamilies } from './head-metrics.ts'
 import { ingestOptions } from './ingest-options.ts'
 import { type LoadedConfig, loadAll, noticesOf } from './load.ts'
@@ -69,6 +70,8 @@ export class Hub {
   readonly #exporter: Exporter
   readonly #notifier: Notifier
   #loaded: LoadedConfig
+  /** Of the last attempt to load, whether or not it went well. */
+  #sources!: ConfigSources
   #lastReload: { ok: boolean; atMs: number }
   #discovery: DiscoveryManager | null = null
   #dropped: Discovered['dropped'] = []
@@ -100,6 +103,11 @@ export class Hub {
     this.#notifier = createNotifier(env, options)
     this.#loaded = this.#load()
     this.#lastReload = { ok: true, atMs: this.#startedMs }
+  }
+
+  /** Differs whenever the files of the configuration do. */
+  get configState(): string {
+    return this.#sources.state(this.#env.disk)
   }
 
   get address(): string {
@@ -238,7 +246,8 @@ export class Hub {
 
   #load(): LoadedConfig {
     const { settings, environment } = this.#options
-    return loadAll(this.#env.disk, {
+    this.#sources = new ConfigSources()
+    return loadAll(this.#sources.recording(this.#env.disk), {
       configFile: settings.configFile,
       alertmanagerFile: settings.alertmanagerFile,
       environment,

@@ -8,11 +8,11 @@ import {
   type PrometheusConfig,
   type RetentionRule,
 } from '../../protocol/config/mod.ts'
-import type { Disk } from '../../protocol/env/mod.ts'
 import type { Matcher } from '../../protocol/matchers/mod.ts'
 import { canSend, type DispatcherConfig, loadAlertmanagerConfig } from '../alerts/mod.ts'
 import { parseMetricSelector } from '../promql/parser/mod.ts'
 import { loadRuleFile, type RuleGroup } from '../rules/mod.ts'
+import type { ConfigDisk } from './config-sources.ts'
 
 export type LoadedConfig = {
   readonly prometheus: PrometheusConfig
@@ -34,7 +34,7 @@ export type LoadPaths = {
 }
 
 /** @throws ConfigError, or DiskError for a file that cannot be read */
-export function loadAll(disk: Disk, { configFile, alertmanagerFile, environment }: LoadPaths): LoadedConfig {
+export function loadAll(disk: ConfigDisk, { configFile, alertmanagerFile, environment }: LoadPaths): LoadedConfig {
   const prometheus = loadPrometheusConfig(disk.readText(configFile), { file: configFile, files: disk, environment })
   const base = directoryOf(configFile)
   const ruleFiles = new Set(prometheus.ruleFiles.flatMap((pattern) => expandGlob(joinPath(base, pattern), disk)))
@@ -76,7 +76,7 @@ function selectorOf({ match, place }: RetentionRule): readonly Matcher[] {
 }
 
 /** With its template files; an alert that goes nowhere must not look configured. */
-function loadAlertmanager(disk: Disk, text: string, file: string): DispatcherConfig {
+function loadAlertmanager(disk: ConfigDisk, text: string, file: string): DispatcherConfig {
   const config = loadAlertmanagerConfig(text, file)
   const fail = (problem: string): never => {
     throw new ConfigError({ file, line: 1, column: 1, key: '' }, problem)
@@ -96,7 +96,7 @@ function loadAlertmanager(disk: Disk, text: string, file: string): DispatcherCon
   return { ...config, templateTexts, directory: base }
 }
 
-function readRules(disk: Disk, file: string): string {
+function readRules(disk: ConfigDisk, file: string): string {
   try {
     return disk.readText(file)
   } catch (error) {

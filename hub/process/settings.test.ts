@@ -29,10 +29,19 @@ test('the command lines of the Docker image and of the operator start a hub, whi
 test('of features, unknown ones and those that nothing acts upon are named', () => {
   const { features, withoutEffect } = settingsOf('--enable-feature=auto-reload-config,promql-per-step-stats,nonsense')
   assert.deepEqual(features, ['auto-reload-config', 'promql-per-step-stats', 'nonsense'])
-  assert.deepEqual(withoutEffect, ['--enable-feature=auto-reload-config', '--enable-feature=nonsense'])
+  assert.deepEqual(withoutEffect, ['--enable-feature=nonsense'])
   assert.deepEqual(settingsOf().withoutEffect, [])
 })
 
 test('a flag with a meaning that is lacking stays unknown', () => {
   assert.throws(() => settingsOf('--agent'), /unknown long flag '--agent'/)
+})
+
+test('files are looked at again only with the feature, every 30 s by default', () => {
+  assert.equal(settingsOf().autoReloadMs, 0)
+  assert.equal(settingsOf('--enable-feature=auto-reload-config').autoReloadMs, 30_000)
+  assert.equal(
+    settingsOf('--enable-feature=auto-reload-config', '--config.auto-reload-interval=5m').autoReloadMs,
+    300_000,
+  )
 })

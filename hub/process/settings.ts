@@ -7,8 +7,12 @@ import { isActedUpon } from '../query/mod.ts'
 import { HUB_FLAGS } from './flags.ts'
 import { flagsWithoutEffect } from './upstream-flags.ts'
 
+const AUTO_RELOAD = 'auto-reload-config'
+
 export type HubSettings = {
   readonly configFile: string
+  /** How often changed files are looked for; 0 = never. */
+  readonly autoReloadMs: number
   readonly alertmanagerFile: string
   /** Alerts that wait for one Alertmanager, at most. */
   readonly notificationQueueCapacity: number
@@ -87,6 +91,9 @@ export function hubSettings(flags: ParsedFlags): HubSettings {
     count(`storage.remote.${name}`)
   return {
     configFile: get('config.file'),
+    autoReloadMs: features.includes(AUTO_RELOAD)
+      ? Math.max(1000, checked('config.auto-reload-interval', parseDuration))
+      : 0,
     alertmanagerFile: get('alertmanager.config.file'),
     notificationQueueCapacity: Math.max(1, count('alertmanager.notification-queue-capacity')),
     notificationBatchSize: Math.max(1, count('alertmanager.notification-batch-size')),
@@ -117,7 +124,9 @@ export function hubSettings(flags: ParsedFlags): HubSettings {
     features,
     withoutEffect: [
       ...flagsWithoutEffect(flags).map((name) => `--${name}`),
-      ...features.filter((name) => !isActedUpon(name)).map((name) => `--enable-feature=${name}`),
+      ...features
+        .filter((name) => name !== AUTO_RELOAD && !isActedUpon(name))
+        .map((name) => `--enable-feature=${name}`),
     ],
     logLevel: choice('log.level', ['debug', 'info', 'warn', 'error']),
     logFormat: choice('log.format', ['logfmt', 'json']),
