@@ -11,14 +11,26 @@ import { parseArgs } from 'node:util'
 import { withWorld } from '../e2e/world.ts'
 import { runCampaign } from './campaign.ts'
 
+const HELP = `usage: npm run bench -- crash [flags]
+
+  --kills N       kills in all (200: 15 to 20 minutes on a quiet machine)
+  --minutes N     ends after so long at the latest
+  --seed N        of all that is random (random)
+  --json FILE     write all figures there`
+
 const { values } = parseArgs({
   options: {
     kills: { type: 'string', default: '200' },
     seed: { type: 'string', default: String(Math.floor(Math.random() * 2 ** 31)) },
     minutes: { type: 'string', default: 'Infinity' },
     json: { type: 'string' },
+    help: { type: 'boolean', short: 'h', default: false },
   },
 })
+if (values.help) {
+  console.log(HELP)
+  process.exit(0)
+}
 const kills = Number(values.kills)
 const seed = Number(values.seed)
 console.log(`seed ${seed}, ${kills} kills`)
