@@ -22,6 +22,10 @@ if (name === undefined || name === '--help' || name === '-h') {
     console.error(`Unknown bench "${name}"; npm run bench lists them`)
     process.exit(2)
   }
+  if (args.some((arg) => arg === '--help' || arg === '-h') && !/\bHELP\b/.test(fs.readFileSync(bench.file, 'utf8'))) {
+    console.log(headerOf(bench.file))
+    process.exit(0)
+  }
   process.argv = [process.argv[0]!, bench.file, ...args]
   await import(pathToFileURL(bench.file).href)
 }
@@ -41,8 +45,13 @@ function all(): Bench[] {
 }
 
 function add(found: Bench[], benchName: string, file: string): void {
-  const header = /^\/\*\*([\s\S]*?)\*\//.exec(fs.readFileSync(file, 'utf8'))?.[1] ?? ''
-  const text = header.replace(/\n\s*\*/g, ' ').replace(/\s+/g, ' ')
+  const text = headerOf(file).replace(/\s+/g, ' ')
   const question = /^\s*([^?.]*\?)/.exec(text)?.[1]
   if (question) found.push({ name: benchName, file, question: question.trim() })
+}
+
+/** The comment at the head of a file, which says what it measures and which flags it takes. */
+function headerOf(file: string): string {
+  const comment = /^\/\*\*([\s\S]*?)\*\//.exec(fs.readFileSync(file, 'utf8'))?.[1] ?? ''
+  return comment.replace(/^[ \t]*\* ?/gm, '').trim()
 }
