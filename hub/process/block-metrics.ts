@@ -1,5 +1,5 @@
 /** What blocks, their compaction and retention tell of themselves, under Prometheus's names (tsdb/db.go, compact.go). */
-import { counter, gauge, histogramLines, type MetricFamily } from '../../protocol/exposition/mod.ts'
+import { counter, gauge, Histogram, type MetricFamily, Summary } from '../../protocol/exposition/mod.ts'
 import type { BlocksState, RetentionLimits } from '../block/mod.ts'
 
 /** Seconds, as upstream's ExponentialBuckets(1, 2, 14). */
@@ -7,34 +7,12 @@ const DURATION_BOUNDS = Array.from({ length: 14 }, (_, i) => 2 ** i)
 
 const one = (value: number) => [{ labels: [], value }]
 
-/** A histogram of seconds; no bounds: sum and count alone. */
-export class Seconds {
-  readonly #bounds: readonly number[]
-  readonly #counts: number[]
-  #sum = 0
-  #count = 0
-
-  constructor(bounds: readonly number[]) {
-    this.#bounds = bounds
-    this.#counts = bounds.map(() => 0)
-  }
-
-  observe(seconds: number): void {
-    this.#sum += seconds
-    this.#count++
-    for (let i = 0; i < this.#bounds.length; i++) if (seconds <= this.#bounds[i]!) this.#counts[i]!++
-  }
-
-  family(name: string, help: string): MetricFamily {
-    const buckets = this.#bounds.flatMap((bound, i) => [bound, this.#counts[i]!])
-    return { name, help, type: 'histogram', metrics: histogramLines([], buckets, this.#sum, this.#count) }
-  }
-}
-
 export class BlockMetrics {
-  /** Of cuts, merges and blocks written anew. */
-  readonly durations = new Seconds(DURATION_BOUNDS)
-  readonly cleanups = new Seconds([])
+  /** Of cuts, merges and blocks written anew, in seconds. */
+  readonly durations = new Histogram(DURATION_BOUNDS)
+  readonly cleanups = new Histogram([])
+  /** Until the head has forgotten what blocks hold, the wait for its thread included; seconds. */
+  readonly evictions = new Summary()
   failures = 0
   headTruncations = 0
   failedTruncations = 0
@@ -115,11 +93,24 @@ export class BlockMetrics {
         'Total number of compactions done on overlapping blocks.',
         one(counters.overlapping),
       ),
-      this.durations.family('prometheus_tsdb_compaction_duration_seconds', 'Duration of compaction runs'),
-      this.cleanups.family(
-        'prometheus_tsdb_tombstone_cleanup_seconds',
-        'The time taken to recompact blocks to remove tombstones.',
-      ),
+      {
+        name: 'prometheus_tsdb_compaction_duration_seconds',
+        help: 'Duration of compaction runs',
+        type: 'histogram',
+        metrics: this.durations.lines([]),
+      },
+      {
+        name: 'prometheus_tsdb_tombstone_cleanup_seconds',
+        help: 'The time taken to recompact blocks to remove tombstones.',
+        type: 'histogram',
+        metrics: this.cleanups.lines([]),
+      },
+      {
+        name: 'prometheus_tsdb_head_gc_duration_seconds',
+        help: 'Runtime of garbage collection in the head block.',
+        type: 'summary',
+        metrics: this.evictions.lines([]),
+      },
       counter(
         'prometheus_tsdb_head_truncations_total',
         'Total number of head truncations attempted.',

@@ -253,7 +253,9 @@ export class BlockKeeper {
     this.#share(closed)
     this.#metrics.headTruncations++
     this.#metrics.failedTruncations++
+    const evictedMs = env.clock.monotonic()
     await ingest.evict()
+    this.#metrics.evictions.observe((env.clock.monotonic() - evictedMs) / 1000)
     await ingest.checkpoint()
     this.#metrics.failedTruncations--
     this.#lateCutMs = now

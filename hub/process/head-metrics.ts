@@ -1,4 +1,11 @@
-/** What head and log tell of themselves, under Prometheus's names (tsdb/head.go, wlog/wlog.go, exemplar.go). */
+/**
+ * What head and log tell of themselves, under Prometheus's names (tsdb/head.go, wlog/wlog.go, exemplar.go; v3.5).
+ * Without a meaning here, and left out: `head_active_appenders` and `isolation_*` (one thread appends, and readers see
+ * whole commits), `mmap_*` (the head is memory and log), `snapshot_replay_error_total` (a checkpoint that is damaged gives
+ * way to the one before it: `wal_corruptions_total`), `wal_completed_pages_total`, `wal_page_flushes_total`,
+ * `wal_record_*` (the log has records and no pages; see `heliograph_wal_*`), and `exemplar_out_of_order_exemplars_total`
+ * (exemplars are taken in any order).
+ */
 import { counter, gauge, type MetricFamily, summaryLines } from '../../protocol/exposition/mod.ts'
 import type { IngestStatus } from '../ingest/mod.ts'
 import type { TimeRange } from '../tsdb/mod.ts'
@@ -67,12 +74,13 @@ export function headFamilies(
     counter(
       'prometheus_tsdb_out_of_bound_samples_total',
       'Total number of out of bound samples ingestion failed attempts with out of order support disabled.',
-      byType(0),
+      // Nothing before what retention and blocks have closed for good is taken, in order or not.
+      byType(drops.tooOld),
     ),
     counter(
       'prometheus_tsdb_too_old_samples_total',
       'Total number of out of order samples ingestion failed attempts with out of support enabled, but sample outside of time window.',
-      byType(drops.tooOld + c.samplesTooOld),
+      byType(c.samplesTooOld),
     ),
     counter('heliograph_head_samples_refused_total', 'Samples that the head did not take, by reason.', [
       { labels: ['reason', 'duplicate'], value: drops.duplicates },
@@ -93,12 +101,38 @@ export function headFamilies(
     gauge('heliograph_head_symbols', 'Strings that labels of the head use.', one(head.symbols)),
     gauge('heliograph_head_page_bytes', 'Shared memory of the head.', one(head.pageBytes)),
     gauge('heliograph_head_used_bytes', 'Of the shared memory of the head, what is in use.', one(head.usedBytes)),
+    ...exemplarFamilies(head),
+    ...logFamilies(c.checkpoints, wal, commits, replay),
+  ]
+}
+
+function exemplarFamilies(head: IngestStatus['head']): MetricFamily[] {
+  return [
+    counter(
+      'prometheus_tsdb_exemplar_exemplars_appended_total',
+      'Total number of appended exemplars.',
+      one(head.exemplarsAppended),
+    ),
     gauge(
       'prometheus_tsdb_exemplar_exemplars_in_storage',
       'Number of exemplars currently in circular storage.',
       one(head.exemplars),
     ),
-    ...logFamilies(c.checkpoints, wal, commits, replay),
+    gauge(
+      'prometheus_tsdb_exemplar_series_with_exemplars_in_storage',
+      'Number of series with exemplars currently in circular storage.',
+      one(head.exemplarSeries),
+    ),
+    gauge(
+      'prometheus_tsdb_exemplar_last_exemplars_timestamp_seconds',
+      'The timestamp of the oldest exemplar stored in circular storage.',
+      one((head.oldestExemplarMs ?? 0) / 1000),
+    ),
+    gauge(
+      'prometheus_tsdb_exemplar_max_exemplars',
+      'Total number of exemplars the exemplar storage can store.',
+      one(head.exemplarSlots),
+    ),
   ]
 }
 
@@ -153,6 +187,23 @@ function logFamilies(
       'prometheus_tsdb_wal_truncations_failed_total',
       'Total number of write log truncations that failed.',
       one(0),
+    ),
+    {
+      name: 'prometheus_tsdb_wal_truncate_duration_seconds',
+      help: 'Duration of WAL truncation.',
+      type: 'summary',
+      metrics: summaryLines([], [], wal.checkpointSeconds, wal.checkpoints),
+    },
+    gauge('prometheus_tsdb_wal_storage_size_bytes', 'Size of the write log directory.', one(wal.sizeBytes)),
+    gauge(
+      'prometheus_tsdb_data_replay_duration_seconds',
+      'Time taken to replay the data on disk.',
+      one(wal.replaySeconds),
+    ),
+    gauge(
+      'prometheus_tsdb_clean_start',
+      '0: a lockfile from a previous execution was replaced. 1: lockfile creation was clean',
+      one(wal.isCleanStart ? 1 : 0),
     ),
     gauge(
       'prometheus_tsdb_wal_segment_current',

@@ -30,6 +30,31 @@ export class ExemplarWriter {
   /** Not kept: labels over 352 bytes (OpenMetrics allows 128 characters), or a buffer of no slots. */
   dropped = 0
 
+  /** Taken since the start. */
+  appended = 0
+  /** How many each series has in the buffer. */
+  readonly #bySeries = new Map<SeriesRef, number>()
+
+  /** Exemplars that the buffer has room for. */
+  get slots(): number {
+    return this.#mem.control[C_EXEMPLAR_SLOTS]!
+  }
+
+  /** Series that have exemplars in the buffer. */
+  get seriesCount(): number {
+    return this.#bySeries.size
+  }
+
+  /** Of the exemplar that has been in the buffer for longest; null: there is none, or it has no time. */
+  get oldestMs(): number | null {
+    const { count } = this.#table
+    if (count === 0) return null
+    // The next to go is the oldest, once every slot is in use.
+    const slots = this.slots
+    const record = this.#table.addr(count < slots ? 0 : this.#mem.control[C_EXEMPLARS_WRITTEN]! % slots)
+    return this.#mem.get(record + E_HAS_TIME) === 1 ? this.#mem.getF64(record, E_TIME_F64) : null
+  }
+
   /** Exemplars in the buffer. */
   get count(): number {
     return this.#table.count
@@ -39,6 +64,7 @@ export class ExemplarWriter {
     this.#mem = mem
     this.#table = new TableWriter(mem, EXEMPLARS, alloc)
     mem.control[C_EXEMPLAR_SLOTS] = Math.max(slots, this.#table.count)
+    for (let slot = 0; slot < this.#table.count; slot++) this.#note(mem.get(this.#table.addr(slot) + E_REF) - 1, 1)
   }
 
   /** Returns false for an exemplar that is not kept. @throws HeadFullError */
@@ -52,8 +78,12 @@ export class ExemplarWriter {
     }
     const written = control[C_EXEMPLARS_WRITTEN]!
     const slot = written % slots
-    if (slot >= this.#table.count) this.#table.add()
+    const isNew = slot >= this.#table.count
+    if (isNew) this.#table.add()
     const record = this.#table.addr(slot)
+    if (!isNew) this.#note(this.#mem.get(record + E_REF) - 1, -1)
+    this.#note(ref, 1)
+    this.appended++
     const words = this.#mem.u32[record >>> PAGE_SHIFT]!
     const version = (record & PAGE_MASK) + E_VERSION
     Atomics.add(words, version, 1)
@@ -67,6 +97,12 @@ export class ExemplarWriter {
     this.#table.publishCount()
     control[C_EXEMPLARS_WRITTEN] = written + 1 >= 2 * slots ? written + 1 - slots : written + 1
     return true
+  }
+
+  #note(ref: SeriesRef, change: number): void {
+    const count = (this.#bySeries.get(ref) ?? 0) + change
+    if (count > 0) this.#bySeries.set(ref, count)
+    else this.#bySeries.delete(ref)
   }
 
   /** Strings as two-byte length and UTF-8; -1 when they do not fit. */

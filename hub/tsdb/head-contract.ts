@@ -54,6 +54,12 @@ export type HeadStats = {
   readonly chunks: number
   readonly chunksCreated: number
   readonly exemplars: number
+  /** Since the start. */
+  readonly exemplarsAppended: number
+  readonly exemplarSlots: number
+  readonly exemplarSeries: number
+  /** Of the oldest exemplar; null: there is none, or it has no time. */
+  readonly oldestExemplarMs: number | null
   readonly samplesAppended: number
   /** Of them; since the start. */
   readonly histogramsAppended: number

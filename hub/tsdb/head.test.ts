@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { labelsFrom, labelsToObject } from '../../protocol/labels/mod.ts'
 import type { Histogram } from '../../protocol/samples/mod.ts'
+import type { HeadStats } from './head-contract.ts'
 import {
   AppendResult,
   createHead,
@@ -218,6 +219,31 @@ test('exemplars and metadata are read back; the oldest exemplars give way', () =
   ])
   reader.release()
   assert.equal(head.stats().drops.exemplars, 1)
+})
+
+test('the buffer of exemplars knows its oldest and its series, after a restart too', () => {
+  const shown = ({ exemplars, exemplarsAppended, exemplarSlots, exemplarSeries, oldestExemplarMs }: HeadStats) => [
+    exemplars,
+    exemplarsAppended,
+    exemplarSlots,
+    exemplarSeries,
+    oldestExemplarMs,
+  ]
+  const head = createHead({ maxExemplars: 3 })
+  const refs = ['a', 'b', 'c'].map((a) => head.series(labelsFrom({ a })))
+  const append = (to: Head, of: number, timestampMs: number | null): void =>
+    to.appendExemplar(refs[of]!, { labels: [], value: 1, timestampMs })
+  assert.deepEqual(shown(head.stats()), [0, 0, 3, 0, null])
+  append(head, 0, 10)
+  append(head, 1, 20)
+  assert.deepEqual(shown(head.stats()), [2, 2, 3, 2, 10])
+  append(head, 1, 30)
+  append(head, 1, 40)
+  assert.deepEqual(shown(head.stats()), [3, 4, 3, 1, 20])
+  const restored = restoreHead([...head.serialize()], { maxExemplars: 3 })
+  assert.deepEqual(shown(restored.stats()), [3, 0, 3, 1, 20])
+  append(restored, 2, null)
+  assert.deepEqual(shown(restored.stats()), [3, 1, 3, 2, 30])
 })
 
 test('limits refuse series and count what they refused', () => {

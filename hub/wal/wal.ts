@@ -10,7 +10,7 @@
  * exists; a checkpoint is durable under its name before what it replaces is removed, and the generation before it is
  * kept, so that one bad sector in a checkpoint costs nothing. The file format is in record.ts.
  */
-import { type Disk, DiskError, type DiskLock, type Logger, type Random } from '../../protocol/env/mod.ts'
+import { type Clock, type Disk, DiskError, type DiskLock, type Logger, type Random } from '../../protocol/env/mod.ts'
 import { CheckpointFile, type CheckpointTarget } from './checkpoint-file.ts'
 import { DirectoryLockedError, DiskFullError, FatalDiskError } from './errors.ts'
 import { checkpointName, listFiles, segmentName } from './names.ts'
@@ -23,6 +23,8 @@ export const DEFAULT_SEGMENT_BYTES = 128 << 20
 
 export type WalOptions = {
   readonly disk: Disk
+  /** Without one, nothing is timed. */
+  readonly clock?: Pick<Clock, 'monotonic'>
   readonly random: Random
   readonly log: Logger
   /** The data directory; created if need be. */
@@ -37,6 +39,14 @@ export type WalStats = {
   readonly commits: number
   readonly bytesWritten: number
   readonly checkpoints: number
+  /** Of the files of the log, checkpoints and what was put aside included. */
+  readonly sizeBytes: number
+  /** Whether no lock was left by a process that was killed. */
+  readonly isCleanStart: boolean
+  /** Reading the log at the start, and applying it. */
+  readonly replaySeconds: number
+  /** Of all checkpoints together: writing them, and dropping what they replace. */
+  readonly checkpointSeconds: number
 }
 
 export type AddRecord = (type: number, parts: readonly Uint8Array[]) => void
@@ -85,11 +95,12 @@ export interface Wal {
 export function openWal(options: WalOptions): Wal {
   const { disk, directory } = options
   disk.makeDirectory(directory)
+  const isCleanStart = disk.stat(`${directory}/lock`, { followLinks: false }) === null
   const lock = disk.lock(`${directory}/lock`)
   if (!lock) throw new DirectoryLockedError(directory)
   try {
     makeDurableDirectory(disk, `${directory}/wal`)
-    return new DiskWal(options, lock)
+    return new DiskWal(options, lock, isCleanStart)
   } catch (error) {
     lock.release()
     throw error
@@ -117,6 +128,8 @@ class DiskWal implements Wal {
   readonly #directory: string
   readonly #segmentBytes: number
   readonly #lock: DiskLock
+  readonly #isCleanStart: boolean
+  readonly #now: () => number
   readonly #key: Omit<FileKey, 'index'>
   readonly #group = new GroupBuffer()
   #replayed = false
@@ -129,11 +142,17 @@ class DiskWal implements Wal {
   #commits = 0
   #bytesWritten = 0
   #checkpoints = 0
+  #replayMs = 0
+  #checkpointMs = 0
+  /** When the checkpoint under way was begun. */
+  #checkpointBeganMs = 0
   #bytesSinceCheckpoint = 0
   /** Of them, those that a checkpoint under way will stand for. */
   #bytesBeforeCut = 0
 
-  constructor(options: WalOptions, lock: DiskLock) {
+  constructor(options: WalOptions, lock: DiskLock, isCleanStart: boolean) {
+    this.#isCleanStart = isCleanStart
+    this.#now = () => options.clock?.monotonic() ?? 0
     this.#disk = options.disk
     this.#log = options.log
     this.#directory = `${options.directory}/wal`
@@ -155,6 +174,7 @@ class DiskWal implements Wal {
   replay(visit: RecordVisitor, startOver: () => void = () => {}): ReplayReport {
     if (this.#replayed) throw new Error('BUG: replay() called twice')
     this.#replayed = true
+    const beganMs = this.#now()
     return this.#guard(() => {
       const report = replayDirectory({ disk: this.#disk, log: this.#log, directory: this.#directory }, visit, startOver)
       const files = listFiles(this.#disk.readDirectory(this.#directory))
@@ -163,6 +183,7 @@ class DiskWal implements Wal {
       for (const index of files.segments)
         if (index >= (report.checkpoint ?? 0))
           this.#bytesSinceCheckpoint += this.#disk.stat(`${this.#directory}/${segmentName(index)}`)?.sizeBytes ?? 0
+      this.#replayMs = this.#now() - beganMs
       return report
     })
   }
@@ -194,8 +215,9 @@ class DiskWal implements Wal {
   checkpoint(write: (add: AddRecord) => void): void {
     this.commit()
     this.#guard(() => {
+      const target = this.checkpointTarget()
       const index = this.#cut()
-      const file = new CheckpointFile(this.#disk, this.checkpointTarget())
+      const file = new CheckpointFile(this.#disk, target)
       try {
         write((type, parts) => void file.add(type, parts))
         file.finish(index)
@@ -208,6 +230,7 @@ class DiskWal implements Wal {
   }
 
   checkpointTarget(): CheckpointTarget {
+    this.#checkpointBeganMs = this.#now()
     return { directory: this.#directory, key: this.#key }
   }
 
@@ -225,13 +248,18 @@ class DiskWal implements Wal {
   }
 
   stats(): WalStats {
+    const names = this.#disk.readDirectory(this.#directory)
     return {
       segmentIndex: this.#segmentIndex,
-      segments: listFiles(this.#disk.readDirectory(this.#directory)).segments.length,
+      segments: listFiles(names).segments.length,
       records: this.#records,
       commits: this.#commits,
       bytesWritten: this.#bytesWritten,
       checkpoints: this.#checkpoints,
+      sizeBytes: this.#sizeOf(this.#directory, names),
+      isCleanStart: this.#isCleanStart,
+      replaySeconds: this.#replayMs / 1000,
+      checkpointSeconds: this.#checkpointMs / 1000,
     }
   }
 
@@ -267,6 +295,7 @@ class DiskWal implements Wal {
     this.#bytesBeforeCut = 0
     this.#checkpoints++
     this.#dropReplaced(index)
+    this.#checkpointMs += this.#now() - this.#checkpointBeganMs
   }
 
   /** Keeps the newest two checkpoints, and the segments from the older of them on (all, while there is only one). */
@@ -279,6 +308,16 @@ class DiskWal implements Wal {
     for (const index of files.segments)
       if (index < previous) this.#disk.unlink(`${this.#directory}/${segmentName(index)}`)
     fatally(this.#directory, 'sync directory', () => this.#disk.syncDirectory(this.#directory))
+  }
+
+  #sizeOf(directory: string, names: readonly string[]): number {
+    let bytes = 0
+    for (const name of names) {
+      const path = `${directory}/${name}`
+      const stat = this.#disk.stat(path)
+      bytes += stat?.isDirectory ? this.#sizeOf(path, this.#disk.readDirectory(path)) : (stat?.sizeBytes ?? 0)
+    }
+    return bytes
   }
 
   /** Remembers a fatal failure, so that nothing is acknowledged after it. */
