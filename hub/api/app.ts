@@ -6,6 +6,7 @@ import { adminRoutes } from './admin-routes.ts'
 import { agentRoutes } from './agents.ts'
 import { alertRoutes } from './alert-routes.ts'
 import type { ApiDeps } from './deps.ts'
+import { HttpMetrics, handlerName } from './http-metrics.ts'
 import { otlpRoute } from './otlp-route.ts'
 import { servePage } from './page.ts'
 import { Params } from './params.ts'
@@ -28,7 +29,10 @@ export type Handler = (request: Request, info: HttpInfo) => Promise<Response>
 export function createApp(deps: ApiDeps): Handler {
   const app = new Hono<Vars>()
   const root = deps.routePrefix === '' ? app : app.basePath(deps.routePrefix)
+  const http = new HttpMetrics()
+  const names = new WeakMap<HttpInfo, string>()
   app.use('*', async (c, next) => {
+    names.set(c.env, handlerName(c, deps.routePrefix))
     await next()
     c.res.headers.set('x-content-type-options', 'nosniff')
     c.res.headers.set('referrer-policy', 'no-referrer')
@@ -40,12 +44,12 @@ export function createApp(deps: ApiDeps): Handler {
   queryRoutes(root, deps)
   targetRoutes(root, deps)
   ruleRoutes(root, deps)
-  statusRoutes(root, deps)
+  statusRoutes(root, deps, http)
   adminRoutes(root, deps)
   agentRoutes(root, deps)
   alertRoutes(root, deps)
   writeRoute(root, deps)
-  readRoute(root, deps)
+  readRoute(root, deps, http)
   otlpRoute(root, deps)
   servePage(root, deps)
   const allowed = methodsByPath(app)
@@ -62,8 +66,10 @@ export function createApp(deps: ApiDeps): Handler {
     return problem('internal', error.message)
   })
   return async (request, info) => {
-    const response = await app.fetch(request, info)
-    return compressed(request, response, deps, info)
+    const startedMs = deps.clock.monotonic()
+    const response = await compressed(request, await app.fetch(request, info), deps, info)
+    const seconds = (deps.clock.monotonic() - startedMs) / 1000
+    return http.answered(names.get(info) ?? '/*path', seconds, response, info.bodies?.get(response))
   }
 }
 

@@ -17,6 +17,7 @@ import {
 import { ApiError, ERROR_STATUS, type WorkerAnswer } from '../query/mod.ts'
 import type { Ctx, Vars } from './app.ts'
 import type { ApiDeps } from './deps.ts'
+import type { HttpMetrics } from './http-metrics.ts'
 import { boundedBody } from './write-route.ts'
 
 const STREAMED_TYPE = 'application/x-streamed-protobuf; proto=prometheus.ChunkedReadResponse'
@@ -25,9 +26,10 @@ const MAX_RAW_BYTES = 1 << 30
 /** So many times the limit may wait. */
 const WAITING_FACTOR = 10
 
-export function readRoute(app: Hono<Vars>, deps: ApiDeps): void {
+export function readRoute(app: Hono<Vars>, deps: ApiDeps, http: HttpMetrics): void {
   const limit = (name: string): number => Number(deps.flags[name] ?? 0)
   const gate = new Gate(limit('storage.remote.read-concurrent-limit'))
+  http.remoteReads = () => gate.count
   app.post('/api/v1/read', async (c) => {
     const leave = await gate.enter(c.env.signal)
     if (leave === null)
@@ -169,6 +171,11 @@ class Gate {
   /** @param limit 0 = none */
   constructor(limit: number) {
     this.#limit = limit
+  }
+
+  /** Inside and waiting. */
+  get count(): number {
+    return this.#inside + this.#waiting.length
   }
 
   /** What to call when it is over; null: too many wait, or the client has gone. */

@@ -1,10 +1,11 @@
 /** Status, health and lifecycle. */
 import type { Hono } from 'hono'
-import { TEXT_CONTENT_TYPE } from '../../protocol/exposition/mod.ts'
-import { json, params, respond, type Vars } from './app.ts'
+import { TEXT_CONTENT_TYPE, writeExposition } from '../../protocol/exposition/mod.ts'
+import { concat, json, params, respond, type Vars } from './app.ts'
 import type { ApiDeps } from './deps.ts'
+import type { HttpMetrics } from './http-metrics.ts'
 
-export function statusRoutes(app: Hono<Vars>, deps: ApiDeps): void {
+export function statusRoutes(app: Hono<Vars>, deps: ApiDeps, http: HttpMetrics): void {
   // No `features` field: Grafana takes a server that has one for another product.
   app.get('/api/v1/status/buildinfo', () => json(deps.build))
   app.get('/api/v1/status/config', () => json({ yaml: deps.configText() }))
@@ -81,11 +82,12 @@ export function statusRoutes(app: Hono<Vars>, deps: ApiDeps): void {
   app.get('/-/reload', (c) => c.text('Only POST or PUT requests allowed\n', 405))
   app.get('/-/quit', (c) => c.text('Only POST or PUT requests allowed\n', 405))
   app.get('/version', (c) => c.json(deps.build))
-  app.get(
-    '/metrics',
-    async () =>
-      new Response((await deps.metrics()) as Uint8Array<ArrayBuffer>, {
-        headers: { 'content-type': TEXT_CONTENT_TYPE },
-      }),
-  )
+  app.get('/metrics', async () => {
+    const pages = [await deps.metrics(), writeExposition(http.families())]
+    const page = concat(
+      pages,
+      pages.reduce((sum, { length }) => sum + length, 0),
+    )
+    return new Response(page as Uint8Array<ArrayBuffer>, { headers: { 'content-type': TEXT_CONTENT_TYPE } })
+  })
 }

@@ -585,7 +585,7 @@ export class Hub {
       ...headFamilies(status, range),
       ...ingestFamilies(status),
       ...this.#blocks.families(),
-      ...queryFamilies(this.#query.counters, settings.maxConcurrency),
+      ...queryFamilies(this.#query.counters, settings.maxConcurrency, this.#queryLog),
       ...ruleFamilies(this.#rules),
       ...this.#scrapes.families(),
       ...(this.#discovery?.families() ?? []),

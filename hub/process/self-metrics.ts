@@ -4,7 +4,7 @@ import type { Dispatcher } from '../alerts/mod.ts'
 import type { BuildInfo } from '../api/mod.ts'
 import type { BusStats } from '../bus/mod.ts'
 import type { IngestStatus } from '../ingest/mod.ts'
-import type { QueryCounters } from '../query/mod.ts'
+import type { QueryCounters, QueryLog } from '../query/mod.ts'
 import type { Group, RuleManager } from '../rules/mod.ts'
 
 const one = (value: number) => [{ labels: [], value }]
@@ -172,7 +172,7 @@ export function busFamilies(stats: Readonly<BusStats>): MetricFamily[] {
   ]
 }
 
-export function queryFamilies(c: QueryCounters, maxConcurrency: number): MetricFamily[] {
+export function queryFamilies(c: QueryCounters, maxConcurrency: number, queryLog: QueryLog): MetricFamily[] {
   return [
     gauge(
       'prometheus_engine_queries',
@@ -180,6 +180,9 @@ export function queryFamilies(c: QueryCounters, maxConcurrency: number): MetricF
       one(c.active + c.waiting),
     ),
     gauge('prometheus_engine_queries_concurrent_max', 'The max number of concurrent queries.', one(maxConcurrency)),
+    ...queryLog.times.families(),
+    gauge('prometheus_engine_query_log_enabled', 'State of the query log.', one(queryLog.isOpen ? 1 : 0)),
+    counter('prometheus_engine_query_log_failures_total', 'The number of query log failures.', one(queryLog.dropped)),
     counter('heliograph_queries_total', 'Queries started.', one(c.started)),
     counter('heliograph_queries_in_place_total', 'Small queries answered without a worker.', one(c.inPlace)),
     counter('heliograph_queries_split_total', 'Queries run on several workers.', one(c.split)),

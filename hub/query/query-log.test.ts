@@ -43,6 +43,18 @@ test('each expression is a line of JSON, and a file that was moved away is opene
     const queries = new QueryLog({ disk: nodeDisk, clock, log })
     queries.write(TASK, ANSWER, null)
     assert.equal(fs.existsSync(file), false, 'without a file nothing is written')
+    const [durations, samples] = queries.times.families()
+    assert.deepEqual(
+      durations!.metrics
+        .filter(({ suffix }) => suffix === '_sum')
+        .map(({ labels: [, slice], value }) => [slice, value]),
+      [
+        ['inner_eval', 0.75],
+        ['prepare_time', 0.25],
+        ['queue_time', 0.5],
+      ],
+    )
+    assert.equal(samples!.metrics[0]!.value, 7)
     queries.apply(file)
     queries.write(TASK, ANSWER, { httpRequest: { clientIP: '127.0.0.1', method: 'GET', path: '/api/v1/query_range' } })
     queries.write({ kind: 'labels', matches: [], startMs: 0, endMs: 1, limit: 0 }, ANSWER, null)

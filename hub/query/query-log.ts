@@ -4,6 +4,7 @@
  */
 import type { Clock, Disk, DiskFile, Logger } from '../../protocol/env/mod.ts'
 import type { QueryTask, WorkerAnswer } from './contract.ts'
+import { QueryTimes } from './query-times.ts'
 import { statsObject } from './stats.ts'
 
 /** Where a query came from. */
@@ -18,6 +19,8 @@ export class QueryLog {
   #path = ''
   #file: DiskFile | null = null
   #hasFailed = false
+  /** Of every query, logged or not. */
+  readonly times = new QueryTimes()
   /** Lines that were not written. */
   dropped = 0
 
@@ -39,7 +42,9 @@ export class QueryLog {
   }
 
   write(task: QueryTask, answer: WorkerAnswer, origin: QueryOrigin | null): void {
-    if (this.#file === null || !('query' in task) || task.kind === 'exemplars') return
+    if (!('query' in task) || task.kind === 'exemplars') return
+    if (answer.stats) this.times.observe(answer.stats)
+    if (this.#file === null) return
     const { clock, log } = this.#options
     const iso = (ms: number): string => new Date(ms).toISOString()
     const [startMs, endMs, stepMs] =
