@@ -1,44 +1,113 @@
-/** Metrics of discovery under upstream's names. Semantics: Prometheus discovery/metrics_*.go (v3.14). */
-import type { MetricFamily } from '../../protocol/exposition/mod.ts'
+/**
+ * Metrics of discovery under upstream's names. Semantics: Prometheus discovery/metrics.go, metrics_refresh.go, and
+ * scrape/metrics.go for what a sync of targets took (v3.5). Without `updates_delayed_total`: what is due is sent.
+ */
+import { counter, gauge, type Metric, type MetricFamily, Summary } from '../../protocol/exposition/mod.ts'
 import type { Running } from './manager.ts'
+import type { JobSync } from './targets.ts'
 
-export function discoveryFamilies(all: readonly Running[], updates: number): MetricFamily[] {
-  const byKind = new Map<string, { targets: number; refreshes: number; failures: number; seconds: number }>()
-  for (const { kind, groups, counters } of all) {
-    const sum = byKind.get(kind) ?? { targets: 0, refreshes: 0, failures: 0, seconds: 0 }
-    for (const { targets } of groups.values()) sum.targets += targets.length
+export type DiscoveryCounts = {
+  /** Of targets, to who asked for them. */
+  readonly updates: number
+  /** From the mechanisms. */
+  readonly received: number
+  /** Sections that nothing here acts upon. */
+  readonly failed: number
+}
+
+/** @param name `scrape` or `notify` */
+export function discoveryFamilies(
+  all: readonly Running[],
+  name: string,
+  { updates, received, failed }: DiscoveryCounts,
+): MetricFamily[] {
+  const byKind = new Map<string, { refreshes: number; failures: number; seconds: number }>()
+  for (const { kind, counters } of all) {
+    const sum = byKind.get(kind) ?? { refreshes: 0, failures: 0, seconds: 0 }
     sum.refreshes += counters.refreshes
     sum.failures += counters.failures
     sum.seconds = Math.max(sum.seconds, counters.lastRefreshSeconds)
     byKind.set(kind, sum)
   }
-  if (byKind.size === 0) return []
-  const family = (
-    name: string,
-    type: MetricFamily['type'],
-    help: string,
-    value: (sum: { targets: number; refreshes: number; failures: number; seconds: number }) => number,
-  ): MetricFamily => ({
-    name,
-    help,
-    type,
-    metrics: [...byKind].map(([kind, sum]) => ({ labels: ['mechanism', kind], value: value(sum) })),
-  })
+  const each = (value: (sum: { refreshes: number; failures: number; seconds: number }) => number): Metric[] =>
+    [...byKind].map(([kind, sum]) => ({ labels: ['mechanism', kind], value: value(sum) }))
+  const own = (value: number): Metric[] => [{ labels: ['name', name], value }]
   return [
-    family('prometheus_sd_discovered_targets', 'gauge', 'Current number of discovered targets.', (s) => s.targets),
-    family('prometheus_sd_refresh_total', 'counter', 'Number of refreshes.', (s) => s.refreshes),
-    family('prometheus_sd_refresh_failures_total', 'counter', 'Number of refresh failures.', (s) => s.failures),
-    family(
-      'prometheus_sd_last_refresh_duration_seconds',
-      'gauge',
-      'The duration of the last refresh in seconds.',
-      (s) => s.seconds,
+    counter(
+      'prometheus_sd_refresh_total',
+      'Number of refreshes.',
+      each((sum) => sum.refreshes),
     ),
-    {
-      name: 'prometheus_sd_updates_total',
-      help: 'Total number of update events sent to the SD consumers.',
-      type: 'counter',
-      metrics: [{ labels: [], value: updates }],
-    },
+    counter(
+      'prometheus_sd_refresh_failures_total',
+      'Number of refresh failures.',
+      each((sum) => sum.failures),
+    ),
+    gauge(
+      'prometheus_sd_last_refresh_duration_seconds',
+      'The duration of the last refresh in seconds.',
+      each((sum) => sum.seconds),
+    ),
+    counter('prometheus_sd_updates_total', 'Total number of update events sent to the SD consumers.', own(updates)),
+    counter(
+      'prometheus_sd_received_updates_total',
+      'Total number of update events received from the SD providers.',
+      own(received),
+    ),
+    gauge(
+      'prometheus_sd_failed_configs',
+      'Current number of service discovery configurations that failed to load.',
+      own(failed),
+    ),
   ]
+}
+
+/** By job: what its targets took to work out, and what they were. */
+export class SyncCounters {
+  readonly #jobs = new Map<string, { readonly seconds: Summary; syncs: number; failed: number; discovered: number }>()
+
+  /** Forgets jobs that the configuration has no more. */
+  keep(jobs: readonly string[]): void {
+    const kept = new Set(jobs)
+    for (const job of this.#jobs.keys()) if (!kept.has(job)) this.#jobs.delete(job)
+  }
+
+  add({ job, seconds, discovered, failed }: JobSync): void {
+    let counts = this.#jobs.get(job)
+    if (counts === undefined) {
+      counts = { seconds: new Summary([0.01, 0.05, 0.5, 0.9, 0.99]), syncs: 0, failed: 0, discovered: 0 }
+      this.#jobs.set(job, counts)
+    }
+    counts.seconds.observe(seconds)
+    counts.syncs++
+    counts.failed += failed
+    counts.discovered = discovered
+  }
+
+  families(name: string): MetricFamily[] {
+    const jobs = [...this.#jobs]
+    return [
+      gauge(
+        'prometheus_sd_discovered_targets',
+        'Current number of discovered targets.',
+        jobs.map(([job, { discovered }]) => ({ labels: ['config', job, 'name', name], value: discovered })),
+      ),
+      counter(
+        'prometheus_target_scrape_pool_sync_total',
+        'Total number of syncs that were executed on a scrape pool.',
+        jobs.map(([job, { syncs }]) => ({ labels: ['scrape_job', job], value: syncs })),
+      ),
+      counter(
+        'prometheus_target_sync_failed_total',
+        'Total number of target sync failures.',
+        jobs.map(([job, { failed }]) => ({ labels: ['scrape_job', job], value: failed })),
+      ),
+      {
+        name: 'prometheus_target_sync_length_seconds',
+        help: 'Actual interval to sync the scrape pool.',
+        type: 'summary',
+        metrics: jobs.flatMap(([job, { seconds }]) => seconds.lines(['scrape_job', job])),
+      },
+    ]
+  }
 }

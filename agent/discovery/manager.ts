@@ -6,7 +6,7 @@
 import { joinPath, type OtherDiscovery, type ScrapeConfig, Secret } from '../../protocol/config/mod.ts'
 import type { Env, Timer } from '../../protocol/env/mod.ts'
 import type { MetricFamily } from '../../protocol/exposition/mod.ts'
-import { discoveryFamilies } from './families.ts'
+import { discoveryFamilies, SyncCounters } from './families.ts'
 import type { DiscoveryContext, DiscoveryCounters, TargetGroup } from './group.ts'
 import { type AccessDeps, HttpAccess } from './http-access.ts'
 import { providerOf, SUPPORTED_KINDS } from './providers.ts'
@@ -44,6 +44,8 @@ export class DiscoveryManager {
   #timer: Timer | null = null
   #updatedMs = Number.NEGATIVE_INFINITY
   #updates = 0
+  #received = 0
+  readonly #syncs = new SyncCounters()
   #isStopped = false
   #told: ReadonlySet<string> = new Set()
 
@@ -79,7 +81,11 @@ export class DiscoveryManager {
   }
 
   families(): MetricFamily[] {
-    return discoveryFamilies([...this.#running.values()], this.#updates)
+    const name = this.#deps.pathLabel === undefined ? 'scrape' : 'notify'
+    const sections = this.#configs.flatMap(({ discovery }) => discovery)
+    const failed = sections.filter(({ kind }) => kind !== 'static' && providerOf(kind) === null).length
+    const counts = { updates: this.#updates, received: this.#received, failed }
+    return [...discoveryFamilies([...this.#running.values()], name, counts), ...this.#syncs.families(name)]
   }
 
   #start(key: string, section: OtherDiscovery): void {
@@ -115,6 +121,7 @@ export class DiscoveryManager {
 
   #take(running: Running, groups: readonly TargetGroup[]): void {
     if (running.stop.signal.aborted) return
+    this.#received++
     for (const group of groups) {
       if (group.targets.length === 0) running.groups.delete(group.source)
       else running.groups.set(group.source, group)
@@ -132,7 +139,13 @@ export class DiscoveryManager {
     if (this.#isStopped) return
     this.#updatedMs = this.#deps.clock.monotonic()
     this.#updates++
-    const discovered = discoverTargets(this.#configs, this.#access, (section) => this.#groupsOf(section))
+    this.#syncs.keep(this.#configs.map(({ jobName }) => jobName))
+    const discovered = discoverTargets(
+      this.#configs,
+      this.#access,
+      (section) => this.#groupsOf(section),
+      (sync) => this.#syncs.add(sync),
+    )
     // Each problem is told once a configuration, not at every update.
     const problems = discovered.problems.filter((problem) => !this.#told.has(problem))
     this.#told = new Set(discovered.problems)

@@ -40,7 +40,22 @@ const KEEP_DROPPED = 1000
 /** What a section has found so far; a text: why nothing here acts upon it. */
 export type GroupsOf = (section: OtherDiscovery) => readonly TargetGroup[] | string
 
-export function discoverTargets(configs: readonly ScrapeConfig[], deps: AccessDeps, groupsOf: GroupsOf): Discovered {
+/** What one job's targets took to work out. */
+export type JobSync = {
+  readonly job: string
+  readonly seconds: number
+  /** Dropped ones included. */
+  readonly discovered: number
+  /** That cannot be used. */
+  readonly failed: number
+}
+
+export function discoverTargets(
+  configs: readonly ScrapeConfig[],
+  deps: AccessDeps,
+  groupsOf: GroupsOf,
+  onSync?: (sync: JobSync) => void,
+): Discovered {
   const targets: ScrapeTargetConfig[] = []
   const dropped: DroppedTarget[] = []
   const problems: string[] = []
@@ -50,8 +65,11 @@ export function discoverTargets(configs: readonly ScrapeConfig[], deps: AccessDe
     const rules = config.relabel.map((rule) => compileRelabel(rule, config.nameValidation))
     for (const reason of config.http.unsupported) problems.push(`${job}: ${reason}; it is not scraped`)
     if (config.http.unsupported.length > 0) continue
+    const beganMs = deps.clock.monotonic()
     const shared = sharedSettings(config, deps, problems)
     let keptDropped = 0
+    let discoveredCount = 0
+    let failed = 0
     for (const section of config.discovery) {
       const groups =
         section.kind === 'static' ? staticGroups(section as StaticConfig) : groupsOf(section as OtherDiscovery)
@@ -60,6 +78,7 @@ export function discoverTargets(configs: readonly ScrapeConfig[], deps: AccessDe
         continue
       }
       for (const group of groups) {
+        discoveredCount += group.targets.length
         for (const own of group.targets) {
           const discovered = discoveredLabels(config, { ...group.labels, ...own }, pathLabel)
           const outcome = populate(config, discovered, rules, pathLabel)
@@ -70,9 +89,10 @@ export function discoverTargets(configs: readonly ScrapeConfig[], deps: AccessDe
                 discoveredLabels: discovered,
                 rule: droppingRule(config, rules, discovered),
               })
-          } else if (typeof outcome === 'string')
+          } else if (typeof outcome === 'string') {
+            failed++
             problems.push(`${job}, target ${JSON.stringify(own['__address__'] ?? group.source)}: ${outcome}`)
-          else
+          } else
             targets.push(
               withTargetDefaults({
                 ...shared,
@@ -84,6 +104,8 @@ export function discoverTargets(configs: readonly ScrapeConfig[], deps: AccessDe
         }
       }
     }
+    const seconds = (deps.clock.monotonic() - beganMs) / 1000
+    onSync?.({ job: config.jobName, seconds, discovered: discoveredCount, failed })
   }
   return { targets, dropped, problems }
 }

@@ -7,6 +7,15 @@ import { counter, gauge, type Metric, type MetricFamily } from '../../protocol/e
 const LENGTHS = 512
 const QUANTILES = [0.01, 0.05, 0.5, 0.9, 0.99]
 
+/** Of the targets of one job. */
+export type PoolCounts = {
+  readonly targets: number
+  /** Families whose metadata is known, target by target. */
+  readonly metadata: number
+  /** Targets that it may have; 0 = as many as there are. */
+  readonly limit: number
+}
+
 export class ScrapeCounters {
   scrapes = 0
   failures = 0
@@ -34,15 +43,22 @@ export class ScrapeCounters {
     lengths.add(lengthMs / 1000)
   }
 
-  /** @param targets how many, by job */
-  families(targets: ReadonlyMap<string, number>, failureLinesLost: number): MetricFamily[] {
+  families(jobs: ReadonlyMap<string, PoolCounts>, failureLinesLost: number): MetricFamily[] {
     const total = (name: string, help: string, value: number): MetricFamily =>
       counter(name, help, [{ labels: [], value }])
+    const each = (value: (counts: PoolCounts) => number): Metric[] =>
+      [...jobs].map(([job, counts]) => ({ labels: ['scrape_job', job], value: value(counts) }))
     return [
       total(
         'prometheus_target_scrapes_sample_duplicate_timestamp_total',
         'Total number of samples rejected due to duplicate timestamps but different values.',
         this.sampleDuplicate,
+      ),
+      // None is: samples are put where their time belongs.
+      total(
+        'prometheus_target_scrapes_sample_out_of_order_total',
+        'Total number of samples rejected due to not being out of the expected order.',
+        0,
       ),
       total(
         'prometheus_target_scrapes_sample_out_of_bounds_total',
@@ -95,7 +111,17 @@ export class ScrapeCounters {
       gauge(
         'prometheus_target_scrape_pool_targets',
         'Current number of targets in this scrape pool.',
-        [...targets].map(([job, value]) => ({ labels: ['scrape_job', job], value })),
+        each(({ targets }) => targets),
+      ),
+      gauge(
+        'prometheus_target_scrape_pool_target_limit',
+        'Maximum number of targets allowed in this scrape pool.',
+        each(({ limit }) => limit),
+      ),
+      gauge(
+        'prometheus_target_metadata_cache_entries',
+        'Total number of metric metadata entries in the cache',
+        each(({ metadata }) => metadata),
       ),
       {
         name: 'prometheus_target_interval_length_seconds',

@@ -8,7 +8,7 @@ import type { Clock, Disk, Logger, Net } from '../../protocol/env/mod.ts'
 import type { MetricFamily } from '../../protocol/exposition/mod.ts'
 import type { Labels } from '../../protocol/labels/mod.ts'
 import { ColumnPool } from './column-writer.ts'
-import { ScrapeCounters } from './counters.ts'
+import { type PoolCounts, ScrapeCounters } from './counters.ts'
 import { type DepartedTarget, endDeparted } from './departed.ts'
 import { FailureLog } from './failure-log.ts'
 import { collectFetcher, httpFetcher, type PageFetcher } from './fetch-page.ts'
@@ -69,8 +69,13 @@ export class ScrapeManager {
   }
 
   families(): MetricFamily[] {
-    const jobs = new Map<string, number>()
-    for (const { loop } of this.#entries.values()) jobs.set(loop.config.job, (jobs.get(loop.config.job) ?? 0) + 1)
+    const jobs = new Map<string, PoolCounts>()
+    for (const { loop } of this.#entries.values()) {
+      const { job, limits } = loop.config
+      const { targets = 0, metadata = 0 } = jobs.get(job) ?? {}
+      const own = loop.status().metadata().length
+      jobs.set(job, { targets: targets + 1, metadata: metadata + own, limit: limits.targets })
+    }
     return this.counters.families(jobs, this.#failureLog.lost)
   }
 
