@@ -78,6 +78,8 @@ test('a split query shows its cuts and what each worker did', () => {
     SERIES,
   )
   assert.equal(cut!.timeMs >= Math.max(...cut!.shards.map(({ timeMs }) => timeMs)), true)
+  assert.equal(plan.timeMs, plan.selfMs + plan.inputs.reduce((sum, { timeMs }) => sum + timeMs, 0))
+  assert.equal(plan.timeMs > cut!.timeMs, true, 'what stands above the cut waited for the workers')
 })
 
 test('nobody who does not ask is told', () => {

@@ -15,7 +15,7 @@ export type PlanNode = {
   readonly isConstant: boolean
   readonly series: number
   readonly samples: number
-  /** With its inputs; of what ran in shards, the slowest shard's, and the merging. */
+  /** With its inputs, and the shards that they waited for; of what ran in shards, the slowest shard's, and the merging. */
   readonly timeMs: number
   /** Without its inputs; of what ran in shards, of all shards together. */
   readonly selfMs: number
@@ -52,6 +52,10 @@ export function planTree({ root, invariant, cuts, figures, shards }: PlanFigures
       return sum([figures, ...(inShards ? shards : [])], (each) => each[below]?.ms ?? 0)
     })
     const given = isCut || !inShards ? [own] : parts
+    const selfMs = Math.max(0, spent - spentBelow)
+    const timeMs = own.ms + Math.max(0, ...parts.map(({ ms }) => ms))
+    // Its own thread did not run while the shards did.
+    const waited = !inShards && inputs.some(waits) ? selfMs + sum(inputs, (input) => input.timeMs) : 0
     return {
       operator: operatorName(expr),
       expression: printExpr(expr),
@@ -59,13 +63,18 @@ export function planTree({ root, invariant, cuts, figures, shards }: PlanFigures
       isConstant: invariant.has(expr),
       series: sum(given, ({ series }) => series),
       samples: sum(given, ({ samples }) => samples),
-      timeMs: own.ms + Math.max(0, ...parts.map(({ ms }) => ms)),
-      selfMs: Math.max(0, spent - spentBelow),
+      timeMs: Math.max(timeMs, waited),
+      selfMs,
       shards: parts.map(({ series, samples, ms }) => ({ series, samples, timeMs: ms })),
       inputs,
     }
   }
   return node(unwrap(root), false)
+}
+
+/** For shards, or for what waited for them. */
+function waits({ isCut, inputs }: PlanNode): boolean {
+  return isCut || inputs.some(waits)
 }
 
 function sum<T>(of: readonly T[], value: (each: T) => number): number {

@@ -39,12 +39,6 @@ test('planRows() lists operators top-down with their shares of the work', () => 
   assert.deepEqual(rows[1]!.node.shards[1], { series: 2, samples: 20, timeMs: 1 })
 })
 
-test('what stands above a cut took as long as what it waited for', () => {
-  const cut = { ...leaf('aggregate sum', 300), selfMs: 5, isCut: true, inputs: [leaf('vector-selector', 290)] }
-  const { plan } = readExplained({ plan: { ...leaf('binary /', 20), selfMs: 2, inputs: [cut, leaf('number', 1)] } })!
-  assert.deepEqual([plan!.timeMs, plan!.inputs[0]!.timeMs], [303, 300])
-})
-
 test('planRows() hides what a closed node reads, and keeps the shares', () => {
   const rows = planRows(readExplained({ threads: 2, plan: PLAN })!.plan!, new Set(['0.0']))
   assert.deepEqual(

@@ -15,7 +15,7 @@ export type PlanNode = {
   readonly isConstant: boolean
   readonly series: number
   readonly samples: number
-  /** With its inputs; in workers, of the slowest. */
+  /** With its inputs and the workers that they waited for; in workers, of the slowest. */
   readonly timeMs: number
   /** Without its inputs; in workers, of all together. */
   readonly selfMs: number
@@ -54,7 +54,6 @@ export function readExplained(value: unknown): Explained | null {
 function readNode(value: unknown, depth: number): PlanNode | null {
   if (!isObject(value) || depth > MAX_DEPTH) return null
   const inputs = list(value['inputs']).flatMap((input) => readNode(input, depth + 1) ?? [])
-  const selfMs = number(value['selfMs'])
   return {
     operator: text(value['operator']),
     expression: text(value['expression']),
@@ -62,9 +61,8 @@ function readNode(value: unknown, depth: number): PlanNode | null {
     isConstant: value['isConstant'] === true,
     series: number(value['series']),
     samples: number(value['samples']),
-    // The hub times an operator above a cut in its own thread, without the workers that it waited for.
-    timeMs: Math.max(number(value['timeMs']), inputs.some(waits) ? selfMs + sumOf(inputs) : 0),
-    selfMs,
+    timeMs: number(value['timeMs']),
+    selfMs: number(value['selfMs']),
     shards: list(value['shards']).map((shard) => ({
       series: number(shard['series']),
       samples: number(shard['samples']),
@@ -72,15 +70,6 @@ function readNode(value: unknown, depth: number): PlanNode | null {
     })),
     inputs,
   }
-}
-
-/** For workers, or for what waited for them. */
-function waits({ isCut, inputs }: PlanNode): boolean {
-  return isCut || inputs.some(waits)
-}
-
-function sumOf(inputs: readonly PlanNode[]): number {
-  return inputs.reduce((sum, { timeMs }) => sum + timeMs, 0)
 }
 
 /** Top-down, inputs below what reads them; those of a closed node are left out. */
