@@ -48,6 +48,8 @@ export type Windows = {
   knownCount: number
   /** What a kernel has computed of these times alone, for the next series that has them; null when they have changed. */
   ofTimes: unknown
+  /** What has been computed of the pairs of these histograms, once for all windows; null until then. */
+  ofHistograms: unknown
 }
 
 export type WindowSeries = (series: { readonly ref: number; readonly source: Series | null }, windows: Windows) => void
@@ -165,6 +167,7 @@ function newWindows(steps: number, rangeMs: number, at: Lookups, before: number,
     knownTimes: new Float64Array(0),
     knownCount: -1,
     ofTimes: null,
+    ofHistograms: null,
   }
 }
 
@@ -197,6 +200,7 @@ function splitSamples(buffer: SampleBuffer, startTimes: Float64Array | null, w: 
   w.times = floatTimes
   w.values = floatValues
   w.startTimes = floatStarts
+  w.ofHistograms = null
   w.hcount = hists.length
   w.htimes = histTimes
   w.histograms = hists
@@ -230,6 +234,7 @@ function columnToSamples(series: Series, frame: Frame, w: Windows): void {
   w.times = times
   w.values = values
   w.startTimes = null
+  w.ofHistograms = null
   w.hcount = hists.length
   w.htimes = htimes
   w.histograms = hists

@@ -6,7 +6,7 @@ import { quote } from '../../../../protocol/labels/mod.ts'
 import type { Histogram } from '../../../../protocol/samples/mod.ts'
 import type { AggregateExpr } from '../../ast.ts'
 import type { QueryContext } from '../context.ts'
-import { HintsSeen, HistogramMean } from '../functions/histogram-over-time.ts'
+import { COLLIDING, HistogramMean, hintBit } from '../functions/histogram-over-time.ts'
 import { infoReconciled, warnCollision } from '../functions/range-call.ts'
 import { HistogramAccumulator } from '../histograms/accumulator.ts'
 import { FLOAT, HISTOGRAM, NONE, type Series, setHistogram } from '../types.ts'
@@ -43,7 +43,7 @@ class HistogramColumn {
   readonly #spec: AccumulatorSpec
   readonly #mean: boolean
   readonly #sums: (HistogramAccumulator | HistogramMean | undefined)[]
-  readonly #hints: (HintsSeen | undefined)[]
+  readonly #hints: Uint8Array
   #reconciled = false
   #collided = false
 
@@ -51,22 +51,19 @@ class HistogramColumn {
     this.#spec = spec
     this.#mean = mean
     this.#sums = new Array(spec.steps)
-    this.#hints = new Array(spec.steps)
+    this.#hints = new Uint8Array(spec.steps)
   }
 
   /** False when the histogram does not go with those before (annotated). */
   add(step: number, h: Histogram, metricName: () => string): boolean {
     const sum = this.#sums[step]
     if (sum === undefined) {
-      this.#sums[step] = this.#mean ? new HistogramMean(h) : new HistogramAccumulator(h)
-      const hints = new HintsSeen()
-      hints.see(h.counterResetHint)
-      this.#hints[step] = hints
+      this.#sums[step] = (this.#mean ? new HistogramMean() : new HistogramAccumulator()).start(h)
+      this.#hints[step] = hintBit(h.counterResetHint)
       return true
     }
-    const hints = this.#hints[step]!
-    hints.see(h.counterResetHint)
-    if (hints.collide) this.#collided = true
+    this.#hints[step]! |= hintBit(h.counterResetHint)
+    if (this.#hints[step] === COLLIDING) this.#collided = true
     const added = sum.add(h)
     if (added === 'incompatible') {
       const { ctx, expr } = this.#spec
@@ -121,10 +118,11 @@ export class SumAccumulator implements Accumulator {
     const { ctx } = this.#spec
     this.#histograms ??= new HistogramColumn(this.#spec, this.#mean)
     const identity = { ref, labels, nameless } as Series
+    const metricName = () => ctx.metricName(identity)
     for (let i = 0; i < present.length; i++) {
       if (present[i] !== HISTOGRAM || (this.#state[i]! & INCOMPATIBLE) !== 0) continue
       this.#state[i]! |= SEEN_HISTOGRAM
-      if (!this.#histograms.add(i, histograms[i]!, () => ctx.metricName(identity))) this.#state[i]! |= INCOMPATIBLE
+      if (!this.#histograms.add(i, histograms[i]!, metricName)) this.#state[i]! |= INCOMPATIBLE
     }
   }
 

@@ -2,8 +2,11 @@
  * Sum and average of native histograms in a window. Semantics: Prometheus promql/functions.go, sum and avg_over_time.
  */
 import { CounterResetHint, type Histogram } from '../../../../protocol/samples/mod.ts'
-import { HistogramAccumulator } from '../histograms/accumulator.ts'
+import { type Added, HistogramAccumulator } from '../histograms/accumulator.ts'
 import { infoReconciled, type Notes, warnCollision, warnMixedSchemas } from './range-call.ts'
+
+/** Of the window in hand. */
+const total = new HistogramAccumulator()
 
 /** Null when exponential and custom buckets are mixed (annotated). */
 export function sumHistograms(
@@ -12,8 +15,8 @@ export function sumHistograms(
   to: number,
   notes: Notes,
 ): Histogram | null {
-  const sum = new HistogramAccumulator(histograms[from]!)
-  return addAll(sum, histograms, from, to, notes, (h) => sum.add(h)) ? sum.result() : null
+  const first = histograms[from]!
+  return addAll(total.start(first), first.counterResetHint, histograms, from, to, notes) ? total.result() : null
 }
 
 export function averageHistograms(
@@ -22,73 +25,70 @@ export function averageHistograms(
   to: number,
   notes: Notes,
 ): Histogram | null {
-  const mean = new HistogramMean(histograms[from]!)
-  return addAll(mean.sum, histograms, from, to, notes, (h) => mean.add(h)) ? mean.result() : null
+  const first = histograms[from]!
+  return addAll(mean.start(first), first.counterResetHint, histograms, from, to, notes) ? mean.result() : null
 }
 
 /** The mean from the sum; once that would overflow, incrementally from there on. */
 export class HistogramMean {
-  readonly sum: HistogramAccumulator
+  readonly #sum = new HistogramAccumulator()
   #count = 1
   #incremental = false
 
-  constructor(first: Histogram) {
-    this.sum = new HistogramAccumulator(first)
+  /** A new mean of `first` alone. */
+  start(first: Histogram): this {
+    this.#sum.start(first)
+    this.#count = 1
+    this.#incremental = false
+    return this
   }
 
-  add(h: Histogram): ReturnType<HistogramAccumulator['add']> {
-    if (!this.#incremental && this.sum.wouldOverflow(h)) {
+  add(h: Histogram): Added {
+    if (!this.#incremental && this.#sum.wouldOverflow(h)) {
       this.#incremental = true
-      this.sum.scale(1 / this.#count)
+      this.#sum.scale(1 / this.#count)
     }
     this.#count++
-    if (!this.#incremental) return this.sum.add(h)
-    this.sum.scale((this.#count - 1) / this.#count)
-    return this.sum.add(h, 1 / this.#count)
+    if (!this.#incremental) return this.#sum.add(h)
+    this.#sum.scale((this.#count - 1) / this.#count)
+    return this.#sum.add(h, 1 / this.#count)
   }
 
   result(): Histogram {
-    return this.sum.result(1, this.#incremental ? 1 : this.#count)
+    return this.#sum.result(1, this.#incremental ? 1 : this.#count)
   }
 }
 
+const mean = new HistogramMean()
+
 function addAll(
-  sum: HistogramAccumulator,
+  sum: HistogramAccumulator | HistogramMean,
+  firstHint: CounterResetHint,
   histograms: readonly Histogram[],
   from: number,
   to: number,
   notes: Notes,
-  add: (h: Histogram) => ReturnType<HistogramAccumulator['add']>,
 ): boolean {
-  const hints = new HintsSeen()
-  hints.see(sum.hint)
+  let hints = hintBit(firstHint)
   let reconciled = false
   for (let i = from + 1; i < to; i++) {
     const h = histograms[i]!
-    hints.see(h.counterResetHint)
-    const added = add(h)
+    hints |= hintBit(h.counterResetHint)
+    const added = sum.add(h)
     if (added === 'incompatible') {
       warnMixedSchemas(notes)
       return false
     }
     if (added.reconciled) reconciled = true
   }
-  if (hints.collide) warnCollision(notes, 'aggregation')
+  if (hints === COLLIDING) warnCollision(notes, 'aggregation')
   if (reconciled) infoReconciled(notes, 'aggregation')
   return true
 }
 
-/** Whether samples with a reset hint and samples with a no-reset hint came together. */
-export class HintsSeen {
-  #reset = false
-  #notReset = false
+/** Bits of the hints that came together: samples with a reset hint and samples with a no-reset hint collide. */
+export const COLLIDING = 3
 
-  see(hint: CounterResetHint): void {
-    if (hint === CounterResetHint.reset) this.#reset = true
-    else if (hint === CounterResetHint.notReset) this.#notReset = true
-  }
-
-  get collide(): boolean {
-    return this.#reset && this.#notReset
-  }
+export function hintBit(hint: CounterResetHint): number {
+  return hint === CounterResetHint.reset ? 1 : hint === CounterResetHint.notReset ? 2 : 0
 }

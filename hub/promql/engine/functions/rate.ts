@@ -2,15 +2,16 @@
  * rate(), increase(), delta(): the difference over a window, extrapolated to its bounds.
  * Semantics: Prometheus promql/functions.go, extrapolatedRate (v3.14), with start timestamps.
  */
-import type { Histogram } from '../../../../protocol/samples/mod.ts'
+import type { HistogramAccumulator } from '../histograms/accumulator.ts'
 import { combine, multiply } from '../histograms/arithmetic.ts'
 import { FLOAT, type Series, setHistogram } from '../types.ts'
 import type { Windows } from '../windows.ts'
 import { extendedRate } from './extended-rate.ts'
-import { histogramRate } from './histogram-rate.ts'
+import { histogramRise } from './histogram-rate.ts'
 import {
   infoReconciled,
   isStartReset,
+  type Notes,
   notesOf,
   type RangeCall,
   type RangeFunction,
@@ -163,12 +164,13 @@ function countResets(values: Float64Array, count: number, into: Int32Array): boo
 }
 
 function generalRate(kind: RateKind, w: Windows, out: Series, call: RangeCall): void {
+  const notes = notesOf(call)
   for (let i = w.from; i < w.to; i++) {
     const floats = w.hi[i]! - w.lo[i]!
     const histograms = w.hhi[i]! - w.hlo[i]!
-    if (floats > 0 && histograms > 0) warnMixed(notesOf(call))
+    if (floats > 0 && histograms > 0) warnMixed(notes)
     else if (floats > 0) floatRateAt(kind, w, i, out, call)
-    else if (histograms > 0) histogramRateAt(kind, w, i, out, call)
+    else if (histograms > 0) histogramRateAt(kind, w, i, out, notes)
   }
 }
 
@@ -200,33 +202,35 @@ function floatRateAt(kind: RateKind, w: Windows, i: number, out: Series, call: R
   out.present[i] = FLOAT
 }
 
-function histogramRateAt(kind: RateKind, w: Windows, i: number, out: Series, call: RangeCall): void {
+function histogramRateAt(kind: RateKind, w: Windows, i: number, out: Series, notes: Notes): void {
   const { htimes, histograms, hstartTimes } = w
   const from = w.hlo[i]!
   const last = w.hhi[i]! - 1
-  let result: Histogram | null = null
+  let rise: HistogramAccumulator | null = null
   if (last > from) {
-    result = histogramRate(kind.isCounter, w, from, last, notesOf(call))
-    if (result === null) return
-  }
+    rise = histogramRise(kind.isCounter, w, from, last, notes)
+    if (rise === null) return
+  } else if (hstartTimes === null) return
   const head = histograms[from]!
   const first = { time: htimes[from]!, start: hstartTimes === null ? 0 : hstartTimes[from]!, zero: head.count }
-  const factor = extrapolation(kind, first, htimes[last]!, last - from, result?.count ?? 0, windowBounds(w, i))
+  const factor = extrapolation(kind, first, htimes[last]!, last - from, rise?.count ?? 0, windowBounds(w, i))
   if (factor === null) return
-  if (factor.fromStart) {
-    if (result === null) result = head
-    else {
-      const sum = combine(result, head, 1)
-      if (sum === null) {
-        warnMixedSchemas(notesOf(call))
-        return
-      }
-      if (sum.reconciled) infoReconciled(notesOf(call), 'addition')
-      result = sum.h
-    }
+  const scale = kind.isRate ? factor.value / (w.rangeMs / 1000) : factor.value
+  if (!factor.fromStart) {
+    if (rise !== null) setHistogram(out, i, rise.result(scale))
+    return
   }
-  if (result === null) return
-  setHistogram(out, i, multiply(result, kind.isRate ? factor.value / (w.rangeMs / 1000) : factor.value))
+  let result = head
+  if (rise !== null) {
+    const sum = combine(rise.result(), head, 1)
+    if (sum === null) {
+      warnMixedSchemas(notes)
+      return
+    }
+    if (sum.reconciled) infoReconciled(notes, 'addition')
+    result = sum.h
+  }
+  setHistogram(out, i, multiply(result, scale))
 }
 
 function windowBounds(w: Windows, i: number): { start: number; end: number } {

@@ -3,29 +3,36 @@
  * reset hints reconciled on the way. Semantics: Prometheus model/histogram/float_histogram.go, KahanAdd, Add, Sub.
  */
 import { CounterResetHint, type Histogram } from '../../../../protocol/samples/mod.ts'
-import { type BucketList, listBuckets, packBuckets, reduceResolution, usesCustomBuckets } from './buckets.ts'
-import { type Sides, trimBelow, zeroCountFor } from './zero.ts'
+import { type BucketList, listBuckets, type PackedBuckets, reduceResolution, usesCustomBuckets } from './buckets.ts'
+import { Side } from './side.ts'
+import { trimBelow, zeroCountFor } from './zero.ts'
 
 /** What happened in an addition; 'incompatible' = one exponential, one with custom buckets (nothing was added). */
 export type Added = { readonly collision: boolean; readonly reconciled: boolean } | 'incompatible'
 
-type Side = BucketList & { readonly comp: number[] }
+const ADDED = {
+  plainly: { collision: false, reconciled: false },
+  colliding: { collision: true, reconciled: false },
+  reconciled: { collision: false, reconciled: true },
+  both: { collision: true, reconciled: true },
+} as const
 
 export class HistogramAccumulator {
-  schema: number
-  hint: CounterResetHint
-  customValues: readonly number[]
-  zeroThreshold: number
-  #zeroCount: number
+  schema = 0
+  hint: CounterResetHint = CounterResetHint.unknown
+  customValues: readonly number[] = []
+  zeroThreshold = 0
+  #zeroCount = 0
   #zeroComp = 0
-  #count: number
+  #count = 0
   #countComp = 0
-  #sum: number
+  #sum = 0
   #sumComp = 0
-  #positive: Side
-  #negative: Side
+  readonly #positive = new Side()
+  readonly #negative = new Side()
 
-  constructor(first: Histogram) {
+  /** A new sum of `first` alone, in the arrays of the one before. */
+  start(first: Histogram): this {
     this.schema = first.schema
     this.hint = first.counterResetHint
     this.customValues = first.customValues
@@ -33,8 +40,10 @@ export class HistogramAccumulator {
     this.#zeroCount = first.zeroCount
     this.#count = first.count
     this.#sum = first.sum
-    this.#positive = withComp(listBuckets(first.positiveSpans, first.positiveBuckets))
-    this.#negative = withComp(listBuckets(first.negativeSpans, first.negativeBuckets))
+    this.#zeroComp = this.#countComp = this.#sumComp = 0
+    this.#positive.start(first.positiveSpans, first.positiveBuckets)
+    this.#negative.start(first.negativeSpans, first.negativeBuckets)
+    return this
   }
 
   /** Adds `factor` times `other` (1 or -1 for exact sums). */
@@ -43,29 +52,37 @@ export class HistogramAccumulator {
     if (custom !== usesCustomBuckets(other)) return 'incompatible'
     const collision = this.#adjustHint(other.counterResetHint)
     const reconciled = custom ? this.#addCustom(other, factor) : this.#addExponential(other, factor)
-    ;[this.#count, this.#countComp] = neumaier(this.#count, this.#countComp, other.count * factor)
-    ;[this.#sum, this.#sumComp] = neumaier(this.#sum, this.#sumComp, other.sum * factor)
-    return { collision, reconciled }
+    const count = other.count * factor
+    this.#countComp = compensation(this.#count, this.#countComp, count)
+    this.#count += count
+    const sum = other.sum * factor
+    this.#sumComp = compensation(this.#sum, this.#sumComp, sum)
+    this.#sum += sum
+    if (reconciled) return collision ? ADDED.both : ADDED.reconciled
+    return collision ? ADDED.colliding : ADDED.plainly
+  }
+
+  get count(): number {
+    return this.#count + this.#countComp
   }
 
   /** Lowers the resolution to `schema`, if it is not that low already. */
   reduceTo(schema: number): void {
     if (usesCustomBuckets(this) || schema >= this.schema) return
-    this.#positive = reduceSide(this.#positive, this.schema, schema)
-    this.#negative = reduceSide(this.#negative, this.schema, schema)
+    const before = this.schema
+    this.#positive.map((list) => reduceResolution(list, before, schema))
+    this.#negative.map((list) => reduceResolution(list, before, schema))
     this.schema = schema
   }
 
   /** True when adding `other` would make any component infinite. */
   wouldOverflow(other: Histogram): boolean {
-    const over = (a: number, b: number) => !Number.isFinite(a + b)
-    if (over(this.#count, other.count) || over(this.#sum, other.sum) || over(this.#zeroCount, other.zeroCount)) {
-      return true
-    }
-    const largest = (counts: readonly number[]) => counts.reduce((most, x) => Math.max(most, Math.abs(x)), 0)
     return (
-      over(largest(this.#positive.count), largest(other.positiveBuckets)) ||
-      over(largest(this.#negative.count), largest(other.negativeBuckets))
+      !Number.isFinite(this.#count + other.count) ||
+      !Number.isFinite(this.#sum + other.sum) ||
+      !Number.isFinite(this.#zeroCount + other.zeroCount) ||
+      !Number.isFinite(this.#positive.largest() + largest(other.positiveBuckets)) ||
+      !Number.isFinite(this.#negative.largest() + largest(other.negativeBuckets))
     )
   }
 
@@ -76,30 +93,23 @@ export class HistogramAccumulator {
     this.#sumComp *= factor
     this.#zeroCount *= factor
     this.#zeroComp *= factor
-    for (const side of [this.#positive, this.#negative]) {
-      for (let i = 0; i < side.count.length; i++) {
-        side.count[i]! *= factor
-        side.comp[i]! *= factor
-      }
-    }
+    this.#positive.scale(factor)
+    this.#negative.scale(factor)
   }
 
-  /** The sum so far times `factor`, without empty buckets. */
+  /** The sum so far over `divisor`, times `factor`, without empty buckets; it stays as it is when more is added. */
   result(factor = 1, divisor = 1): Histogram {
-    const final = (value: number, comp: number) => (value / divisor + comp / divisor) * factor
-    const pack = (side: Side) =>
-      packBuckets({ index: side.index, count: side.count.map((count, i) => final(count, side.comp[i]!)) })
-    const positive = pack(this.#positive)
-    const negative = pack(this.#negative)
+    const positive: PackedBuckets = this.#positive.pack(factor, divisor)
+    const negative: PackedBuckets = this.#negative.pack(factor, divisor)
     return {
       isFloat: true,
       isStale: false,
       counterResetHint: this.hint,
       schema: this.schema,
       zeroThreshold: this.zeroThreshold,
-      zeroCount: final(this.#zeroCount, this.#zeroComp),
-      count: final(this.#count, this.#countComp),
-      sum: final(this.#sum, this.#sumComp),
+      zeroCount: (this.#zeroCount / divisor + this.#zeroComp / divisor) * factor,
+      count: (this.#count / divisor + this.#countComp / divisor) * factor,
+      sum: (this.#sum / divisor + this.#sumComp / divisor) * factor,
       positiveSpans: positive.spans,
       positiveBuckets: positive.counts,
       negativeSpans: negative.spans,
@@ -121,29 +131,38 @@ export class HistogramAccumulator {
   }
 
   #addExponential(other: Histogram, factor: number): boolean {
+    if (other.schema === this.schema && other.zeroThreshold === this.zeroThreshold) {
+      this.#addZero(other.zeroCount * factor)
+      this.#positive.add(other.positiveSpans, other.positiveBuckets, factor)
+      this.#negative.add(other.negativeSpans, other.negativeBuckets, factor)
+      return false
+    }
     let positive = listBuckets(other.positiveSpans, other.positiveBuckets)
     let negative = listBuckets(other.negativeSpans, other.negativeBuckets)
-    const zero = this.#reconcileZero(other, { schema: other.schema, positive, negative })
-    ;[this.#zeroCount, this.#zeroComp] = neumaier(this.#zeroCount, this.#zeroComp, zero * factor)
+    const zero = this.#reconcileZero(other, positive, negative)
+    this.#addZero(zero * factor)
     if (this.zeroThreshold !== other.zeroThreshold) {
       positive = trimBelow(positive, other.schema, this.zeroThreshold)
       negative = trimBelow(negative, other.schema, this.zeroThreshold)
     }
-    if (other.schema < this.schema) {
-      this.#positive = reduceSide(this.#positive, this.schema, other.schema)
-      this.#negative = reduceSide(this.#negative, this.schema, other.schema)
-      this.schema = other.schema
-    } else if (other.schema > this.schema) {
+    if (other.schema < this.schema) this.reduceTo(other.schema)
+    else if (other.schema > this.schema) {
       positive = reduceResolution(positive, other.schema, this.schema)
       negative = reduceResolution(negative, other.schema, this.schema)
     }
-    this.#positive = addSide(this.#positive, positive, factor)
-    this.#negative = addSide(this.#negative, negative, factor)
+    this.#positive.addList(positive, factor)
+    this.#negative.addList(negative, factor)
     return false
   }
 
+  #addZero(count: number): void {
+    this.#zeroComp = compensation(this.#zeroCount, this.#zeroComp, count)
+    this.#zeroCount += count
+  }
+
   /** Widens this zero bucket as needed and returns the zero count of `other` at the common threshold. */
-  #reconcileZero(other: Histogram, sides: Sides): number {
+  #reconcileZero(other: Histogram, positive: BucketList, negative: BucketList): number {
+    const sides = { schema: other.schema, positive, negative }
     let count = other.zeroCount
     let threshold = other.zeroThreshold
     while (threshold !== this.zeroThreshold) {
@@ -151,12 +170,12 @@ export class HistogramAccumulator {
         ;({ count, threshold } = zeroCountFor(sides, other.zeroCount, other.zeroThreshold, this.zeroThreshold))
       }
       if (threshold > this.zeroThreshold) {
-        const mine = { schema: this.schema, positive: this.#positive, negative: this.#negative }
+        const mine = { schema: this.schema, positive: this.#positive.list(), negative: this.#negative.list() }
         const wider = zeroCountFor(mine, this.#zeroCount, this.zeroThreshold, threshold)
         this.#zeroCount = wider.count
         this.zeroThreshold = wider.threshold
-        this.#positive = trimSide(this.#positive, this.schema, wider.threshold)
-        this.#negative = trimSide(this.#negative, this.schema, wider.threshold)
+        this.#positive.keepLast(trimBelow(mine.positive, this.schema, wider.threshold).index.length)
+        this.#negative.keepLast(trimBelow(mine.negative, this.schema, wider.threshold).index.length)
       }
     }
     return count
@@ -164,19 +183,24 @@ export class HistogramAccumulator {
 
   /** Returns true when the bounds differed and were reduced to those that both have. */
   #addCustom(other: Histogram, factor: number): boolean {
-    const theirs = listBuckets(other.positiveSpans, other.positiveBuckets)
-    if (sameNumbers(this.customValues, other.customValues)) {
-      this.#positive = addSide(this.#positive, theirs, factor)
+    const { customValues } = this
+    if (sameNumbers(customValues, other.customValues)) {
+      this.#positive.add(other.positiveSpans, other.positiveBuckets, factor)
       return false
     }
-    const common = intersectBounds(this.customValues, other.customValues)
-    const mine = mapToBounds(this.#positive, this.customValues, common)
-    const comps = mapToBounds({ index: this.#positive.index, count: this.#positive.comp }, this.customValues, common)
-    const side = { ...mine, comp: comps.count }
-    this.#positive = addSide(side, mapToBounds(theirs, other.customValues, common), factor)
+    const common = intersectBounds(customValues, other.customValues)
+    const theirs = listBuckets(other.positiveSpans, other.positiveBuckets)
+    this.#positive.map((list) => mapToBounds(list, customValues, common))
+    this.#positive.addList(mapToBounds(theirs, other.customValues, common), factor)
     this.customValues = common
     return true
   }
+}
+
+function largest(counts: readonly number[]): number {
+  let most = 0
+  for (let i = 0; i < counts.length; i++) most = Math.max(most, Math.abs(counts[i]!))
+  return most
 }
 
 export function sameNumbers(a: readonly number[], b: readonly number[]): boolean {
@@ -204,51 +228,9 @@ export function mapToBounds(list: BucketList, from: readonly number[], to: reado
   return { index: count.map((_, i) => i), count }
 }
 
-function neumaier(sum: number, comp: number, value: number): [number, number] {
+/** What `comp` becomes when `value` is added to `sum`, by Neumaier. */
+function compensation(sum: number, comp: number, value: number): number {
   const next = sum + value
-  if (!Number.isFinite(next)) return [next, 0]
-  if (Math.abs(sum) >= Math.abs(value)) return [next, comp + (sum - next + value)]
-  return [next, comp + (value - next + sum)]
-}
-
-function withComp(list: BucketList): Side {
-  return { ...list, comp: new Array<number>(list.index.length).fill(0) }
-}
-
-function reduceSide(side: Side, schema: number, target: number): Side {
-  const comp = reduceResolution({ index: side.index, count: side.comp }, schema, target)
-  return { ...reduceResolution(side, schema, target), comp: comp.count }
-}
-
-function trimSide(side: Side, schema: number, threshold: number): Side {
-  const kept = trimBelow(side, schema, threshold)
-  return { ...kept, comp: side.comp.slice(side.index.length - kept.index.length) }
-}
-
-function addSide(side: Side, other: BucketList, factor: number): Side {
-  if (other.index.length === 0) return side
-  if (sameNumbers(side.index, other.index)) {
-    for (let i = 0; i < side.index.length; i++) {
-      const [count, comp] = neumaier(side.count[i]!, side.comp[i]!, other.count[i]! * factor)
-      side.count[i] = count
-      side.comp[i] = comp
-    }
-    return side
-  }
-  const out: Side = { index: [], count: [], comp: [] }
-  let i = 0
-  let j = 0
-  while (i < side.index.length || j < other.index.length) {
-    const mine = i < side.index.length ? side.index[i]! : Infinity
-    const theirs = j < other.index.length ? other.index[j]! : Infinity
-    let count = mine <= theirs ? side.count[i]! : 0
-    let comp = mine <= theirs ? side.comp[i]! : 0
-    if (theirs <= mine) [count, comp] = neumaier(count, comp, other.count[j]! * factor)
-    out.index.push(Math.min(mine, theirs))
-    out.count.push(count)
-    out.comp.push(comp)
-    if (mine <= theirs) i++
-    if (theirs <= mine) j++
-  }
-  return out
+  if (!Number.isFinite(next)) return 0
+  return comp + (Math.abs(sum) >= Math.abs(value) ? sum - next + value : value - next + sum)
 }

@@ -3,7 +3,15 @@
  * exponential ones. Semantics: Prometheus promql/quantile.go, HistogramQuantile and HistogramFraction (v3.14).
  */
 import type { Histogram } from '../../../../protocol/samples/mod.ts'
-import { allBuckets, type Bucket, usesCustomBuckets } from './buckets.ts'
+import {
+  allBuckets,
+  type Bucket,
+  coverOf,
+  negativeBucketAt,
+  positiveBucketAt,
+  usesCustomBuckets,
+  zeroBucket,
+} from './buckets.ts'
 
 /** What the NaN observations of a histogram did to the answer. */
 export type NaNNote = 'result' | 'skew' | null
@@ -14,18 +22,21 @@ export function histogramQuantile(q: number, h: Histogram): { value: number; not
   if (h.count === 0 || Number.isNaN(q)) return { value: NaN, note: null }
   const sumIsNaN = Number.isNaN(h.sum)
   const forward = sumIsNaN || q < 0.5
-  const buckets = allBuckets(h)
-  if (!forward) buckets.reverse()
+  const layout = layoutOf(h)
+  const { size } = layout
   let rank = (forward ? q : 1 - q) * h.count
   let count = 0
   let at = 0
-  let bucket: Bucket = { lower: 0, upper: 0, count: 0, lowerInclusive: false, upperInclusive: false }
-  for (; at < buckets.length; at++) {
-    bucket = buckets[at]!
-    if (bucket.count === 0) continue
-    count += bucket.count
+  let own = 0
+  for (; at < size; at++) {
+    own = countAt(h, layout, forward ? at : size - 1 - at)
+    if (own === 0) continue
+    count += own
     if (count >= rank) break
   }
+  const found = Math.min(at, size - 1)
+  // Only the one bucket that matters gets its bounds computed.
+  const bucket = bucketAt(h, layout, forward ? found : size - 1 - found)
   const custom = usesCustomBuckets(h)
   if (custom) {
     if (bucket.lower === -Infinity) {
@@ -40,10 +51,30 @@ export function histogramQuantile(q: number, h: Histogram): { value: number; not
   rank = forward ? rank - (count - bucket.count) : count - rank
   let note: NaNNote = null
   if (sumIsNaN) {
-    for (let i = at + 1; i < buckets.length; i++) count += buckets[i]!.count
+    for (let i = at + 1; i < size; i++) count += countAt(h, layout, i)
     if (count < h.count) note = 'skew'
   }
   return { value: within(bucket, rank / bucket.count, custom), note }
+}
+
+/** How many buckets there are below, at and above zero: those of allBuckets, by their place in it. */
+type Layout = { readonly below: number; readonly zero: number; readonly size: number }
+
+function layoutOf(h: Histogram): Layout {
+  const below = coverOf(h.negativeSpans, h.negativeBuckets)
+  const zero = h.zeroCount > 0 ? 1 : 0
+  return { below, zero, size: below + zero + coverOf(h.positiveSpans, h.positiveBuckets) }
+}
+
+function countAt(h: Histogram, { below, zero }: Layout, at: number): number {
+  if (at < below) return h.negativeBuckets[below - 1 - at]!
+  return at < below + zero ? h.zeroCount : h.positiveBuckets[at - below - zero]!
+}
+
+function bucketAt(h: Histogram, { below, zero, size }: Layout, at: number): Bucket {
+  if (size === 0) return { lower: 0, upper: 0, count: 0, lowerInclusive: false, upperInclusive: false }
+  if (at < below) return negativeBucketAt(h, below - 1 - at)
+  return at < below + zero ? zeroBucket(h) : positiveBucketAt(h, at - below - zero)
 }
 
 function within(bucket: Bucket, fraction: number, custom: boolean): number {

@@ -2,9 +2,10 @@
  * Counter resets between two native histograms.
  * Semantics: Prometheus model/histogram/float_histogram.go, DetectReset.
  */
-import { CounterResetHint, type Histogram } from '../../../../protocol/samples/mod.ts'
+import { CounterResetHint, type Histogram, type Span } from '../../../../protocol/samples/mod.ts'
 import { intersectBounds, mapToBounds, sameNumbers } from './accumulator.ts'
-import { type BucketList, listBuckets, reduceResolution, usesCustomBuckets } from './buckets.ts'
+import { exponentialBound } from './bounds.ts'
+import { type BucketList, coverOf, listBuckets, reduceResolution, sameSpans, usesCustomBuckets } from './buckets.ts'
 import { trimBelow, zeroCountFor } from './zero.ts'
 
 /** True when `current` cannot be a later state of the counter `previous`. Explicit hints decide without a look. */
@@ -19,6 +20,13 @@ export function countsDecreased(current: Histogram, previous: Histogram): boolea
   if (current.count < previous.count) return true
   const custom = usesCustomBuckets(current)
   if (custom && !usesCustomBuckets(previous)) return true
+  if (haveSameLayout(current, previous)) {
+    return (
+      current.zeroCount < previous.zeroCount ||
+      decreasedInPlace(current.positiveSpans, current.positiveBuckets, previous.positiveBuckets) ||
+      decreasedInPlace(current.negativeSpans, current.negativeBuckets, previous.negativeBuckets)
+    )
+  }
   const mine = listBuckets(current.positiveSpans, current.positiveBuckets)
   const theirs = listBuckets(previous.positiveSpans, previous.positiveBuckets)
   if (custom) {
@@ -44,6 +52,40 @@ export function countsDecreased(current: Histogram, previous: Histogram): boolea
   const comparable = (list: BucketList) =>
     trimBelow(reduceResolution(list, previous.schema, current.schema), current.schema, current.zeroThreshold)
   return decreased(mine, comparable(theirs)) || decreased(mineNegative, comparable(theirsNegative))
+}
+
+/**
+ * Bucket for bucket, so that their counts may be compared as they stand. Not so where the zero bucket covers others.
+ * Of custom buckets, which have no zero bucket and no negative ones, neither may say otherwise.
+ */
+function haveSameLayout(a: Histogram, b: Histogram): boolean {
+  if (
+    a.schema !== b.schema ||
+    a.zeroThreshold !== b.zeroThreshold ||
+    !sameSpans(a.positiveSpans, b.positiveSpans) ||
+    !sameSpans(a.negativeSpans, b.negativeSpans) ||
+    a.positiveBuckets.length !== b.positiveBuckets.length ||
+    a.negativeBuckets.length !== b.negativeBuckets.length
+  ) {
+    return false
+  }
+  if (usesCustomBuckets(a)) {
+    return sameNumbers(a.customValues, b.customValues) && a.zeroCount === b.zeroCount && a.negativeSpans.length === 0
+  }
+  return (
+    a.zeroThreshold === 0 ||
+    (startsAbove(a.positiveSpans, a.schema, a.zeroThreshold) && startsAbove(a.negativeSpans, a.schema, a.zeroThreshold))
+  )
+}
+
+function startsAbove(spans: readonly Span[], schema: number, threshold: number): boolean {
+  return spans.length === 0 || exponentialBound(spans[0]!.offset - 1, schema) >= threshold
+}
+
+function decreasedInPlace(spans: readonly Span[], current: readonly number[], previous: readonly number[]): boolean {
+  const size = coverOf(spans, current)
+  for (let i = 0; i < size; i++) if (current[i]! < previous[i]!) return true
+  return false
 }
 
 function decreased(current: BucketList, previous: BucketList): boolean {
