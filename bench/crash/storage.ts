@@ -1,6 +1,7 @@
 /**
  * The hub's storage on a disk that fails: the real ingest engine, head and block store in one thread, in the order in
- * which the hub's main thread drives them (hub/process/blocks.ts). Every sample is a function of (series, number), and
+ * which the hub's main thread drives them (hub/process/blocks.ts). Every sample, be it a float, a stale marker or a native
+ * histogram, is a function of (series, number), and
  * the journal of what was acknowledged lies outside of the disk, so that an export can be held against both.
  */
 import { runtimeSigner, runtimeVerifier } from '../../agent/env/ed25519.ts'
@@ -23,6 +24,7 @@ import {
   headRestorer,
   openReader,
   type ReaderShare,
+  type SampleBuffer,
   type SeriesReader,
 } from '../../hub/tsdb/mod.ts'
 import { manualClock, memoryLogger, seededRandom } from '../../hub/wal/testing/mod.ts'
@@ -30,8 +32,10 @@ import { BatchEncoder } from '../../protocol/batch/mod.ts'
 import type { Disk } from '../../protocol/env/mod.ts'
 import { decodePublicKey, generateSeed, publicKeyOfSeed } from '../../protocol/identity/mod.ts'
 import { type Labels, labelsFrom, labelValue } from '../../protocol/labels/mod.ts'
-import { encodeWriteRequest, snappyCompress } from '../../protocol/remote-write/mod.ts'
+import { encodeWriteRequest, snappyCompress, type WriteSeries } from '../../protocol/remote-write/mod.ts'
+import type { Exemplar } from '../../protocol/samples/mod.ts'
 import { samplesSubject } from '../../protocol/subjects/mod.ts'
+import { exemplarOf, floatTextAt, histogramText, isExemplarOf, putFloat, sampleOf, textOf } from './samples.ts'
 
 export const DIRECTORY = '/data'
 export const BLOCK_MS = 60_000
@@ -44,20 +48,6 @@ const VERIFIER = runtimeVerifier()
 
 /** Ways in, each with series of its own. */
 export type Inlet = 'write' | 'agent'
-
-/** A double with any bits but those of a NaN, the same for the same arguments. */
-export function bitsOf(series: string, n: number): number {
-  let state = Math.imul(n + 1, 0x9e3779b1) >>> 0
-  for (let i = 0; i < series.length; i++) state = Math.imul(state ^ series.charCodeAt(i), 0x85ebca6b) >>> 0
-  const next = (): number => {
-    state = Math.imul(state ^ (state >>> 15), 0x2c1b3c6d) >>> 0
-    state = Math.imul(state ^ (state >>> 13), 0x297a2d39) >>> 0
-    return state >>> 0
-  }
-  const value = new Float64Array(Uint32Array.of(next(), next()).buffer)[0]!
-  // Every third is a whole number: both kinds of chunks.
-  return n % 3 === 0 || Number.isNaN(value) ? n : value
-}
 
 /** What was sent and acknowledged over all lives of a storage; never on the disk that fails. */
 export class Journal {
@@ -216,9 +206,9 @@ export class Storage {
     this.blocks.sweep()
   }
 
-  /** Samples as they are served: values by time, in the order of the reader, by series. */
-  export(): Map<string, readonly (readonly [timeMs: number, value: number])[]> {
-    const rows = new Map<string, readonly (readonly [number, number])[]>()
+  /** Samples as they are served, as text that tells all their bits, in the order of the reader, by series. */
+  export(): Export {
+    const rows = new Map<string, ServedSeries>()
     const head = openReader(this.engine.share())
     const cache = new RunCache(1 << 20)
     const opened: ReturnType<typeof openBlock>[] = []
@@ -237,10 +227,11 @@ export class Storage {
         reader.read(ref, ALL, buffer)
         const name = seriesName(reader.labels(ref))
         if (rows.has(name)) throw new Error(`series ${name} is there twice`)
-        rows.set(
-          name,
-          Array.from({ length: buffer.count }, (_, i) => [buffer.times[i]!, buffer.values[i]!] as const),
+        const samples = Array.from(
+          { length: buffer.count },
+          (_, i) => [buffer.times[i]!, servedText(buffer, i)] as const,
         )
+        rows.set(name, { samples, exemplars: reader.exemplars(ref, ALL) })
       }
     } finally {
       for (const each of opened) each.close()
@@ -267,11 +258,7 @@ export class Storage {
 
   #sendWrite(n: number): void {
     const names = Array.from({ length: SERIES }, (_, i) => `write-${i + (n >> 4)}`)
-    const series = names.map((name) => ({
-      labels: labelsFrom({ __name__: 'sim', series: name }),
-      timestamps: [timeOf(n)],
-      values: Float64Array.of(bitsOf(name, n)),
-    }))
+    const series = names.map((name) => writeSeriesOf(name, n))
     for (const name of names) this.journal.sent.add(keyOf(name, n))
     const answer = this.engine.acceptRemoteWrite(snappyCompress(encodeWriteRequest(series)))
     if (answer.status === 204) this.#pending.push(...names.map((name) => keyOf(name, n)))
@@ -282,17 +269,25 @@ export class Storage {
     const { encoder, open, keyframes } = this.journal
     const names = Array.from({ length: SERIES }, (_, i) => `agent-${i + (n >> 4)}`)
     const ids = names.map((name) => encoder.define(labelsFrom({ __name__: 'sim', series: name }), null))
+    const samples = names.map((name) => sampleOf(name, n))
+    const values = new Float64Array(names.length)
+    for (const [i, sample] of samples.entries()) putFloat(sample, values, i)
+    const histograms = new Map(samples.flatMap((each, i) => (each.type === 'histogram' ? [[i, each.histogram]] : [])))
+    const exemplars = names.flatMap((name, i) => {
+      const exemplar = exemplarOf(name, n, timeOf(n))
+      return exemplar ? [{ id: ids[i]!, exemplar }] : []
+    })
     encoder.add({
       target: 't0',
       slotMs: timeOf(n),
       intervalMs: STEP_MS,
       timestampMs: timeOf(n),
       ids: Uint32Array.from(ids),
-      values: Float64Array.from(names, (name) => bitsOf(name, n)),
+      values,
       timestamps: null,
       startTimestamps: null,
-      histograms: null,
-      exemplars: null,
+      histograms: histograms.size > 0 ? histograms : null,
+      exemplars: exemplars.length > 0 ? exemplars : null,
     })
     const { bytes, header } = encoder.seal()!
     const keys = names.map((name) => keyOf(name, n))
@@ -326,7 +321,34 @@ export class Storage {
   }
 }
 
-const HEAD = { maxBytes: 256 << 20, maxExemplars: 16, maxMetadataFamilies: 16 }
+const HEAD = { maxBytes: 256 << 20, maxExemplars: 64, maxMetadataFamilies: 16 }
+
+type ServedSeries = {
+  readonly samples: readonly (readonly [timeMs: number, text: string])[]
+  readonly exemplars: readonly Exemplar[]
+}
+export type Export = ReadonlyMap<string, ServedSeries>
+
+function servedText(buffer: SampleBuffer, at: number): string {
+  const flag = buffer.flags[at]
+  if (flag === 2) return histogramText(buffer.histograms![at]!)
+  const text = floatTextAt(buffer.values, at)
+  return (text === 'stale') === (flag === 1) ? text : `${text} with flag ${flag}`
+}
+
+/** One number of a series as a remote writer sends it. */
+function writeSeriesOf(name: string, n: number): WriteSeries {
+  const labels = labelsFrom({ __name__: 'sim', series: name })
+  const sample = sampleOf(name, n)
+  if (sample.type === 'histogram') {
+    const histograms = [{ timestampMs: timeOf(n), histogram: sample.histogram }]
+    return { labels, timestamps: [], values: new Float64Array(0), histograms }
+  }
+  const values = new Float64Array(1)
+  putFloat(sample, values, 0)
+  const exemplar = exemplarOf(name, n, timeOf(n))
+  return { labels, timestamps: [timeOf(n)], values, exemplars: exemplar ? [exemplar] : [] }
+}
 
 const seriesName = (labels: Labels): string => labelValue(labels, 'series')
 
@@ -377,17 +399,23 @@ class SteppedCheckpointer implements Checkpointer {
 }
 
 /** What is wrong with an export: nothing, when acknowledged ⊆ stored ⊆ sent, each once, bit for bit and in order. */
-export function judge(rows: ReturnType<Storage['export']>, journal: Journal, mayLack: ReadonlySet<string> = new Set()) {
+export function judge(rows: Export, journal: Journal, mayLack: ReadonlySet<string> = new Set()) {
   const problems: string[] = []
   const stored = new Set<string>()
-  for (const [series, samples] of rows) {
+  for (const [series, { samples, exemplars }] of rows) {
+    for (const exemplar of exemplars) {
+      const n = (exemplar.timestampMs! - START_MS) / STEP_MS
+      if (!journal.sent.has(keyOf(series, n)) || !isExemplarOf(exemplar, series, n))
+        problems.push(`${series} has an exemplar that was never sent: ${JSON.stringify(exemplar)}`)
+    }
     let last = Number.NEGATIVE_INFINITY
-    for (const [timeMs, value] of samples) {
+    for (const [timeMs, text] of samples) {
       const n = (timeMs - START_MS) / STEP_MS
       if (timeMs <= last) problems.push(`${series} has ${timeMs} after ${last}`)
       last = timeMs
       if (!journal.sent.has(keyOf(series, n))) problems.push(`${series} has a sample at ${timeMs} that was never sent`)
-      else if (!Object.is(value, bitsOf(series, n))) problems.push(`${series} holds ${value} for number ${n}`)
+      else if (text !== textOf(sampleOf(series, n)))
+        problems.push(`${series} holds ${text} for number ${n} instead of ${textOf(sampleOf(series, n))}`)
       stored.add(keyOf(series, n))
     }
   }
