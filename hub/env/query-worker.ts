@@ -10,8 +10,17 @@ import { nodeDisk } from '../../agent/env/disk.ts'
 import { runtimeZstd } from '../../agent/env/zstd.ts'
 import { DiskError } from '../../protocol/env/mod.ts'
 import { BlockSet } from '../block/mod.ts'
-import { answerBuffers, errorAnswer, loadArrow, runPart, type WorkerAnswer, type WorkerTask } from '../query/mod.ts'
+import {
+  answerBuffers,
+  errorAnswer,
+  loadArrow,
+  runPart,
+  tryPart,
+  type WorkerAnswer,
+  type WorkerTask,
+} from '../query/mod.ts'
 import { evictedUntil, openReader, type ReaderShare, StalePagesError } from '../tsdb/mod.ts'
+import { threadCpuMs } from './thread-cpu.ts'
 
 /**
  * Where all cores are taken, what is scraped and written goes first: the main thread and the ingest worker weigh twice a
@@ -69,7 +78,11 @@ function run(given: WorkerTask): WorkerAnswer {
     try {
       const { coveredUntil } = given.blocks
       const reader = given.task.kind === 'cardinality' ? head : blocks.behind(head, given.blocks)
-      answer = runPart(given, { reader, flags, now: () => performance.now() })
+      const now = (): number => performance.now()
+      answer =
+        given.isTrial === true
+          ? tryPart(given, { reader, flags, now, cpuMs: threadCpuMs })
+          : runPart(given, { reader, flags, now })
       // What was evicted meanwhile stands in blocks that this query was not told of.
       if (evictedUntil(share) > coveredUntil) answer = { ...answer, isStale: true }
     } finally {

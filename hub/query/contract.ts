@@ -110,6 +110,8 @@ export type WorkerTask = {
   readonly queuedMs: number
   /** Of the query's earlier parts. */
   readonly before: PartStats | null
+  /** Only if it is small (`trial.ts`). */
+  readonly isTrial?: boolean
 }
 
 /** What parts of a query cost: time on the clock, samples together. */
@@ -134,6 +136,8 @@ export type WorkerAnswer = {
   readonly isStale?: boolean
   /** Of a query that was stopped: the worker has not yet collected what it left, so as to answer at once. */
   readonly leavesGarbage?: boolean
+  /** Of a trial: ask a worker that takes all. */
+  readonly isLarge?: boolean
   /** Ask again in parts. */
   readonly split?: boolean
   readonly partial?: PartialResult

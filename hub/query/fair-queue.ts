@@ -17,10 +17,12 @@ export class FairQueue<Item> {
     this.#size++
   }
 
-  /** The next in turn; its client then waits for all others. */
-  shift(): Item | undefined {
+  /** The next in turn, of those that are wanted; its client then waits for all others. */
+  shift(isWanted?: (item: Item) => boolean): Item | undefined {
     for (const [client, items] of this.#clients) {
-      const item = items.shift()!
+      const at = isWanted === undefined ? 0 : items.findIndex(isWanted)
+      if (at < 0) continue
+      const [item] = items.splice(at, 1)
       this.#clients.delete(client)
       if (items.length > 0) this.#clients.set(client, items)
       this.#size--

@@ -38,9 +38,19 @@ class ManualPool implements QueryPool {
   async close(): Promise<void> {}
 }
 
-function world(options: { threads?: number; maxConcurrency?: number } = {}) {
+/** With the worker for small queries beside. */
+class TryingPool extends ManualPool {
+  readonly trials: Call[] = []
+  tryOut(task: WorkerTask): Promise<WorkerAnswer> {
+    return new Promise((resolve, reject) => this.trials.push({ task, finish: resolve, die: reject }))
+  }
+}
+
+type WorldOptions<Pool> = { readonly threads?: number; readonly maxConcurrency?: number; readonly pool?: Pool }
+
+function world<Pool extends ManualPool = ManualPool>(options: WorldOptions<Pool> = {}) {
   const clock = new ManualClock()
-  const pool = new ManualPool(options.threads ?? 1)
+  const pool = options.pool ?? (new ManualPool(options.threads ?? 1) as Pool)
   const logged: [string, LogFields | undefined][] = []
   const released: number[] = []
   const log = { error: (message: string, fields?: LogFields) => void logged.push([message, fields]) } as Logger
@@ -90,22 +100,45 @@ test('clients get the worker in turn, each in its own order', async () => {
   assert.deepEqual(order, ['a1', 'a2', 'b1', 'c1', 'a3', 'b2'])
 })
 
-test('more than three times the concurrency is refused', async () => {
-  const { pool, service } = world({ maxConcurrency: 1 })
-  const taken = [1, 2, 3].map((i) => service.run(instant(`q${i}`), { timeoutMs: 1000 }))
-  await assert.rejects(
-    service.run(instant('q4'), { timeoutMs: 1000 }),
-    refusal('unavailable', /^too many queries are waiting \(limit 3, .*--query.max-concurrency=1\)/),
-  )
-  assert.equal(service.counters.rejected, 1)
-  for (let i = 0; i < 3; i++) {
+test('a hundred at once wait for their turn; what is beyond the bound of the queue is refused', async () => {
+  for (const [maxConcurrency, limit] of [
+    [1, 400],
+    [20, 400],
+    [200, 600],
+  ] as const) {
+    const { pool, service } = world({ maxConcurrency })
+    const taken = Array.from({ length: limit }, (_, i) => service.run(instant(`q${i}`), { timeoutMs: 1000 }))
+    await assert.rejects(
+      service.run(instant('more'), { timeoutMs: 1000 }),
+      refusal('unavailable', new RegExp(`^too many queries are waiting \\(limit ${limit};.*=${maxConcurrency} `)),
+    )
+    assert.deepEqual([service.counters.rejected, service.counters.waiting], [1, limit - 1])
+    for (let i = 0; i < limit; i++) {
+      await settle()
+      pool.calls[i]!.finish(ok())
+    }
+    await Promise.all(taken)
+    const again = service.run(instant('again'), { timeoutMs: 1000 })
     await settle()
-    pool.calls[i]!.finish(ok())
+    pool.calls[limit]!.finish(ok())
+    await again
   }
-  await Promise.all(taken)
-  const again = service.run(instant('q5'), { timeoutMs: 1000 })
+})
+
+test('what waits holds only so much text', async () => {
+  const { pool, service } = world()
+  const megabyte = 'x'.repeat(1 << 20)
+  const abort = new AbortController()
+  const ask = () => service.run(instant(megabyte), { timeoutMs: 1000, signal: abort.signal })
+  const taken = Array.from({ length: 32 }, () => ask().catch((error: unknown) => error))
   await settle()
-  pool.calls[3]!.finish(ok())
+  await assert.rejects(ask(), refusal('unavailable', /\(limit \d+ characters of their texts\)/))
+  abort.abort()
+  pool.calls[0]!.finish(ok())
+  await Promise.all(taken)
+  const again = service.run(instant('short'), { timeoutMs: 1000 })
+  await settle()
+  pool.calls[1]!.finish(ok())
   await again
 })
 
@@ -258,6 +291,131 @@ test('the error of one shard is the answer, and parts of a cancelled query do no
   pool.calls[3]!.finish({ ...ok(), split: true })
   await assert.rejects(second, refusal('canceled', /in expression evaluation$/))
   assert.equal(pool.calls.length, 4)
+})
+
+/** Both workers are held, and these wait. */
+async function stalled(...waiting: string[]) {
+  const all = world({ pool: new TryingPool(2) })
+  const ask = (query: string, client = '') => all.service.run(instant(query), { timeoutMs: 10_000, client })
+  const heavy = [ask('heavy 1'), ask('heavy 2')]
+  const answers = waiting.map((query) => ask(query, query))
+  await settle()
+  /** Lets the two, and what was given to the workers since, end. */
+  const end = async (): Promise<void> => {
+    for (let i = 0; i < all.pool.calls.length; i++) {
+      all.pool.calls[i]!.finish(ok(`worker: ${queryOf(all.pool.calls[i]!.task)}`))
+      await settle()
+    }
+    await Promise.all(heavy)
+    const { active, waiting: left } = all.service.counters
+    assert.deepEqual([active, left], [0, 0])
+  }
+  return { ...all, ask, answers, end }
+}
+const text = ({ body }: WorkerAnswer): string => new TextDecoder().decode(body)
+const large = (): WorkerAnswer => ({ ...ok(), status: 422, isLarge: true })
+
+test('small queries overtake when no worker has come free for 50 ms, one at a time', async () => {
+  const { clock, pool, answers, service, end } = await stalled('small 1', 'small 2')
+  clock.advance(49)
+  await settle()
+  assert.equal(pool.trials.length, 0)
+  clock.advance(1)
+  await settle()
+  assert.equal(pool.trials.length, 1)
+  assert.equal(pool.trials[0]!.task.isTrial, true)
+  assert.deepEqual(pool.trials[0]!.task.part, { kind: 'whole', threads: 1 })
+  pool.trials[0]!.finish(ok('one'))
+  assert.equal(text(await answers[0]!), 'one')
+  await settle()
+  // Still no worker is free: no second wait.
+  assert.equal(queryOf(pool.trials[1]!.task), 'small 2')
+  pool.trials[1]!.finish(ok('two'))
+  assert.equal(text(await answers[1]!), 'two')
+  assert.equal(pool.calls.length, 2)
+  assert.deepEqual([service.counters.overtook, service.counters.started], [2, 4])
+  await end()
+  assert.deepEqual([clock.timers, pool.trials.length], [0, 2])
+})
+
+test('while workers come free nobody overtakes', async () => {
+  const { clock, pool, answers, end } = await stalled('a', 'b', 'c')
+  clock.advance(40)
+  pool.calls[0]!.finish(ok())
+  await settle()
+  clock.advance(40)
+  pool.calls[1]!.finish(ok())
+  await settle()
+  clock.advance(49)
+  await settle()
+  assert.deepEqual([pool.calls.length, pool.trials.length], [4, 0])
+  clock.advance(1)
+  await settle()
+  assert.equal(queryOf(pool.trials[0]!.task), 'c')
+  pool.trials[0]!.finish(ok())
+  await end()
+  await Promise.all(answers)
+})
+
+test('what is found to be large waits at the head of its turn, and is not tried again', async () => {
+  const { clock, pool, service, answers, ask, end } = await stalled('large', 'small')
+  clock.advance(50)
+  await settle()
+  const after = ask('after', 'large')
+  pool.trials[0]!.finish(large())
+  await settle()
+  assert.deepEqual(
+    pool.trials.map(({ task }) => queryOf(task)),
+    ['large', 'small'],
+  )
+  pool.trials[1]!.finish(large())
+  await settle()
+  assert.equal(queryOf(pool.trials[2]!.task), 'after')
+  pool.trials[2]!.finish(large())
+  await settle()
+  assert.equal(pool.trials.length, 3)
+  assert.deepEqual([service.counters.active, service.counters.waiting], [2, 3])
+  await end()
+  assert.equal(text(await answers[0]!), 'worker: large')
+  assert.equal(text(await answers[1]!), 'worker: small')
+  assert.equal(text(await after), 'worker: after')
+  assert.deepEqual([service.counters.overtook, service.counters.started], [0, 5])
+})
+
+test('the worker for small queries may die: the others are asked, and its claims released', async () => {
+  const { clock, pool, answers, released, logged, end } = await stalled('growing')
+  clock.advance(50)
+  await settle()
+  Atomics.store(new Int32Array(pool.trials[0]!.task.flags), 1, 99)
+  pool.trials[0]!.die(new Error('Worker terminated due to reaching memory limit'))
+  await settle()
+  assert.deepEqual([released, logged], [[99], []])
+  await end()
+  assert.equal(text(await answers[0]!), 'worker: growing')
+})
+
+test('a query that times out while it is tried says so; one that waits after it, too', async () => {
+  const { clock, pool, answers, end } = await stalled('slow', 'waits')
+  clock.advance(50)
+  await settle()
+  clock.advance(10_000)
+  assert.equal(flagOf(pool.trials[0]!.task), 2)
+  await assert.rejects(answers[1]!, refusal('timeout', /in query queue$/))
+  pool.trials[0]!.finish({ ...ok(), status: 503, error: { type: 'timeout', message: '' } })
+  assert.equal((await answers[0]!).status, 503)
+  await end()
+})
+
+test('an answer from stale pages is tried again, where small ones are', async () => {
+  const { clock, pool, answers, end } = await stalled('small')
+  clock.advance(50)
+  await settle()
+  pool.trials[0]!.finish({ ...ok(), isStale: true })
+  await settle()
+  assert.notEqual(pool.trials[1]!.task.share, pool.trials[0]!.task.share)
+  pool.trials[1]!.finish(ok('fresh'))
+  assert.equal(text(await answers[0]!), 'fresh')
+  await end()
 })
 
 test('closing refuses what waits', async () => {

@@ -3,7 +3,7 @@
  * through a word in shared memory (aborting a running piscina task would kill its worker), and the parts of a query
  * that is worth splitting over the workers.
  */
-import type { Clock, Logger } from '../../protocol/env/mod.ts'
+import type { Clock, Logger, Timer } from '../../protocol/env/mod.ts'
 import type { PartialResult } from '../promql/engine/mod.ts'
 import type { ReaderShare } from '../tsdb/contract.ts'
 import type { ActiveQueries } from './active-queries.ts'
@@ -22,11 +22,14 @@ import {
 import { FairQueue } from './fair-queue.ts'
 import type { InPlace } from './in-place.ts'
 import type { QueryLog, QueryOrigin } from './query-log.ts'
+import { canTry } from './trial.ts'
 
 /** The worker pool; the production one is piscina (`hub/env/query-pool.ts`). */
 export interface QueryPool {
   /** Rejects when the worker died. */
   run(task: WorkerTask): Promise<WorkerAnswer>
+  /** As `run`, on one more worker: started when it is first needed, ended soon after. Takes trials only. */
+  tryOut?(task: WorkerTask): Promise<WorkerAnswer>
   readonly threads: number
   close(): Promise<void>
 }
@@ -42,7 +45,7 @@ export type QueryServiceOptions = {
   readonly onDamage?: (what: string) => void
   /** Ends the claims on the head's pages of a worker that died. */
   readonly releaseOwner: (owner: number) => void
-  /** So many queries may run or wait three times over; more are refused. */
+  /** What may wait is this three times over, or WAITING_MAX. */
   readonly maxConcurrency: number
   readonly queryLog?: QueryLog
   readonly activeQueries?: ActiveQueries
@@ -71,6 +74,8 @@ export type QueryCounters = {
   split: number
   /** Answered without a worker. */
   inPlace: number
+  /** Answered by the worker for small ones, while heavy ones held the others. */
+  overtook: number
   /** Ended by the death of their worker. */
   crashed: number
   seconds: number
@@ -80,7 +85,23 @@ export type QueryCounters = {
 const MAX_STALE = 5
 const SHOWN_QUERY_CHARS = 1000
 
-type Job = { readonly start: () => void; readonly refuse: (error: ApiError) => void }
+/**
+ * Upstream lets queries wait for as long as their timeout says, and bounds them by its 512 connections. Ours are fewer,
+ * so that there are connections left for all else.
+ */
+const WAITING_MAX = 400
+/** Of queries that run or wait: their texts are held meanwhile. */
+const TEXT_MAX_CHARS = 32 << 20
+/** Workers that have not come free for so long are held by heavy queries. */
+const STALL_MS = 50
+
+type Job = {
+  readonly start: (place: Place) => void
+  readonly refuse: (error: ApiError) => void
+  /** May it go where small ones are tried? */
+  readonly mayTry: boolean
+}
+type Place = 'worker' | 'trial'
 
 /** A query under way: what its parts have in common. */
 type Run = {
@@ -93,6 +114,8 @@ type Run = {
   /** Its jobs that wait for a worker. */
   readonly waiting: Set<Job>
   readonly cameMs: number
+  /** Found to be so by a trial. */
+  isLarge: boolean
   hasStarted: boolean
   startedMs: number
   activeSlot: number
@@ -108,13 +131,18 @@ export class QueryService {
     timedOut: 0,
     split: 0,
     inPlace: 0,
+    overtook: 0,
     crashed: 0,
     seconds: 0,
   }
   readonly #options: QueryServiceOptions
   readonly #queue = new FairQueue<Job>()
   #queries = 0
+  #chars = 0
   #busyWorkers = 0
+  #cameFreeMs = 0
+  #isTrying = false
+  #stallTimer: Timer | null = null
 
   constructor(options: QueryServiceOptions) {
     this.#options = options
@@ -126,14 +154,9 @@ export class QueryService {
 
   /** @throws ApiError when the queue is full, the deadline passes or the client goes while it waits */
   async run(task: QueryTask, { timeoutMs, signal, client = '', origin }: RunOptions): Promise<WorkerAnswer> {
-    const { activeQueries, blocks, clock, maxConcurrency, pool, queryLog, share } = this.#options
-    if (this.#queries >= 3 * maxConcurrency) {
-      this.counters.rejected++
-      throw new ApiError(
-        'unavailable',
-        `too many queries are waiting (limit ${3 * maxConcurrency}, three times --query.max-concurrency=${maxConcurrency}); try again later`,
-      )
-    }
+    const { activeQueries, blocks, clock, pool, queryLog, share } = this.#options
+    const chars = charsOf(task)
+    this.#refuseBeyond(chars)
     const small = this.#answerInPlace(task)
     if (small !== null) {
       queryLog?.write(task, small, origin ?? null)
@@ -149,6 +172,7 @@ export class QueryService {
       blocks: blocks?.() ?? NO_BLOCKS,
       waiting: new Set(),
       cameMs: clock.monotonic(),
+      isLarge: false,
       hasStarted: false,
       startedMs: 0,
       activeSlot: -1,
@@ -157,6 +181,7 @@ export class QueryService {
     const onAbort = (): void => this.#stop(run, FLAG_CANCELED)
     signal?.addEventListener('abort', onAbort, { once: true })
     this.#queries++
+    this.#chars += chars
     this.counters.waiting++
     try {
       if (signal?.aborted) throw inQueue(FLAG_CANCELED)
@@ -171,11 +196,25 @@ export class QueryService {
       timer.cancel()
       signal?.removeEventListener('abort', onAbort)
       this.#queries--
+      this.#chars -= chars
       activeQueries?.end(run.activeSlot)
       if (run.hasStarted) this.counters.active--
       else this.counters.waiting--
       this.counters.seconds += (clock.monotonic() - run.cameMs) / 1000
     }
+  }
+
+  /** @throws ApiError */
+  #refuseBeyond(chars: number): void {
+    const { maxConcurrency } = this.#options
+    const limit = Math.max(WAITING_MAX, 3 * maxConcurrency)
+    if (this.#queries < limit && this.#chars + chars <= TEXT_MAX_CHARS) return
+    this.counters.rejected++
+    const bound =
+      this.#queries < limit
+        ? `limit ${TEXT_MAX_CHARS} characters of their texts`
+        : `limit ${limit}; with --query.max-concurrency=${maxConcurrency} it is ${WAITING_MAX}, or three times as many`
+    throw new ApiError('unavailable', `too many queries are waiting (${bound}); try again later`)
   }
 
   #answerInPlace(task: QueryTask): WorkerAnswer | null {
@@ -191,6 +230,7 @@ export class QueryService {
   }
 
   async close(): Promise<void> {
+    this.#stallTimer?.cancel()
     for (const job of this.#queue.clear()) job.refuse(new ApiError('unavailable', 'the hub is stopping'))
     await this.#options.pool.close()
   }
@@ -243,13 +283,16 @@ export class QueryService {
 
   /** Waits for a worker, and runs the part on it. */
   async #part(run: Run, part: QueryPart, lane: number, before: PartStats | null = null): Promise<WorkerAnswer> {
-    await this.#enter(run)
+    const { pool } = this.#options
+    const { task } = run
+    const mayTry = pool.tryOut !== undefined && part.kind === 'whole' && !run.isLarge && canTry(task)
+    if ((await this.#enter(run, mayTry)) === 'trial') {
+      const answer = await this.#try(run)
+      if (answer !== null) return answer
+      await this.#enter(run, false)
+    }
     try {
-      const { task, share, blocks, flags } = run
-      const queuedMs = run.startedMs - run.cameMs
-      const answer = await this.#options.pool.run({ task, part, share, blocks, flags, lane, queuedMs, before })
-      for (const what of answer.damage ?? []) this.#options.onDamage?.(what)
-      return answer
+      return this.#heard(await pool.run(this.#workerTask(run, part, lane, before)))
     } catch (error) {
       throw this.#crashed(run, lane, error)
     } finally {
@@ -257,9 +300,45 @@ export class QueryService {
     }
   }
 
-  #crashed({ task, words }: Run, lane: number, error: unknown): ApiError {
+  /** Null: it is not small. */
+  async #try(run: Run): Promise<WorkerAnswer | null> {
+    try {
+      const part = { kind: 'whole', threads: 1 } as const
+      const answer = await this.#options.pool.tryOut!({ ...this.#workerTask(run, part, 0, null), isTrial: true })
+      if (answer.isLarge !== true) {
+        this.counters.overtook++
+        return this.#heard(answer)
+      }
+    } catch {
+      // That worker has less memory than the others, who are asked next.
+      this.#releaseClaims(run, 0)
+    } finally {
+      this.#isTrying = false
+      this.#watchStall()
+    }
+    run.isLarge = true
+    this.#end(run)
+    return null
+  }
+
+  #workerTask(run: Run, part: QueryPart, lane: number, before: PartStats | null): WorkerTask {
+    const { task, share, blocks, flags } = run
+    return { task, part, share, blocks, flags, lane, queuedMs: run.startedMs - run.cameMs, before }
+  }
+
+  #heard(answer: WorkerAnswer): WorkerAnswer {
+    for (const what of answer.damage ?? []) this.#options.onDamage?.(what)
+    return answer
+  }
+
+  #releaseClaims({ words }: Run, lane: number): void {
     const owner = Atomics.load(words, 1 + lane)
     if (owner !== 0) this.#options.releaseOwner(owner)
+  }
+
+  #crashed(run: Run, lane: number, error: unknown): ApiError {
+    const { task } = run
+    this.#releaseClaims(run, lane)
     this.counters.crashed++
     const query = 'query' in task ? task.query.slice(0, SHOWN_QUERY_CHARS) : task.kind
     this.#options.log.error('A query ended its worker thread; other queries go on', {
@@ -271,33 +350,69 @@ export class QueryService {
     return new ApiError('execution', `the query ended its worker thread: ${reason}`, { cause: error })
   }
 
-  async #enter(run: Run): Promise<void> {
+  async #enter(run: Run, mayTry: boolean): Promise<Place> {
     const stopped = Atomics.load(run.words, 0)
     if (stopped !== 0) throw run.hasStarted ? inEvaluation(stopped) : inQueue(stopped)
+    let place: Place = 'worker'
     if (this.#busyWorkers < this.threads) this.#busyWorkers++
     else {
-      await new Promise<void>((resolve, reject) => {
-        const job: Job = { start: resolve, refuse: reject }
+      place = await new Promise<Place>((resolve, reject) => {
+        const job: Job = { start: resolve, refuse: reject, mayTry }
         run.waiting.add(job)
-        // What has begun holds memory: it comes before the client's next query.
-        this.#queue.push(run.client, job, run.hasStarted)
+        // What has begun holds memory: it comes before the client's next query, and so does what was tried.
+        this.#queue.push(run.client, job, run.hasStarted || run.isLarge)
+        this.#watchStall()
       })
     }
+    this.#begin(run)
+    return place
+  }
+
+  #begin(run: Run): void {
     if (run.hasStarted) return
     run.hasStarted = true
     const { task } = run
     if ('query' in task) run.activeSlot = this.#options.activeQueries?.begin(task.query) ?? -1
     run.startedMs = this.#options.clock.monotonic()
-    this.counters.started++
+    if (!run.isLarge) this.counters.started++
     this.counters.waiting--
     this.counters.active++
   }
 
+  /** What was tried waits again. */
+  #end(run: Run): void {
+    run.hasStarted = false
+    this.#options.activeQueries?.end(run.activeSlot)
+    run.activeSlot = -1
+    this.counters.waiting++
+    this.counters.active--
+  }
+
   /** The place goes straight to the next in turn. */
   #leave(): void {
+    this.#cameFreeMs = this.#options.clock.monotonic()
     const next = this.#queue.shift()
-    if (next) next.start()
+    if (next) next.start('worker')
     else this.#busyWorkers--
+  }
+
+  /** While no worker comes free, what waits is tried in turn. */
+  #watchStall(): void {
+    const { clock, pool } = this.#options
+    if (pool.tryOut === undefined || this.#isTrying || this.#stallTimer !== null || this.#queue.size === 0) return
+    const leftMs = this.#cameFreeMs + STALL_MS - clock.monotonic()
+    if (leftMs <= 0) {
+      const next = this.#queue.shift(({ mayTry }) => mayTry)
+      if (next === undefined) return
+      this.#isTrying = true
+      next.start('trial')
+      return
+    }
+    const again = (): void => {
+      this.#stallTimer = null
+      this.#watchStall()
+    }
+    this.#stallTimer = clock.setTimer(leftMs, again, { unref: true })
   }
 
   /** What runs is told by the flag; what waits leaves the queue. */
@@ -320,4 +435,9 @@ function inEvaluation(flag: number): ApiError {
   return flag === FLAG_TIMEOUT
     ? new ApiError('timeout', 'query timed out in expression evaluation')
     : new ApiError('canceled', 'query was canceled in expression evaluation')
+}
+
+function charsOf(task: QueryTask): number {
+  if ('query' in task) return task.query.length
+  return 'matches' in task ? task.matches.reduce((sum, { length }) => sum + length, 0) : 0
 }
