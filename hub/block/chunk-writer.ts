@@ -8,6 +8,7 @@
  */
 import { HistogramEncoder, type SampleBuffer } from '../tsdb/mod.ts'
 import type { ByteWriter } from './bytes.ts'
+import type { ChunkSizes } from './chunk-sizes.ts'
 import { ColumnEncoder } from './column.ts'
 import { CHUNK_SAMPLES_MAX, CHUNK_WINDOW_MS } from './contract.ts'
 import type { RunBuilder } from './run-file.ts'
@@ -36,8 +37,11 @@ export class ChunkWriter {
   samples = 0
   histograms = 0
 
-  constructor(runs: RunBuilder, timeRuns: RunBuilder) {
+  readonly #sizes: ChunkSizes | undefined
+
+  constructor(runs: RunBuilder, timeRuns: RunBuilder, sizes?: ChunkSizes) {
     this.#runs = runs
+    this.#sizes = sizes
     this.times = new TimeColumnWriter(timeRuns, this.#encoder)
   }
 
@@ -51,6 +55,7 @@ export class ChunkWriter {
       const payloadBytes = this.#runs.out.length - start
       this.#runs.end()
       entries.push({ column, from: offset, count: to - from, payloadBytes })
+      this.#sizes?.observe(to - from, payloadBytes, samples.times[to - 1]! - samples.times[from]!)
       from = to
     }
     this.samples += count

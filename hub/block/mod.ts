@@ -1,5 +1,7 @@
 /** Blocks: what the head held, on disk; immutable, checked on every read, behind the same reader as the head. */
+
 export { BlockSet, type VisibleBlocks } from './block-set.ts'
+export { ChunkSizes, type ChunkSizesState } from './chunk-sizes.ts'
 export type { BlockEnv, BlockMeta, BlockRange, BlockReader, BlockStats, OnDamage } from './contract.ts'
 export { BlockDamagedError } from './errors.ts'
 export { growingHead } from './growing-head.ts'

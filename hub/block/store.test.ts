@@ -133,6 +133,26 @@ test('cuts, merges and reopening change no answer', () => {
   )
 })
 
+test('the sizes of chunks are those of cuts, not of merges', () => {
+  const env = memoryEnv()
+  const store = BlockStore.open({ ...env, log: memoryLogger(), directory: '/data/blocks' })
+  const times = Array.from({ length: 60 }, (_, i) => i * 60_000)
+  const samples = times.map((time) => ({ time, bits: 0n, start: 0, kind: 0 as const }))
+  const head = openReader(fillHead([{ labels: ['a', 'b'] as never, samples }]).share())
+  for (const each of [0, 1]) store.cut(head, { minTime: each * BLOCK_MS, maxTime: (each + 1) * BLOCK_MS })
+  const meta = store.list()[0]!
+  const shown = () => Object.values(store.chunkSizes.state).map(({ count, sum }) => [count, sum])
+  const [ofSamples, ofBytes, ofRange] = shown()
+  assert.deepEqual(ofSamples, [meta.stats.chunks, 60])
+  assert.deepEqual([ofBytes![0], ofBytes![1]! > 0], [meta.stats.chunks, true])
+  assert.deepEqual(ofRange, [meta.stats.chunks, times.at(-1)! - (meta.stats.chunks - 1) * 60_000])
+  store.cut(head, { minTime: 0, maxTime: BLOCK_MS })
+  const before = shown()
+  while (store.compact(0));
+  assert.equal(store.list().length, 1)
+  assert.deepEqual(shown(), before)
+})
+
 test('a block that was removed can be read by those who have its path, until the sweep', () => {
   const env = memoryEnv()
   const store = BlockStore.open({ ...env, log: memoryLogger(), directory: '/data/blocks' })

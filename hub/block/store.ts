@@ -4,6 +4,7 @@
  */
 import type { Logger } from '../../protocol/env/mod.ts'
 import type { SeriesReader } from '../tsdb/mod.ts'
+import { ChunkSizes } from './chunk-sizes.ts'
 import { type BlockEnv, type BlockMeta, type BlockRange, META_FILE } from './contract.ts'
 import { BlockDamagedError } from './errors.ts'
 import { expiredKeys, type Hidden, hideFromBlock, hideFromHead, isAffected, NOTHING_HIDDEN } from './hiding.ts'
@@ -65,6 +66,8 @@ const DAMAGES_MAX = 1000
 /** @example const store = BlockStore.open({ disk, compressor, log, directory: `${data}/blocks` }) */
 export class BlockStore {
   readonly counters: BlockStoreCounters = newCounters()
+  /** Of the chunks of blocks that were cut. */
+  readonly chunkSizes = new ChunkSizes()
   readonly #damages: Damage[] = []
   readonly #env: BlockEnv
   readonly #log: Logger
@@ -135,7 +138,7 @@ export class BlockStore {
     range: BlockRange,
     { hidden, deletes }: InForce = NONE_IN_FORCE,
   ): Generator<void, BlockMeta | null> {
-    const block = { range, sequence: ++this.#sequence, level: 1, sources: [], deletes }
+    const block = { range, sequence: ++this.#sequence, level: 1, sources: [], deletes, sizes: this.chunkSizes }
     const meta = yield* this.#write(hideFromHead(head, hidden), block)
     if (!meta) return null
     this.counters.cut++

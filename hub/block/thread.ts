@@ -3,6 +3,7 @@
 import type { Compressor } from '../../protocol/batch/mod.ts'
 import type { Disk, Logger } from '../../protocol/env/mod.ts'
 import type { ReaderShare, SeriesReader } from '../tsdb/mod.ts'
+import type { ChunkSizesState } from './chunk-sizes.ts'
 import type { BlockMeta, BlockRange } from './contract.ts'
 import type { RetentionLimits } from './plan.ts'
 import { writeSnapshot } from './snapshot.ts'
@@ -53,6 +54,7 @@ export type BlocksState = {
   readonly generation: number
   readonly sizeBytes: number
   readonly counters: BlockStoreCounters
+  readonly chunkSizes: ChunkSizesState
   readonly damages: readonly Damage[]
   /** Blocks that are not listed any more wait for their removal from disk. */
   readonly hasRetired: boolean
@@ -163,6 +165,7 @@ function stateOf(store: BlockStore): BlocksState {
     generation,
     sizeBytes: store.sizeBytes(),
     counters: { ...store.counters },
+    chunkSizes: store.chunkSizes.state,
     damages: store.damages(),
     hasRetired: store.hasRetired,
   }

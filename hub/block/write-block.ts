@@ -5,6 +5,7 @@
 import { crc32c } from '../../protocol/crc/mod.ts'
 import { compareStrings } from '../../protocol/labels/mod.ts'
 import { createSampleBuffer, type SeriesReader } from '../tsdb/mod.ts'
+import type { ChunkSizes } from './chunk-sizes.ts'
 import { type ChunkEntry, ChunkWriter } from './chunk-writer.ts'
 import { type BlockEnv, type BlockMeta, type BlockRange, CHUNKS_FILE, INDEX_FILE, META_FILE } from './contract.ts'
 import { encodeIndex } from './index-format.ts'
@@ -20,6 +21,8 @@ export type NewBlock = {
   readonly deletes?: number
   readonly expired?: readonly string[]
   readonly resolutionMs?: number
+  /** Hears of every chunk. */
+  readonly sizes?: ChunkSizes
 }
 
 /** Suffix of directories that are being written; `BlockStore.open` removes what a crash left of them. */
@@ -89,7 +92,7 @@ function* writeFiles(
   env: BlockEnv,
   path: string,
   reader: SeriesReader,
-  { range, sequence, level, sources, deletes, expired, resolutionMs }: NewBlock,
+  { range, sequence, level, sources, deletes, expired, resolutionMs, sizes }: NewBlock,
   id: string,
 ): Generator<void, BlockMeta | null> {
   const { disk, compressor } = env
@@ -104,7 +107,7 @@ function* writeFiles(
   try {
     const out = new RunFileWriter(file, compressor)
     builders = [new RunBuilder(out), new RunBuilder(out)]
-    chunks = new ChunkWriter(builders[0]!, builders[1]!)
+    chunks = new ChunkWriter(builders[0]!, builders[1]!, sizes)
     const samples = createSampleBuffer(1024)
     const entries: ChunkEntry[] = []
     for (let i = 0; i < series.order.length; i++) {

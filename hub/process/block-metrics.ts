@@ -1,11 +1,25 @@
 /** What blocks, their compaction and retention tell of themselves, under Prometheus's names (tsdb/db.go, compact.go). */
-import { counter, gauge, Histogram, type MetricFamily, Summary } from '../../protocol/exposition/mod.ts'
+import {
+  counter,
+  gauge,
+  Histogram,
+  type HistogramState,
+  histogramStateLines,
+  type MetricFamily,
+  Summary,
+} from '../../protocol/exposition/mod.ts'
 import type { BlocksState, RetentionLimits } from '../block/mod.ts'
 
 /** Seconds, as upstream's ExponentialBuckets(1, 2, 14). */
 const DURATION_BOUNDS = Array.from({ length: 14 }, (_, i) => 2 ** i)
 
 const one = (value: number) => [{ labels: [], value }]
+const told = (name: string, help: string, state: HistogramState): MetricFamily => ({
+  name,
+  help,
+  type: 'histogram',
+  metrics: histogramStateLines([], state),
+})
 
 export class BlockMetrics {
   /** Of cuts, merges and blocks written anew, in seconds. */
@@ -18,7 +32,7 @@ export class BlockMetrics {
   failedTruncations = 0
 
   families(
-    { blocks, counters, sizeBytes, generation }: BlocksState,
+    { blocks, chunkSizes, counters, sizeBytes, generation }: BlocksState,
     limits: RetentionLimits,
     damageFound: number,
     tombstones: number,
@@ -93,18 +107,28 @@ export class BlockMetrics {
         'Total number of compactions done on overlapping blocks.',
         one(counters.overlapping),
       ),
-      {
-        name: 'prometheus_tsdb_compaction_duration_seconds',
-        help: 'Duration of compaction runs',
-        type: 'histogram',
-        metrics: this.durations.lines([]),
-      },
-      {
-        name: 'prometheus_tsdb_tombstone_cleanup_seconds',
-        help: 'The time taken to recompact blocks to remove tombstones.',
-        type: 'histogram',
-        metrics: this.cleanups.lines([]),
-      },
+      told('prometheus_tsdb_compaction_duration_seconds', 'Duration of compaction runs', this.durations.state),
+      told(
+        'prometheus_tsdb_tombstone_cleanup_seconds',
+        'The time taken to recompact blocks to remove tombstones.',
+        this.cleanups.state,
+      ),
+      told(
+        'prometheus_tsdb_compaction_chunk_samples',
+        'Final number of samples on their first compaction',
+        chunkSizes.samples,
+      ),
+      told(
+        'prometheus_tsdb_compaction_chunk_size_bytes',
+        'Final size of chunks on their first compaction',
+        chunkSizes.bytes,
+      ),
+      // Milliseconds, whatever the name says, as upstream.
+      told(
+        'prometheus_tsdb_compaction_chunk_range_seconds',
+        'Final time range of chunks on their first compaction',
+        chunkSizes.range,
+      ),
       {
         name: 'prometheus_tsdb_head_gc_duration_seconds',
         help: 'Runtime of garbage collection in the head block.',

@@ -10,6 +10,7 @@ import type { Matcher } from '../../protocol/matchers/mod.ts'
 import {
   BLOCKS_FOLDER,
   type BlocksState,
+  ChunkSizes,
   type Damage,
   deletionOf,
   type Floors,
@@ -65,6 +66,7 @@ const NONE: BlocksState = {
     damagedBlocks: 0,
     damagedRuns: 0,
   },
+  chunkSizes: new ChunkSizes().state,
   damages: [],
   hasRetired: false,
 }

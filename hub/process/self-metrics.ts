@@ -1,4 +1,10 @@
-/** The hub's own metrics: those that Prometheus's mixins query under their names, and our own. */
+/**
+ * The hub's own metrics: those that Prometheus's mixins query under their names, and our own; bench/e2e/mixin.test.ts has
+ * the list, and compares it with a real Prometheus. Without a meaning here, and left out: `prometheus_remote_storage_*`
+ * (nothing is sent on by remote write), `prometheus_sd_<mechanism>_*` (`prometheus_sd_refresh_*` counts all of them alike),
+ * `prometheus_target_scrape_pools_*`, `_symboltable_items` and `prometheus_target_metadata_cache_bytes` (targets have no
+ * pools), `prometheus_api_notification_*`, `net_conntrack_*` and `go_*`. Storage: head-metrics.ts, block-metrics.ts.
+ */
 import { counter, gauge, type MetricFamily } from '../../protocol/exposition/mod.ts'
 import type { Dispatcher } from '../alerts/mod.ts'
 import type { BuildInfo } from '../api/mod.ts'
@@ -15,7 +21,7 @@ export function processFamilies(
   reload: { readonly ok: boolean; readonly atMs: number },
   isReady: boolean,
 ): MetricFamily[] {
-  // Of the runtime where upstream's are of Go; there is no cross-compiling, so `goos` and `goarch` are left to it.
+  // `goversion` is the runtime's; without `goos`, `goarch` and `tags`, which say what Go was told to build.
   const built = ['branch', branch, 'goversion', goVersion, 'revision', revision, 'version', version]
   return [
     gauge(

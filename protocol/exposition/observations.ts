@@ -37,26 +37,40 @@ export class Summary {
   }
 }
 
+/** Plain data, which may cross threads. `counts` are cumulative. */
+export type HistogramState = {
+  readonly bounds: readonly number[]
+  readonly counts: number[]
+  sum: number
+  count: number
+}
+
 export class Histogram {
-  readonly #bounds: readonly number[]
-  readonly #counts: Float64Array
-  #sum = 0
-  #count = 0
+  readonly state: HistogramState
 
   /** @param bounds upper, ascending, without +Inf */
   constructor(bounds: readonly number[]) {
-    this.#bounds = bounds
-    this.#counts = new Float64Array(bounds.length)
+    this.state = { bounds, counts: bounds.map(() => 0), sum: 0, count: 0 }
   }
 
   observe(value: number): void {
-    this.#sum += value
-    this.#count++
-    for (let i = this.#bounds.length - 1; i >= 0 && value <= this.#bounds[i]!; i--) this.#counts[i]!++
+    const { state } = this
+    const { bounds, counts } = state
+    state.sum += value
+    state.count++
+    for (let i = bounds.length - 1; i >= 0 && value <= bounds[i]!; i--) counts[i]!++
   }
 
   lines(labels: readonly string[]): Metric[] {
-    const buckets = this.#bounds.flatMap((bound, i) => [bound, this.#counts[i]!])
-    return histogramLines(labels, buckets, this.#sum, this.#count)
+    return histogramStateLines(labels, this.state)
   }
+}
+
+/** Of a histogram that another thread observes. */
+export function histogramStateLines(
+  labels: readonly string[],
+  { bounds, counts, sum, count }: HistogramState,
+): Metric[] {
+  const buckets = bounds.flatMap((bound, i) => [bound, counts[i]!])
+  return histogramLines(labels, buckets, sum, count)
 }
