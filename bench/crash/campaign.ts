@@ -6,13 +6,34 @@
  * Method: reliability.md R1. All chance comes from one seed.
  */
 import fs from 'node:fs'
-import { Driver } from '../e2e/bad-day/driver.ts'
+import { labelsFrom } from '../../protocol/labels/mod.ts'
+import type { Exemplar, Histogram } from '../../protocol/samples/mod.ts'
+import { Driver, type DriverMore } from '../e2e/bad-day/driver.ts'
 import { approvedSeed, percentile, seeded } from '../e2e/bad-day/kit.ts'
 import { judgeDriver, type Sender } from '../e2e/bad-day/verdicts.ts'
 import { type Hub, samples, sleep, until, type World } from '../e2e/world.ts'
+import { type RawRows, readRaw } from './raw-read.ts'
 import { RemoteWriter } from './remote-writer.ts'
+import { exemplarOf, mixedNames, putFloat, sampleOf, textOf } from './samples.ts'
 
 const SERIES = 20
+const MIXED_NAMES = mixedNames('driver', SERIES)
+/** Of the agent's scrapes: as many series of all kinds of samples as there are plain ones. */
+const MORE: DriverMore = {
+  labels: MIXED_NAMES.map((series) => labelsFrom({ __name__: 'driver_mixed', series })),
+  of(n, timestampMs, values, at) {
+    const histograms = new Map<number, Histogram>()
+    const exemplars: { at: number; exemplar: Exemplar }[] = []
+    for (const [i, name] of MIXED_NAMES.entries()) {
+      const sample = sampleOf(name, n)
+      putFloat(sample, values, at + i)
+      if (sample.type === 'histogram') histograms.set(at + i, sample.histogram)
+      const exemplar = exemplarOf(name, n, timestampMs)
+      if (exemplar) exemplars.push({ at: i, exemplar })
+    }
+    return { histograms: histograms.size > 0 ? histograms : null, exemplars }
+  },
+}
 const READY_MS = 60_000
 /** Of all kills: of the hub that keeps everything. */
 const WHOLE_SHARE = 0.75
@@ -117,6 +138,7 @@ class Part {
       random: this.#random,
       seriesCount: SERIES,
       journalFile: world.file(`${agent}.journal`),
+      more: MORE,
     })
     const journalFile = world.file(`writer-${this.#name}.journal`)
     this.#writer = new RemoteWriter({ url: hub.url, seriesCount: SERIES, journalFile })
@@ -203,8 +225,8 @@ class Part {
     if (this.#driver.refused > 0) this.problems.push(`${this.#driver.refused} batches refused`)
     this.problems.push(...this.#writer.refused)
     for (const sender of this.#senders()) {
-      this.sent += sender.sentCount * SERIES
-      this.acknowledged += sender.acked.size * (sender.sentCount / Math.max(1, sender.acked.size)) * SERIES
+      this.sent += sender.sentCount * 2 * SERIES
+      this.acknowledged += sender.acked.size * (sender.sentCount / Math.max(1, sender.acked.size)) * 2 * SERIES
     }
     await this.#hub.stop()
   }
@@ -212,7 +234,7 @@ class Part {
   async #judge(acked: readonly ReadonlySet<number>[]): Promise<number> {
     const since = Date.now() - this.#retentionMs
     let stored = 0
-    for (const [i, { sender, selector }] of this.#rows().entries()) {
+    for (const [i, { sender, selector, mixed }] of this.#rows().entries()) {
       const rows = await samples(this.#hub, `${selector}[6h]`)
       const forgottenBefore = this.#retentionMs > 0 ? sender.numberAt(since) + 1 : 0
       const verdict = judgeDriver(sender, rows, acked[i]!, forgottenBefore)
@@ -221,14 +243,23 @@ class Part {
       if (verdict.lost > 0)
         this.problems.push(`${selector} lost ${verdict.lost} samples of batches ${verdict.lostBatches.slice(0, 10)}`)
       this.problems.push(...verdict.problems.map((problem) => `${selector}: ${problem}`))
+      const rawVerdict = judgeRaw(sender, await this.#raw(mixed), acked[i]!, forgottenBefore)
+      stored += rawVerdict.stored
+      this.lost += rawVerdict.lost
+      this.problems.push(...rawVerdict.problems.map((problem) => `${mixed}: ${problem}`))
     }
     return stored
   }
 
-  #rows(): readonly { readonly sender: Sender; readonly selector: string }[] {
+  #raw(metric: string): Promise<RawRows> {
+    const from = Date.now() - 6 * 3_600_000
+    return readRaw(this.#hub, metric, from, Date.now() + 3_600_000)
+  }
+
+  #rows(): readonly { readonly sender: Sender; readonly selector: string; readonly mixed: string }[] {
     return [
-      { sender: this.#driver, selector: `driver_value{agent="${this.#driver.agent}"}` },
-      { sender: this.#writer, selector: 'writer_value' },
+      { sender: this.#driver, selector: `driver_value{agent="${this.#driver.agent}"}`, mixed: 'driver_mixed' },
+      { sender: this.#writer, selector: 'writer_value', mixed: 'writer_mixed' },
     ]
   }
 
@@ -244,4 +275,33 @@ class Part {
   #count(what: string): void {
     this.interrupted[what] = (this.interrupted[what] ?? 0) + 1
   }
+}
+
+/** As `judgeDriver`, of samples of all kinds: acknowledged ⊆ stored ⊆ sent, each once, in order and bit for bit. */
+function judgeRaw(sender: Sender, rows: RawRows, acked: ReadonlySet<number>, forgottenBefore: number) {
+  const problems: string[] = []
+  if (rows.size !== SERIES) problems.push(`${rows.size} series are stored instead of ${SERIES}`)
+  let stored = 0
+  let lost = 0
+  for (const [series, row] of rows) {
+    const seen = new Set<number>()
+    for (const [timeMs, text] of row) {
+      const n = sender.numberAt(timeMs)
+      if (seen.has(n)) problems.push(`${series} has ${timeMs} twice`)
+      seen.add(n)
+      if (!(Number.isInteger(n) && n >= 0 && n < sender.sentCount))
+        problems.push(`${series} has a sample at ${timeMs} that was never sent`)
+      else if (text !== textOf(sampleOf(series, n)))
+        problems.push(`${series} holds ${text} for sample ${n} instead of ${textOf(sampleOf(series, n))}`)
+    }
+    stored += row.length
+    let missing = 0
+    for (const sequence of acked) {
+      const [from, to] = Driver.samplesOf(sequence)
+      for (let n = from; n < to; n++) if (!seen.has(n) && n >= forgottenBefore) missing++
+    }
+    lost += missing
+    if (missing > 0) problems.push(`${series} lost ${missing} samples`)
+  }
+  return { stored, lost, problems: problems.slice(0, 20) }
 }

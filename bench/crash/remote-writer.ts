@@ -4,9 +4,10 @@
  */
 import fs from 'node:fs'
 import { labelsFrom } from '../../protocol/labels/mod.ts'
-import { encodeWriteRequest, snappyCompress } from '../../protocol/remote-write/mod.ts'
+import { encodeWriteRequest, snappyCompress, type WriteSeries } from '../../protocol/remote-write/mod.ts'
 import { Driver } from '../e2e/bad-day/driver.ts'
 import { oracleValue } from '../e2e/oracle.ts'
+import { exemplarOf, mixedNames, putFloat, sampleOf } from './samples.ts'
 
 const STEP_MS = 5
 const EVERY_MS = 25
@@ -80,8 +81,26 @@ export class RemoteWriter {
       timestamps: numbers.map((n) => this.startMs + n * STEP_MS),
       values: Float64Array.from(numbers, (n) => oracleValue(n, i)),
     }))
+    const more = mixedNames('writer', this.seriesCount).map((name) => this.#mixed(name, numbers))
     this.sentCount = to
-    this.#open.set(sequence, snappyCompress(encodeWriteRequest(series)))
+    this.#open.set(sequence, snappyCompress(encodeWriteRequest([...series, ...more])))
+  }
+
+  /** Every kind of sample, in series of their own. */
+  #mixed(name: string, numbers: readonly number[]): WriteSeries {
+    const samples = numbers.map((n) => ({ n, timestampMs: this.startMs + n * STEP_MS, sample: sampleOf(name, n) }))
+    const floats = samples.filter(({ sample }) => sample.type !== 'histogram')
+    const values = new Float64Array(floats.length)
+    for (const [i, { sample }] of floats.entries()) putFloat(sample, values, i)
+    return {
+      labels: labelsFrom({ __name__: 'writer_mixed', series: name }),
+      timestamps: floats.map(({ timestampMs }) => timestampMs),
+      values,
+      histograms: samples.flatMap(({ timestampMs, sample }) =>
+        sample.type === 'histogram' ? [{ timestampMs, histogram: sample.histogram }] : [],
+      ),
+      exemplars: floats.flatMap(({ n, timestampMs }) => exemplarOf(name, n, timestampMs) ?? []),
+    }
   }
 
   async #send(sequence: number, body: Uint8Array): Promise<void> {

@@ -16,6 +16,10 @@ import {
 const KINDS = ['float', 'stale', 'integer', 'fractional', 'custom', 'custom-fractional'] as const
 type Kind = (typeof KINDS)[number]
 
+/** Names of that many series, of all kinds in turn. */
+export const mixedNames = (prefix: string, count: number): string[] =>
+  Array.from({ length: count }, (_, i) => `${prefix}-${i}`)
+
 export type Sample =
   | { readonly type: 'float'; readonly value: number }
   | { readonly type: 'stale' }

@@ -9,8 +9,10 @@ import { connectNats, type NatsBus } from '../../../agent/env/nats-bus.ts'
 import { runtimeSha256 } from '../../../agent/env/sha256.ts'
 import { runtimeZstd } from '../../../agent/env/zstd.ts'
 import { BatchEncoder, decodeAck, type SealedBatch } from '../../../protocol/batch/mod.ts'
+import type { Scrape } from '../../../protocol/batch/types.ts'
 import { inboxPrefix } from '../../../protocol/identity/mod.ts'
-import { labelsFrom } from '../../../protocol/labels/mod.ts'
+import { type Labels, labelsFrom } from '../../../protocol/labels/mod.ts'
+import type { Exemplar } from '../../../protocol/samples/mod.ts'
 import { ackSubject, backlogSubject, samplesSubject } from '../../../protocol/subjects/mod.ts'
 import { oracleValue } from '../oracle.ts'
 
@@ -29,7 +31,17 @@ export type DriverOptions = {
   readonly journalFile: string
   readonly random: () => number
   readonly seriesCount: number
+  /** More than the plain floats, in each scrape. */
+  readonly more?: DriverMore
 }
+
+/** Series of its own, with samples of any kind: `of` fills the slots of the values from `at` on. */
+export type DriverMore = {
+  readonly labels: readonly Labels[]
+  of(n: number, timestampMs: number, values: Float64Array, at: number): Pick<Scrape, 'histograms'> & MoreExemplars
+}
+/** By position among `labels`. */
+type MoreExemplars = { readonly exemplars: readonly { readonly at: number; readonly exemplar: Exemplar }[] }
 
 type Open = { readonly batch: SealedBatch; sentMs: number }
 
@@ -69,9 +81,11 @@ export class Driver {
       compressor: runtimeZstd,
       keyframeEvery: 32,
     })
-    this.#ids = Uint32Array.from({ length: options.seriesCount }, (_, i) =>
-      this.#encoder.define(labelsFrom({ __name__: 'driver_value', series: String(i) }), null),
+    const plain = Array.from({ length: options.seriesCount }, (_, i) =>
+      labelsFrom({ __name__: 'driver_value', series: String(i) }),
     )
+    const labels = [...plain, ...(options.more?.labels ?? [])]
+    this.#ids = Uint32Array.from(labels, (each) => this.#encoder.define(each, null))
     this.#journal = fs.openSync(options.journalFile, 'a')
     this.#bus = connectNats({
       servers: [options.busUrl],
@@ -146,17 +160,21 @@ export class Driver {
     for (let i = 0; i < SCRAPES_PER_BATCH; i++) {
       const n = this.sentCount++
       const timestampMs = this.timeOf(n)
+      const values = new Float64Array(this.#ids.length)
+      for (let series = 0; series < this.seriesCount; series++) values[series] = oracleValue(n, series)
+      const more = this.#options.more?.of(n, timestampMs, values, this.seriesCount)
+      const exemplars = more?.exemplars.map(({ at, exemplar }) => ({ id: this.#ids[this.seriesCount + at]!, exemplar }))
       this.#encoder.add({
         target: 'driver',
         slotMs: timestampMs,
         intervalMs: STEP_MS,
         timestampMs,
         ids: this.#ids,
-        values: Float64Array.from({ length: this.seriesCount }, (_, series) => oracleValue(n, series)),
+        values,
         timestamps: null,
         startTimestamps: null,
-        histograms: null,
-        exemplars: null,
+        histograms: more?.histograms ?? null,
+        exemplars: exemplars ?? null,
       })
     }
     return this.#encoder.seal()!
