@@ -10,7 +10,10 @@ export interface IngestHead extends Appender {
   share(): ReaderShare
   /** The snapshot in pieces, or what `copied` lacks of it; nothing may be appended until it is drained. */
   serialize(copied?: Copied): Iterable<Uint8Array>
-  /** Retention; returns how many series were removed. Their refs are void, and may come to mean other series. */
+  /**
+   * Retention; returns how many series were removed. Their refs are void (`unknownSeries`), and never mean another
+   * series while the process lives: row-log.ts defines an id once a life, and would put samples into the wrong series.
+   */
   trim(minTime: number): number
   /** Blocks are about to be cut of all before the time that it returns. */
   closeBefore(maxTime: number): number
