@@ -1,5 +1,6 @@
 /** Answers whose bytes go past the body of a `Response`: as they are, on one connection, with what was set on the way. */
 import assert from 'node:assert/strict'
+import { once } from 'node:events'
 import { connect } from 'node:net'
 import { test } from 'node:test'
 import { DEFAULT_HTTP_LIMITS, serveHttp } from './net-http-server.ts'
@@ -43,3 +44,44 @@ test('bytes beside a response are its body; HEAD gets its length alone; the conn
     await listener.close(100)
   }
 })
+
+for (const [what, isRead] of [
+  ['has been read', true],
+  ['the client hangs up on', false],
+] as const) {
+  test(`a large answer that ${what} frees its memory at once`, { timeout: 20_000 }, async () => {
+    let body = new Uint8Array(0)
+    const listener = await serveHttp(
+      {
+        host: '127.0.0.1',
+        port: 0,
+        handler: (_, { bodies }) => {
+          const response = new Response(null)
+          body = new Uint8Array(64 << 20).fill(7)
+          bodies!.set(response, body)
+          return response
+        },
+      },
+      DEFAULT_HTTP_LIMITS,
+      (error) => assert.fail(String(error)),
+    )
+    const socket = connect(listener.address.port, '127.0.0.1')
+    try {
+      socket.write('GET /a HTTP/1.1\r\nHost: a\r\n\r\n')
+      await once(socket, 'readable')
+      assert.equal(body.length, 64 << 20, 'held while it is read')
+      let read = 0
+      if (isRead) {
+        for await (const part of socket) {
+          assert.equal((part as Uint8Array).at(-1), 7)
+          if ((read += (part as Uint8Array).length) > 64 << 20) break
+        }
+      }
+      socket.destroy()
+      while (body.length > 0) await new Promise((resolve) => setImmediate(resolve))
+    } finally {
+      socket.destroy()
+      await listener.close(100)
+    }
+  })
+}

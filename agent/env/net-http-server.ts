@@ -148,7 +148,17 @@ export function closeServer(server: import('node:net').Server, graceMs: number, 
 /** Tells hono's listener that there is nothing left to do. */
 const ALREADY_SENT = new Response(null, { headers: { 'x-hono-already-sent': 'true' } })
 
+/** The collector of an idle process may not look for hours for what came from another thread. */
+const FREE_AT_ONCE_BYTES = 4 << 20
+
 function sendBytes(outgoing: ServerResponse, response: Response, body: Uint8Array): void {
+  const { buffer, length } = body
+  if (length >= FREE_AT_ONCE_BYTES && length === buffer.byteLength && buffer instanceof ArrayBuffer) {
+    // The socket is closed, or has all of it: nothing reads it any more.
+    const free = (): void => void buffer.transfer(0)
+    if (outgoing.destroyed) free()
+    else outgoing.once('close', free)
+  }
   if (outgoing.destroyed) return
   const headers: Record<string, string | number> = { 'content-length': body.length }
   response.headers.forEach((value, name) => {

@@ -1,7 +1,7 @@
 /** The hub's HTTP face: Prometheus's API and paths, and the page. Nothing per sample happens on this thread. */
 import { type Context, Hono } from 'hono'
 import type { HttpInfo } from '../../protocol/env/mod.ts'
-import { ApiError, ERROR_STATUS, errorBody, type QueryTask } from '../query/mod.ts'
+import { ApiError, ERROR_STATUS, errorBody, giveBack, type QueryTask } from '../query/mod.ts'
 import { adminRoutes } from './admin-routes.ts'
 import { agentRoutes } from './agents.ts'
 import { alertRoutes } from './alert-routes.ts'
@@ -172,6 +172,7 @@ async function compressed(
   headers.delete('content-length')
   const body = (await deps.compress(bytes, encoding)) as Uint8Array<ArrayBuffer>
   if (held === undefined) return new Response(body, { status: response.status, headers })
+  giveBack(held)
   const packed = new Response(null, { status: response.status, headers })
   bodies!.set(packed, body)
   return packed

@@ -15,6 +15,7 @@ export {
 } from './contract.ts'
 export { negotiateEscaping } from './escape-names.ts'
 export { isActedUpon, parserFeatures } from './features.ts'
+export { giveBack } from './held-answers.ts'
 export { InPlace, type InPlaceOptions } from './in-place.ts'
 export { formatJsonFloat, formatTimestamp, JsonWriter } from './json.ts'
 export { QueryLog, type QueryOrigin } from './query-log.ts'

@@ -3,6 +3,7 @@ import { test } from 'node:test'
 import type { LogFields, Logger } from '../../protocol/env/mod.ts'
 import type { PartialResult } from '../promql/engine/mod.ts'
 import { ApiError, type QueryTask, type WorkerAnswer, type WorkerTask } from './contract.ts'
+import { giveBack } from './held-answers.ts'
 import { type QueryPool, QueryService } from './service.ts'
 import { ManualClock } from './testing/manual-clock.ts'
 
@@ -46,7 +47,12 @@ class TryingPool extends ManualPool {
   }
 }
 
-type WorldOptions<Pool> = { readonly threads?: number; readonly maxConcurrency?: number; readonly pool?: Pool }
+type WorldOptions<Pool> = {
+  readonly threads?: number
+  readonly maxConcurrency?: number
+  readonly pool?: Pool
+  readonly maxHeldBytes?: number
+}
 
 function world<Pool extends ManualPool = ManualPool>(options: WorldOptions<Pool> = {}) {
   const clock = new ManualClock()
@@ -62,6 +68,7 @@ function world<Pool extends ManualPool = ManualPool>(options: WorldOptions<Pool>
     share: () => ({ control: new SharedArrayBuffer(4), pages: new Array(shares++) }),
     releaseOwner: (owner) => released.push(owner),
     maxConcurrency: options.maxConcurrency ?? 4,
+    maxHeldBytes: options.maxHeldBytes ?? 1 << 30,
   })
   return { clock, pool, service, logged, released }
 }
@@ -416,6 +423,24 @@ test('an answer from stale pages is tried again, where small ones are', async ()
   pool.trials[1]!.finish(ok('fresh'))
   assert.equal(text(await answers[0]!), 'fresh')
   await end()
+})
+
+test('a large answer is refused while clients have not read others; small ones are not', async () => {
+  const { pool, service } = world({ threads: 3, maxHeldBytes: 10 << 20 })
+  const answers = ['large', 'larger', 'small'].map((query) => service.run(instant(query), { timeoutMs: 1000 }))
+  await settle()
+  pool.calls[0]!.finish({ ...ok(), body: new Uint8Array(8 << 20) })
+  const first = await answers[0]!
+  pool.calls[1]!.finish({ ...ok(), body: new Uint8Array(8 << 20) })
+  await assert.rejects(answers[1]!, refusal('unavailable', /^clients have yet to read 8388608 bytes of other answers/))
+  pool.calls[2]!.finish(ok('{}'))
+  await answers[2]
+  assert.equal(service.counters.rejected, 1)
+  giveBack(first.body)
+  const again = service.run(instant('again'), { timeoutMs: 1000 })
+  await settle()
+  pool.calls[3]!.finish({ ...ok(), body: new Uint8Array(8 << 20) })
+  assert.equal((await again).body.length, 8 << 20)
 })
 
 test('closing refuses what waits', async () => {

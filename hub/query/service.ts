@@ -20,6 +20,7 @@ import {
   type WorkerTask,
 } from './contract.ts'
 import { FairQueue } from './fair-queue.ts'
+import { HeldAnswers } from './held-answers.ts'
 import type { InPlace } from './in-place.ts'
 import type { QueryLog, QueryOrigin } from './query-log.ts'
 import { canTry } from './trial.ts'
@@ -47,6 +48,8 @@ export type QueryServiceOptions = {
   readonly releaseOwner: (owner: number) => void
   /** What may wait is this three times over, or WAITING_MAX. */
   readonly maxConcurrency: number
+  /** Of large answers that clients have not read yet. */
+  readonly maxHeldBytes?: number
   readonly queryLog?: QueryLog
   readonly activeQueries?: ActiveQueries
   /** Answers what is small at once. Without, everything goes to the workers. */
@@ -137,6 +140,7 @@ export class QueryService {
   }
   readonly #options: QueryServiceOptions
   readonly #queue = new FairQueue<Job>()
+  readonly #held: HeldAnswers
   #queries = 0
   #chars = 0
   #busyWorkers = 0
@@ -146,6 +150,7 @@ export class QueryService {
 
   constructor(options: QueryServiceOptions) {
     this.#options = options
+    this.#held = new HeldAnswers(options.maxHeldBytes)
   }
 
   get threads(): number {
@@ -187,6 +192,7 @@ export class QueryService {
       if (signal?.aborted) throw inQueue(FLAG_CANCELED)
       const answer = await this.#answer(run)
       this.#count(answer.error?.type)
+      if (!this.#held.admit(answer.body)) throw this.#noRoom()
       queryLog?.write(task, answer, origin ?? null)
       return answer
     } catch (error) {
@@ -215,6 +221,14 @@ export class QueryService {
         ? `limit ${TEXT_MAX_CHARS} characters of their texts`
         : `limit ${limit}; with --query.max-concurrency=${maxConcurrency} it is ${WAITING_MAX}, or three times as many`
     throw new ApiError('unavailable', `too many queries are waiting (${bound}); try again later`)
+  }
+
+  #noRoom(): ApiError {
+    this.counters.rejected++
+    return new ApiError(
+      'unavailable',
+      `clients have yet to read ${this.#held.bytes()} bytes of other answers, and there is no room for one more that is large; try again later, or ask for less`,
+    )
   }
 
   #answerInPlace(task: QueryTask): WorkerAnswer | null {

@@ -62,7 +62,8 @@ export type HttpInfo = {
   readonly signal: AbortSignal
   /**
    * Where there is one: the bytes of a response that was made without a body. They are sent as they are, when the stream
-   * that a body of a `Response` is would cost more than a small answer itself.
+   * that a body of a `Response` is would cost more than a small answer itself. Large ones that fill their buffer are taken
+   * over: their memory is freed when they have been sent.
    */
   readonly bodies?: WeakMap<Response, Uint8Array>
 }
