@@ -3,6 +3,7 @@ import { test } from 'node:test'
 import fc from 'fast-check'
 import { labelsFrom } from '../../protocol/labels/mod.ts'
 import { encodeWriteRequest, snappyCompress } from '../../protocol/remote-write/mod.ts'
+import { createHead } from '../tsdb/mod.ts'
 import type { IngestEngine } from './mod.ts'
 import { RowLogWriter, RowReader, readDefinitions } from './row-log.ts'
 import { NOW, World } from './testing/world.ts'
@@ -166,4 +167,20 @@ test('with both copies of a definition damaged its samples are lost and counted,
     engine.close()
   }
   assert.ok(counted > 0, 'no definition was lost: the test proves nothing')
+})
+
+test('the head never gives out a ref again, removed series or not: ids of a life are defined once', () => {
+  const head = createHead({})
+  const given = new Set<number>()
+  for (let round = 0; round < 40; round++) {
+    for (let i = 0; i < 200; i++) {
+      const ref = head.series(labelsFrom({ __name__: 'gone', i: String(round % 2 === 0 ? i : 1000 * round + i) }))
+      assert.ok(!given.has(ref), `round ${round}: ${ref} comes again`)
+      given.add(ref)
+      head.appendFloat(ref, NOW + round, Float64Array.of(1), 0, 0)
+    }
+    head.publish()
+    assert.equal(head.trim(NOW + round + 1), 200)
+    for (let i = 0; i < 100; i++) head.publish()
+  }
 })
