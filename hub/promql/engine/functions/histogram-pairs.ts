@@ -11,6 +11,8 @@ import { isStartReset } from './range-call.ts'
 /** At sample i, the counts of what was found in samples 0..i, or between them. */
 export type Pairs = {
   readonly resets: Int32Array
+  /** The samples before which there was a reset, ascending. */
+  readonly resetAt: readonly number[]
   readonly gauges: Int32Array
   /** Changes of schema, zero threshold or custom bounds. */
   readonly changes: Int32Array
@@ -29,6 +31,7 @@ export function isReset({ resets }: Pairs, i: number): boolean {
 
 function countPairs({ hcount, histograms, htimes, hstartTimes }: Windows): Pairs {
   const resets = new Int32Array(hcount)
+  const resetAt: number[] = []
   const gauges = new Int32Array(hcount)
   const changes = new Int32Array(hcount)
   for (let i = 0; i < hcount; i++) {
@@ -45,9 +48,10 @@ function countPairs({ hcount, histograms, htimes, hstartTimes }: Windows): Pairs
       h.schema !== before.schema ||
       h.zeroThreshold !== before.zeroThreshold ||
       !sameNumbers(h.customValues, before.customValues)
-    resets[i] = resets[i - 1]! + (restarted || detectReset(h, before) ? 1 : 0)
+    if (restarted || detectReset(h, before)) resetAt.push(i)
+    resets[i] = resetAt.length
     gauges[i] = gauges[i - 1]! + isGauge
     changes[i] = changes[i - 1]! + (differs ? 1 : 0)
   }
-  return { resets, gauges, changes }
+  return { resets, resetAt, gauges, changes }
 }

@@ -66,19 +66,22 @@ function mixesKinds(isCounter: boolean, { histograms }: Windows, from: number, l
 }
 
 function addResets(w: Windows, pairs: Pairs, from: number, last: number, first: Histogram, notes: Notes): boolean {
-  const { histograms, htimes, hstartTimes } = w
-  if (hstartTimes === null && pairs.resets[last] === pairs.resets[from]) return true
-  let overlapped = false
-  for (let i = from + 1; i <= last; i++) {
-    if (!overlapped && hstartTimes !== null && startsOverlap(hstartTimes[i - 1]!, htimes[i - 1]!, hstartTimes[i]!)) {
+  const { histograms, hstartTimes } = w
+  const { resets, resetAt } = pairs
+  let looked = from
+  let isOverlapped = hstartTimes === null
+  for (let k = resets[from]!; k <= resets[last]!; k++) {
+    const at = k < resets[last]! ? resetAt[k]! : last
+    // In order of time with the other notes.
+    if (!isOverlapped && hasOverlap(w, looked, at)) {
       warnStartOverlap(notes)
-      overlapped = true
+      isOverlapped = true
     }
-    if (!isReset(pairs, i)) continue
-    const previous = i === from + 1 ? first : histograms[i - 1]!
-    // A first sample that was dropped is still to be added if the reset does not show in its counts.
-    if (i === from + 1 && !resetByStart(w, i - 1, i) && !detectReset(histograms[i]!, first)) continue
-    const added = rise.add(previous)
+    looked = at
+    if (k === resets[last]) break
+    // After a first sample that was dropped there is a reset only if the sample itself says so.
+    if (at === from + 1 && !resetByStart(w, from, at) && !detectReset(histograms[at]!, first)) continue
+    const added = rise.add(at === from + 1 ? first : histograms[at - 1]!)
     if (added === 'incompatible') {
       warnMixedSchemas(notes)
       return false
@@ -86,6 +89,13 @@ function addResets(w: Windows, pairs: Pairs, from: number, last: number, first: 
     if (added.reconciled) infoReconciled(notes, 'addition')
   }
   return true
+}
+
+function hasOverlap({ htimes, hstartTimes }: Windows, from: number, last: number): boolean {
+  for (let i = from + 1; i <= last; i++) {
+    if (startsOverlap(hstartTimes![i - 1]!, htimes[i - 1]!, hstartTimes![i]!)) return true
+  }
+  return false
 }
 
 function resetByStart({ hstartTimes, htimes }: Windows, a: number, b: number): boolean {

@@ -7,7 +7,6 @@ import {
   type BucketList,
   coverOf,
   isPacked,
-  listBuckets,
   listIndices,
   newCounts,
   type PackedBuckets,
@@ -19,6 +18,9 @@ const NOTHING = new Float64Array(0)
 
 /** The final counts of the side that is being packed. */
 let finals = new Float64Array(256)
+
+/** Of the buckets that are being added, their indices. */
+let numbers = new Int32Array(256)
 
 export class Side {
   size = 0
@@ -53,19 +55,30 @@ export class Side {
       const data = this.#data
       const comps = data.length >> 1
       for (let i = 0; i < size; i++) addAt(data, comps, i, counts[i]! * factor)
-    } else this.addList(listBuckets(spans, counts), factor)
+    } else {
+      this.#include(numberOf(spans, size), size)
+      this.#addAll(counts, size, factor)
+    }
   }
 
   addList({ index, count }: BucketList, factor: number): void {
-    if (index.length === 0) return
-    this.#include(index)
+    const size = index.length
+    if (size === 0) return
+    if (numbers.length < size) numbers = new Int32Array(2 * size)
+    for (let i = 0; i < size; i++) numbers[i] = index[i]!
+    this.#include(numbers, size)
+    this.#addAll(count, size, factor)
+  }
+
+  /** Buckets that are all there, numbered in `numbers`. */
+  #addAll(counts: readonly number[], size: number, factor: number): void {
     const mine = this.#indices()
+    const theirs = numbers
     const data = this.#data
     const comps = data.length >> 1
-    let i = 0
-    for (let j = 0; j < index.length; j++) {
-      while (mine[i]! < index[j]!) i++
-      addAt(data, comps, i, count[j]! * factor)
+    for (let i = 0, j = 0; j < size; j++) {
+      while (mine[i]! < theirs[j]!) i++
+      addAt(data, comps, i, counts[j]! * factor)
     }
   }
 
@@ -133,12 +146,12 @@ export class Side {
     return this.#index
   }
 
-  /** Makes room for buckets that are not there yet. */
-  #include(index: readonly number[]): void {
+  /** Makes room for those of the `count` buckets that are not there yet. */
+  #include(index: Int32Array, count: number): void {
     const mine = this.#indices()
     const { size } = this
     let missing = 0
-    for (let i = 0, j = 0; j < index.length; j++) {
+    for (let i = 0, j = 0; j < count; j++) {
       while (i < size && mine[i]! < index[j]!) i++
       if (i === size || mine[i] !== index[j]) missing++
     }
@@ -148,9 +161,10 @@ export class Side {
     const all = new Array<number>(size + missing)
     const data = new Float64Array(2 * all.length)
     for (let i = 0, j = 0, to = 0; to < all.length; to++) {
-      const isMine = i < size && (j >= index.length || mine[i]! <= index[j]!)
-      all[to] = isMine ? mine[i]! : index[j]!
-      while (j < index.length && index[j]! <= all[to]!) j++
+      const isMine = i < size && (j >= count || mine[i]! <= index[j]!)
+      const at = isMine ? mine[i]! : index[j]!
+      all[to] = at
+      while (j < count && index[j]! <= at) j++
       if (!isMine) continue
       data[to] = before[i]!
       data[all.length + to] = before[compsBefore + i++]!
@@ -171,6 +185,18 @@ export class Side {
     this.#data = data
     this.size = index.length
   }
+}
+
+function numberOf(spans: readonly Span[], size: number): Int32Array {
+  if (numbers.length < size) numbers = new Int32Array(2 * size)
+  let at = 0
+  let next = 0
+  for (let s = 0; s < spans.length; s++) {
+    const span = spans[s]!
+    at += span.offset
+    for (let i = 0; i < span.length && next < size; i++) numbers[next++] = at++
+  }
+  return numbers
 }
 
 /** Neumaier's addition. */
