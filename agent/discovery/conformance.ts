@@ -8,6 +8,7 @@ import {
   type Net,
   NetError,
 } from '../../protocol/env/mod.ts'
+import { Summary } from '../../protocol/exposition/mod.ts'
 import { discoverConsul } from './consul.ts'
 import { readGroups } from './file.ts'
 import type { DiscoveryContext, TargetGroup, TargetLabels } from './group.ts'
@@ -179,7 +180,7 @@ function consulOnce(deps: CaseDeps, responses: Readonly<Record<string, unknown>>
       environment: {},
       directory: '.',
       signal: stop.signal,
-      counters: { refreshes: 0, failures: 0, lastRefreshSeconds: 0 },
+      counters: { refreshes: 0, failures: 0, durations: new Summary() },
       emit: (groups) => {
         stop.abort()
         resolve(groups)

@@ -3,6 +3,7 @@
  * scrape/metrics.go for what a sync of targets took (v3.5). Without `updates_delayed_total`: what is due is sent.
  */
 import { counter, gauge, type Metric, type MetricFamily, Summary } from '../../protocol/exposition/mod.ts'
+import type { DiscoveryCounters } from './group.ts'
 import type { Running } from './manager.ts'
 import type { JobSync } from './targets.ts'
 
@@ -21,33 +22,33 @@ export function discoveryFamilies(
   name: string,
   { updates, received, failed }: DiscoveryCounts,
 ): MetricFamily[] {
-  const byKind = new Map<string, { refreshes: number; failures: number; seconds: number }>()
+  const byKind = new Map<string, DiscoveryCounters>()
   for (const { kind, counters } of all) {
-    const sum = byKind.get(kind) ?? { refreshes: 0, failures: 0, seconds: 0 }
+    const sum = byKind.get(kind) ?? { refreshes: 0, failures: 0, durations: counters.durations }
     sum.refreshes += counters.refreshes
     sum.failures += counters.failures
-    sum.seconds = Math.max(sum.seconds, counters.lastRefreshSeconds)
     byKind.set(kind, sum)
   }
-  const each = (value: (sum: { refreshes: number; failures: number; seconds: number }) => number): Metric[] =>
+  const each = (value: (sum: DiscoveryCounters) => number): Metric[] =>
     [...byKind].map(([kind, sum]) => ({ labels: ['mechanism', kind], value: value(sum) }))
   const own = (value: number): Metric[] => [{ labels: ['name', name], value }]
   return [
     counter(
-      'prometheus_sd_refresh_total',
-      'Number of refreshes.',
+      'heliograph_sd_refreshes_total',
+      'Number of refreshes, and of files and services read.',
       each((sum) => sum.refreshes),
     ),
     counter(
       'prometheus_sd_refresh_failures_total',
-      'Number of refresh failures.',
+      'Number of refresh failures for the given SD mechanism.',
       each((sum) => sum.failures),
     ),
-    gauge(
-      'prometheus_sd_last_refresh_duration_seconds',
-      'The duration of the last refresh in seconds.',
-      each((sum) => sum.seconds),
-    ),
+    {
+      name: 'prometheus_sd_refresh_duration_seconds',
+      help: 'The duration of a refresh in seconds for the given SD mechanism.',
+      type: 'summary',
+      metrics: [...byKind].flatMap(([kind, { durations }]) => durations.lines(['mechanism', kind])),
+    },
     counter('prometheus_sd_updates_total', 'Total number of update events sent to the SD consumers.', own(updates)),
     counter(
       'prometheus_sd_received_updates_total',

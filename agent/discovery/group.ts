@@ -4,6 +4,7 @@
  */
 import type { OtherDiscovery } from '../../protocol/config/mod.ts'
 import type { Clock, Disk, Logger, Net } from '../../protocol/env/mod.ts'
+import type { Summary } from '../../protocol/exposition/mod.ts'
 
 export type TargetLabels = Readonly<Record<string, string>>
 
@@ -18,7 +19,8 @@ export type TargetGroup = {
 export type DiscoveryCounters = {
   refreshes: number
   failures: number
-  lastRefreshSeconds: number
+  /** Of refreshes at an interval, in seconds; those of one kind of discovery share it. */
+  readonly durations: Summary
 }
 
 /** All that a discovery may use. */
@@ -71,7 +73,7 @@ export async function refreshLoop(intervalMs: number, context: DiscoveryContext,
       if ((error as Error).message !== lastError) context.log.error('Unable to refresh target groups', { err: error })
       lastError = (error as Error).message
     }
-    context.counters.lastRefreshSeconds = (clock.monotonic() - startMs) / 1000
+    context.counters.durations.observe((clock.monotonic() - startMs) / 1000)
     await pause(clock, intervalMs, signal)
   }
 }

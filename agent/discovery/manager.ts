@@ -5,7 +5,7 @@
  */
 import { joinPath, type OtherDiscovery, type ScrapeConfig, Secret } from '../../protocol/config/mod.ts'
 import type { Env, Timer } from '../../protocol/env/mod.ts'
-import type { MetricFamily } from '../../protocol/exposition/mod.ts'
+import { type MetricFamily, Summary } from '../../protocol/exposition/mod.ts'
 import { discoveryFamilies, SyncCounters } from './families.ts'
 import type { DiscoveryContext, DiscoveryCounters, TargetGroup } from './group.ts'
 import { type AccessDeps, HttpAccess } from './http-access.ts'
@@ -46,6 +46,7 @@ export class DiscoveryManager {
   #updates = 0
   #received = 0
   readonly #syncs = new SyncCounters()
+  readonly #durations = new Map<string, Summary>()
   #isStopped = false
   #told: ReadonlySet<string> = new Set()
 
@@ -95,7 +96,7 @@ export class DiscoveryManager {
       kind: section.kind,
       stop: new AbortController(),
       groups: new Map(),
-      counters: { refreshes: 0, failures: 0, lastRefreshSeconds: 0 },
+      counters: { refreshes: 0, failures: 0, durations: this.#durationsOf(section.kind) },
     }
     this.#running.set(key, running)
     const { clock, net, disk, userAgent, directory, environment } = this.#deps
@@ -117,6 +118,12 @@ export class DiscoveryManager {
       running.counters.failures++
       log.error('Discovery ended; its targets stay as they are until the next reload', { err })
     })
+  }
+
+  #durationsOf(kind: string): Summary {
+    const durations = this.#durations.get(kind) ?? new Summary([0.5, 0.9, 0.99])
+    this.#durations.set(kind, durations)
+    return durations
   }
 
   #take(running: Running, groups: readonly TargetGroup[]): void {

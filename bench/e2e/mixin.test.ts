@@ -20,6 +20,7 @@ type Row = readonly [name: string, type: string, labels?: string]
 const ASKED: readonly Row[] = [
   // alerts.libsonnet
   ['prometheus_config_last_reload_successful', 'gauge'],
+  ['prometheus_sd_refresh_failures_total', 'counter', 'mechanism'],
   ['prometheus_notifications_queue_length', 'gauge'],
   ['prometheus_notifications_queue_capacity', 'gauge'],
   ['prometheus_notifications_errors_total', 'counter', 'alertmanager'],
@@ -80,6 +81,7 @@ const ASKED: readonly Row[] = [
   ['prometheus_rule_group_last_restore_duration_seconds', 'gauge', 'rule_group'],
   ['prometheus_rule_group_last_rule_duration_sum_seconds', 'gauge', 'rule_group'],
   ['prometheus_sd_failed_configs', 'gauge', 'name'],
+  ['prometheus_sd_refresh_duration_seconds', 'summary', 'mechanism'],
   ['prometheus_sd_received_updates_total', 'counter', 'name'],
   ['prometheus_sd_updates_total', 'counter', 'name'],
   ['prometheus_target_scrape_pool_sync_total', 'counter', 'scrape_job'],
@@ -123,8 +125,14 @@ const ALERTMANAGER = 'route: { receiver: none }\nreceivers: [{ name: none }]\n'
 const config = (own: string, elsewhere: string): string => `
 global: { scrape_interval: 1s, evaluation_interval: 1s }
 rule_files: [rules.yml]
-scrape_configs: [{ job_name: self, static_configs: [{ targets: ['${own}'] }] }]
-alerting: { alertmanagers: [{ static_configs: [{ targets: ['${elsewhere}'] }] }] }
+scrape_configs:
+  - { job_name: self, static_configs: [{ targets: ['${own}'] }] }
+  - { job_name: asked, http_sd_configs: [{ url: 'http://127.0.0.1:1/', refresh_interval: 1s }] }
+alerting:
+  alertmanagers:
+    - static_configs: [{ targets: ['${elsewhere}', 'gone:1'] }]
+      path_prefix: /
+      relabel_configs: [{ source_labels: [__address__], regex: 'gone:1', action: drop }]
 `
 
 /** Name to `type labels`, the labels of the first series. */
@@ -162,6 +170,15 @@ function heliograph(file: string): string {
   return text.slice(text.indexOf('heliograph:'))
 }
 
+/** Relabelling drops one of the two Alertmanagers, and both are told. */
+async function assertAlertmanagers(url: string, active: string): Promise<void> {
+  const { data } = (await (await fetch(`${url}/api/v1/alertmanagers`)).json()) as {
+    data: { activeAlertmanagers: unknown; droppedAlertmanagers: unknown }
+  }
+  assert.deepEqual(data.activeAlertmanagers, [{ url: `http://${active}/api/v2/alerts` }])
+  assert.deepEqual(data.droppedAlertmanagers, [{ url: 'http://gone:1/api/v2/alerts' }])
+}
+
 /** Alerts have been sent, and targets scraped twice, so that each family has its series. */
 async function settled(url: string): Promise<void> {
   await until('it has done a bit of everything', async () => {
@@ -178,6 +195,7 @@ test('all that the mixin and overview dashboards ask is on the page of a hub, an
     await hub.restart()
     await settled(hub.url)
     assert.deepEqual(await wrongOn(hub.url), [])
+    await assertAlertmanagers(hub.url, receiver.address)
     const text = await (await fetch(`${hub.url}/metrics`)).text()
     for (const line of [
       /^prometheus_tsdb_clean_start 1$/m,
@@ -186,7 +204,7 @@ test('all that the mixin and overview dashboards ask is on the page of a hub, an
       /^prometheus_http_requests_total\{code="200",handler="\/metrics"\} [1-9]/m,
       /^prometheus_rule_group_iterations_total\{.*\} [1-9]/m,
       /^prometheus_engine_query_duration_seconds_count\{slice="inner_eval"\} [1-9]/m,
-      /^prometheus_target_sync_length_seconds_count\{scrape_job="self"\} 1$/m,
+      /^prometheus_target_sync_length_seconds_count\{scrape_job="self"\} [1-9]/m,
       /^prometheus_sd_discovered_targets\{config="self",name="scrape"\} 1$/m,
       /^prometheus_target_metadata_cache_entries\{scrape_job="self"\} [1-9]\d\d/m,
       /^prometheus_tsdb_wal_storage_size_bytes [1-9]/m,
@@ -204,5 +222,6 @@ test('a real Prometheus has just these names, types and labels', { skip: lacks('
     const prometheus = await world.startPrometheus({ config: config('OWN_ADDRESS', receiver.address), files })
     await settled(prometheus.url)
     assert.deepEqual(await wrongOn(prometheus.url), [])
+    await assertAlertmanagers(prometheus.url, receiver.address)
   }),
 )
