@@ -109,6 +109,11 @@ export class ScrapeLoop {
     return this.#state !== 'stopped' && this.#recorder.isLiving(id)
   }
 
+  /** Families whose metadata is known. */
+  get metadataCount(): number {
+    return this.#recorder.metadataCount
+  }
+
   status(): TargetStatus {
     const { config } = this
     return {

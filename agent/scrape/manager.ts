@@ -73,8 +73,7 @@ export class ScrapeManager {
     for (const { loop } of this.#entries.values()) {
       const { job, limits } = loop.config
       const { targets = 0, metadata = 0 } = jobs.get(job) ?? {}
-      const own = loop.status().metadata().length
-      jobs.set(job, { targets: targets + 1, metadata: metadata + own, limit: limits.targets })
+      jobs.set(job, { targets: targets + 1, metadata: metadata + loop.metadataCount, limit: limits.targets })
     }
     return this.counters.families(jobs, this.#failureLog.lost)
   }

@@ -62,6 +62,10 @@ export class ScrapeRecorder {
     return this.#cache.isLiving(id)
   }
 
+  get metadataCount(): number {
+    return this.#cache.reader.metadata.size
+  }
+
   metadata(): TargetMetadata[] {
     return [...this.#cache.reader.metadata].map(([family, { type, help, unit }]) => ({ family, type, help, unit }))
   }

@@ -619,8 +619,8 @@ test('churn does not grow the cache without bound, and markers stay right', asyn
 
 test('self-metrics are families under upstream’s names', async () => {
   const world = new World()
-  world.answer('a:1', 'x 1\nx 2\n')
-  await world.manager.apply([target('a:1')])
+  world.answer('a:1', '# TYPE x gauge\nx 1\nx 2\n')
+  await world.manager.apply([target('a:1', { limits: { targets: 7 } })])
   await world.clock.advance(3 * INTERVAL_MS)
   const values = new Map(
     world.manager
@@ -629,6 +629,8 @@ test('self-metrics are families under upstream’s names', async () => {
   )
   assert.equal(values.get('prometheus_target_scrapes_sample_duplicate_timestamp_total'), 3)
   assert.equal(values.get('prometheus_target_scrape_pool_targets'), 1)
+  assert.equal(values.get('prometheus_target_scrape_pool_target_limit'), 7)
+  assert.equal(values.get('prometheus_target_metadata_cache_entries'), 1)
   assert.equal(values.get('prometheus_target_interval_length_seconds_count'), 2)
   assert.equal(values.get('prometheus_target_interval_length_seconds_sum'), 20)
 })
