@@ -4,9 +4,11 @@ import { loadPrometheusConfig } from '../../protocol/config/mod.ts'
 import { formatLabels } from '../../protocol/labels/mod.ts'
 import { createNet, systemClock } from '../env/mod.ts'
 import { targetUrl } from '../scrape/mod.ts'
+import { SyncCounters } from './families.ts'
 import { discoverTargets } from './mod.ts'
+import type { JobSync } from './targets.ts'
 
-const discover = (yaml: string, files: Record<string, string> = {}) =>
+const discover = (yaml: string, files: Record<string, string> = {}, onSync?: (sync: JobSync) => void) =>
   discoverTargets(
     loadPrometheusConfig(yaml, { file: 'p.yml', files: null, environment: {} }).scrapeConfigs,
     {
@@ -16,6 +18,7 @@ const discover = (yaml: string, files: Record<string, string> = {}) =>
       tokens: new WeakMap(),
     },
     ({ kind }) => `${kind} discovery is not supported`,
+    onSync,
   )
 
 test("a static target gets job, instance, its URL and the job's settings", () => {
@@ -50,6 +53,38 @@ scrape_configs:
     dropped.map(({ rule }) => rule),
     ['relabel_configs[0]: action: drop, source_labels: [__address__], regex: gone'],
   )
+})
+
+test('a sync counts what was found, dropped ones too, and what cannot be used; jobs that are gone are forgotten', () => {
+  const yaml = `
+scrape_configs:
+  - job_name: a
+    static_configs: [{targets: ["good:1", "drop:1", "bad:1"]}]
+    relabel_configs:
+      - {source_labels: [__address__], regex: "drop.*", action: drop}
+      - {source_labels: [__address__], regex: "bad.*", target_label: __scheme__, replacement: gopher}
+  - {job_name: b, static_configs: [{targets: ["x:1"]}]}
+`
+  const counters = new SyncCounters()
+  for (let round = 0; round < 2; round++) discover(yaml, {}, (sync) => counters.add(sync))
+  const shown = () =>
+    new Map(
+      counters
+        .families('scrape')
+        .map(({ name, metrics }) => [
+          name,
+          metrics
+            .filter(({ suffix, labels }) => suffix !== '_sum' && !labels.includes('quantile'))
+            .map(({ labels, value }) => `${labels.join()} ${value}`),
+        ]),
+    )
+  const all = shown()
+  assert.deepEqual(all.get('prometheus_sd_discovered_targets'), ['config,a,name,scrape 3', 'config,b,name,scrape 1'])
+  assert.deepEqual(all.get('prometheus_target_sync_failed_total'), ['scrape_job,a 2', 'scrape_job,b 0'])
+  assert.deepEqual(all.get('prometheus_target_scrape_pool_sync_total'), ['scrape_job,a 2', 'scrape_job,b 2'])
+  assert.deepEqual(all.get('prometheus_target_sync_length_seconds'), ['scrape_job,a 2', 'scrape_job,b 2'])
+  counters.keep(['b'])
+  assert.deepEqual(shown().get('prometheus_target_sync_failed_total'), ['scrape_job,b 0'])
 })
 
 test('credentials come from their file before every scrape', async () => {
