@@ -191,6 +191,7 @@ export function queryFamilies(c: QueryCounters, maxConcurrency: number, queryLog
     counter('prometheus_engine_query_log_failures_total', 'The number of query log failures.', one(queryLog.dropped)),
     counter('heliograph_queries_total', 'Queries started.', one(c.started)),
     counter('heliograph_queries_in_place_total', 'Small queries answered without a worker.', one(c.inPlace)),
+    counter('heliograph_queries_overtook_total', 'Small queries that did not wait for heavy ones.', one(c.overtook)),
     counter('heliograph_queries_split_total', 'Queries run on several workers.', one(c.split)),
     counter('heliograph_queries_rejected_total', 'Queries refused because too many were waiting.', one(c.rejected)),
     counter('heliograph_queries_canceled_total', 'Queries cancelled by their client.', one(c.canceled)),
