@@ -10,6 +10,9 @@ import { judgeDriver } from './bad-day/verdicts.ts'
 import { api, type Hub, queryValue, samples, sleep, until, withWorld } from './world.ts'
 
 const MAX_CONCURRENCY = 2
+/** So many may run or wait, as upstream's wait for their timeout; the others are refused. */
+const MAX_WAITING = 400
+const TOO_MANY = 6
 /** Of a malicious question, asked alone. */
 const ANSWER_WITHIN_MS = 10_000
 /** Of the hub, while it is asked the worst: what a query may load has a limit of its own. */
@@ -96,7 +99,7 @@ async function crowd(t: TestContext, hub: Hub): Promise<void> {
   const client = new AbortController()
   const startedMs = performance.now()
   const refusals: { readonly status: number; readonly body: unknown; readonly afterMs: number }[] = []
-  const all = Array.from({ length: 4 * MAX_CONCURRENCY + 4 }, async () => {
+  const all = Array.from({ length: MAX_WAITING + TOO_MANY }, async () => {
     try {
       const response = await heavy(hub, client.signal)
       refusals.push({ status: response.status, body: await response.json(), afterMs: performance.now() - startedMs })
@@ -104,16 +107,18 @@ async function crowd(t: TestContext, hub: Hub): Promise<void> {
       if (!client.signal.aborted) throw error
     }
   })
-  // As many again may wait twice over; the others hear it at once.
-  await until('the rest is refused', () => refusals.length >= MAX_CONCURRENCY + 4)
+  // None of the others is: they wait until there is a worker, or their client goes.
+  await until('the rest is refused', () => refusals.length >= TOO_MANY)
   for (const { status, body } of refusals) {
     assert.equal(status, 503)
     assert.equal((body as { errorType: string }).errorType, 'unavailable')
     assert.match((body as { error: string }).error, /query\.max-concurrency/)
   }
+  assert.equal(refusals.length, TOO_MANY)
   // Other paths have no queue.
   assert.equal((await fetch(`${hub.url}/-/healthy`)).status, 200)
   assert.ok((await counter(hub, 'heliograph_queries_rejected_total')) >= refusals.length)
+  assert.equal(refusals.length, TOO_MANY, 'nobody who waited was refused after all')
   client.abort()
   await Promise.all(all)
   t.diagnostic(

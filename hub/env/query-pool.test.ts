@@ -86,6 +86,26 @@ test('a client that hangs up stops its query within 250 ms', async () => {
   assert.ok(took < 250, `took ${took} ms`)
 })
 
+test('a small query does not wait for heavy ones that hold all workers', async () => {
+  const abort = new AbortController()
+  const { signal } = abort
+  const heavy = [1, 2, 3].map((i) =>
+    service.run(range(`quantile_over_time(0.${i}, x_total[25m:1s])`, 1000), { timeoutMs: 60_000, signal }),
+  )
+  let ended = 0
+  const done = heavy.map((each) =>
+    each.then(
+      () => ended++,
+      () => ended++,
+    ),
+  )
+  const answer = await service.run(range('count(y)'), { timeoutMs: 20_000 })
+  assert.equal(json(answer).data.result[0]!.values.at(-1)![1] !== '0', true)
+  assert.deepEqual([ended, service.counters.overtook], [0, 1])
+  abort.abort()
+  await Promise.all(done)
+})
+
 test('a query that takes too long ends with a timeout', async () => {
   const answer = await service.run(range('quantile_over_time(0.5, x_total[25m:1s])', 1000), { timeoutMs: 200 })
   assert.deepEqual([answer.status, answer.error?.message], [503, 'query timed out in expression evaluation'])
