@@ -164,3 +164,34 @@ test('a series has one ref in a selection, whatever ranges were selected before'
         merged.release()
       }
 })
+
+test('a label that the head forgets during a query keeps its id: a series of three blocks stays one', () => {
+  const env = memoryEnv()
+  const blocks = [0, 1, 2].map((sequence) => {
+    const range = { minTime: 10 * sequence, maxTime: 10 * sequence + 10 }
+    const cut = openReader(fillHead([one(10 * sequence + 5, 1)]).share())
+    return openBlock(env, `${PATH}/${writeBlock(env, PATH, cut, { range, sequence, level: 1, sources: [] })!.id}`)
+  })
+  const head = fillHead([one(40, 1), { labels: labelsFrom({ a: 'b' }), samples: one(90, 1).samples }])
+  // Between the second block's answer and the third's, the head gives up the series, and its labels.
+  const third = new Proxy(blocks[2]!, {
+    get(block, name) {
+      if (name !== 'select') {
+        const value = Reflect.get(block, name) as unknown
+        return typeof value === 'function' ? value.bind(block) : value
+      }
+      return (...args: Parameters<SeriesReader['select']>) => {
+        head.trim(50)
+        head.publish()
+        return block.select(...args)
+      }
+    },
+  })
+  const merged = mergeReaders([openReader(head.share()), blocks[0]!, blocks[1]!, third])
+  const refs = merged.select([{ name: '__name__', op: '=', value: 'up' }], { minTime: 0, maxTime: 30 })
+  assert.equal(new Set([...refs].map((ref) => labelsKey(merged.labels(ref)))).size, refs.length, 'one ref a series')
+  assert.equal(merged.symbolId('up'), merged.labelIds(refs[0]!)[1])
+  const out = createSampleBuffer()
+  merged.read(refs[0]!, { minTime: 0, maxTime: 30 }, out)
+  assert.deepEqual([...out.times.subarray(0, out.count)], [5, 15, 25])
+})

@@ -73,7 +73,9 @@ class MergedReader implements SeriesReader {
   readonly #hasher: LabelHasher
   readonly #extraTexts: string[] = []
   readonly #extraIds = new Map<string, number>()
-  /** By the first reader's symbol id: 1 is itself, 2 has an extra id because it came to the first during this query. */
+  /** Texts of blocks under the first reader's ids: it may give a text up during this query, and the id must stay. */
+  readonly #firstIds = new Map<string, number>()
+  /** By the first reader's symbol id: 1 is itself, 2 has another id because it came to the first during this query. */
   #checked = new Uint8Array(0)
   readonly #aliases = new Map<number, number>()
   /** By extra series: a source that has it. */
@@ -146,8 +148,8 @@ class MergedReader implements SeriesReader {
   }
 
   symbolId(text: string): number {
-    const extra = this.#extraIds.get(text)
-    if (extra !== undefined) return extra
+    const known = this.#extraIds.get(text) ?? this.#firstIds.get(text)
+    if (known !== undefined) return known
     const id = this.#first.symbolId(text)
     if (id >= 0) return id
     return this.#sources.some(({ reader }) => reader.symbolId(text) >= 0) ? this.#intern(text) : -1
@@ -291,7 +293,9 @@ class MergedReader implements SeriesReader {
   #knownIds(merged: number): Uint32Array {
     if (merged < EXTRA) return this.#firstLabelIds(merged)
     const { source, ref } = this.#extraOf[merged - EXTRA]!
-    return this.#ids.ids.subarray(0, source.labelIds(ref, this.#ids, this.#intern))
+    // First this: it may replace the array.
+    const count = source.labelIds(ref, this.#ids, this.#intern)
+    return this.#ids.ids.subarray(0, count)
   }
 
   #bind(source: Source, ref: number, merged: number): number {
@@ -303,15 +307,22 @@ class MergedReader implements SeriesReader {
   #isSame(ids: Uint32Array, source: Source, ref: number): boolean {
     const count = source.labelIds(ref, this.#otherIds, this.#intern)
     if (count !== ids.length) return false
-    for (let i = 0; i < count; i++) if (ids[i] !== this.#otherIds.ids[i]) return false
+    for (let i = 0; i < count; i++) {
+      const other = this.#otherIds.ids[i]!
+      // Their hashes are the same: ids differ where the first gave a text up and learnt it again meanwhile.
+      if (ids[i] !== other && this.symbol(ids[i]!) !== this.symbol(other)) return false
+    }
     return true
   }
 
   readonly #intern = (text: string): number => {
-    const known = this.#extraIds.get(text)
+    const known = this.#extraIds.get(text) ?? this.#firstIds.get(text)
     if (known !== undefined) return known
     const id = this.#first.symbolId(text)
-    if (id >= 0) return id
+    if (id >= 0) {
+      this.#firstIds.set(text, id)
+      return id
+    }
     const extra = EXTRA + this.#extraTexts.length
     this.#extraTexts.push(text)
     this.#extraIds.set(text, extra)
@@ -334,9 +345,10 @@ class MergedReader implements SeriesReader {
       this.#checked = grown
     }
     if (this.#checked[id] !== 0) return this.#checked[id]!
-    const extra = this.#extraIds.get(this.#first.symbol(id))
-    if (extra !== undefined) this.#aliases.set(id, extra)
-    return (this.#checked[id] = extra === undefined ? 1 : 2)
+    const text = this.#first.symbol(id)
+    const known = this.#extraIds.get(text) ?? this.#firstIds.get(text) ?? id
+    if (known !== id) this.#aliases.set(id, known)
+    return (this.#checked[id] = known === id ? 1 : 2)
   }
 
   #union(range: TimeRange, ask: (reader: SeriesReader) => string[]): string[] {
