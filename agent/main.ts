@@ -6,7 +6,6 @@ import process from 'node:process'
 import { ConfigError } from '../protocol/config/mod.ts'
 import type { LogLevel } from '../protocol/env/mod.ts'
 import { helpText, parseFlags, UsageError } from './cli/mod.ts'
-import { commandsHelp, runCommand } from './commands/mod.ts'
 import { enableCompileCache, keepCompiled } from './env/compile-cache.ts'
 import { createHostTools } from './env/host.ts'
 import { createEnv, keepYoungSpaceSmall, type LogFormat } from './env/mod.ts'
@@ -35,6 +34,7 @@ async function main(argv: readonly string[]): Promise<void> {
     process.exit(2)
   }
   if (flags.wantsHelp) {
+    const { commandsHelp } = await import('./commands/mod.ts')
     const summary = `Collects metrics on this host and streams them to a Heliograph hub.\n\n${commandsHelp()}`
     process.stdout.write(helpText('heliograph-agent', summary, AGENT_FLAGS))
     return
@@ -50,6 +50,8 @@ async function main(argv: readonly string[]): Promise<void> {
 async function command(argv: readonly string[]): Promise<void> {
   // Whoever reads may have enough early: `status | head -1`.
   process.stdout.on('error', () => process.exit())
+  // Only here: it brings discovery and all exporters, which a start loads once the compile cache is open.
+  const { runCommand } = await import('./commands/mod.ts')
   process.exitCode = await runCommand(argv, {
     env: createEnv({ logLevel: 'error', logFormat: 'logfmt' }),
     tools: createHostTools(process.argv[1] ?? ''),

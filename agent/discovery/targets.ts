@@ -12,7 +12,13 @@ import {
 } from '../../protocol/config/mod.ts'
 import { formatDuration, parseDuration } from '../../protocol/durations/mod.ts'
 import { type Labels, labelsFrom, labelsToObject, labelValue } from '../../protocol/labels/mod.ts'
-import { type CompiledRelabel, compileRelabel, type RelabelConfig, relabel } from '../../protocol/relabel/mod.ts'
+import {
+  type CompiledRelabel,
+  compileRelabel,
+  type RelabelConfig,
+  relabel,
+  traceRelabel,
+} from '../../protocol/relabel/mod.ts'
 import { type HttpSource, httpSource, type ScrapeTargetConfig, withTargetDefaults } from '../scrape/mod.ts'
 import type { TargetGroup, TargetLabels } from './group.ts'
 import { type AccessDeps, credentialHeaders, type ReadText, tlsOptions, tokensOf } from './http-access.ts'
@@ -219,11 +225,8 @@ function sharedSettings(config: ScrapeConfig, deps: AccessDeps, problems: string
 
 /** The first rule with which the target is gone, in the words of the file. */
 function droppingRule(config: ScrapeConfig, rules: readonly CompiledRelabel[], discovered: Labels): string {
-  for (let count = 1; count <= rules.length; count++) {
-    if (relabel(rules.slice(0, count), discovered) === null)
-      return `relabel_configs[${count - 1}]: ${describeRule(config.relabel[count - 1]!)}`
-  }
-  return ''
+  const at = traceRelabel(rules, discovered).indexOf(null)
+  return at < 0 ? '' : `relabel_configs[${at}]: ${describeRule(config.relabel[at]!)}`
 }
 
 function describeRule({ action, sourceLabels, regex, targetLabel }: RelabelConfig): string {

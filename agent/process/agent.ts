@@ -204,6 +204,7 @@ export class Agent {
 
   /** A bad file changes nothing. @throws ConfigError, ExporterError */
   async reload(): Promise<void> {
+    if (this.#discovery === null) throw new Error('the agent is still starting; reload again once it is ready')
     const before = this.#config
     const next = this.#load()
     const exporters = this.#exporters.prepare(next)
@@ -213,7 +214,7 @@ export class Agent {
       this.#env.log.warn('Changes of agent, hub, nats, storage and budget take effect at the next start')
     this.#config = next
     await this.#exporters.apply(exporters)
-    await this.#discovery!.apply(next.scrapeConfigs)
+    await this.#discovery.apply(next.scrapeConfigs)
     this.#env.log.info('Configuration reloaded', { file: this.#options.configFile })
   }
 

@@ -5,7 +5,7 @@ const HINTS: readonly (readonly [pattern: RegExp, hint: string])[] = [
     'Nothing, if this agent is to be scraped; else name the hub (hub: url) and enrol: heliograph-agent enroll --hub URL --token TOKEN',
   ],
   [
-    /token/i,
+    /enrol.*token|token.*enrol|one-time token/i,
     'Make a new token on the hub (heliograph-hub agents token) and give it: heliograph-agent enroll --hub URL --token TOKEN',
   ],
   [
@@ -48,7 +48,7 @@ const HINTS: readonly (readonly [pattern: RegExp, hint: string])[] = [
     'The account heliograph may not read it: grant it, or see heliograph-agent install --help for drop-ins (--with)',
   ],
   [
-    /sample_limit|label_limit|target_limit|body_size_limit|BODY_TOO_LARGE/i,
+    /(sample|label|target|body.size|bucket).limit|label_(name|value)_length_limit|BODY_TOO_LARGE/i,
     'Raise the limit in the job of the configuration, or drop series by metric_relabel_configs',
   ],
   [

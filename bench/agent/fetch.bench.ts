@@ -11,29 +11,13 @@
 import { createEnv } from '../../agent/env/mod.ts'
 import { ScrapeManager } from '../../agent/scrape/manager.ts'
 import { httpSource, withTargetDefaults } from '../../agent/scrape/target.ts'
-import type { MissedSlots, SampleSink, Scrape } from '../../protocol/batch/types.ts'
-import { type Labels, labelsFrom, labelsKey } from '../../protocol/labels/mod.ts'
+import { labelsFrom } from '../../protocol/labels/mod.ts'
 import { Fleet } from '../pipeline/fleet-client.ts'
+import { CountingSink } from './counting-sink.ts'
 
 const TARGETS = 20
 const INTERVAL_MS = 250
 const WARMUP_MS = 3000
-
-class CountingSink implements SampleSink {
-  readonly epoch = 1
-  samples = 0
-  #ids = new Map<string, number>()
-  define(labels: Labels): number {
-    const key = labelsKey(labels)
-    let id = this.#ids.get(key)
-    if (id === undefined) this.#ids.set(key, (id = this.#ids.size))
-    return id
-  }
-  append(scrape: Scrape): void {
-    this.samples += scrape.ids.length
-  }
-  missed(_: MissedSlots): void {}
-}
 
 async function measure(compress: boolean, seconds: number): Promise<void> {
   await using fleet = await Fleet.launch({ seed: 1, targets: TARGETS, series: 1000, compress })

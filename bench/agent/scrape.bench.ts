@@ -11,28 +11,11 @@ import { performance } from 'node:perf_hooks'
 import { ScrapeCounters } from '../../agent/scrape/counters.ts'
 import { ScrapeRecorder } from '../../agent/scrape/recorder.ts'
 import { httpSource, withTargetDefaults } from '../../agent/scrape/target.ts'
-import type { MissedSlots, SampleSink, Scrape } from '../../protocol/batch/types.ts'
-import { type Labels, labelsFrom, labelsKey } from '../../protocol/labels/mod.ts'
+import { labelsFrom } from '../../protocol/labels/mod.ts'
+import { CountingSink } from './counting-sink.ts'
 
 const SERIES = 10_000
 const PAGES = 12
-
-/** Knows series by their labels, drops samples. */
-class CountingSink implements SampleSink {
-  readonly epoch = 1
-  samples = 0
-  #ids = new Map<string, number>()
-  define(labels: Labels): number {
-    const key = labelsKey(labels)
-    let id = this.#ids.get(key)
-    if (id === undefined) this.#ids.set(key, (id = this.#ids.size))
-    return id
-  }
-  append(scrape: Scrape): void {
-    this.samples += scrape.ids.length
-  }
-  missed(_: MissedSlots): void {}
-}
 
 function page(round: number, churn: number): Uint8Array {
   const lines: string[] = []

@@ -5,6 +5,7 @@
  */
 import {
   CUSTOM_BUCKETS_SCHEMA,
+  EMPTY_HISTOGRAM,
   type Exemplar,
   type Histogram,
   isStaleAt,
@@ -86,21 +87,7 @@ export function bitsOf(series: string, n: number): number {
   return n % 3 === 0 || Number.isNaN(value) ? n : value
 }
 
-const STALE: Histogram = {
-  isFloat: false,
-  isStale: true,
-  counterResetHint: 0,
-  schema: 0,
-  zeroThreshold: 0,
-  zeroCount: 0,
-  count: 0,
-  sum: 0,
-  positiveSpans: [],
-  positiveBuckets: [],
-  negativeSpans: [],
-  negativeBuckets: [],
-  customValues: [],
-}
+const STALE: Histogram = { ...EMPTY_HISTOGRAM, isFloat: false, isStale: true }
 
 /** Layouts last for some numbers, as those of real ones do; gauges and counters, which now and then go down. */
 function histogramOf(kind: Kind, series: string, n: number): Histogram {

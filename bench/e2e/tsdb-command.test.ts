@@ -6,7 +6,7 @@ import os from 'node:os'
 import path from 'node:path'
 import { after, test } from 'node:test'
 import { promisify } from 'node:util'
-import { ROOT, withWorld } from './world.ts'
+import { queryValue, ROOT, until, withWorld } from './world.ts'
 
 const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'helio-tsdb-'))
 after(() => fs.rmSync(folder, { recursive: true, force: true }))
@@ -168,12 +168,14 @@ test('verify names file and byte of what is damaged; repair saves the rest and s
   assert.match((await tsdb(broken, 'repair')).stdout, /nothing is damaged/)
 })
 
+const SCRAPES = 'count_over_time(up{job="own"}[1m])'
+
 test('a damaged log is told of by verify and mended by repair; a hub starts on the rest', () =>
   withWorld(async (world) => {
     const hub = await world.startHub({
       config: `global: { scrape_interval: 200ms }\nscrape_configs: [{ job_name: own, static_configs: [{ targets: ['127.0.0.1:1'] }] }]`,
     })
-    await new Promise((resolve) => setTimeout(resolve, 3000))
+    await until('the log has records enough', async () => Number(await queryValue(hub, SCRAPES)) >= 10)
     await hub.stop()
     const log = path.join(
       hub.dataFolder,

@@ -2,26 +2,12 @@
 import assert from 'node:assert/strict'
 import { labelsFrom } from '../../protocol/labels/mod.ts'
 import { encodeWriteRequest, snappyCompress, type WriteSeries } from '../../protocol/remote-write/mod.ts'
-import { type Histogram, setStaleAt } from '../../protocol/samples/mod.ts'
+import { EMPTY_HISTOGRAM, type Histogram, setStaleAt } from '../../protocol/samples/mod.ts'
 import { type MatrixRow, type Server, samples } from './world.ts'
 
 export const STEP_MS = 15_000
 
-const HISTOGRAM: Histogram = {
-  isFloat: false,
-  isStale: false,
-  counterResetHint: 0,
-  schema: 3,
-  zeroThreshold: 2 ** -128,
-  zeroCount: 0,
-  count: 0,
-  sum: 0,
-  positiveSpans: [],
-  positiveBuckets: [],
-  negativeSpans: [],
-  negativeBuckets: [],
-  customValues: [],
-}
+const HISTOGRAM: Histogram = { ...EMPTY_HISTOGRAM, isFloat: false, schema: 3, zeroThreshold: 2 ** -128 }
 
 const sum = (numbers: readonly number[]): number => numbers.reduce((a, b) => a + b, 0)
 

@@ -73,7 +73,7 @@ export function agentRoutes(app: Hono<Vars>, deps: ApiDeps): void {
  * The answer is the agent's.
  */
 async function askRing(deps: ApiDeps, agent: string, parameters: URLSearchParams): Promise<Response> {
-  if (!deps.registry.list().some((record) => record.agent === agent && record.status === 'approved'))
+  if (deps.registry.byAgent(agent)?.status !== 'approved')
     throw new ApiError('not_found', `no agent ${JSON.stringify(agent)} is enrolled`)
   const bus = deps.bus()
   if (bus === null) throw new ApiError('unavailable', 'the hub has no bus')

@@ -2,8 +2,8 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { tableFromIPC } from 'apache-arrow'
 import { labelsFrom } from '../../protocol/labels/mod.ts'
+import { EMPTY_HISTOGRAM } from '../../protocol/samples/mod.ts'
 import type { QueryResult } from '../promql/contract.ts'
-import { EMPTY_HISTOGRAM } from '../promql/series-description/mod.ts'
 import { arrowResult, loadArrow } from './arrow.ts'
 
 const context = {

@@ -3,7 +3,7 @@ import fs from 'node:fs'
 import path from 'node:path'
 import { test } from 'node:test'
 import { type Labels, labelsFrom } from '../../protocol/labels/mod.ts'
-import { CUSTOM_BUCKETS_SCHEMA, type Exemplar, type Histogram } from '../../protocol/samples/mod.ts'
+import { CUSTOM_BUCKETS_SCHEMA, EMPTY_HISTOGRAM, type Exemplar, type Histogram } from '../../protocol/samples/mod.ts'
 import type { SeriesReader } from '../tsdb/contract.ts'
 import { writeExemplars } from './discovery.ts'
 import { formatJsonFloat, formatTimestamp, JsonWriter } from './json.ts'
@@ -46,27 +46,11 @@ const spans = (pairs: readonly [number, number][] = []) => pairs.map(([offset, l
 
 function histogramOf(json: HistogramJson): Histogram {
   return {
-    ...NO_BUCKETS,
+    ...EMPTY_HISTOGRAM,
     ...json,
     positiveSpans: spans(json.positiveSpans),
     negativeSpans: spans(json.negativeSpans),
   }
-}
-
-const NO_BUCKETS: Histogram = {
-  isFloat: true,
-  isStale: false,
-  counterResetHint: 0,
-  schema: 0,
-  zeroThreshold: 0,
-  zeroCount: 0,
-  count: 0,
-  sum: 0,
-  positiveSpans: [],
-  positiveBuckets: [],
-  negativeSpans: [],
-  negativeBuckets: [],
-  customValues: [],
 }
 
 /** The results of these cases have samples with times of their own: raw matrices, and vectors of one each. */
@@ -230,7 +214,7 @@ test('what is no UTF-8 is replaced', () => {
 
 test('a custom-bucket histogram begins at -Inf, inclusively, and ends at +Inf', () => {
   const histogram: Histogram = {
-    ...NO_BUCKETS,
+    ...EMPTY_HISTOGRAM,
     schema: CUSTOM_BUCKETS_SCHEMA,
     count: 6,
     sum: 3,
@@ -245,5 +229,5 @@ test('a custom-bucket histogram begins at -Inf, inclusively, and ends at +Inf', 
 })
 
 test('a histogram without observations has no buckets', () => {
-  assert.equal(text(new JsonWriter().histogramPoint(0, NO_BUCKETS).finish()), '[0,{"count":"0","sum":"0"}]')
+  assert.equal(text(new JsonWriter().histogramPoint(0, EMPTY_HISTOGRAM).finish()), '[0,{"count":"0","sum":"0"}]')
 })

@@ -52,6 +52,8 @@ export class Group {
   lastDurationSeconds = 0
   /** What the rules of the last evaluation returned. */
   lastSamples = 0
+  /** Of the evaluation under way. */
+  #samples = 0
   /** Of the last evaluation that brought alerts back from before a restart. */
   lastRestoreSeconds = 0
   readonly #status: RuleStatus[]
@@ -125,12 +127,13 @@ export class Group {
     const queryTimeMs = timeMs - this.queryOffsetMs
     this.counters.iterations++
     this.#restoreMs = -1
-    this.lastSamples = 0
+    this.#samples = 0
     for (let i = 0; i < this.#status.length; i++) await this.#evaluateRule(i, queryTimeMs, timeMs, env)
     if (this.#orphans.length > 0) {
       await env.append(queryTimeMs, this.#orphans.map(end))
       this.#orphans = []
     }
+    this.lastSamples = this.#samples
     this.lastEvaluationMs = timeMs
     this.lastDurationSeconds = (env.monotonic() - start) / 1000
     env.times?.group.observe(this.lastDurationSeconds)
@@ -147,7 +150,7 @@ export class Group {
       const samples = alerting
         ? await alerting.evaluate(result, queryTimeMs, env, this.definition.limit)
         : recordingSamples(rule, result, this.definition.limit)
-      this.lastSamples += samples.length
+      this.#samples += samples.length
       if (alerting?.needsRestore) await this.#restore(alerting, queryTimeMs, env)
       const now = new Map(samples.map(({ labels }) => [labelsKey(labels), labels]))
       const ended = [...this.#previous[index]!].filter(([key]) => !now.has(key)).map(([, labels]) => end(labels))

@@ -8,28 +8,14 @@
  *
  * A number is 0 and eight raw bytes, or 1 + zigzag of an integer difference.
  */
-import type { CounterResetHint, Histogram, Span } from '../samples/mod.ts'
+import { type CounterResetHint, EMPTY_HISTOGRAM, type Histogram, type Span } from '../samples/mod.ts'
 import type { ByteReader } from './byte-reader.ts'
 import type { ByteWriter } from './byte-writer.ts'
 
 const MAX_INTEGER = 2 ** 50
 const Flag = { float: 1, stale: 2, hintShift: 2, sameLayout: 16 } as const
 
-export const STALE_HISTOGRAM: Histogram = {
-  isFloat: false,
-  isStale: true,
-  counterResetHint: 0,
-  schema: 0,
-  zeroThreshold: 0,
-  zeroCount: 0,
-  count: 0,
-  sum: Number.NaN,
-  positiveSpans: [],
-  positiveBuckets: [],
-  negativeSpans: [],
-  negativeBuckets: [],
-  customValues: [],
-}
+export const STALE_HISTOGRAM: Histogram = { ...EMPTY_HISTOGRAM, isFloat: false, isStale: true, sum: Number.NaN }
 
 /** @param before the series' last histogram that was not stale, in this batch or its keyframe; null = none */
 export function writeHistogram(out: ByteWriter, histogram: Histogram, before: Histogram | null): void {

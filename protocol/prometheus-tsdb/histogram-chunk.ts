@@ -3,7 +3,7 @@
  * known of counter resets), the layout, then the samples field by field.
  * Semantics: Prometheus tsdb/chunkenc/histogram.go and float_histogram.go (v3.5).
  */
-import { CounterResetHint, type Histogram, STALE_HIGH, STALE_LOW } from '../samples/mod.ts'
+import { CounterResetHint, EMPTY_HISTOGRAM, type Histogram, STALE_HIGH, STALE_LOW } from '../samples/mod.ts'
 import { BitReader, BitWriter } from './bits.ts'
 import type { ChunkColumns } from './columns.ts'
 import { TsdbFormatError } from './errors.ts'
@@ -55,20 +55,7 @@ function hintOf(flags: number, at: number): CounterResetHint {
   return flags === RESET ? CounterResetHint.reset : CounterResetHint.unknown
 }
 
-const STALE: Omit<Histogram, 'isFloat'> = {
-  isStale: true,
-  counterResetHint: CounterResetHint.unknown,
-  schema: 0,
-  zeroThreshold: 0,
-  zeroCount: 0,
-  count: 0,
-  sum: Number.NaN,
-  positiveSpans: [],
-  positiveBuckets: [],
-  negativeSpans: [],
-  negativeBuckets: [],
-  customValues: [],
-}
+const STALE: Histogram = { ...EMPTY_HISTOGRAM, isStale: true, sum: Number.NaN }
 
 interface Fields {
   read(bits: BitReader, isFirst: boolean): void

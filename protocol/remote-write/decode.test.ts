@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import fc from 'fast-check'
 import protobuf from 'protobufjs'
 import { type Labels, labelsFrom } from '../labels/mod.ts'
-import type { CounterResetHint, Histogram } from '../samples/mod.ts'
+import { type CounterResetHint, EMPTY_HISTOGRAM, type Histogram } from '../samples/mod.ts'
 import {
   decodeWriteRequest,
   encodeWriteRequest,
@@ -193,21 +193,7 @@ test('exemplars and metadata come through', () => {
 })
 
 test('a stale marker as a histogram keeps being one', () => {
-  const stale: Histogram = {
-    isFloat: true,
-    isStale: true,
-    counterResetHint: 0,
-    schema: 0,
-    zeroThreshold: 0,
-    zeroCount: 0,
-    count: 0,
-    sum: Number.NaN,
-    positiveSpans: [],
-    positiveBuckets: [],
-    negativeSpans: [],
-    negativeBuckets: [],
-    customValues: [],
-  }
+  const stale: Histogram = { ...EMPTY_HISTOGRAM, isStale: true, sum: Number.NaN }
   const series = { labels: labelsFrom({ __name__: 'x' }), timestamps: [], values: new Float64Array(0) }
   const bytes = encodeWriteRequest([
     { ...series, histograms: [{ timestampMs: -5, histogram: stale }] },

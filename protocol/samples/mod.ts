@@ -52,6 +52,23 @@ export type Histogram = {
   readonly customValues: readonly number[]
 }
 
+/** No observations and no buckets: what others are made of with a spread. */
+export const EMPTY_HISTOGRAM: Histogram = {
+  isFloat: true,
+  isStale: false,
+  counterResetHint: CounterResetHint.unknown,
+  schema: 0,
+  zeroThreshold: 0,
+  zeroCount: 0,
+  count: 0,
+  sum: 0,
+  positiveSpans: [],
+  positiveBuckets: [],
+  negativeSpans: [],
+  negativeBuckets: [],
+  customValues: [],
+}
+
 export type MetricType =
   | 'counter'
   | 'gauge'

@@ -2,10 +2,9 @@
  * Histogram literals: `{{schema:1 sum:0.3 count:3 buckets:[5 10 7] offset:-3}}`.
  * Semantics: Prometheus promql/parser/generated_parser.y histogram_desc_map, parse.go buildHistogramFromMap.
  */
-import { CounterResetHint, type Histogram } from '../../../protocol/samples/mod.ts'
+import { CounterResetHint, EMPTY_HISTOGRAM, type Histogram } from '../../../protocol/samples/mod.ts'
 import { HISTOGRAM_KEYS, type TokenStream, type TokenType } from '../parser/mod.ts'
 import { parseSignedNumber, parseUint, parseUnsignedNumber, startsNumber } from './numbers.ts'
-import { EMPTY_HISTOGRAM } from './values.ts'
 
 export type HistogramLiteral = { readonly histogram: Histogram; readonly hintSet: boolean }
 

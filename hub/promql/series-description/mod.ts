@@ -1,4 +1,4 @@
 /** The series notation of test scripts and rule unit tests, with its histogram literals. */
 export { parseMetricLabels, parseSeriesDescription, type SeriesDescription } from './parse.ts'
 export { printHistogram } from './print.ts'
-export { EMPTY_HISTOGRAM, type SequenceValue } from './values.ts'
+export type { SequenceValue } from './values.ts'

@@ -2,9 +2,9 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import { labelsToObject } from '../../../protocol/labels/mod.ts'
-import { CounterResetHint, type Histogram } from '../../../protocol/samples/mod.ts'
+import { CounterResetHint, EMPTY_HISTOGRAM, type Histogram } from '../../../protocol/samples/mod.ts'
 import { ParseError } from '../parser/mod.ts'
-import { EMPTY_HISTOGRAM, parseMetricLabels, parseSeriesDescription, printHistogram } from './mod.ts'
+import { parseMetricLabels, parseSeriesDescription, printHistogram } from './mod.ts'
 
 const floats = (text: string) =>
   parseSeriesDescription(text).values.map((value) => (value.kind === 'float' ? value.value : value.kind))

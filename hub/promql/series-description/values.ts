@@ -1,5 +1,5 @@
 /** What a value sequence says: one entry per step. */
-import { CounterResetHint, type Histogram } from '../../../protocol/samples/mod.ts'
+import type { Histogram } from '../../../protocol/samples/mod.ts'
 import { combine } from '../engine/histograms/arithmetic.ts'
 
 export type SequenceValue =
@@ -15,22 +15,6 @@ export type SequenceValue =
 
 export const OMITTED: SequenceValue = { kind: 'omitted' }
 export const STALE: SequenceValue = { kind: 'stale' }
-
-export const EMPTY_HISTOGRAM: Histogram = {
-  isFloat: true,
-  isStale: false,
-  counterResetHint: CounterResetHint.unknown,
-  schema: 0,
-  zeroThreshold: 0,
-  zeroCount: 0,
-  count: 0,
-  sum: 0,
-  positiveSpans: [],
-  positiveBuckets: [],
-  negativeSpans: [],
-  negativeBuckets: [],
-  customValues: [],
-}
 
 export class HistogramSeriesError extends Error {}
 

@@ -3,10 +3,9 @@
  * Semantics: Prometheus util/convertnhcb and promqltest appendCustomHistogram (v3.14).
  */
 import { type Labels, labelsFrom, labelsKey, labelsToObject, METRIC_NAME } from '../../../protocol/labels/mod.ts'
-import { CUSTOM_BUCKETS_SCHEMA, type Histogram } from '../../../protocol/samples/mod.ts'
+import { CUSTOM_BUCKETS_SCHEMA, EMPTY_HISTOGRAM, type Histogram } from '../../../protocol/samples/mod.ts'
 import { compact } from '../engine/histograms/arithmetic.ts'
 import { LiteralError, parseNumber } from '../parser/mod.ts'
-import { EMPTY_HISTOGRAM } from '../series-description/mod.ts'
 import { type LoadedSeries, SampleKind } from './types.ts'
 
 export class NhcbError extends Error {}

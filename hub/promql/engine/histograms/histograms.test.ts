@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { CounterResetHint, type Histogram } from '../../../../protocol/samples/mod.ts'
+import { CounterResetHint, EMPTY_HISTOGRAM, type Histogram } from '../../../../protocol/samples/mod.ts'
 import { combine, compact, divide, equalHistograms, multiply } from './arithmetic.ts'
 import { exponentialBound } from './bounds.ts'
 import { allBuckets, listBuckets, packBuckets, reduceResolution } from './buckets.ts'
@@ -11,22 +11,7 @@ import { detectReset } from './resets.ts'
 import { trimHistogram } from './trim.ts'
 
 function histogram(fields: Partial<Histogram>): Histogram {
-  return {
-    isFloat: true,
-    isStale: false,
-    counterResetHint: CounterResetHint.unknown,
-    schema: 0,
-    zeroThreshold: 0,
-    zeroCount: 0,
-    count: 0,
-    sum: 0,
-    positiveSpans: [],
-    positiveBuckets: [],
-    negativeSpans: [],
-    negativeBuckets: [],
-    customValues: [],
-    ...fields,
-  }
+  return { ...EMPTY_HISTOGRAM, ...fields }
 }
 
 const side = fc.uniqueArray(fc.tuple(fc.integer({ min: -20, max: 20 }), fc.integer({ min: 0, max: 50 })), {
