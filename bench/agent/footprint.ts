@@ -41,7 +41,9 @@ export async function footprint(world: World, options: FootprintOptions): Promis
   const sources = { cnf, csvUri: haproxy.csvUri, memcached: memcached.address }
   const ways = commands(world)
   const rows: Footprint[] = []
-  rows.push(...(await measured([await startFloor(world, hub)], options)))
+  const floor = await startFloor(world, hub)
+  rows.push(...(await measured([floor], options)))
+  await floor.stop()
   for (const [name, command] of ways)
     for (const work of ['all', 'theirs'] as const)
       rows.push(
@@ -93,18 +95,14 @@ async function measureOurs(
   const { program, agent } = await startOurs(world, name, command, { hub, exporters, scrapeInterval: options.interval })
   const load = sendStatsd(world, statsd)
   try {
-    return await measured([watched(name, program)], options)
+    const rows = await measured([watched(name, program)], options)
+    const answer = await fetch(`${agent.url}/api/v1/targets`)
+    const { data } = (await answer.json()) as { data: { activeTargets: { health: string; lastError: string }[] } }
+    const bad = data.activeTargets.filter(({ health }) => health !== 'up')
+    if (bad.length > 0) console.error(`${name}: ${JSON.stringify(bad)}`)
+    return rows
   } finally {
     await load.stop()
-    const up = await fetch(`${agent.url}/api/v1/targets`)
-      .then(
-        async (answer) =>
-          ((await answer.json()) as { data: { activeTargets: { health: string; lastError: string }[] } }).data
-            .activeTargets,
-      )
-      .catch(() => [])
-    const bad = up.filter(({ health }) => health !== 'up')
-    if (up.length > 0 && bad.length > 0) console.error(`${name}: ${JSON.stringify(bad)}`)
     await program.stop()
   }
 }
@@ -171,11 +169,8 @@ function watched(name: string, program: Program): Watched & { stop(): Promise<un
   return { name, pid: program.pid, stop: () => program.stop() }
 }
 
-/** All at once, over the same window; those with `stop` of the floor end afterwards. */
-async function measured(
-  programs: readonly (Watched & { stop(): Promise<unknown> })[],
-  options: FootprintOptions,
-): Promise<readonly Footprint[]> {
+/** All at once, over the same window. They go on running. */
+async function measured(programs: readonly Watched[], options: FootprintOptions): Promise<readonly Footprint[]> {
   await sleep(options.warmUpSeconds * 1000)
   const before = programs.map(({ pid }) => cpuSeconds(pid))
   const samples = programs.map(() => [] as Memory[])
@@ -192,7 +187,6 @@ async function measured(
     anonymousMb: median(samples[i]!.map(({ anonymousBytes }) => anonymousBytes)) / 1e6,
     cpuMsPerMinute: ((after[i]! - before[i]!) * 60_000) / options.seconds,
   }))
-  if (programs.length === 1) await programs[0]!.stop()
   return rows
 }
 

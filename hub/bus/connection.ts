@@ -133,7 +133,8 @@ export class Connection implements Peer, ProtocolSink {
 
   deliver(subscription: WireSubscription, { subject, reply, headerBytes, data }: WireMessage): void {
     if (subscription.closed) this.#subscriptions.delete(subscription.sid)
-    if (reply !== '') this.#allowAnswer(reply)
+    // What it may publish anyway needs no leave, and would push out what does.
+    if (reply !== '' && !this.#permissions.mayPublish(reply)) this.#allowAnswer(reply)
     const target = reply === '' ? `${subject} ${subscription.sid}` : `${subject} ${subscription.sid} ${reply}`
     if (headerBytes > 0 && this.#options.headers) {
       this.#outbox.text(`HMSG ${target} ${headerBytes} ${data.length}\r\n`)

@@ -1,8 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import type { Histogram } from '../samples/mod.ts'
-import { setStaleAt } from '../samples/mod.ts'
+import { EMPTY_HISTOGRAM, type Histogram, setStaleAt } from '../samples/mod.ts'
 import { BitReader, BitWriter } from './bits.ts'
 import {
   ChunkColumns,
@@ -197,6 +196,26 @@ test('decode(encode(x)) is x for histograms of any layout', () => {
 
 /** -0 and 0 differ as they should; hints are judged apart. */
 const plain = (histogram: Histogram): object => ({ ...histogram, counterResetHint: 0 })
+
+test('a custom bound of -0 stays one', () => {
+  const histogram: Histogram = {
+    ...EMPTY_HISTOGRAM,
+    schema: -53,
+    positiveSpans: [{ offset: 0, length: 2 }],
+    positiveBuckets: [1, 2],
+    customValues: [-0, 0.5, 2.5e-323],
+  }
+  const [chunk] = encode({
+    count: 1,
+    times: Float64Array.of(1),
+    values: new Float64Array(1),
+    flags: Uint8Array.of(2),
+    histograms: [histogram],
+  })
+  const columns = new ChunkColumns()
+  decodeChunk(chunk!.encoding, chunk!.data, columns)
+  assert.deepEqual(columns.histograms![0]!.customValues, histogram.customValues)
+})
 
 test('a chunk with any byte changed is refused', () => {
   const values = Float64Array.from({ length: 20 }, (_, i) => i * 1.5)

@@ -57,8 +57,9 @@ export function writeLayout(out: BitWriter, layout: Layout): void {
   out.varbitUint(layout.customValues.length)
   for (const bound of layout.customValues) {
     const thousandths = bound * 1000
-    if (thousandths >= 0 && thousandths <= MAX_THOUSANDTHS && Math.round(thousandths) / 1000 === bound)
-      out.varbitUint(Math.round(thousandths) + 1)
+    const isShort = thousandths >= 0 && thousandths <= MAX_THOUSANDTHS && Math.round(thousandths) / 1000 === bound
+    // As thousandths -0 would come back as 0.
+    if (isShort && !Object.is(bound, -0)) out.varbitUint(Math.round(thousandths) + 1)
     else {
       out.bits(0, 1)
       writeDouble(out, bound)
