@@ -53,13 +53,6 @@ export class ExporterSet {
     return this.#running
   }
 
-  /** Where an exporter listens by itself; null for one that does not. */
-  addressOf(name: string): string | null {
-    const running = this.#running.find((each) => each.name === name)
-    const address = running && this.#listeners.get(running)?.address
-    return address ? `${address.host}:${address.port}` : null
-  }
-
   /** Opens nothing, so that a bad configuration changes nothing. @throws ExporterError */
   prepare(config: AgentConfig): ExporterChange {
     const holders = new Map<string, string>()

@@ -40,10 +40,6 @@ export type Emit = (series: Series) => void
 
 export const stepTime = (frame: Frame, index: number): number => frame.startMs + index * frame.stepMs
 
-export function newColumn(steps: number): Column {
-  return { values: new Float64Array(steps), present: new Uint8Array(steps), histograms: null }
-}
-
 export function newSeries(steps: number, ref: number, labels: Labels | null): Series {
   return {
     ref,
@@ -99,10 +95,4 @@ export function setFloat(column: Column, step: number, value: number): void {
 export function anyPresent(present: Uint8Array): boolean {
   for (let i = 0; i < present.length; i++) if (present[i] !== NONE) return true
   return false
-}
-
-export function countPresent(present: Uint8Array): number {
-  let count = 0
-  for (let i = 0; i < present.length; i++) if (present[i] !== NONE) count++
-  return count
 }

@@ -21,11 +21,6 @@ export const NO_POSITION: Position = { start: 0, end: 0 }
 /** A literal, or an expression to be worked out when the query's range is known. */
 export type DurationNode = NumberLiteral | DurationExpr
 
-/** The range of text an expression covers. Semantics: Prometheus promql/parser/ast.go PositionRange. */
-export function positionOf(expr: Expr): Position {
-  return expr.pos
-}
-
 /** Milliseconds of a literal's seconds, rounded as upstream: to nanoseconds first, then cut. */
 export function literalMs(seconds: number): number {
   return Math.trunc(Math.round(seconds * 1e9) / 1e6)
