@@ -7,8 +7,10 @@ import { ConfigError } from '../protocol/config/mod.ts'
 import type { LogLevel } from '../protocol/env/mod.ts'
 import { helpText, parseFlags, UsageError } from './cli/mod.ts'
 import { enableCompileCache, keepCompiled } from './env/compile-cache.ts'
+import { startWithSettings } from './env/engine-settings.ts'
 import { createHostTools } from './env/host.ts'
 import { createEnv, keepYoungSpaceSmall, type LogFormat } from './env/mod.ts'
+import { unmapNowAndThen } from './env/program-pages.ts'
 import { createNoticeSender } from './env/service-notify.ts'
 import type { Agent } from './process/agent.ts'
 import { ErrorLog } from './process/error-log.ts'
@@ -43,6 +45,7 @@ async function main(argv: readonly string[]): Promise<void> {
     process.stdout.write(`heliograph-agent, version ${VERSION}\n  runtime: ${runtimeName()}\n`)
     return
   }
+  startWithSettings(process.env)
   await serve((name) => flags.values.get(name)![0]!)
 }
 
@@ -105,6 +108,7 @@ async function serve(value: (name: string) => string): Promise<void> {
     process.on('SIGHUP', () => void reload(started, service, log))
     await agent.start()
     keepCompiled()
+    unmapNowAndThen(env.clock, log)
     service.ready(`Collecting; metrics on ${agent.address}`)
   } catch (error) {
     const isConfig =

@@ -1,6 +1,7 @@
 /** What an exporter is: something that turns a real system's present state into metric families. */
+
+import { parseGoDuration } from '../protocol/durations/mod.ts'
 import type { MetricFamily } from '../protocol/exposition/mod.ts'
-import { parseGoDuration } from './durations.ts'
 
 export interface Exporter {
   readonly name: string
@@ -18,6 +19,11 @@ export interface Exporter {
    * @throws ParameterError for parameters that it cannot use
    */
   probe?(parameters: URLSearchParams, timeoutMs?: number): Promise<readonly MetricFamily[]>
+  /**
+   * HTTP of its own beyond pages of metrics, asked before anything else; null for what is not its business. Bodies are
+   * bounded by whoever serves it.
+   */
+  handle?(request: Request): Promise<Response | null>
   /** Opens what it listens on, for exporters that are sent their samples. Rejects naming an address that is taken. */
   start?(): Promise<void>
   /** Reads the files that its flags name again; what it had stays when one is bad. @throws Error telling which */
@@ -37,10 +43,13 @@ export type Flags = Readonly<Record<string, string | readonly string[]>>
 
 export class FlagError extends Error {
   readonly flag: string
+  /** What is wrong, without the flag. */
+  readonly problem: string
   constructor(flag: string, problem: string) {
     super(`Flag ${flag}: ${problem}`)
     this.name = 'FlagError'
     this.flag = flag
+    this.problem = problem
   }
 }
 

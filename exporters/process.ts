@@ -2,7 +2,7 @@
  * A process's own figures: of another by its pid file, under `<namespace>_process_*`, for exporters with a `*.pid-file`
  * flag; and of this one under `process_*`, as every exporter in Go shows them. Semantics: client_golang prometheus/process_collector_procfsenabled.go (Linux).
  */
-import type { Disk } from '../protocol/env/mod.ts'
+import type { Clock, Disk } from '../protocol/env/mod.ts'
 import { counter, type FamilyType, gauge, type MetricFamily } from '../protocol/exposition/mod.ts'
 
 /** Linux's USER_HZ, the same on every architecture that runs us. */
@@ -15,8 +15,21 @@ export function pidFileFamilies(disk: Disk, namespace: string, pidFile: string):
   return pid !== null && /^\d+$/.test(pid) ? processFamilies(disk, `${namespace}_`, `/proc/${pid}`) : []
 }
 
+/** Exporters of one process that are asked at the same time say the same of it. */
+const SHARED_MS = 100
+const shared = new WeakMap<Disk, { readonly atMs: number; readonly families: readonly MetricFamily[] }>()
+
 /** With the bytes that this process's network namespace received and sent. */
-export function ownProcessFamilies(disk: Disk): MetricFamily[] {
+export function ownProcessFamilies(disk: Disk, clock: Pick<Clock, 'monotonic'>): readonly MetricFamily[] {
+  const now = clock.monotonic()
+  const known = shared.get(disk)
+  if (known !== undefined && now - known.atMs >= 0 && now - known.atMs < SHARED_MS) return known.families
+  const families = readOwnProcess(disk)
+  shared.set(disk, { atMs: now, families })
+  return families
+}
+
+function readOwnProcess(disk: Disk): MetricFamily[] {
   const out = processFamilies(disk, '', '/proc/self')
   const [names, values] = (tryRead(() => disk.readText('/proc/self/net/netstat')) ?? '')
     .split('\n')

@@ -17,6 +17,10 @@ if (!fs.existsSync(node)) {
   console.error(`heliograph-hub: ${node} is missing; run "npm ci" in ${path.dirname(here)}`)
   process.exit(1)
 }
+const { CACHE_DIRECTORY, XDG_CACHE_HOME, HOME } = process.env
+// As agent/env/compile-cache.ts has it; known from the start, it spares the hub the compiler of TypeScript: 17 MB.
+const cache =
+  CACHE_DIRECTORY || (XDG_CACHE_HOME && `${XDG_CACHE_HOME}/heliograph`) || (HOME && `${HOME}/.cache/heliograph`)
 const child = spawn(node, [path.join(here, 'main.ts'), ...process.argv.slice(2)], {
   stdio: 'inherit',
   env: {
@@ -25,6 +29,7 @@ const child = spawn(node, [path.join(here, 'main.ts'), ...process.argv.slice(2)]
     // glibc would keep the buffers of large answers in an arena per thread: 1.4 GB after a storm of queries, not 0.4.
     MALLOC_ARENA_MAX: '2',
     MALLOC_MMAP_THRESHOLD_: '1048576',
+    ...(cache && { NODE_COMPILE_CACHE: path.resolve(cache, 'code') }),
     ...process.env,
   },
 })

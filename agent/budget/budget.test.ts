@@ -203,6 +203,8 @@ test('the daily cap holds over a restart, and ends with the day', async () => {
 
 for (const [text, problem] of [
   ['{}', /a budget needs bytes_per_second or bytes_per_day/],
+  ['{bytes_per_second: 200}', /a size needs its unit: write 200B \(or KB, MB, GB\), got "200"/],
+  ['{bytes_per_day: -5KB}', /a size cannot be negative, got "-5KB"/],
   ['{bytes_per_day: 1MB, steps: [{drop: c}]}', /step drops the class "c", known are default/],
   ['{bytes_per_day: 1MB, steps: [{interval: 1}]}', /interval must be from 2 to 1000/],
   ['{bytes_per_day: 1MB, steps: [{interval: 2, drop: default}]}', /a step is one of/],

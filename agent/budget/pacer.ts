@@ -1,6 +1,7 @@
 /**
  * What may leave and when: a byte rate with a short burst, and a cap for each day in UTC that a restart does not
- * forget. It only holds back; what waits is in the ring.
+ * forget. It only holds back; what waits is in the ring. The burst is free at the start, too: a restart may send up to
+ * BURST_SECONDS of the rate (BURST_BYTES_MIN at least) before it is held to it.
  */
 import type { Clock, Disk, Logger } from '../../protocol/env/mod.ts'
 

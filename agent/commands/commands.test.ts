@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { execFileSync } from 'node:child_process'
 import fs from 'node:fs'
 import os from 'node:os'
 import path from 'node:path'
@@ -10,7 +11,7 @@ import type { AgentStatus } from '../process/operation-api.ts'
 import { proposal } from './detect.ts'
 import { readHostServices } from './host-services.ts'
 import { COMMANDS, runCommand } from './mod.ts'
-import { isWell } from './status.ts'
+import { downLines, isWell } from './status.ts'
 
 const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'helio-commands-'))
 after(() => fs.rmSync(folder, { recursive: true, force: true }))
@@ -67,13 +68,64 @@ for (const [what, text, place] of broken)
     assert.ok(complained.startsWith(config + place), complained)
   })
 
+test('check-config tells all that is wrong, in the order of the file, each with its place', async () => {
+  const config = file(
+    'all.yml',
+    `global:
+  scrape_intervall: 15s
+budget: { bytes_per_second: 200 }
+exporters:
+  node:
+    collector.frob: true
+    path.procfs: /proc
+    no-collector.nothing: true
+    listen: 127.0.0.1:9100
+  nod: {}
+  memcached:
+    listen: 127.0.0.1:9100
+    memcached.timeout: often
+    targets: [a:1, {target: 'b:1', memcached.tls.enable: perhaps}]
+  statsd: { web.telemetry-path: metrics, statsd.mapping-config: /none.yml }
+scrape_configs:
+  - job_name: a
+    scrape_interval: often
+  - job_name: b
+    metrics_pat: /m
+  - job_name: c
+  - job_name: c
+`,
+  )
+  const { status, complained } = await run('check-config', config)
+  assert.equal(status, 2)
+  const places = complained.split('\n').map((line) => {
+    assert.ok(line.startsWith(`${config}:`), line)
+    return line.slice(config.length + 1).replace(/^(\d+:\d+: [^:]*): .*/, '$1')
+  })
+  assert.deepEqual(places, [
+    '2:3: global.scrape_intervall',
+    '3:29: budget.bytes_per_second',
+    '6:5: exporters.node.collector.frob',
+    '8:5: exporters.node.no-collector.nothing',
+    '10:3: exporters.nod',
+    '12:5: exporters.memcached.listen',
+    '13:5: exporters.memcached.memcached.timeout',
+    '14:36: exporters.memcached.targets[1].memcached.tls.enable',
+    '15:13: exporters.statsd.web.telemetry-path',
+    '15:42: exporters.statsd.statsd.mapping-config',
+    '18:22: scrape_configs[0].scrape_interval',
+    '20:5: scrape_configs[1].metrics_pat',
+  ])
+  const other = file('jobs.yml', 'scrape_configs:\n  - job_name: c\n  - job_name: c\n  - job_name: c\n')
+  assert.equal((await run('check-config', other)).complained.split('\n').length, 2)
+})
+
 test('check-config takes a good file, and refuses flags that an exporter does not know and files that are not there', async () => {
   const good = await run('check-config', file('good.yml', 'exporters: { node: {}, statsd: {} }\n'))
   assert.deepEqual([good.status, good.complained], [0, ''])
   assert.match(good.said, /valid \(0 scrape jobs, exporters: node, statsd\)/)
   const flag = await run('check-config', file('flag.yml', 'exporters: { node: { collector.frob: "true" } }\n'))
   assert.equal(flag.status, 2)
-  assert.match(flag.complained, /exporters\.node: .*collector\.frob/)
+  assert.match(flag.complained, /flag\.yml:1:22: exporters\.node\.collector\.frob: unknown/)
   assert.equal((await run('check-config', path.join(folder, 'none.yml'))).status, 2)
 })
 
@@ -81,6 +133,22 @@ test('status and errors tell that no agent answers', async () => {
   const status = await run('status', '--url=http://127.0.0.1:1')
   assert.deepEqual([status.status, status.said], [3, 'agent: not running'])
   assert.equal((await run('errors', '--url=http://127.0.0.1:1')).status, 3)
+})
+
+test('status does not call an agent stopped whose certificate it cannot trust', async () => {
+  const [key, cert] = [path.join(folder, 'key.pem'), path.join(folder, 'cert.pem')]
+  const make = ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-days', '1']
+  const name = ['-subj', '/CN=localhost', '-addext', 'subjectAltName=IP:127.0.0.1']
+  execFileSync('openssl', [...make, ...name, '-keyout', key, '-out', cert], { stdio: 'ignore' })
+  const tls = { cert: fs.readFileSync(cert, 'utf8'), key: fs.readFileSync(key, 'utf8') }
+  const handler = () => Response.json({ status: 'success', data: [] })
+  const listener = await env.net.serveHttp({ host: '127.0.0.1', port: 0, tls, handler })
+  const url = `--url=https://127.0.0.1:${listener.address.port}`
+  const { status, said, complained } = await run('status', url)
+  assert.deepEqual([status, said], [1, ''])
+  assert.match(complained, /x509: certificate signed by unknown authority; give its authority by --ca-file/)
+  assert.equal((await run('errors', url, `--ca-file=${cert}`)).said, 'no errors since the start')
+  await listener.close()
 })
 
 const TCP_HEADER = '  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n'
@@ -196,3 +264,17 @@ const verdicts: readonly (readonly [what: string, status: AgentStatus, isWell: b
 ]
 for (const [what, status, expected] of verdicts)
   test(`${what} is ${expected ? 'well' : 'not well'}`, () => assert.equal(isWell(status), expected))
+
+test('status names the targets that are down and why, the first five', () => {
+  const target = (instance: number, health: string) => ({
+    labels: { job: 'app', instance: `h${instance}` },
+    health,
+    lastError: health === 'down' ? 'no answer' : '',
+  })
+  const down = Array.from({ length: 7 }, (_, i) => target(i, 'down'))
+  assert.deepEqual(downLines({ activeTargets: [target(9, 'up'), target(0, 'down')] }), ['app h0 down: no answer'])
+  assert.deepEqual(downLines({ activeTargets: down }).slice(4), [
+    'app h4 down: no answer',
+    'and 2 more: GET /api/v1/targets of the agent',
+  ])
+})

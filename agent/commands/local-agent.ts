@@ -47,8 +47,11 @@ export async function askLocalAgent(path: string, flags: ParsedFlags, context: C
       maxBodyBytes: MAX_ANSWER_BYTES,
     })
   } catch (error) {
-    if (error instanceof NetError) throw new NotRunningError(error.message, { cause: error })
-    throw error
+    if (!(error instanceof NetError)) throw error
+    // Somebody answered, with a certificate that cannot be trusted: that is not an agent that does not run.
+    if (/: x509: /.test(error.message))
+      throw new Error(`${error.message}; give its authority by --ca-file`, { cause: error })
+    throw new NotRunningError(error.message, { cause: error })
   }
   const body = new TextDecoder().decode(answer.body)
   if (answer.status === 401) throw new Error(`${url} wants a password: give --user and --password-file`)

@@ -9,6 +9,16 @@ import { errorLines } from './errors.ts'
 import { askLocalAgent, LOCAL_FLAGS, NotRunningError } from './local-agent.ts'
 
 const SHOWN_ERRORS = 3
+const SHOWN_DOWN = 5
+/** What is read of the answer of /api/v1/targets. */
+type TargetList = {
+  readonly activeTargets: readonly {
+    readonly labels: Readonly<Record<string, string>>
+    readonly health: string
+    readonly lastError: string
+  }[]
+}
+
 /** What is older and not acknowledged is a backlog, not the batch under way. */
 const BACKLOG_MS = 60_000
 
@@ -28,7 +38,11 @@ export const status: Command = {
       return 3
     }
     if (flagOn(flags, 'json')) context.say(JSON.stringify(answer))
-    else show(answer, context)
+    else {
+      const isDown = answer.targets.down > 0
+      const list = isDown ? ((await askLocalAgent('/api/v1/targets', flags, context)) as TargetList) : null
+      show(answer, list === null ? [] : downLines(list), context)
+    }
     return isWell(answer) ? 0 : 1
   },
 }
@@ -38,7 +52,17 @@ export function isWell({ isReady, hub, ring }: AgentStatus): boolean {
   return ring.overwrittenSamples === 0 && ring.lostBatches === 0
 }
 
-function show(answer: AgentStatus, { say }: CommandContext): void {
+/** The targets that are down with the reason, the first few of them. */
+export function downLines({ activeTargets }: TargetList): string[] {
+  const down = activeTargets.filter(({ health }) => health === 'down')
+  const lines = down
+    .slice(0, SHOWN_DOWN)
+    .map(({ labels, lastError }) => `${labels.job ?? ''} ${labels.instance ?? ''} down: ${lastError}`)
+  if (down.length > SHOWN_DOWN) lines.push(`and ${down.length - SHOWN_DOWN} more: GET /api/v1/targets of the agent`)
+  return lines
+}
+
+function show(answer: AgentStatus, down: readonly string[], { say }: CommandContext): void {
   const { hub, ring, targets, nowMs, errors } = answer
   const age = (ms: number): string => formatDuration(Math.max(0, Math.round((nowMs - ms) / 1000) * 1000))
   say(
@@ -63,6 +87,7 @@ function show(answer: AgentStatus, { say }: CommandContext): void {
     if (ring.lostBatches > 0) say(`LOST to damage on disk: ${ring.lostBatches} batches`)
   }
   say(`targets: ${targets.up} up, ${targets.down} down, ${targets.unknown} not scraped yet`)
+  for (const line of down) say(`  ${line}`)
   say(errors.length === 0 ? 'errors: none' : `errors: ${errors.length} kinds; heliograph-agent errors shows all`)
   for (const error of errors.slice(0, SHOWN_ERRORS)) for (const line of errorLines(error, nowMs)) say(`  ${line}`)
 }

@@ -9,7 +9,7 @@ import { type MetricFamily, Summary } from '../../protocol/exposition/mod.ts'
 import { discoveryFamilies, SyncCounters } from './families.ts'
 import type { DiscoveryContext, DiscoveryCounters, TargetGroup } from './group.ts'
 import { type AccessDeps, HttpAccess } from './http-access.ts'
-import { providerOf, SUPPORTED_KINDS } from './providers.ts'
+import { providerOf, refusalOf } from './providers.ts'
 import { type Discovered, discoverTargets, METRICS_PATH_LABEL } from './targets.ts'
 
 /** As upstream: a burst of changes is one update. */
@@ -161,8 +161,7 @@ export class DiscoveryManager {
 
   #groupsOf(section: OtherDiscovery): readonly TargetGroup[] | string {
     const running = this.#running.get(sectionKey(section))
-    if (running) return [...running.groups.values()]
-    return `${section.kind} discovery is not supported (supported: ${SUPPORTED_KINDS.join(', ')}), its targets are not scraped`
+    return running ? [...running.groups.values()] : refusalOf(section.kind)
   }
 }
 

@@ -1,5 +1,5 @@
 /** Which discovery sections something acts upon, by kind. */
-import type { HttpClientConfig, OtherDiscovery } from '../../protocol/config/mod.ts'
+import type { HttpClientConfig, OtherDiscovery, ScrapeConfig } from '../../protocol/config/mod.ts'
 import { discoverConsul } from './consul.ts'
 import { discoverDns } from './dns.ts'
 import { discoverDocker } from './docker.ts'
@@ -26,6 +26,18 @@ const PROVIDERS: Readonly<Record<string, Provider>> = {
 }
 
 export const SUPPORTED_KINDS: readonly string[] = ['static', ...Object.keys(PROVIDERS)]
+
+/** What becomes of a section of a kind that no provider speaks. */
+export const refusalOf = (kind: string): string =>
+  `${kind} discovery is not supported (supported: ${SUPPORTED_KINDS.join(', ')}), it finds no targets`
+
+/** Such files load, as upstream's do; this is for whoever checks one: a text for each job and kind. */
+export function unsupportedSections(configs: readonly Pick<ScrapeConfig, 'jobName' | 'discovery'>[]): string[] {
+  return configs.flatMap(({ jobName, discovery }) => {
+    const kinds = new Set(discovery.map(({ kind }) => kind).filter((kind) => !SUPPORTED_KINDS.includes(kind)))
+    return [...kinds].map((kind) => `job ${JSON.stringify(jobName)}: ${refusalOf(kind)}`)
+  })
+}
 
 export function providerOf(kind: string): Provider | null {
   return PROVIDERS[kind] ?? null

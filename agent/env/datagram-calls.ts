@@ -1,5 +1,5 @@
 /**
- * Datagram sockets by libc: made and bound here, so that their numbers are known, and read a hundred datagrams a call.
+ * Datagram sockets by libc: made and bound here, so that their numbers are known, and read by dozens a call.
  * The runtime's own sockets read one a call, with an object and a copy for each, which halves what a host can take.
  * Throws `KernelError` code `UNAVAILABLE` where koffi cannot be loaded. Semantics: recvmmsg(2), unix(7), ip(7), ipv6(7).
  */
@@ -14,6 +14,7 @@ type Libc = {
   readonly bind: (fd: number, address: Uint8Array, length: number) => number
   readonly close: (fd: number) => number
   readonly setOption: (fd: number, level: number, option: number, value: Uint8Array, length: number) => number
+  readonly getOption: (fd: number, level: number, option: number, value: Uint8Array, length: Uint8Array) => number
   readonly receive: (fd: number, headers: Uint8Array, count: number, flags: number, timeout: null) => number
   readonly address: (bytes: Uint8Array) => bigint
 }
@@ -40,7 +41,7 @@ const IOVEC_BYTES = 16
 const MAX_UNIX_PATH_BYTES = 107
 /** The largest that UDP carries; pages that no datagram touches cost no memory. */
 const SLOT_BYTES = 65_536
-const SLOTS = 128
+const SLOTS = 32
 /** A tenth of a second of 100,000 small datagrams a second: the kernel counts some 800 bytes for each. */
 const DEFAULT_READ_BUFFER_BYTES = 16 * 2 ** 20
 
@@ -53,6 +54,7 @@ function libc(): Libc {
     bind: fn('int bind(int fd, const uint8_t *address, uint32_t length)'),
     close: fn('int close(int fd)'),
     setOption: fn('int setsockopt(int fd, int level, int option, const uint8_t *value, uint32_t length)'),
+    getOption: fn('int getsockopt(int fd, int level, int option, _Out_ uint8_t *value, _Inout_ uint8_t *length)'),
     receive: fn('int recvmmsg(int fd, _Inout_ uint8_t *headers, uint32_t count, int flags, void *timeout)'),
     address: (bytes) => BigInt(koffi.address(bytes)),
   }))
@@ -102,6 +104,13 @@ export function setReceiveBuffer(fd: number, bytes: number): void {
   const c = libc()
   const wanted = int32(bytes || DEFAULT_READ_BUFFER_BYTES)
   if (c.setOption(fd, SOL_SOCKET, SO_RCVBUFFORCE, wanted, 4) < 0) c.setOption(fd, SOL_SOCKET, SO_RCVBUF, wanted, 4)
+}
+
+/** As the kernel counts: what was asked for twice over, for its own part. */
+export function receiveBufferBytes(fd: number): number {
+  const value = new Uint8Array(4)
+  libc().getOption(fd, SOL_SOCKET, SO_RCVBUF, value, int32(4))
+  return new DataView(value.buffer).getInt32(0, true)
 }
 
 /** Reads that wait end after so long, for a thread that must look at other things too. */

@@ -143,11 +143,13 @@ function ownerLives(file: string): boolean {
   return now !== null && (startTime === '' || now === startTime)
 }
 
+/** Null: there is none, or only what its parent has not asked about yet, which holds nothing. */
 function startTimeOf(pid: number): string | null {
   try {
     const stat = fs.readFileSync(`/proc/${pid}/stat`, 'utf8')
     // The command name may hold spaces and parentheses; fields are counted after its last one.
-    return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19] ?? null
+    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
+    return fields[0] === 'Z' || fields[0] === 'X' ? null : (fields[19] ?? null)
   } catch {
     return null
   }

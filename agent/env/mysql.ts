@@ -16,6 +16,9 @@ import { clientTlsOptions } from './net-tls.ts'
 
 /** As the server's packets are limited by default; a page of statistics is far below. */
 const MAX_ROWS = 200_000
+/** The driver's own words name an option that nobody here can set. */
+const CLEARTEXT_REFUSED =
+  'The server asks for the password as it is; enable-cleartext-plugin = true in the option file allows that, best with TLS'
 
 /**
  * The whole life of the connection is bounded by `target.timeoutMs`: after that it is cut, and what was asked rejects.
@@ -56,12 +59,16 @@ export async function connectMysql(target: MysqlTarget): Promise<MysqlConnection
   } catch (error) {
     clearTimeout(timer)
     connection.destroy()
+    const { code } = error as { code?: string }
+    if (code === 'HANDSHAKE_NO_SSL_SUPPORT' && target.isTlsOptional) return connectMysql({ ...target, tls: null })
+    if (code === 'MYSQL_CLEAR_PASSWORD_NOT_ENABLED') throw new Error(CLEARTEXT_REFUSED, { cause: error })
     throw error
   }
   return { query, close }
 }
 
-function optionsOf({ host, port, socket, user, password, tls, timeoutMs }: MysqlTarget): ConnectionOptions {
+function optionsOf(target: MysqlTarget): ConnectionOptions {
+  const { host, port, socket, user, password, tls, allowCleartext, timeoutMs } = target
   return {
     ...(socket === '' ? { host, port } : { socketPath: socket }),
     user,
@@ -71,6 +78,7 @@ function optionsOf({ host, port, socket, user, password, tls, timeoutMs }: Mysql
     disableEval: true,
     // A server must not be able to ask for a file of this host.
     flags: ['-LOCAL_FILES'],
+    enableCleartextPlugin: allowCleartext,
     ...(tls === null ? {} : { ssl: sslOptions(tls) }),
     ...(tls === null || isIP(host) === 0 || socket !== '' ? {} : { stream: () => addressedSocket(host, port) }),
   }
@@ -98,7 +106,8 @@ function ask(
   const options = {
     sql,
     rowsAsArray: true,
-    typeCast: (field: { buffer(): Buffer | null }): SqlValue => field.buffer()?.toString('utf8') ?? null,
+    // Buffers, made to text below: with a function of ours the driver makes an object of each field for it.
+    typeCast: false,
   }
   connection.query(options, [...parameters], (error, rows, fields) => {
     if (error) {
@@ -109,8 +118,11 @@ function ask(
     // Statements that are no questions have no rows.
     if (!Array.isArray(rows)) return done(null, { columns: [], rows: [] })
     if (rows.length > MAX_ROWS) return done(new Error(`The answer has more than ${MAX_ROWS} rows: ${sql.slice(0, 80)}`))
-    done(null, { columns: fields.map(({ name }) => name), rows: rows as unknown as SqlValue[][] })
+    const texts = (rows as unknown as (Buffer | null)[][]).map((row) => row.map(textOf))
+    done(null, { columns: fields.map(({ name }) => name), rows: texts })
   })
 }
+
+const textOf = (value: Buffer | null): SqlValue => (value === null ? null : value.toString('utf8'))
 
 const literal = (value: string): string => (/^\d+$/.test(value) ? value : `'${value.replace(/['\\]/g, '\\$&')}'`)

@@ -13,6 +13,8 @@
  * A borrowed body lives in memory that the pool gives to the next one: its reader is done with it before the next turn of
  * the event loop. So a scrape of a usual page leaves no garbage, and one of a huge page neither garbage nor a copy.
  */
+import { freeBytes } from './net-free-bytes.ts'
+
 export interface ByteCollector {
   /** False when the limit would be passed, or all is over; nothing is added then. */
   push(chunk: Uint8Array): boolean
@@ -27,8 +29,9 @@ const SLOT_BYTES = 256 * 1024
 const SLOTS = 66
 /** The part of the arena that one body may have. */
 const MAX_SLOTS_SHARE = 0.97
-/** Small bodies' memory kept for the next borrowed ones. */
+/** Small bodies' memory kept for the next borrowed ones: pieces, and bytes of them all. */
 const MAX_FREE_SMALL = 32
+const MAX_FREE_SMALL_BYTES = 2 * 1024 * 1024
 const NOTHING = new Uint8Array(0)
 
 export class BodyPool {
@@ -38,6 +41,7 @@ export class BodyPool {
   #arena: Uint8Array | null = null
   #spare: Uint8Array | null = null
   readonly #freeSmall: Uint8Array[] = []
+  #freeSmallBytes = 0
 
   constructor(slots = SLOTS) {
     this.#slots = slots
@@ -68,11 +72,20 @@ export class BodyPool {
 
   /** Memory of a small body that was borrowed; an empty one when there is none. */
   takeSmall(): Uint8Array {
-    return this.#freeSmall.pop() ?? NOTHING
+    const memory = this.#freeSmall.pop() ?? NOTHING
+    this.#freeSmallBytes -= memory.length
+    return memory
   }
 
   giveSmall(memory: Uint8Array): void {
-    if (memory.length > 0 && this.#freeSmall.length < MAX_FREE_SMALL) this.#freeSmall.push(memory)
+    if (memory.length === 0) return
+    if (this.#freeSmall.length === MAX_FREE_SMALL || this.#freeSmallBytes + memory.length > MAX_FREE_SMALL_BYTES) {
+      // Its reader has until the next turn.
+      setImmediate(freeBytes, memory)
+      return
+    }
+    this.#freeSmall.push(memory)
+    this.#freeSmallBytes += memory.length
   }
 
   /** A slot, if possible the one after `previous`; -1 when the asker itself was cut. */
@@ -149,7 +162,11 @@ class Collector implements ByteCollector {
     this.#onCut = onCut
     const believed = Math.min(Math.max(expectedBytes, 0), SLOT_BYTES, maxBytes)
     const used = isBorrowed ? pool.takeSmall() : NOTHING
-    this.#own = used.length >= believed ? used : new Uint8Array(believed)
+    if (used.length >= believed) this.#own = used
+    else {
+      freeBytes(used)
+      this.#own = new Uint8Array(believed)
+    }
   }
 
   push(chunk: Uint8Array): boolean {
@@ -171,8 +188,7 @@ class Collector implements ByteCollector {
     if (this.#isOver) return
     this.#isOver = true
     this.#leaveArena()
-    if (this.#isBorrowed && this.#own.length <= SLOT_BYTES) this.#pool.giveSmall(this.#own)
-    this.#own = NOTHING
+    this.#giveOwn()
   }
 
   cut(): void {
@@ -185,9 +201,15 @@ class Collector implements ByteCollector {
       const most = needed <= SLOT_BYTES ? SLOT_BYTES : this.#maxBytes
       const grown = new Uint8Array(Math.min(most, Math.max(needed, 2 * this.#length, 4096)))
       grown.set(this.#own.subarray(0, this.#length))
+      freeBytes(this.#own)
       this.#own = grown
     }
     this.#own.set(chunk, this.#length)
+  }
+
+  #giveOwn(): void {
+    if (this.#isBorrowed && this.#own.length <= SLOT_BYTES) this.#pool.giveSmall(this.#own)
+    this.#own = NOTHING
   }
 
   /** False when there is no slot for this body. */
@@ -198,19 +220,21 @@ class Collector implements ByteCollector {
       if (first < 0) return false
       slots.push(first)
       this.#pool.arena.set(this.#own.subarray(0, this.#length), first * SLOT_BYTES)
+      this.#giveOwn()
     }
     let at = this.#length
-    for (let rest = chunk; rest.length > 0; ) {
+    for (let from = 0; from < chunk.length; ) {
       if (at === slots.length * SLOT_BYTES) {
         const next = this.#pool.take(this, slots.at(-1)!)
         if (next < 0) return false
         slots.push(next)
       }
       const used = at % SLOT_BYTES
-      const part = rest.subarray(0, SLOT_BYTES - used)
+      const length = Math.min(chunk.length - from, SLOT_BYTES - used)
+      const part = length === chunk.length ? chunk : chunk.subarray(from, from + length)
       this.#pool.arena.set(part, slots.at(-1)! * SLOT_BYTES + used)
-      at += part.length
-      rest = rest.subarray(part.length)
+      at += length
+      from += length
     }
     return true
   }

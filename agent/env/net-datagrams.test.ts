@@ -1,11 +1,12 @@
 import assert from 'node:assert/strict'
-import { spawn } from 'node:child_process'
+import { execFileSync, spawn } from 'node:child_process'
 import { createSocket } from 'node:dgram'
 import fs from 'node:fs'
 import os from 'node:os'
 import path from 'node:path'
 import { after, test } from 'node:test'
-import type { DatagramListener, Datagrams } from '../../protocol/env/mod.ts'
+import type { DatagramListener, Datagrams, Logger } from '../../protocol/env/mod.ts'
+import { shortQueueWarning } from './mod.ts'
 import { createNet } from './net.ts'
 
 const net = createNet()
@@ -79,6 +80,17 @@ for (const [bound, target] of [
     }),
   )
 
+test('what has come before the end is read, however long ago the last look was', { timeout: 10_000 }, async () => {
+  const { take, texts } = receiver()
+  const address = { host: '127.0.0.1', port: 0 }
+  const onError = (error: Error): void => assert.fail(error)
+  const listener = await net.listenDatagrams!({ address, readBufferBytes: 0, onDatagrams: take, onError })
+  await new Promise((resolve) => setTimeout(resolve, 50))
+  await sendAll('127.0.0.1', listener.address.port, ['a', 'b', 'c'])
+  await listener.close()
+  assert.deepEqual(texts, ['a', 'b', 'c'])
+})
+
 test('the largest and the empty datagram arrive', { timeout: 10_000 }, () =>
   withListener('127.0.0.1', 0, async ({ address }, received) => {
     const large = 'y'.repeat(65_507)
@@ -103,6 +115,34 @@ test('what the kernel drops is counted exactly', { skip: elsewhere, timeout: 20_
     assert.equal(received.texts.length + listener.drops()!, count)
   }),
 )
+
+/** Without the capability that passes the kernel's limit. */
+const WITHOUT_NET_ADMIN = ['/usr/bin/setpriv', '--bounding-set=-net_admin', '--inh-caps=-net_admin']
+const rmemMax = elsewhere ? 0 : Number(fs.readFileSync('/proc/sys/net/core/rmem_max', 'utf8'))
+const noShortQueue =
+  elsewhere || (rmemMax >= 8 * 2 ** 20 || !fs.existsSync(WITHOUT_NET_ADMIN[0]!) ? 'a long queue, or no setpriv' : false)
+
+const SHORT_QUEUE = path.join(import.meta.dirname, 'testing/short-queue.ts')
+const DENO_FLAGS = ['run', '--no-check', '--allow-all', '--no-lock', '--node-modules-dir=manual']
+
+test('a queue that is shorter than it was to be is told of, one that was to be short is not', {
+  skip: noShortQueue,
+  timeout: 30_000,
+}, () => {
+  const command = [process.execPath, ...('Deno' in globalThis ? DENO_FLAGS : []), SHORT_QUEUE]
+  const [program, ...args] = process.getuid!() === 0 ? [...WITHOUT_NET_ADMIN, ...command] : command
+  const told = JSON.parse(execFileSync(program!, args, { encoding: 'utf8' }))
+  assert.deepEqual(told, [{ bytes: 2 * rmemMax, wantedBytes: 16 * 2 ** 20 }])
+})
+
+test('a short queue is one line of the log, which says what to do', () => {
+  const lines: unknown[] = []
+  const warn = shortQueueWarning({ warn: (...line: unknown[]) => lines.push(line) } as unknown as Logger)
+  warn({ bytes: 425_984, wantedBytes: 16_777_216 })
+  warn({ bytes: 425_984, wantedBytes: 16_777_216 })
+  assert.equal(lines.length, 1)
+  assert.match(JSON.stringify(lines), /sysctl -w net\.core\.rmem_max=8388608/)
+})
 
 test('a port that is taken is an error that names it', () =>
   withListener('127.0.0.1', 0, async ({ address: { port } }) => {
@@ -142,6 +182,8 @@ test('a sender tells its first failure of a row and goes on', { timeout: 10_000 
     sender.send(Buffer.from('small'))
     await received.until(1)
     assert.deepEqual(received.texts, ['small'])
+    // Deno tells of it when the small one has arrived already.
+    for (let i = 0; i < 400 && errors.length === 0; i++) await new Promise((resolve) => setTimeout(resolve, 5))
     assert.equal(errors.length, 1)
     assert.match(errors[0]!, /write udp 127\.0\.0\.1:\d+: .*EMSGSIZE/)
     sender.close()

@@ -2,19 +2,21 @@
  * The body of one answer on its way into memory: inflated when it is gzip, never more than the limit of either form.
  *
  * A small gzip body is inflated in one call once it is whole, which takes a tenth of the time that streams take; a large
- * one, or one that turns out larger than its trailer says, goes through a stream, so
- * that a bomb costs pages that are used again and no time in one piece.
+ * one, or one that turns out larger than its trailer says, piece by piece (net-gunzip.ts).
  */
-import { createGunzip, type Gunzip } from 'node:zlib'
 import { NetError } from '../../protocol/env/mod.ts'
-import type { BufferGarbage } from './buffer-garbage.ts'
 import type { BodyPool, ByteCollector } from './net-collector.ts'
+import { freeBytes } from './net-free-bytes.ts'
+import { type Gunzipper, openGunzip } from './net-gunzip.ts'
 import type { Inflater } from './net-inflate.ts'
 
 /** Inflated in one call up to here. */
 const ONE_SHOT_BYTES = 1024 * 1024
 /** A page compresses ten-fold: what is larger when compressed will not pass for small. */
 const ONE_SHOT_COMPRESSED_BYTES = 192 * 1024
+/** What does not compress grows a little; more than that is empty blocks or members, which say nothing for ever. */
+const GZIP_GROWTH = 1 + 1 / 64
+const GZIP_GROWTH_BYTES = 64 * 1024
 
 export type BodyRules = {
   readonly maxBodyBytes: number
@@ -23,7 +25,7 @@ export type BodyRules = {
   readonly onChunk?: (chunk: Uint8Array) => void
 }
 
-export type BodyMemory = { readonly bodies: BodyPool; readonly garbage: BufferGarbage; readonly inflater: Inflater }
+export type BodyMemory = { readonly bodies: BodyPool; readonly inflater: Inflater }
 
 /** What a body tells its exchange. */
 export type BodyEvents = {
@@ -100,8 +102,8 @@ class GzipBody implements BodySink {
   /** The compressed bytes, as long as they are few. */
   readonly #compressed: ByteCollector
   #compressedBytes = 0
-  /** Where the pieces go once they are many. */
-  #stream: Gunzip | null = null
+  /** Where they go once they are many, and what comes of them. */
+  #large: Gunzipper | null = null
   #plain: PlainBody | null = null
 
   constructor(expectedBytes: number, rules: BodyRules, memory: BodyMemory, events: BodyEvents) {
@@ -109,18 +111,25 @@ class GzipBody implements BodySink {
     this.#memory = memory
     this.#events = events
     this.#compressed = memory.bodies.collector(ONE_SHOT_COMPRESSED_BYTES, expectedBytes, () => {}, true)
-    if (rules.onChunk !== undefined) this.#openStream()
+    if (rules.onChunk !== undefined) this.#openLarge()
   }
 
   push(piece: Uint8Array): boolean {
+    const { maxBodyBytes } = this.#rules
     this.#compressedBytes += piece.length
-    if (this.#stream !== null) return this.#write(piece)
+    if (this.#compressedBytes > maxBodyBytes * GZIP_GROWTH + GZIP_GROWTH_BYTES) {
+      this.#events.fail(bodyTooLarge(maxBodyBytes))
+      return true
+    }
+    if (this.#large !== null) return this.#large.write(piece)
     if (this.#compressed.push(piece)) return true
-    return this.#write(this.#toStream(this.#compressed.finish(), piece))
+    const large = this.#openLarge()
+    large.write(this.#compressed.finish())
+    return large.write(piece)
   }
 
   end(): void {
-    if (this.#stream !== null) this.#stream.end()
+    if (this.#large !== null) this.#large.end()
     // A 204 or an answer to HEAD may claim an encoding and carry nothing.
     else if (this.#compressedBytes === 0) this.#events.done(new Uint8Array(0))
     else this.#inflateWhole(this.#compressed.finish())
@@ -128,7 +137,7 @@ class GzipBody implements BodySink {
 
   discard(): void {
     this.#compressed.discard()
-    this.#stream?.destroy() // gives zlib's memory back at once
+    this.#large?.close()
     this.#plain?.discard()
   }
 
@@ -136,42 +145,32 @@ class GzipBody implements BodySink {
     const { maxBodyBytes, borrowBody = false } = this.#rules
     try {
       const body = this.#memory.inflater.inflate(compressed, Math.min(ONE_SHOT_BYTES, maxBodyBytes))
-      if (body === 'large') this.#streamWhole(compressed)
+      if (body === 'large') this.#inflateLarge(compressed)
       else this.#events.done(borrowBody ? body : body.slice())
     } catch (error) {
       this.#events.fail(badGzip(error as Error))
     }
   }
 
-  #streamWhole(compressed: Uint8Array): void {
-    this.#write(this.#toStream(compressed))
-    this.#stream!.end()
+  #inflateLarge(compressed: Uint8Array): void {
+    // Its memory is free to be the inflated body's.
+    const bytes = compressed.slice()
+    const large = this.#openLarge()
+    large.write(bytes)
+    large.end()
+    freeBytes(bytes)
   }
 
-  #toStream(...pieces: readonly Uint8Array[]): Uint8Array {
-    this.#openStream()
-    return Buffer.concat(pieces)
-  }
-
-  #openStream(): void {
-    const { garbage } = this.#memory
+  #openLarge(): Gunzipper {
     const plain = new PlainBody(0, this.#rules, this.#memory, this.#events)
-    const stream = createGunzip({ chunkSize: 64 * 1024 })
-    stream.on('data', (chunk: Buffer) => {
-      garbage.add(chunk.length)
-      plain.push(chunk)
-    })
-    stream.on('end', () => plain.end())
-    stream.on('drain', this.#events.resume)
-    stream.on('error', (error) => this.#events.fail(badGzip(error)))
-    this.#stream = stream
     this.#plain = plain
-  }
-
-  /** The stream works in another thread: it gets bytes of its own. */
-  #write(piece: Uint8Array): boolean {
-    this.#memory.garbage.add(piece.length)
-    return this.#stream!.write(Buffer.from(piece))
+    this.#large = openGunzip({
+      data: (bytes) => void plain.push(bytes),
+      end: () => plain.end(),
+      fail: (error) => this.#events.fail(badGzip(error)),
+      drain: this.#events.resume,
+    })
+    return this.#large
   }
 }
 

@@ -7,8 +7,15 @@
  * memory that is used again. Through node:http the same costs four times the CPU and leaves two dozen objects
  * (bench/agent/http.bench.ts).
  */
-import { type HttpRequest, type HttpResponse, NetError } from '../../protocol/env/mod.ts'
-import { BufferGarbage } from './buffer-garbage.ts'
+import {
+  basicAuthOf,
+  type HttpRequest,
+  type HttpResponse,
+  isCredentialHeader,
+  mayKeepCredentials,
+  NetError,
+  shownUrl,
+} from '../../protocol/env/mod.ts'
 import { BodyPool } from './net-collector.ts'
 import { describeSocketError, errorCode } from './net-errors.ts'
 import { type BodyMemory, type BodyRules, type BodySink, bodySink, bodyTooLarge } from './net-http-body.ts'
@@ -32,7 +39,6 @@ export function createHttpClient(): { request: (request: HttpRequest) => Promise
     connections: new HttpConnections(),
     aborts: new Aborts(),
     bodies: new BodyPool(),
-    garbage: new BufferGarbage(),
     inflater: new Inflater(),
   }
   return {
@@ -364,14 +370,9 @@ function firstHop(request: HttpRequest): Hop {
     )
   const headers: Record<string, string> = { 'accept-encoding': 'gzip' }
   for (const [name, value] of Object.entries(request.headers ?? {})) headers[name.toLowerCase()] = value
-  if (url.username !== '' && headers['authorization'] === undefined) headers['authorization'] = basicAuth(url)
+  if (url.username !== '' && headers['authorization'] === undefined) headers['authorization'] = basicAuthOf(url)
   const { method, body, tls, unixSocket, proxy } = request
   return { url, method, headers, body, tls, unixSocket, proxy }
-}
-
-function basicAuth(url: URL): string {
-  const userInfo = `${decodeURIComponent(url.username)}:${decodeURIComponent(url.password)}`
-  return `Basic ${Buffer.from(userInfo).toString('base64')}`
 }
 
 /** Semantics: Go net/http redirectBehavior; the rules about credentials are stricter (see `mayKeepCredentials`). */
@@ -387,7 +388,7 @@ function nextHop(hop: Hop, status: number, location: string): Hop {
   const trusted = mayKeepCredentials(hop.url, url)
   const headers: Record<string, string> = {}
   for (const [name, value] of Object.entries(hop.headers)) {
-    if (!trusted && CREDENTIAL_HEADER.test(name)) continue
+    if (!trusted && isCredentialHeader(name)) continue
     if (!keepsBody && name.startsWith('content-')) continue
     headers[name] = value
   }
@@ -403,13 +404,6 @@ function nextHop(hop: Hop, status: number, location: string): Hop {
     unixSocket: hop.unixSocket,
     proxy: hop.proxy,
   }
-}
-
-/** The same host and port, or the same host moving from plain HTTP to TLS on the default ports. Never back. */
-function mayKeepCredentials(from: URL, to: URL): boolean {
-  if (from.hostname !== to.hostname) return false
-  if (from.protocol === to.protocol) return from.port === to.port
-  return from.protocol === 'http:' && from.port === '' && to.port === ''
 }
 
 /**
@@ -428,11 +422,8 @@ function withoutKey(tls: HttpRequest['tls']): HttpRequest['tls'] {
 
 /** `Get "http://host/path"`, with a password masked as Go's URL.Redacted does. */
 function goText({ method, url }: { readonly method: string; readonly url: URL }): string {
-  const shown = new URL(url)
-  if (shown.password !== '') shown.password = 'xxxxx'
-  return `${method.slice(0, 1).toUpperCase()}${method.slice(1).toLowerCase()} "${shown.href}"`
+  return `${method.slice(0, 1).toUpperCase()}${method.slice(1).toLowerCase()} "${shownUrl(url)}"`
 }
 
 const REDIRECTS: ReadonlySet<number> = new Set([301, 302, 303, 307, 308])
 const IDEMPOTENT: ReadonlySet<string> = new Set(['GET', 'HEAD', 'PUT', 'DELETE', 'OPTIONS'])
-const CREDENTIAL_HEADER = /auth|cookie|token|secret|password|api-?key/i

@@ -3,12 +3,13 @@
  * exchange after another; `HttpConnections` keeps those that are free.
  *
  * Hot: plain sockets read into one buffer that all of them share, past node's streams: what a socket brings is used
- * before the next one is asked.
+ * before the next one is asked. Where a runtime makes a buffer for each read, that one is used, and freed at once.
  */
 import { type NetConnectOpts, connect as netConnect, type Socket } from 'node:net'
 import { type TLSSocket, connect as tlsConnect } from 'node:tls'
 import { type HttpRequest, NetError } from '../../protocol/env/mod.ts'
 import { formatAddress } from './net-errors.ts'
+import { freeBytes } from './net-free-bytes.ts'
 import { headEnd, parseHead } from './net-http1-head.ts'
 import { clientTlsOptions } from './net-tls.ts'
 
@@ -18,6 +19,8 @@ const IDLE_CONNECTION_MS = 300_000
 const MAX_FREE = 2
 const READ_BUFFER_BYTES = 64 * 1024
 const MAX_TUNNEL_HEAD_BYTES = 16 * 1024
+/** Bun makes one of up to 512 KiB for each read, and would copy it into ours. */
+const CAN_SHARE_BUFFER = !('bun' in process.versions)
 
 /** Where to connect. */
 export type Route = {
@@ -115,6 +118,8 @@ export class HttpConnection {
     if (proxy !== undefined && isTls) this.#socket = this.#openTunnel(first, route)
     else if (isTls || (proxy !== undefined && new URL(proxy.url).protocol === 'https:'))
       this.#socket = this.#listen(openTls(proxy === undefined ? url : new URL(proxy.url), tls, first), 'secureConnect')
+    else if (!CAN_SHARE_BUFFER)
+      this.#socket = this.#listen(netConnect(first as NetConnectOpts & typeof first), 'connect')
     else {
       const onread = { buffer: readBuffer, callback: (count: number) => this.#take(readBuffer.subarray(0, count)) }
       this.#socket = this.#listen(netConnect({ ...first, onread } as NetConnectOpts & typeof first), 'connect')
@@ -150,7 +155,11 @@ export class HttpConnection {
 
   destroy(): void {
     this.#user = null
-    this.#socket.destroy()
+    const socket = this.#socket
+    // What came while it was paused.
+    const waiting = socket.readableLength > 0 ? (socket.removeAllListeners('data').read() as Buffer | null) : null
+    if (waiting !== null) freeBytes(waiting)
+    socket.destroy()
     this.#onGone(this)
   }
 
@@ -160,9 +169,11 @@ export class HttpConnection {
       if (this.#user === null) this.destroy()
     })
     socket.on(ready, () => this.#user?.onReady())
-    if (ready === 'secureConnect')
+    if (ready === 'secureConnect' || !CAN_SHARE_BUFFER)
       socket.on('data', (bytes: Buffer) => {
-        if (!this.#take(bytes)) socket.pause()
+        // Not as a Buffer: what `slice` gives of it would be no copy.
+        if (!this.#take(new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.length))) socket.pause()
+        freeBytes(bytes)
       })
     socket.on('error', (error) => {
       this.#error = error

@@ -12,6 +12,7 @@ import { type WebSocket, WebSocketServer } from 'ws'
 import type { HttpInfo, Listener, ServeHttpOptions } from '../../protocol/env/mod.ts'
 import { LimitedConnections } from './net-connection-limits.ts'
 import { formatAddress, listenError } from './net-errors.ts'
+import { answerPlainly, closedSignal, sendBytes } from './net-http-plain.ts'
 import { createRenewedTls } from './net-server-tls.ts'
 import { webSocketByteSocket } from './net-sockets.ts'
 import { serverTlsOptions } from './net-tls.ts'
@@ -58,7 +59,7 @@ export async function serveHttp(
         const response = await options.handler(request, info)
         const body = bodies.get(response)
         if (body === undefined) return response
-        sendBytes(outgoing as ServerResponse, response, body)
+        sendBytes(outgoing as ServerResponse, response.status, Object.fromEntries(response.headers), body)
         return ALREADY_SENT
       } catch (error) {
         if (!outgoing.destroyed) onError(error, `${incoming.method} ${incoming.url}`)
@@ -72,7 +73,8 @@ export async function serveHttp(
     outgoing.shouldKeepAlive &&= !closing
     outgoing.on('finish', () => closing && incoming.socket.end())
     outgoing.on('close', () => answering.delete(outgoing))
-    void listener(incoming, outgoing)
+    const isAnswered = options.plain !== undefined && answerPlainly(options.plain, incoming, outgoing, onError)
+    if (!isAnswered) void listener(incoming, outgoing)
   }
   const http = {
     headersTimeout: limits.headersTimeoutMs,
@@ -81,6 +83,9 @@ export async function serveHttp(
     connectionsCheckingInterval: Math.max(50, Math.min(2_000, limits.headersTimeoutMs / 4)),
     maxHeaderSize: limits.maxHeaderBytes,
     noDelay: true,
+    // Who offers another protocol (Java's client and `curl --http2` do h2c) is answered in this one: RFC 9110, 7.8.
+    shouldUpgradeCallback: ({ headers }: IncomingMessage) =>
+      /(?:^|,)\s*websocket\s*(?:,|$)/i.test(headers.upgrade ?? ''),
   }
   const server: Server = options.tls
     ? createTlsServer({ ...http, ...serverTlsOptions(options.tls) }, onRequest)
@@ -148,26 +153,6 @@ export function closeServer(server: import('node:net').Server, graceMs: number, 
 /** Tells hono's listener that there is nothing left to do. */
 const ALREADY_SENT = new Response(null, { headers: { 'x-hono-already-sent': 'true' } })
 
-/** The collector of an idle process may not look for hours for what came from another thread. */
-const FREE_AT_ONCE_BYTES = 4 << 20
-
-function sendBytes(outgoing: ServerResponse, response: Response, body: Uint8Array): void {
-  const { buffer, length } = body
-  if (length >= FREE_AT_ONCE_BYTES && length === buffer.byteLength && buffer instanceof ArrayBuffer) {
-    // The socket is closed, or has all of it: nothing reads it any more.
-    const free = (): void => void buffer.transfer(0)
-    if (outgoing.destroyed) free()
-    else outgoing.once('close', free)
-  }
-  if (outgoing.destroyed) return
-  const headers: Record<string, string | number> = { 'content-length': body.length }
-  response.headers.forEach((value, name) => {
-    headers[name] = value
-  })
-  outgoing.writeHead(response.status, headers)
-  outgoing.end(outgoing.req.method === 'HEAD' ? undefined : body)
-}
-
 /** The signal is made only when a handler asks for it; it aborts when the client goes before the answer is done. */
 function requestInfo(
   incoming: IncomingMessage,
@@ -179,14 +164,7 @@ function requestInfo(
     bodies,
     remoteAddress: formatAddress(incoming.socket.remoteAddress ?? '', incoming.socket.remotePort ?? 0),
     get signal() {
-      if (signal !== undefined) return signal
-      const controller = new AbortController()
-      const onClose = (): void => {
-        if (!outgoing.writableFinished) controller.abort(new Error('Client closed the connection'))
-      }
-      if (outgoing.destroyed) onClose()
-      else outgoing.on('close', onClose)
-      signal = controller.signal
+      signal ??= closedSignal(outgoing)
       return signal
     },
   }

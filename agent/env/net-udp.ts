@@ -7,7 +7,11 @@ import { errnoText, errorCode, errorMessage, formatAddress } from './net-errors.
 export function askUdp(
   { host, port }: ListenAddress,
   question: Uint8Array,
-  { timeoutMs, ttl }: { readonly timeoutMs: number; readonly ttl?: number },
+  {
+    timeoutMs,
+    ttl,
+    localAddress,
+  }: { readonly timeoutMs: number; readonly ttl?: number; readonly localAddress?: string },
 ): Promise<Uint8Array> {
   const dial = `udp ${formatAddress(host, port)}`
   return new Promise((resolve, reject) => {
@@ -28,13 +32,20 @@ export function askUdp(
     }
     socket.once('error', fail)
     socket.once('message', (message) => finish(null, message))
-    socket.connect(port, host, () => {
+    // What the runtime thinks of a port or an address it throws at whoever calls: an event would be nobody.
+    const tried = (run: () => void) => (): void => {
       try {
-        if (ttl !== undefined) socket.setTTL(ttl)
-        socket.send(question)
+        run()
       } catch (error) {
         fail(error as Error)
       }
+    }
+    const send = tried(() => {
+      if (ttl !== undefined) socket.setTTL(ttl)
+      socket.send(question)
     })
+    const connect = tried(() => socket.connect(port, host, send))
+    if (localAddress === undefined) connect()
+    else tried(() => socket.bind(0, localAddress, connect))()
   })
 }

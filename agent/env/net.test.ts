@@ -28,6 +28,20 @@ function rawClient(port: number): { socket: Socket; closed: Promise<string> } {
   return { socket, closed: new Promise((resolve) => socket.on('close', () => resolve(received))) }
 }
 
+test('a client that offers HTTP/2 without TLS is answered in HTTP/1.1, body and all', async () => {
+  const listener = await net.serveHttp({
+    ...loopback,
+    handler: async (request) => new Response(`${request.method} ${await request.text()}`),
+  })
+  const { socket, closed } = rawClient(listener.address.port)
+  const offer = 'Connection: Upgrade, HTTP2-Settings, close\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABk\r\n'
+  socket.write(`POST /x HTTP/1.1\r\nHost: x\r\n${offer}Content-Length: 4\r\n\r\nbody`)
+  const answer = await closed
+  assert.match(answer, /^HTTP\/1\.1 200 /)
+  assert.match(answer, /POST body/)
+  await listener.close()
+})
+
 test('TCP: bytes go both ways and both ends close', async () => {
   const serverClosed = Promise.withResolvers<Error | null>()
   const listener = await net.listenTcp(loopback, (socket) => {

@@ -9,7 +9,7 @@ import {
   NetError,
   type TlsOptions,
 } from '../../protocol/env/mod.ts'
-import { listenDatagrams, openDatagrams } from './net-datagrams.ts'
+import { listenDatagrams, type OnShortQueue, openDatagrams } from './net-datagrams.ts'
 import { createResolver } from './net-dns.ts'
 import { describeSocketError, errnoText, errorCode, errorMessage, formatAddress } from './net-errors.ts'
 import { createHttpClient } from './net-http-client.ts'
@@ -26,6 +26,8 @@ export type NetOptions = {
   readonly httpLimits?: Partial<HttpServerLimits>
   /** Hears what an HTTP handler threw (its client gets a 500). */
   readonly onHandlerError?: (error: unknown, request: string) => void
+  /** Hears of sockets for whose datagrams the kernel keeps less than was asked for. */
+  readonly onShortQueue?: OnShortQueue
 }
 
 const MAX_TCP_CONNECTIONS = 16_384
@@ -40,7 +42,7 @@ export function createNet(options: NetOptions = {}): Net & { close(): void } {
     connectTcp,
     connectUnix,
     askUdp,
-    listenDatagrams,
+    listenDatagrams: (listen) => listenDatagrams(listen, options.onShortQueue),
     openDatagrams,
     askWebSocket,
     serveHttp: (serve) => serveHttp(serve, limits, options.onHandlerError ?? (() => {})),

@@ -40,6 +40,7 @@ export function sqliteRingStore(options: RingStoreOptions): RingStore {
   const worker = pool.spawn({
     url: options.workerUrl ?? new URL('./ring-worker.ts', import.meta.url).href,
     name: 'ring',
+    isPlain: true,
     data: { directory, capBytes, maxAgeMs } satisfies SqliteRingOptions,
   })
   const calls = new Calls(worker)

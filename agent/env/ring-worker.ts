@@ -1,16 +1,18 @@
 /** Entry of the ring's worker thread: one SQLite connection, calls in the order they come. */
-import { parentPort, workerData } from 'node:worker_threads'
 import { RingStoreError } from '../../protocol/env/mod.ts'
 import { RingEngine, RingService, readBatchHead } from '../ring/mod.ts'
 import { systemClock } from './clock.ts'
 import type { RingAnswer, RingCall } from './ring-store.ts'
 import { SqliteRingFiles, type SqliteRingOptions } from './ring-store-sqlite.ts'
+import { inWorker, type WorkerPort } from './worker-port.ts'
 
-if (parentPort) serve(parentPort, workerData as SqliteRingOptions)
+inWorker(serve)
 
-function serve(port: NonNullable<typeof parentPort>, options: SqliteRingOptions): void {
+function serve(port: WorkerPort): void {
+  const options = port.data as SqliteRingOptions
   let service: RingService | null = null
-  port.on('message', ({ id, method, args, acks }: RingCall) => {
+  port.onMessage((message) => {
+    const { id, method, args, acks } = message as RingCall
     const run = async (): Promise<unknown> => {
       service ??= new RingService(
         new RingEngine(new SqliteRingFiles(options), readBatchHead, options.maxAgeMs ?? 0),
@@ -24,10 +26,10 @@ function serve(port: NonNullable<typeof parentPort>, options: SqliteRingOptions)
     }
     run().then(
       (value) => {
-        port.postMessage({ id, value, error: null } satisfies RingAnswer)
+        port.post({ id, value, error: null } satisfies RingAnswer)
         if (method === 'close') port.close()
       },
-      (error: unknown) => port.postMessage({ id, value: null, error: described(error) } satisfies RingAnswer),
+      (error: unknown) => port.post({ id, value: null, error: described(error) } satisfies RingAnswer),
     )
   })
 }

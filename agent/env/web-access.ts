@@ -7,7 +7,7 @@
 import { createHash } from 'node:crypto'
 import bcrypt from 'bcryptjs'
 import { loadWebConfig, type Material, type WebConfig, type WebTlsConfig } from '../../protocol/config/mod.ts'
-import type { Clock, Disk, HttpHandler, Logger, ServerTls } from '../../protocol/env/mod.ts'
+import type { Clock, Disk, HttpHandler, Logger, PlainAnswer, PlainHandler, ServerTls } from '../../protocol/env/mod.ts'
 
 export type WebAccess = {
   readonly hasTls: boolean
@@ -19,6 +19,8 @@ export type WebAccess = {
    * @param isOpen paths that have an authentication of their own
    */
   guard(handler: HttpHandler, isOpen?: (path: string) => boolean): HttpHandler
+  /** As `guard`; leaves to it who is not known to be right. */
+  guardPlain(handler: PlainHandler): PlainHandler
 }
 
 export type WebAccessDeps = { readonly disk: Disk; readonly clock: Clock; readonly log: Logger }
@@ -33,6 +35,7 @@ export const OPEN_TO_ALL: WebAccess = {
   hasUsers: false,
   serverTls: undefined,
   guard: (handler) => handler,
+  guardPlain: (handler) => handler,
 }
 
 /** @param file '' = neither TLS nor passwords. @throws ConfigError, DiskError when it cannot be used as it is now */
@@ -76,6 +79,20 @@ export function openWebAccess(file: string, deps: WebAccessDeps): WebAccess {
         if (bytes !== undefined && answer !== response) info.bodies!.set(answer, bytes)
         return answer
       },
+    guardPlain: (handler) => (request) => {
+      let now: WebConfig
+      try {
+        now = config()
+      } catch {
+        return null
+      }
+      if (limiter || (now.users.size > 0 && !passwords.isKnown(request.header('authorization'), now.users))) return null
+      const answer = handler(request)
+      if (answer === null || Object.keys(now.headers).length === 0) return answer
+      return answer instanceof Promise
+        ? answer.then((given) => plainWithHeaders(given, now))
+        : plainWithHeaders(answer, now)
+    },
   }
 }
 
@@ -146,14 +163,19 @@ class Passwords {
   readonly #cache = new Map<string, boolean>()
   #turn: Promise<unknown> = Promise.resolve()
 
+  /** Has been accepted before, and would be now. */
+  isKnown(header: string | null, users: ReadonlyMap<string, string>): boolean {
+    const given = basicAuth(header)
+    const hash = given === null ? undefined : users.get(given.user)
+    return given !== null && hash !== undefined && this.#cache.get(cacheKey(given, hash)) === true
+  }
+
   async accept(header: string | null, users: ReadonlyMap<string, string>): Promise<boolean> {
     const given = basicAuth(header)
     if (!given) return false
     const known = users.get(given.user)
     const hash = known ?? NOBODY
-    const key = createHash('sha256')
-      .update(JSON.stringify([given.user, hash, given.password]))
-      .digest('base64')
+    const key = cacheKey(given, hash)
     const cached = this.#cache.get(key)
     if (cached !== undefined) return cached && known !== undefined
     // One at a time: guesses by the hundred must not take the processor from the scrapes.
@@ -166,7 +188,15 @@ class Passwords {
   }
 }
 
-function basicAuth(header: string | null): { readonly user: string; readonly password: string } | null {
+type Credentials = { readonly user: string; readonly password: string }
+
+function cacheKey({ user, password }: Credentials, hash: string): string {
+  return createHash('sha256')
+    .update(JSON.stringify([user, hash, password]))
+    .digest('base64')
+}
+
+function basicAuth(header: string | null): Credentials | null {
   const encoded = /^basic\s+([A-Za-z0-9+/=]+)\s*$/i.exec(header ?? '')?.[1]
   if (encoded === undefined) return null
   const text = Buffer.from(encoded, 'base64').toString('utf8')
@@ -201,6 +231,11 @@ class RateLimiter {
 
 function plain(text: string, status: number, headers: Readonly<Record<string, string>> = {}): Response {
   return new Response(text, { status, headers: { 'content-type': 'text/plain; charset=utf-8', ...headers } })
+}
+
+function plainWithHeaders(answer: PlainAnswer, { headers }: WebConfig): PlainAnswer {
+  const own = Object.fromEntries(Object.entries(headers).map(([name, value]) => [name.toLowerCase(), value]))
+  return { ...answer, headers: { ...answer.headers, ...own } }
 }
 
 function withHeaders(response: Response, { headers }: WebConfig): Response {

@@ -8,12 +8,15 @@ import { loadAgentConfig } from '../../protocol/config/mod.ts'
 import { nodeDisk } from '../env/disk.ts'
 import { createHostTools } from '../env/host.ts'
 import {
+  applySysctl,
   carryOut,
   DROP_INS,
   defaultConfig,
   dropInText,
   installSteps,
   type Step,
+  SYSCTL_NAME,
+  SYSCTL_TEXT,
   UNIT_NAME,
   uninstallSteps,
   unitText,
@@ -51,6 +54,7 @@ test('an installation into a folder makes configuration, defaults and unit, and 
   assert.deepEqual(files, [
     '/etc/default/heliograph-agent',
     '/etc/heliograph/agent.yml',
+    `/etc/sysctl.d/${SYSCTL_NAME}`,
     `/etc/systemd/system/${UNIT_NAME}`,
   ])
   assert.equal(fs.statSync(`${root}/etc/heliograph/agent.yml`).mode & 0o777, 0o640)
@@ -105,8 +109,34 @@ test('uninstalling keeps configuration and state, purging removes everything', (
     '/etc/heliograph/agent.yml',
     '/var/lib/heliograph/agent.nk',
   ])
+  assert.equal(fs.existsSync(`${root}/etc/sysctl.d`), false, 'nothing else was in it')
   carriedOut(root, uninstallSteps({ isPurged: true }))
   assert.deepEqual(filesOf(root), [])
+})
+
+test("a folder that has others' files too stays", () => {
+  const root = rootFolder('shared')
+  carriedOut(root, installSteps(options, tools))
+  const file = `${root}/etc/sysctl.d/99-own.conf`
+  fs.writeFileSync(file, 'vm.swappiness = 1\n')
+  carriedOut(root, uninstallSteps({ isPurged: true }))
+  assert.equal(fs.existsSync(file), true)
+})
+
+test('the queue of datagrams is made as long as the agent wants it, and never shorter than it was', () => {
+  const file = path.join(folder, SYSCTL_NAME)
+  fs.writeFileSync(file, SYSCTL_TEXT)
+  const limit = path.join(folder, 'rmem_max')
+  const load = path.join(folder, 'sysctl')
+  fs.writeFileSync(load, `#!/bin/sh\nsed -n 's/^net.core.rmem_max = //p' "\${2#--load=}" > ${limit}\n`, { mode: 0o755 })
+  const applied = (present: number): number => {
+    fs.writeFileSync(limit, `${present}\n`)
+    const command = applySysctl(file).replace('/proc/sys/net/core/rmem_max', limit).replace('sysctl ', `${load} `)
+    assert.equal(spawnSync('sh', ['-ec', command]).status, 0)
+    return Number(fs.readFileSync(limit, 'utf8'))
+  }
+  assert.equal(applied(212_992), 8_388_608)
+  assert.equal(applied(33_554_432), 33_554_432)
 })
 
 test('the first configuration can be loaded, with and without a hub', () => {

@@ -1,11 +1,13 @@
 /** Installing the agent on a host and removing it again: account, folders, configuration, unit. */
 import { DEFAULTS_FILE, defaultConfig } from './default-config.ts'
 import type { HostTools } from './host.ts'
+import { applySysctl, SYSCTL_MARK, SYSCTL_NAME, SYSCTL_TEXT } from './receive-queue.ts'
 import type { Step } from './steps.ts'
 import { CREDENTIALS_FOLDER, dropInText, UNIT_MARK, UNIT_NAME, unitText } from './unit.ts'
 
 export { DEFAULTS_FILE, defaultConfig } from './default-config.ts'
 export type { HostTools } from './host.ts'
+export { applySysctl, SYSCTL_NAME, SYSCTL_TEXT } from './receive-queue.ts'
 export { carryOut, type Step, type StepContext } from './steps.ts'
 export { CREDENTIALS_FOLDER, DROP_INS, dropInText, UNIT_MARK, UNIT_NAME, unitText } from './unit.ts'
 
@@ -14,6 +16,8 @@ export const CONFIG_FILE = '/etc/heliograph/agent.yml'
 const STATE_FOLDER = '/var/lib/heliograph'
 const PROGRAM = '/usr/local/bin/heliograph-agent'
 const UNIT_FILE = `/etc/systemd/system/${UNIT_NAME}`
+const SYSCTL_FOLDER = '/etc/sysctl.d'
+const SYSCTL_FILE = `${SYSCTL_FOLDER}/${SYSCTL_NAME}`
 const DROP_IN_FOLDER = `${UNIT_FILE}.d`
 
 export type InstallOptions = {
@@ -40,6 +44,8 @@ export function installSteps(options: InstallOptions, tools: Pick<HostTools, 'se
     { kind: 'file', path: CONFIG_FILE, text: defaultConfig(options), mode: 0o640, replaceIf: '', owner: readable },
     { kind: 'file', path: '/etc/default/heliograph-agent', text: DEFAULTS_FILE, mode: 0o644, replaceIf: '' },
     { kind: 'file', path: UNIT_FILE, text: unitText({ command }), mode: 0o644, replaceIf: UNIT_MARK },
+    { kind: 'file', path: SYSCTL_FILE, text: SYSCTL_TEXT, mode: 0o644, replaceIf: SYSCTL_MARK },
+    { kind: 'run', command: ['sh', '-c', applySysctl(SYSCTL_FILE)], isOptional: true },
   ]
   if (options.token !== '')
     steps.push({
@@ -70,6 +76,9 @@ export function uninstallSteps({ isPurged }: { readonly isPurged: boolean }): St
     { kind: 'run', command: ['systemctl', 'disable', '--now', UNIT_NAME], isOptional: true },
     { kind: 'remove', path: UNIT_FILE },
     { kind: 'remove', path: DROP_IN_FOLDER, isFolder: true },
+    { kind: 'remove', path: SYSCTL_FILE },
+    // A small system has the folder from us.
+    { kind: 'remove', path: SYSCTL_FOLDER, isFolder: true, ifEmpty: true },
     { kind: 'run', command: ['systemctl', 'daemon-reload'], isOptional: true },
     { kind: 'remove', path: PROGRAM },
   ]

@@ -16,7 +16,7 @@ export type Step =
   | { readonly kind: 'program'; readonly from: string; readonly path: string }
   | { readonly kind: 'account'; readonly name: string; readonly home: string }
   | { readonly kind: 'run'; readonly command: readonly string[]; readonly isOptional?: boolean }
-  | { readonly kind: 'remove'; readonly path: string; readonly isFolder?: boolean }
+  | { readonly kind: 'remove'; readonly path: string; readonly isFolder?: boolean; readonly ifEmpty?: boolean }
 
 export type StepContext = {
   readonly disk: Disk
@@ -105,10 +105,11 @@ function run({ command, isOptional }: Extract<Step, { kind: 'run' }>, context: S
   throw new Error(`${shown} failed with status ${status}: ${output}`)
 }
 
-function remove({ path, isFolder }: Extract<Step, { kind: 'remove' }>, context: StepContext): string {
+function remove({ path, isFolder, ifEmpty }: Extract<Step, { kind: 'remove' }>, context: StepContext): string {
   const { disk, root, isDryRun } = context
   const place = root + path
   if (disk.stat(place, { followLinks: false }) === null) return `find ${place} gone`
+  if (ifEmpty && disk.readDirectory(place).length > 0) return `keep ${place}`
   if (!isDryRun) {
     if (isFolder) disk.removeDirectory(place, { recursive: true })
     else disk.unlink(place)

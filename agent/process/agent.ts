@@ -24,7 +24,8 @@ import { RingSelector, serveRingBus } from '../ring-query/mod.ts'
 import { ScrapeManager } from '../scrape/mod.ts'
 import { Uplink } from '../uplink/mod.ts'
 import type { ErrorLog } from './error-log.ts'
-import { type ExporterChange, ExporterSet, exporterTargets } from './exporter-set.ts'
+import { ExporterSet, exporterTargets } from './exporter-set.ts'
+import { loadExporters } from './exporters.ts'
 import { type AgentIdentity, ensureEnrolled, hostName, loadIdentity } from './identity.ts'
 import { localApi } from './local-api.ts'
 import { type AgentStatus, hubStatus, operationApi, ringStatus } from './operation-api.ts'
@@ -85,7 +86,6 @@ export class Agent {
   readonly #web: WebAccess
   readonly #startedMs: number
   readonly #exporters: ExporterSet
-  readonly #prepared: ExporterChange
   #ring: RingStore | null = null
   #recorder: Recorder | null = null
   #selector: RingSelector | null = null
@@ -100,7 +100,7 @@ export class Agent {
   #departedTimer: Timer | null = null
   #ready = false
 
-  /** Reads the configuration and the key; starts nothing yet. @throws ConfigError, ExporterError, DiskError */
+  /** Reads the configuration and the key; starts nothing yet. @throws ConfigError, DiskError */
   constructor(env: Env, options: AgentOptions) {
     this.#env = env
     this.#options = options
@@ -113,7 +113,6 @@ export class Agent {
       { env, stats: this.#stats, version, environment },
       { lifecycleEnabled, web: this.#web },
     )
-    this.#prepared = this.#exporters.prepare(this.#config)
     this.#identity = loadIdentity(env, this.#config, this.#directory, environment)
   }
 
@@ -122,10 +121,13 @@ export class Agent {
     return `${host}:${port}`
   }
 
+  /** @throws ExporterError for an exporter that cannot be had as configured, before anything is started */
   async start(): Promise<void> {
     const { clock, log, net, pool, random } = this.#env
     const { agent, signer } = this.#identity
     const config = this.#config
+    await loadExporters(config)
+    const exporters = this.#exporters.prepare(config)
     const local = localApi({
       exporters: () => this.#exporters.running,
       ring: () => this.#selector,
@@ -152,7 +154,7 @@ export class Agent {
       handler: this.#web.guard(api),
       serverTls: this.#web.serverTls,
     })
-    await this.#exporters.apply(this.#prepared)
+    await this.#exporters.apply(exporters)
     const { maxBytes: capBytes, maxAgeMs } = config.storage
     const ring = sqliteRingStore({ pool, directory: `${this.#directory}/ring`, capBytes, maxAgeMs })
     this.#ring = ring
@@ -207,6 +209,7 @@ export class Agent {
     if (this.#discovery === null) throw new Error('the agent is still starting; reload again once it is ready')
     const before = this.#config
     const next = this.#load()
+    await loadExporters(next)
     const exporters = this.#exporters.prepare(next)
     const fixed = (config: AgentConfig): string =>
       JSON.stringify([config.id, config.site, config.hub, config.nats, config.storage, config.budget])
@@ -257,9 +260,8 @@ export class Agent {
   async #applyTargets(discovered: Discovered): Promise<void> {
     this.#discovered = discovered
     for (const problem of discovered.problems) this.#env.log.warn('Target is not scraped', { err: problem })
-    const { port } = this.#listener!.address
-    const instance = `${hostName(this.#env)}:${port}`
-    const own = exporterTargets(this.#config, this.#exporters.running, () => this.#ownFamilies(), instance)
+    const address = { host: hostName(this.#env), port: this.#listener!.address.port }
+    const own = exporterTargets(this.#config, this.#exporters.running, () => this.#ownFamilies(), address)
     await this.#manager!.apply([...own, ...discovered.targets])
   }
 

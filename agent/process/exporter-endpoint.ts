@@ -9,7 +9,11 @@ import { metricsResponse, scrapeTimeoutMs } from './exporter-pages.ts'
 import type { RunningExporter } from './exporter-set.ts'
 
 /** Where upstream serves a target that the caller names. */
-export const PROBE_PATHS: Readonly<Record<string, string>> = { mysql: '/probe', memcached: '/scrape' }
+const PROBE_PATHS: Readonly<Record<string, string>> = {
+  mysql: '/probe',
+  memcached: '/scrape',
+  blackbox: '/probe',
+}
 
 export function exporterEndpoint(
   running: RunningExporter,
@@ -20,6 +24,8 @@ export function exporterEndpoint(
   return async (request) => {
     const { pathname } = new URL(request.url)
     const isRead = request.method === 'GET' || request.method === 'HEAD'
+    const own = await parts[0]!.exporter.handle?.(request)
+    if (own) return own
     if (pathname === '/-/reload') return reload(running, request, lifecycleEnabled)
     if (!isRead) return text('Method Not Allowed\n', 405)
     if (pathname === path) return exporterPage(running, request)
@@ -31,7 +37,10 @@ export function exporterEndpoint(
   }
 }
 
-export function exporterPage(running: RunningExporter, request: Request): Promise<Response> {
+/** 503 with the reason where it could not be started. */
+export async function exporterPage(running: RunningExporter, request: Request): Promise<Response> {
+  const problem = running.parts.map((part) => running.problem(part)).find((each) => each !== '')
+  if (problem !== undefined) return text(`${problem}\n`, 503)
   return answered(request, () => {
     const parameters = new URL(request.url).searchParams
     const timeoutMs = scrapeTimeoutMs(request)
@@ -39,8 +48,26 @@ export function exporterPage(running: RunningExporter, request: Request): Promis
   })
 }
 
+/**
+ * On the address that all exporters share: targets that the caller names, and pushes; null for anything else. Of two
+ * exporters that have one path, blackbox is the one whose requests name a module.
+ */
+export async function sharedEndpoint(running: readonly RunningExporter[], request: Request): Promise<Response | null> {
+  const { pathname, searchParams } = new URL(request.url)
+  if (request.method !== 'GET' && request.method !== 'HEAD') {
+    const push = pathname.startsWith('/metrics/job') ? running.find(({ name }) => name === 'push') : undefined
+    return (await push?.parts[0]?.exporter.handle?.(request)) ?? null
+  }
+  const probing = running.filter(({ name }) => PROBE_PATHS[name] === pathname)
+  const isChosen = ({ name }: RunningExporter): boolean => (name === 'blackbox') === searchParams.has('module')
+  const chosen = probing.length > 1 ? probing.find(isChosen) : probing[0]
+  return chosen ? probePage(chosen.parts[0]!.exporter, request) : null
+}
+
 /** A target that the caller names, with the flags of the exporter's first one. */
-export async function probePage(exporter: Exporter, request: Request): Promise<Response> {
+async function probePage(exporter: Exporter, request: Request): Promise<Response> {
+  const own = await exporter.handle?.(request)
+  if (own) return own
   if (!exporter.probe) return text('404 page not found\n', 404)
   return answered(request, () => exporter.probe!(new URL(request.url).searchParams, scrapeTimeoutMs(request)))
 }

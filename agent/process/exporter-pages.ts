@@ -3,7 +3,7 @@ import { promisify } from 'node:util'
 import { gzip } from 'node:zlib'
 import type { ProgramIdentity } from '../../exporters/contract.ts'
 import { ownProcessFamilies } from '../../exporters/process.ts'
-import type { Disk } from '../../protocol/env/mod.ts'
+import type { Env } from '../../protocol/env/mod.ts'
 import {
   gauge,
   type Metric,
@@ -33,13 +33,17 @@ export async function pageOf(
 }
 
 /** What upstream's program says of itself, apart from what is Go's alone. */
-export function programFamilies({ namespace }: ProgramIdentity, disk: Disk, version: string): MetricFamily[] {
+export function programFamilies(
+  { namespace }: ProgramIdentity,
+  { disk, clock }: Pick<Env, 'disk' | 'clock'>,
+  version: string,
+): MetricFamily[] {
   const help = `A metric with a constant '1' value labeled by version, revision, branch, goversion from which ${namespace} was built, and the goos and goarch for the build.`
   const labels = [
     ...['branch', 'heliograph', 'goarch', '', 'goos', 'linux', 'goversion', '', 'revision', '', 'tags', ''],
     ...['version', version],
   ]
-  return [gauge(`${namespace}_build_info`, help, [{ labels, value: 1 }]), ...ownProcessFamilies(disk)]
+  return [gauge(`${namespace}_build_info`, help, [{ labels, value: 1 }]), ...ownProcessFamilies(disk, clock)]
 }
 
 /**
@@ -61,7 +65,8 @@ function merged(families: readonly MetricFamily[]): MetricFamily {
   const metrics: Metric[] = []
   for (const family of families)
     for (const metric of family.metrics) {
-      const key = `${metric.suffix ?? ''}\n${metric.labels.join('\n')}`
+      // Half of a character is in no label.
+      const key = `${metric.suffix ?? ''}\ud800${metric.labels.join('\ud800')}`
       if (seen.has(key)) continue
       seen.add(key)
       metrics.push(metric)

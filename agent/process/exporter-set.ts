@@ -10,18 +10,30 @@ import { labelsFrom } from '../../protocol/labels/mod.ts'
 import { exposureWarning, OPEN_TO_ALL, type WebAccess } from '../env/web-access.ts'
 import { type ScrapeTargetConfig, withTargetDefaults } from '../scrape/mod.ts'
 import { exporterEndpoint } from './exporter-endpoint.ts'
-import { type PageRequest, pageOf, programFamilies } from './exporter-pages.ts'
-import { createParts, type ExporterDeps, ExporterError, type ExporterPart, webOptions } from './exporters.ts'
+import { mergeFamilies, type PageRequest, pageOf, programFamilies } from './exporter-pages.ts'
+import {
+  createParts,
+  type ExporterDeps,
+  ExporterError,
+  type ExporterPart,
+  takenAddresses,
+  webOptions,
+} from './exporters.ts'
 
 /** How long an address that another program holds is left alone before it is tried again. */
 const RETRY_MS = 10_000
 /** Of a scrape within the agent; upstream's default of `scrape_timeout`. */
 const SCRAPE_TIMEOUT_MS = 10_000
 
+/** Exporters whose metrics are named by others. */
+const SENT_TO: ReadonlySet<string> = new Set(['graphite', 'statsd'])
+
 export type RunningExporter = {
   readonly name: string
   readonly config: ExporterConfig
   readonly parts: readonly ExporterPart[]
+  /** Why a part could not be started, and so has nothing to say that is true; '' when all is well. */
+  problem(part: ExporterPart): string
   /** All that it says. */
   page(request?: PageRequest): Promise<readonly MetricFamily[]>
 }
@@ -39,6 +51,7 @@ export class ExporterSet {
   /** The exporters that could not have an address, by their parts, with what was said about it last. */
   readonly #unopened = new Map<readonly ExporterPart[], string>()
   readonly #started = new WeakSet<ExporterPart>()
+  readonly #problems = new WeakMap<ExporterPart, string>()
   #retryTimer: Timer | null = null
   /** Openings and closings, one after the other. */
   #work: Promise<void> = Promise.resolve()
@@ -55,20 +68,13 @@ export class ExporterSet {
 
   /** Opens nothing, so that a bad configuration changes nothing. @throws ExporterError */
   prepare(config: AgentConfig): ExporterChange {
-    const holders = new Map<string, string>()
-    const next = config.exporters
-      .filter(({ enabled }) => enabled)
-      .map((exporter) => {
-        const { listen } = webOptions(exporter)
-        const holder = holders.get(listen)
-        if (holder !== undefined)
-          throw new ExporterError(
-            `exporters.${exporter.name}: listen: ${listen} is that of exporters.${holder} already`,
-          )
-        if (listen !== '' && parseAddress(listen).port !== 0) holders.set(listen, exporter.name)
-        const same = this.#running.find(({ config }) => fingerprint(config) === fingerprint(exporter))
-        return same ? { ...same, config: exporter, parts: same.parts } : this.#create(exporter)
-      })
+    const enabled = config.exporters.filter((exporter) => exporter.enabled)
+    for (const { config, listen, holder } of takenAddresses(enabled))
+      throw new ExporterError(`exporters.${config.name}: listen: ${listen} is that of exporters.${holder} already`)
+    const next = enabled.map((exporter) => {
+      const same = this.#running.find(({ config }) => fingerprint(config) === fingerprint(exporter))
+      return same ? { ...same, config: exporter, parts: same.parts } : this.#create(exporter)
+    })
     return { next }
   }
 
@@ -149,9 +155,16 @@ export class ExporterSet {
     const { program } = parts[0]!.exporter
     const page = async (request: PageRequest = {}): Promise<readonly MetricFamily[]> => {
       const families = await pageOf(parts, request)
-      return program ? [...families, ...programFamilies(program, env.disk, version)] : families
+      if (!program) return families
+      const own = programFamilies(program, env, version)
+      // Whoever sends metrics may call them as the process's own; those of pushes have labels that keep them apart.
+      if (config.name === 'push') return mergeFamilies([...families, ...own])
+      if (!SENT_TO.has(config.name)) return [...families, ...own]
+      const names = new Set(own.map(({ name }) => name))
+      return [...families.filter(({ name }) => !names.has(name)), ...own]
     }
-    return { name: config.name, config, parts, page }
+    const problem = (part: ExporterPart): string => this.#problems.get(part) ?? ''
+    return { name: config.name, config, parts, problem, page }
   }
 
   /** What is open already stays. @throws the first of what could not be opened, when all else is in place */
@@ -162,7 +175,9 @@ export class ExporterSet {
       try {
         await part.exporter.start?.()
         this.#started.add(part)
+        this.#problems.delete(part)
       } catch (error) {
+        this.#problems.set(part, error instanceof Error ? error.message : String(error))
         problems.push(error)
       }
     }
@@ -213,45 +228,65 @@ type Source = {
   readonly instance: string
   readonly labels: Readonly<Record<string, string>>
   readonly collect: (timeoutMs: number) => Promise<readonly MetricFamily[]>
+  /** Job and instance of pushed metrics are those of whoever pushed them. */
+  readonly honorLabels?: boolean
 }
 
 /**
- * The in-process targets that scrape the exporters. `instance` is HOST:PORT as it would be if a Prometheus scraped this
- * agent, so that dashboards keep their labels; of a target of its own, that target's.
+ * The in-process targets that scrape the exporters. `instance` is HOST:PORT as it would be if a Prometheus scraped them,
+ * so that dashboards keep their labels: the port of an exporter that listens on one of its own, else the agent's; of a
+ * target of its own, that target's.
  */
 export function exporterTargets(
   config: AgentConfig,
   running: readonly RunningExporter[],
   own: () => Promise<readonly MetricFamily[]>,
-  instance: string,
+  agentAddress: { readonly host: string; readonly port: number },
 ): ScrapeTargetConfig[] {
-  const sources: Source[] = running.flatMap(({ name, config: { job, intervalMs, labels, targets }, parts, page }) => {
+  const instanceAt = (port: number): string => `${agentAddress.host}:${port}`
+  const sources: Source[] = running.flatMap((exporter) => {
+    const { name, config, parts, page } = exporter
+    const { job, intervalMs, labels, targets } = config
     const common = { job, intervalMs, labels }
-    if (targets.length === 0)
-      return [{ config: common, name, instance, labels: {}, collect: (timeoutMs: number) => page({ timeoutMs }) }]
+    const collect = (part: ExporterPart, ask: (timeoutMs: number) => ReturnType<typeof page>): Source['collect'] => {
+      return async (timeoutMs) => {
+        const problem = exporter.problem(part)
+        if (problem !== '') throw new Error(problem)
+        return ask(timeoutMs)
+      }
+    }
+    if (targets.length === 0) {
+      const all = collect(parts[0]!, (timeoutMs) => page({ timeoutMs }))
+      const { listen } = webOptions(config)
+      const instance = instanceAt((listen !== '' && parseAddress(listen).port) || agentAddress.port)
+      return [{ config: common, name, instance, labels: {}, collect: all, honorLabels: name === 'push' }]
+    }
     return parts.map(
       (part): Source => ({
         config: common,
         name: `${name}?instance=${encodeURIComponent(part.instance)}`,
         instance: part.instance,
         labels: part.labels,
-        collect: (timeoutMs) => part.exporter.collect(undefined, timeoutMs),
+        collect: collect(part, (timeoutMs) => part.exporter.collect(undefined, timeoutMs)),
       }),
     )
   })
   const agent = { job: 'heliograph-agent', intervalMs: null, labels: {} }
-  sources.push({ config: agent, name: 'agent', instance, labels: {}, collect: own })
-  return sources.map(({ config: { job, intervalMs, labels }, name, instance, labels: ownLabels, collect }) => {
-    const interval = intervalMs ?? config.global.scrapeIntervalMs
-    const timeoutMs = Math.min(interval, SCRAPE_TIMEOUT_MS)
-    const shown = labelsFrom({ job, instance, ...labels, ...ownLabels })
-    return withTargetDefaults({
-      job,
-      source: { kind: 'collect', name: `/metrics/${name}`, collect: () => collect(timeoutMs) },
-      labels: shown,
-      discoveredLabels: shown,
-      intervalMs: interval,
-      timeoutMs,
-    })
-  })
+  sources.push({ config: agent, name: 'agent', instance: instanceAt(agentAddress.port), labels: {}, collect: own })
+  return sources.map(
+    ({ config: { job, intervalMs, labels }, name, instance, labels: ownLabels, collect, honorLabels }) => {
+      const interval = intervalMs ?? config.global.scrapeIntervalMs
+      const timeoutMs = Math.min(interval, SCRAPE_TIMEOUT_MS)
+      const shown = labelsFrom({ job, instance, ...labels, ...ownLabels })
+      return withTargetDefaults({
+        job,
+        source: { kind: 'collect', name: `/metrics/${name}`, collect: () => collect(timeoutMs) },
+        labels: shown,
+        discoveredLabels: shown,
+        intervalMs: interval,
+        timeoutMs,
+        honorLabels: honorLabels ?? false,
+      })
+    },
+  )
 }

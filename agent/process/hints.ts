@@ -27,6 +27,10 @@ const HINTS: readonly (readonly [pattern: RegExp, hint: string])[] = [
     'User or password is wrong, or the account may not: check them in the configuration or the file that it names',
   ],
   [
+    /Access denied; you need|command denied to user/i,
+    'The account lacks a right that the collector needs: grant what the error names, or switch the collector off',
+  ],
+  [
     /Textfile left out/,
     'Mend the file or the program that writes it (promtool check metrics < FILE), or the directory',
   ],

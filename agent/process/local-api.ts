@@ -5,7 +5,7 @@ import { labelsToObject } from '../../protocol/labels/mod.ts'
 import type { DroppedTarget } from '../discovery/mod.ts'
 import { type RingSelector, serveRingHttp } from '../ring-query/mod.ts'
 import type { TargetStatus } from '../scrape/mod.ts'
-import { exporterPage, PROBE_PATHS, probePage } from './exporter-endpoint.ts'
+import { exporterPage, sharedEndpoint } from './exporter-endpoint.ts'
 import { mergeFamilies, metricsResponse, scrapeTimeoutMs } from './exporter-pages.ts'
 import type { RunningExporter } from './exporter-set.ts'
 
@@ -43,6 +43,8 @@ export function localApi(deps: LocalApiDeps): HttpHandler {
       const ring = deps.ring()
       return ring ? serveRingHttp(request, { ring, nowMs: deps.now() }) : text('Service Unavailable', 503)
     }
+    const shared = await sharedEndpoint(deps.exporters(), request)
+    if (shared) return shared
     if (!isRead) return text('Method Not Allowed\n', 405)
     if (pathname === '/metrics') return metricsResponse(await allFamilies(deps, scrapeTimeoutMs(request)), request)
     if (pathname.startsWith('/metrics/')) {
@@ -51,8 +53,6 @@ export function localApi(deps: LocalApiDeps): HttpHandler {
       const exporter = deps.exporters().find((each) => each.name === name)
       return exporter ? exporterPage(exporter, request) : text(`no exporter "${name}" is enabled\n`, 404)
     }
-    const probed = deps.exporters().find(({ name }) => PROBE_PATHS[name] === pathname)
-    if (probed) return probePage(probed.parts[0]!.exporter, request)
     if (pathname === '/api/v1/targets') return targets(deps)
     if (pathname === '/version') return json({ version: deps.version })
     if (pathname === '/') return text(landing(deps))

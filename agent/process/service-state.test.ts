@@ -69,6 +69,18 @@ test('warnings and errors are remembered, each kind once, newest first, with wha
   assert.deepEqual([other?.level, other?.detail, other?.hint], ['error', '', ''])
 })
 
+test('a right that is missing is told apart from a wrong password', () => {
+  const errors = new ErrorLog(() => 0)
+  const log = errors.watch(createLogger({ level: 'error', format: 'json', now: () => 0, write: () => {} }))
+  log.error('Error from scraper', {
+    err: new Error('Error 1227: Access denied; you need (at least one of) the SUPER privilege(s) for this operation'),
+  })
+  log.error('Error opening connection', { err: new Error("Error 1045: Access denied for user 'exporter'@'localhost'") })
+  const hints = new Map(errors.list().map(({ message, hint }) => [message, hint]))
+  assert.match(hints.get('Error from scraper')!, /lacks a right/)
+  assert.match(hints.get('Error opening connection')!, /password is wrong/)
+})
+
 test('of more kinds than are kept, the one that was quiet longest goes', () => {
   let now = 0
   const errors = new ErrorLog(() => now)

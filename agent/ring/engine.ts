@@ -25,6 +25,7 @@ import {
   type SlotGap,
 } from '../../protocol/env/mod.ts'
 import { ACKED, EpochIndex, REFUSED } from './index-columns.ts'
+import { loadDictionaries, loadEpochs } from './load.ts'
 import * as rows from './rows.ts'
 import { addOverwritten, gapsOf, type HeadReader, salvage } from './salvage.ts'
 import { mergeGaps } from './slot-runs.ts'
@@ -43,7 +44,7 @@ export class RingEngine {
   private meta: rows.Meta = emptyMeta()
   private slots = new Map<string, rows.LastSlot>()
   private pending: PendingMiss[] = []
-  private totals = { overwritten: NOTHING_OVERWRITTEN, refused: 0, lost: 0, recoveries: 0 }
+  private totals: rows.Totals = rows.decodeTotals(null)
   private unsavedAcks = new Set<EpochIndex>()
   private totalsChanged = false
   private bytes = { kept: 0, pending: 0 }
@@ -71,7 +72,7 @@ export class RingEngine {
       recovery = this.recover(error)
     }
     this.untold = null
-    const dictionaries = this.loadDictionaries()
+    const dictionaries = loadDictionaries(this.tables, this.slots.keys())
     const cleanStopMs = this.meta.cleanStopMs
     const epoch = this.beginEpoch(nowMs)
     const targets = [...this.slots].map(([target, slot]) => ({
@@ -112,7 +113,7 @@ export class RingEngine {
       for (let i = Math.max(0, start); i < index.length && out.length < query.limit; i++) {
         const flags = index.flagsOf(index.first + i)
         if (flags === 0 || (query.unackedOnly && flags & (ACKED | REFUSED))) continue
-        const head = headAt(index, i)
+        const head = index.headAt(i)
         if (query.timeRange && (head.maxTimeMs < query.timeRange[0] || head.minTimeMs > query.timeRange[1])) continue
         out.push(head)
       }
@@ -137,7 +138,7 @@ export class RingEngine {
         const size = index.sizes[sequence - index.first]!
         if (out.length > 0 && total + size > maxBytes) return out
         total += size
-        out.push({ ...headAt(index, sequence - index.first), bytes: this.bodyOf(index, sequence) })
+        out.push({ ...index.headAt(sequence - index.first), bytes: this.bodyOf(index, sequence) })
       }
     }
     return out
@@ -166,7 +167,7 @@ export class RingEngine {
       const trims = new Trims()
       const index = this.find(epoch)
       this.write(() => {
-        for (const sequence of index ? unsettledOn(index, base) : []) this.trim(index!, sequence, trims)
+        for (const sequence of index ? index.unsettledOn(base) : []) this.trim(index!, sequence, trims)
         this.addMisses(trims)
         this.saveMeta()
       })
@@ -181,7 +182,7 @@ export class RingEngine {
     for (const index of this.epochs) {
       batches += index.keptCount
       settled += index.settledCount
-      if (oldest === null) oldest = oldestUnacked(index)
+      if (oldest === null) oldest = index.oldestPendingMs
     }
     return {
       batches,
@@ -263,7 +264,7 @@ export class RingEngine {
     for (const settled of [true, false, true]) {
       for (let old = this.victim(settled, incoming); old; old = this.victim(settled, incoming)) {
         const [index, sequence] = old
-        if (headAt(index, sequence - index.first).sealedMs >= beforeMs) break
+        if (index.headAt(sequence - index.first).sealedMs >= beforeMs) break
         this.trim(index, sequence, trims)
       }
     }
@@ -274,7 +275,7 @@ export class RingEngine {
     for (const index of this.epochs) {
       const isNewest = index === newest
       const standing = incoming && incoming.epoch === index.epoch ? incoming.base : -1
-      const sequence = index.oldestTrimmable(settled, standing >= 0 ? standing : isNewest ? newestBase(index) : -1)
+      const sequence = index.oldestTrimmable(settled, standing >= 0 ? standing : isNewest ? index.newestBase : -1)
       if (sequence >= 0) return [index, sequence]
     }
     return null
@@ -378,9 +379,7 @@ export class RingEngine {
   }
 
   private saveTotals(): void {
-    const { overwritten: o, refused, lost, recoveries } = this.totals
-    const numbers = [o.batches, o.samples, o.sizeBytes, o.minTimeMs, o.maxTimeMs, refused, lost, recoveries]
-    this.tables.putState('totals', rows.encodeNumbers(numbers))
+    this.tables.putState('totals', rows.encodeTotals(this.totals))
   }
 
   private indexFor(epoch: number): EpochIndex {
@@ -466,20 +465,6 @@ export class RingEngine {
     return { reason: error.message, file, salvagedBatches, lostBatches, lostUnackedBatches }
   }
 
-  private loadDictionaries(): Map<string, Uint8Array> {
-    const out = new Map<string, Uint8Array>()
-    for (const target of this.slots.keys()) {
-      try {
-        const value = this.tables.state(`dictionary/${target}`)
-        if (value) out.set(target, value)
-      } catch (error) {
-        // Series of that target then end by lookback instead of a stale marker; not worth a new file.
-        if (!(error instanceof RingDamage)) throw error
-      }
-    }
-    return out
-  }
-
   /** Reads everything but the batches' bytes. @throws RingDamage */
   private load(): void {
     const meta = this.tables.state('meta')
@@ -488,60 +473,12 @@ export class RingEngine {
     this.slots = slots ? rows.decodeSlots(slots) : new Map()
     const misses = this.tables.state('misses')
     this.pending = misses ? rows.decodeMisses(misses) : []
-    this.loadTotals()
-    this.bytes = { kept: 0, pending: 0 }
-    const byOrdinal = new Map<number, EpochIndex>()
-    for (const [ordinal, epoch] of this.meta.epochs) byOrdinal.set(ordinal, new EpochIndex(epoch, ordinal))
-    let count = 0
-    for (const [id, row] of this.tables.heads()) {
-      const head = rows.decodeHead(row)
-      const index = byOrdinal.get(rows.ordinalOf(id))
-      if (!index || index.epoch !== head.epoch || rows.sequenceOf(id) !== head.sequence)
-        throw new RingDamage(`Cannot place batch ${head.epoch}/${head.sequence}: it is stored as id ${id}`)
-      index.add(head)
-      this.bytes.kept += head.sizeBytes
-      this.bytes.pending += head.sizeBytes
-      count++
-    }
-    if (count !== this.meta.batchCount)
-      throw new RingDamage(`Cannot find all batches of the ring: ${this.meta.batchCount} written, ${count} found`)
-    this.epochs = [...byOrdinal.values()].sort((a, b) => a.epoch - b.epoch)
-    for (const index of this.epochs) {
-      this.loadSettled(index, `acked/${index.epoch}`, ACKED)
-      this.loadSettled(index, `refused/${index.epoch}`, REFUSED)
-    }
-    this.unsavedAcks = new Set()
-  }
-
-  private loadSettled(index: EpochIndex, key: string, flag: number): void {
-    const value = this.tables.state(key)
-    if (!value) return
-    const flat = rows.decodeNumbers(value)
-    for (let i = 0; i + 1 < flat.length; i += 2)
-      index.settle(flat[i]!, flat[i + 1]!, flag, (row) => {
-        this.bytes.pending -= index.sizes[row]!
-      })
-  }
-
-  private loadTotals(): void {
-    const value = this.tables.state('totals')
-    const [
-      batches = 0,
-      samples = 0,
-      sizeBytes = 0,
-      minTimeMs = 0,
-      maxTimeMs = 0,
-      refused = 0,
-      lost = 0,
-      recoveries = 0,
-    ] = value ? rows.decodeNumbers(value) : []
-    this.totals = {
-      overwritten: { batches, samples, sizeBytes, minTimeMs, maxTimeMs },
-      refused,
-      lost,
-      recoveries,
-    }
+    this.totals = rows.decodeTotals(this.tables.state('totals'))
     this.totalsChanged = false
+    const { epochs, keptBytes, pendingBytes } = loadEpochs(this.tables, this.meta)
+    this.epochs = epochs
+    this.bytes = { kept: keptBytes, pending: pendingBytes }
+    this.unsavedAcks = new Set()
   }
 }
 
@@ -557,38 +494,3 @@ function emptyMeta(): rows.Meta {
 
 const pairs = (flat: readonly number[]): [number, number][] =>
   Array.from({ length: flat.length / 2 }, (_, i) => [flat[2 * i]!, flat[2 * i + 1]!])
-
-function headAt(index: EpochIndex, i: number): RingHead {
-  return {
-    epoch: index.epoch,
-    sequence: index.first + i,
-    base: index.bases[i]!,
-    sizeBytes: index.sizes[i]!,
-    sampleCount: index.samples[i]!,
-    minTimeMs: index.times[3 * i]!,
-    maxTimeMs: index.times[3 * i + 1]!,
-    sealedMs: index.times[3 * i + 2]!,
-  }
-}
-
-function newestBase(index: EpochIndex): number {
-  return index.length > 0 ? index.bases[index.length - 1]! : -1
-}
-
-function unsettledOn(index: EpochIndex, base: number): number[] {
-  const out: number[] = []
-  for (let i = 0; i < index.length; i++) {
-    const flags = index.flagsOf(index.first + i)
-    if (flags !== 0 && !(flags & (ACKED | REFUSED)) && index.bases[i] === base) out.push(index.first + i)
-  }
-  return out
-}
-
-function oldestUnacked(index: EpochIndex): number | null {
-  if (index.settledCount === index.keptCount) return null
-  for (let i = 0; i < index.length; i++) {
-    const flags = index.flagsOf(index.first + i)
-    if (flags !== 0 && !(flags & (ACKED | REFUSED))) return index.times[3 * i + 2]!
-  }
-  return null
-}

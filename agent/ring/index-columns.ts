@@ -2,6 +2,8 @@
  * What the ring holds, in memory: one row of columns per sequence of an epoch, about 40 bytes a batch. It answers
  * "what is to be trimmed next" and "what is pending" without reading a page.
  */
+import type { RingHead } from '../../protocol/env/mod.ts'
+
 export const KEPT = 1
 export const ACKED = 2
 export const REFUSED = 4
@@ -122,6 +124,42 @@ export class EpochIndex {
       if (sequence !== protectedBase && !this.dependents.has(sequence)) return sequence
     }
     return -1
+  }
+
+  headAt(row: number): RingHead {
+    return {
+      epoch: this.epoch,
+      sequence: this.first + row,
+      base: this.bases[row]!,
+      sizeBytes: this.sizes[row]!,
+      sampleCount: this.samples[row]!,
+      minTimeMs: this.times[3 * row]!,
+      maxTimeMs: this.times[3 * row + 1]!,
+      sealedMs: this.times[3 * row + 2]!,
+    }
+  }
+
+  /** The keyframe that the newest batch stands on; -1 without batches. */
+  get newestBase(): number {
+    return this.length > 0 ? this.bases[this.length - 1]! : -1
+  }
+
+  /** Sequences of pending batches that stand on this keyframe. */
+  unsettledOn(base: number): number[] {
+    const out: number[] = []
+    for (let i = 0; i < this.length; i++) if (this.isPending(i) && this.bases[i] === base) out.push(this.first + i)
+    return out
+  }
+
+  /** When the oldest pending batch was sealed; null when none is. */
+  get oldestPendingMs(): number | null {
+    if (this.settledCount === this.keptCount) return null
+    for (let i = 0; i < this.length; i++) if (this.isPending(i)) return this.times[3 * i + 2]!
+    return null
+  }
+
+  private isPending(row: number): boolean {
+    return (this.flags[row]! & (KEPT | ACKED | REFUSED)) === KEPT
   }
 
   private reserve(rows: number): void {

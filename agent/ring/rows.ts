@@ -11,8 +11,9 @@
  *
  * `id` = ordinal of the epoch × 2^32 + sequence, so that the primary key is the only index and ids ascend with age.
  */
-import { Encoder } from 'cbor-x'
-import type { PendingMiss, RingRecord, SlotGap, SlotRun } from '../../protocol/env/mod.ts'
+// Not the package's own entry, which looks for a native part that reads strings faster: a megabyte, for a few rows.
+import { Encoder } from 'cbor-x/encode'
+import type { Overwritten, PendingMiss, RingRecord, SlotGap, SlotRun } from '../../protocol/env/mod.ts'
 import { RingDamage } from './tables.ts'
 
 const cbor = new Encoder({ useRecords: false, tagUint8Array: false })
@@ -32,6 +33,9 @@ export type Meta = {
   nextMissId: number
   readonly epochs: Map<number, number>
 }
+
+/** What has gone, for good: kept apart from the batches that it was. */
+export type Totals = { overwritten: Overwritten; refused: number; lost: number; recoveries: number }
 
 export type LastSlot = { readonly slotMs: number; readonly intervalMs: number }
 
@@ -95,6 +99,16 @@ export function decodeMeta(bytes: Uint8Array): Meta {
     [number, number][],
   ]
   return { nextOrdinal, maxEpoch, cleanStopMs, batchCount, nextMissId, epochs: new Map(epochs) }
+}
+
+export const encodeTotals = ({ overwritten: o, refused, lost, recoveries }: Totals): Uint8Array =>
+  encodeNumbers([o.batches, o.samples, o.sizeBytes, o.minTimeMs, o.maxTimeMs, refused, lost, recoveries])
+
+/** All 0 where nothing has been written, and what an older version did not write. */
+export function decodeTotals(bytes: Uint8Array | null): Totals {
+  const [batches = 0, samples = 0, sizeBytes = 0, minTimeMs = 0, maxTimeMs = 0, refused = 0, lost = 0, recoveries = 0] =
+    bytes === null ? [] : decodeNumbers(bytes)
+  return { overwritten: { batches, samples, sizeBytes, minTimeMs, maxTimeMs }, refused, lost, recoveries }
 }
 
 export const encodeNumbers = (numbers: readonly number[]): Uint8Array => pack(numbers)

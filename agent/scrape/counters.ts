@@ -1,6 +1,7 @@
 /** What the scrapes of this process count of themselves, under upstream's names. */
 
 import type { MissReason } from '../../protocol/batch/types.ts'
+import { formatGoDuration } from '../../protocol/durations/mod.ts'
 import { counter, gauge, type Metric, type MetricFamily } from '../../protocol/exposition/mod.ts'
 
 /** Interval lengths remembered for the quantiles of one interval. */
@@ -146,7 +147,7 @@ class IntervalLengths {
   }
 
   lines(intervalMs: number): Metric[] {
-    const labels = ['interval', goDuration(intervalMs)]
+    const labels = ['interval', formatGoDuration(intervalMs)]
     const sorted = this.#recent.slice(0, Math.min(this.#count, LENGTHS)).sort()
     const lines: Metric[] = QUANTILES.map((quantile) => ({
       labels: [...labels, 'quantile', String(quantile)],
@@ -154,14 +155,4 @@ class IntervalLengths {
     }))
     return [...lines, { labels, value: this.#sum, suffix: '_sum' }, { labels, value: this.#count, suffix: '_count' }]
   }
-}
-
-/** Go's time.Duration.String for whole milliseconds: `1m0s`, `15s`, `500ms`. */
-function goDuration(ms: number): string {
-  if (ms < 1000) return `${ms}ms`
-  const hours = Math.floor(ms / 3_600_000)
-  const minutes = Math.floor((ms % 3_600_000) / 60_000)
-  const seconds = `${(ms % 60_000) / 1000}s`
-  if (hours > 0) return `${hours}h${minutes}m${seconds}`
-  return minutes > 0 ? `${minutes}m${seconds}` : seconds
 }

@@ -3,7 +3,7 @@
  * Semantics: Prometheus scrape/scrape.go, targetScraper (v3.14).
  */
 import { type Clock, type HttpRequest, type Net, NetError } from '../../protocol/env/mod.ts'
-import { TEXT_CONTENT_TYPE, writeExposition } from '../../protocol/exposition/mod.ts'
+import { type MetricFamily, TEXT_CONTENT_TYPE, writeExposition } from '../../protocol/exposition/mod.ts'
 import { acceptHeader } from './accept.ts'
 import {
   type CollectResult,
@@ -15,7 +15,12 @@ import {
 } from './target.ts'
 
 /** `body` is borrowed: it holds until the next turn of the event loop. */
-export type Page = { readonly body: Uint8Array; readonly contentType: string }
+export type Page = {
+  readonly body: Uint8Array
+  readonly contentType: string
+  /** What the body says, where it comes from a collector of this process: then it is written when it is read. */
+  readonly families?: readonly MetricFamily[]
+}
 
 /** No page: the target's last error. */
 export class FetchError extends Error {
@@ -121,9 +126,12 @@ export function collectFetcher(clock: Clock): PageFetcher {
       const result = collect(source).finally(() => {
         isRunning = false
       })
-      const body = bytesOf(await withDeadline(clock, config.timeoutMs, signal, result))
+      const answer = await withDeadline(clock, config.timeoutMs, signal, result)
+      const page = answer instanceof Uint8Array ? null : new FamiliesPage(answer)
+      if (page !== null && page.bytesMax <= largestBody(config)) return page
+      const body = page?.body ?? (answer as Uint8Array)
       if (body.length > largestBody(config)) throw new FetchError('body_size_limit', 'body size limit exceeded')
-      return { body, contentType: TEXT_CONTENT_TYPE }
+      return page ?? { body, contentType: TEXT_CONTENT_TYPE }
     },
   }
 }
@@ -165,7 +173,27 @@ function withDeadline<T>(clock: Clock, timeoutMs: number, signal: AbortSignal, r
   })
 }
 
-const bytesOf = (result: CollectResult): Uint8Array => (result instanceof Uint8Array ? result : writeExposition(result))
+/** More than any line of a collector has, by far. */
+const LINE_BYTES_MAX = 1024
+
+class FamiliesPage implements Page {
+  readonly contentType = TEXT_CONTENT_TYPE
+  readonly families: readonly MetricFamily[]
+  #body: Uint8Array | null = null
+
+  constructor(families: readonly MetricFamily[]) {
+    this.families = families
+  }
+
+  get bytesMax(): number {
+    return LINE_BYTES_MAX * this.families.reduce((lines, { metrics }) => lines + 2 + metrics.length, 0)
+  }
+
+  get body(): Uint8Array {
+    this.#body ??= writeExposition(this.families)
+    return this.#body
+  }
+}
 
 /** A body that reaches the limit is refused already, as upstream. */
 const largestBody = ({ limits }: ScrapeTargetConfig): number =>

@@ -12,9 +12,10 @@ import type { ScrapeCounters } from './counters.ts'
 import type { FailureLog } from './failure-log.ts'
 import { FetchError, type Page, type PageFetcher } from './fetch-page.ts'
 import { ScrapeRecorder } from './recorder.ts'
-import type { LivingSeries, Refused } from './series-cache.ts'
+import type { Refused } from './refused-samples.ts'
+import type { LivingSeries } from './series-cache.ts'
 import { alignTimestamp, lastSlot, nextSlot, slotOffset } from './slots.ts'
-import { type ScrapeTargetConfig, type TargetHealth, type TargetStatus, targetHash, targetUrl } from './target.ts'
+import { type ScrapeTargetConfig, slotHash, type TargetHealth, type TargetStatus, targetUrl } from './target.ts'
 
 /** A timer may fire this much early: it is the slot's all the same. */
 const EARLY_MS = 1
@@ -69,7 +70,7 @@ export class ScrapeLoop {
     this.key = key
     this.config = config
     this.#deps = deps
-    this.#offsetMs = slotOffset(targetHash(config), deps.offsetSeed, config.intervalMs)
+    this.#offsetMs = slotOffset(slotHash(config), deps.offsetSeed, config.intervalMs)
     this.#recorder = new ScrapeRecorder(key, config, deps.sink, deps.counters, deps.columns)
     this.#recorder.adopt(handover.living)
     this.#coveredMs = handover.coveredMs
@@ -192,7 +193,8 @@ export class ScrapeLoop {
     const startMono = clock.monotonic()
     if (this.#lastStartMono !== null) counters.intervalLength(config.intervalMs, startMono - this.#lastStartMono)
     this.#lastStartMono = startMono
-    const timestampMs = alignTimestamp(nowMs, slotMs, config.intervalMs)
+    const isCollector = config.source.kind === 'collect'
+    const timestampMs = alignTimestamp(nowMs, { slotMs, intervalMs: config.intervalMs, isCollector })
     const fetched = this.forcedError === '' ? await this.#fetchPage() : this.forcedError
     if (this.#isCut) return
     const isPage = typeof fetched !== 'string' && !(fetched instanceof FetchError)

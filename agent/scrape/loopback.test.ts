@@ -11,7 +11,9 @@ import { httpSource, type ScrapeTargetInput, withTargetDefaults } from './target
 import { MemorySink } from './testing/memory-sink.ts'
 
 const silent: Logger = { debug() {}, info() {}, warn() {}, error() {}, with: () => silent }
-const INTERVAL_MS = 400
+const INTERVAL_MS = 1000
+/** Of those that never answer; the good one has all its interval, on a busy machine too. */
+const BAD_TIMEOUT_MS = 300
 const BODY_LIMIT = 256 * 1024
 
 type Handler = (request: IncomingMessage, response: ServerResponse) => void
@@ -109,7 +111,7 @@ test('slow, endless, huge and lying targets cost bounded memory and only their o
       source: httpSource({ address }),
       labels: labelsFrom({ instance: name, job: 'loopback' }),
       intervalMs: INTERVAL_MS,
-      timeoutMs: 300,
+      timeoutMs: name === 'good' ? INTERVAL_MS : BAD_TIMEOUT_MS,
       limits: { bodyBytes: BODY_LIMIT },
     })
     const names = ['good', ...bad.map(([name]) => name)]

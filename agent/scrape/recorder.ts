@@ -8,8 +8,10 @@ import { contentTypeFor } from '../../protocol/exposition/mod.ts'
 import { ColumnPool, type ColumnWriter } from './column-writer.ts'
 import type { ScrapeCounters } from './counters.ts'
 import type { FetchError, Page } from './fetch-page.ts'
+import type { PageColumns, PageOutcome } from './page-outcome.ts'
+import type { Refused } from './refused-samples.ts'
 import { REPORT_SAMPLES, Report } from './report.ts'
-import { type LivingSeries, type PageColumns, type PageOutcome, type Refused, SeriesCache } from './series-cache.ts'
+import { type LivingSeries, SeriesCache } from './series-cache.ts'
 import type { ScrapeTargetConfig, TargetMetadata } from './target.ts'
 
 /** When a scrape was due, when it ran. */
@@ -78,16 +80,11 @@ export class ScrapeRecorder {
     let error = fault === null ? '' : typeof fault === 'string' ? fault : fault.message
     let counts: Omit<PageOutcome, 'error'> = { scraped: 0, kept: 0, added: 0, refused: null }
     let result: PageColumns | null = null
-    // An empty body is an empty scrape, whatever its Content-Type.
-    if (page !== null && error === '' && page.body.length > 0) {
-      const { parser, error: refusal } = contentTypeFor(page.contentType, config.fallbackProtocol)
-      if (parser === null) error = refusal ?? 'unknown format'
-      else {
-        const read = cache.readPage(page.body, parser, config)
-        error = read.error
-        counts = read
-        if (error === '') result = cache.write(config, time.nowMs, time.timestampMs, REPORT_SAMPLES)
-      }
+    const read = page !== null && error === '' ? this.#read(page) : null
+    if (read !== null) {
+      error = read.error
+      counts = read
+      if (error === '') result = cache.write(config, time.nowMs, time.timestampMs, REPORT_SAMPLES)
     }
     const columns = result?.columns ?? this.#columns.take(cache.staleBound + REPORT_SAMPLES)
     const reportIds = this.#report.ids(cache)
@@ -108,6 +105,21 @@ export class ScrapeRecorder {
     return { error, kept: counts.kept, refused: counts.refused }
   }
 
+  /** An empty body is an empty scrape, whatever its Content-Type: null. */
+  #read(page: Page): PageOutcome | null {
+    const cache = this.#cache
+    const config = this.#config
+    // Whoever wants to know how long the text is gets it written.
+    if (page.families !== undefined && !config.extraScrapeMetrics) {
+      if (page.families.every(({ metrics }) => metrics.length === 0)) return null
+      return cache.readFamilies(page.families, () => page.body, config)
+    }
+    if (page.body.length === 0) return null
+    const { parser, error } = contentTypeFor(page.contentType, config.fallbackProtocol)
+    if (parser === null) return { scraped: 0, kept: 0, added: 0, refused: null, error: error ?? 'unknown format' }
+    return cache.readPage(page.body, parser, config)
+  }
+
   /** The target is gone: everything it showed ends at `slotMs`, but what another target has taken over. */
   end(slotMs: number, isTakenOver: (id: number) => boolean): void {
     const cache = this.#cache
@@ -119,7 +131,7 @@ export class ScrapeRecorder {
   }
 
   #bodyBytes(page: Page | null, fault: FetchError | string | null): number {
-    if (page !== null) return page.body.length
+    if (page !== null) return this.#config.extraScrapeMetrics ? page.body.length : 0
     return fault !== null && typeof fault !== 'string' && fault.code === 'body_size_limit' ? -1 : 0
   }
 

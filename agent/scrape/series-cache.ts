@@ -14,19 +14,25 @@ import type { SampleSink } from '../../protocol/batch/types.ts'
 import {
   ExpositionError,
   type ExpositionParserName,
+  FamilyLayout,
+  type MetricFamily,
   type NewSeries,
   type PageOptions,
   type PageSource,
   pageSource,
 } from '../../protocol/exposition/mod.ts'
-import { type Labels, labelValue, METRIC_NAME } from '../../protocol/labels/mod.ts'
+import type { Labels } from '../../protocol/labels/mod.ts'
 import type { Exemplar, Metadata } from '../../protocol/samples/mod.ts'
-import { type ColumnPool, ColumnWriter } from './column-writer.ts'
+import type { ColumnPool, ColumnWriter } from './column-writer.ts'
 import type { ScrapeCounters } from './counters.ts'
 import { limitHistograms } from './histogram-limits.ts'
+import type { PageColumns, PageOutcome } from './page-outcome.ts'
+import { RefusedSamples } from './refused-samples.ts'
+import { type Repeat, repeatColumns } from './repeat-columns.ts'
 import { SampleLabelsError, sampleLabels } from './sample-labels.ts'
+import { sampleLimit, sampleLimitError, sampleLineCount } from './sample-limit.ts'
 import { SeriesList } from './series-list.ts'
-import { DEFAULT_SAMPLE_LIMIT, type ScrapeTargetConfig } from './target.ts'
+import type { ScrapeTargetConfig } from './target.ts'
 
 /** Series of a slot: 0 or more, or one of these. */
 const PENDING = -1
@@ -40,24 +46,7 @@ const SOFT_EXTRA_LINES = 1000
 /** Samples with a timestamp further ahead are refused, as upstream. */
 const MAX_AHEAD_MS = 600_000
 
-export type PageOutcome = {
-  /** Samples on the page; after metric relabelling; series not seen before. */
-  readonly scraped: number
-  readonly kept: number
-  readonly added: number
-  /** '' when the page was good; else nothing of it may be recorded. */
-  readonly error: string
-  /** What a soft sample limit left out; null when nothing. */
-  readonly refused: Refused | null
-}
-
-/** Samples of new series, and the metric that has most of them. */
-export type Refused = { readonly samples: number; readonly offender: string; readonly ofOffender: number }
-
 export type LivingSeries = { readonly labels: Labels; readonly metadata: Metadata | null }
-
-/** A second sample of a series in one page, at a timestamp of its own: it cannot stand in the same columns. */
-type Repeat = { readonly id: number; readonly position: number }
 
 const FIRST_OPTIONS: PageOptions = {
   format: 'text',
@@ -70,6 +59,8 @@ export class SeriesCache {
   reader: PageSource = pageSource(FIRST_OPTIONS)
   #format: ExpositionParserName = 'text'
   #convertsClassic = false
+  /** Of the page that the reader has read last, where it came as families. */
+  #layout: FamilyLayout | null = null
   readonly #sink: SampleSink
   readonly #counters: ScrapeCounters
   readonly #columns: ColumnPool
@@ -141,6 +132,7 @@ export class SeriesCache {
    * dictionary, and one beyond its sample limit leaves nothing here either: both would grow with what a target invents.
    */
   readPage(page: Uint8Array, format: ExpositionParserName, config: ScrapeTargetConfig): PageOutcome {
+    this.#layout = null
     const limit = sampleLimit(config)
     // Before any line costs an object, where the count cannot depend on rules.
     const isLines = format !== 'protobuf' && !config.convertClassicToNhcb && !config.startTimestamps
@@ -173,6 +165,20 @@ export class SeriesCache {
     if (resolved.error === '' && error === '') this.#defineFresh()
     this.#fresh.clear()
     return resolved.error === '' ? { ...resolved, error } : resolved
+  }
+
+  /**
+   * The page of a collector of this process. Where it has the lines of the one before, its numbers take their places.
+   * @param text the same as a page
+   */
+  readFamilies(families: readonly MetricFamily[], text: () => Uint8Array, config: ScrapeTargetConfig): PageOutcome {
+    if (this.#layout?.fill(families, this.reader.values) === true) return this.#resolve(config, sampleLimit(config))
+    const outcome = this.readPage(text(), 'text', config)
+    const { count, scraped } = this.reader
+    const layout = outcome.error === '' && !config.limits.isSoft ? FamilyLayout.of(families) : null
+    // A line that stands there twice, or was left out, has no place of its own.
+    this.#layout = layout !== null && layout.count === count && count === scraped ? layout : null
+    return outcome
   }
 
   /**
@@ -212,7 +218,7 @@ export class SeriesCache {
       // A series that brings its own timestamps ends as its source says, not when it is missing.
       if (!hasOwn || config.trackTimestampsStaleness) this.#track(series)
     }
-    return { columns, exemplars: this.#exemplars(timestampMs), repeats: this.#repeatColumns(repeats) }
+    return { columns, exemplars: this.#exemplars(timestampMs), repeats: repeatColumns(repeats, reader) }
   }
 
   /** Ends the scrape: markers for all series of the previous one that this one has not tracked. */
@@ -258,6 +264,7 @@ export class SeriesCache {
   compact(): void {
     const map = this.reader.compact()
     if (map === null) return
+    this.#layout = null
     this.#counters.cacheFlushForced++
     const slotSeries = new Int32Array(Math.max(256, 2 * this.reader.slotCount)).fill(PENDING)
     for (let slot = 1; slot < map.length; slot++) if (map[slot] !== 0) slotSeries[map[slot]!] = this.#slotSeries[slot]!
@@ -326,11 +333,7 @@ export class SeriesCache {
 
   #overLimit(config: ScrapeTargetConfig, scraped: number, kept: number, added: number): PageOutcome {
     this.#counters.exceededSampleLimit++
-    const error =
-      config.limits.samples > 0
-        ? 'sample limit exceeded'
-        : `sample limit exceeded: more than ${DEFAULT_SAMPLE_LIMIT} samples; set sample_limit to take more`
-    return { scraped, kept, added, error, refused: null }
+    return { scraped, kept, added, error: sampleLimitError(config), refused: null }
   }
 
   /** Keeps what is known, then takes new series in the page's order while there is room. */
@@ -338,7 +341,7 @@ export class SeriesCache {
     const { count, slots, duplicates, scraped, unread } = this.reader
     let kept = 0
     for (let i = 0; i < count; i++) if (this.#slotSeries[slots[i]!]! >= 0) kept++
-    const refused = new Map<string, number>(unread)
+    const refused = new RefusedSamples(unread)
     let added = 0
     for (let i = 0; i < count; i++) {
       const slot = slots[i]!
@@ -364,22 +367,14 @@ export class SeriesCache {
       }
       this.#fresh.delete(slot)
       this.#slotSeries[slot] = REFUSED
-      countName(refused, this.#pending.get(slot)!.labels)
+      refused.add(this.#pending.get(slot)!.labels)
     }
-    return { scraped, kept: kept + duplicates, added, error: '', refused: this.#tellRefused(refused) }
-  }
-
-  #tellRefused(refused: ReadonlyMap<string, number>): Refused | null {
-    if (refused.size === 0) return null
-    let samples = 0
-    let [offender, ofOffender] = ['', 0]
-    for (const [name, count] of refused) {
-      samples += count
-      if (count > ofOffender) [offender, ofOffender] = [name, count]
+    const told = refused.summary()
+    if (told !== null) {
+      this.#counters.exceededSampleLimit++
+      this.#counters.refusedSamples += told.samples
     }
-    this.#counters.exceededSampleLimit++
-    this.#counters.refusedSamples += samples
-    return { samples, offender, ofOffender }
+    return { scraped, kept: kept + duplicates, added, error: '', refused: told }
   }
 
   #freshLabels(slot: number, config: ScrapeTargetConfig): Labels | null {
@@ -400,6 +395,7 @@ export class SeriesCache {
 
   /** The next page is read as if it were the first; series keep their ids. */
   #forgetLines(): void {
+    this.#layout = null
     this.reader = pageSource({ ...FIRST_OPTIONS, format: this.#format, convertClassic: this.#convertsClassic })
     this.#slotSeries = new Int32Array(256).fill(PENDING)
     this.#pending.clear()
@@ -443,24 +439,6 @@ export class SeriesCache {
       })
     }
     return out.length === 0 ? null : out
-  }
-
-  /** Further columns, each with a series at most once. */
-  #repeatColumns(repeats: readonly Repeat[]): ColumnWriter[] {
-    const { timestamps, values, histograms } = this.reader
-    const words = new Uint32Array(values.buffer)
-    const out: ColumnWriter[] = []
-    const rounds = new Map<number, number>()
-    for (const { id, position } of repeats) {
-      const round = rounds.get(id) ?? 0
-      rounds.set(id, round + 1)
-      const columns = (out[round] ??= new ColumnWriter(repeats.length))
-      columns.copy(id, words, position)
-      const histogram = histograms?.get(position)
-      if (histogram !== undefined) columns.histogram(histogram)
-      columns.timestamp(timestamps![position]!)
-    }
-    return out
   }
 
   #reset(): void {
@@ -515,36 +493,4 @@ export class SeriesCache {
     this.#written = grow(this.#written, (n) => new Int32Array(n))
     this.#tracked = grow(this.#tracked, (n) => new Int32Array(n))
   }
-}
-
-const sampleLimit = ({ limits }: ScrapeTargetConfig): number =>
-  limits.samples === 0 ? DEFAULT_SAMPLE_LIMIT : limits.samples
-
-function countName(counts: Map<string, number>, labels: Labels): void {
-  const name = labelValue(labels, METRIC_NAME)
-  counts.set(name, (counts.get(name) ?? 0) + 1)
-}
-
-/**
- * Lines that are neither empty nor comments. A walk over bytes: a call for each line would hold up everything else for a
- * tenth of a second when a target shows a million.
- */
-function sampleLineCount(page: Uint8Array): number {
-  let lines = 0
-  let isStart = true
-  for (let at = 0; at < page.length; at++) {
-    const byte = page[at]!
-    if (byte === 0x0a) isStart = true
-    else if (isStart && byte !== 0x20 && byte !== 0x09) {
-      isStart = false
-      if (byte !== 0x23 && byte !== 0x0d) lines++
-    }
-  }
-  return lines
-}
-
-export type PageColumns = {
-  readonly columns: ColumnWriter
-  readonly exemplars: { readonly id: number; readonly exemplar: Exemplar }[] | null
-  readonly repeats: readonly ColumnWriter[]
 }

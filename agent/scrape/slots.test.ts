@@ -4,7 +4,7 @@ import fc from 'fast-check'
 import { labelsFrom } from '../../protocol/labels/mod.ts'
 import { acceptHeader } from './accept.ts'
 import { alignTimestamp, lastSlot, nextSlot, slotOffset } from './slots.ts'
-import { httpSource, targetHash, targetKey, targetUrl, withTargetDefaults } from './target.ts'
+import { httpSource, slotHash, targetHash, targetKey, targetUrl, withTargetDefaults } from './target.ts'
 
 const input = (address: string) =>
   withTargetDefaults({ job: 'j', source: httpSource({ address }), labels: labelsFrom({ instance: address, job: 'j' }) })
@@ -36,19 +36,36 @@ test('slots are pinned to absolute time', () => {
   )
 })
 
-const alignments: readonly (readonly [what: string, now: number, slot: number, interval: number, timestamp: number])[] =
+const alignments: readonly (readonly [what: string, now: number, interval: number, collector: boolean, is: number])[] =
   [
-    ['on time', 1000, 1000, 15_000, 1000],
-    ['2 ms late is smoothed', 1002, 1000, 15_000, 1000],
-    ['2 ms early is smoothed', 998, 1000, 15_000, 1000],
-    ['3 ms late is not', 1003, 1000, 15_000, 1003],
-    ['fractions are cut', 1003.9, 1000, 15_000, 1003],
-    ['at most 1% of a short interval', 1002, 1000, 100, 1002],
-    ['1% of a short interval is', 1001, 1000, 100, 1000],
+    ['on time', 1000, 15_000, false, 1000],
+    ['2 ms late is smoothed', 1002, 15_000, false, 1000],
+    ['2 ms early is smoothed', 998, 15_000, false, 1000],
+    ['3 ms late is not', 1003, 15_000, false, 1003],
+    ['fractions are cut', 1003.9, 15_000, false, 1003],
+    ['at most 1% of a short interval', 1002, 100, false, 1002],
+    ['1% of a short interval is', 1001, 100, false, 1000],
+    ['a collector 50 ms late is smoothed', 1050, 15_000, true, 1000],
+    ['a collector 51 ms late is not', 1051, 15_000, true, 1051],
+    ['a collector with a short interval by 1% at most', 1011, 1000, true, 1011],
   ]
-for (const [what, now, slot, interval, timestamp] of alignments) {
-  test(`alignTimestamp(): ${what}`, () => assert.equal(alignTimestamp(now, slot, interval), timestamp))
+for (const [what, now, intervalMs, isCollector, timestamp] of alignments) {
+  test(`alignTimestamp(): ${what}`, () =>
+    assert.equal(alignTimestamp(now, { slotMs: 1000, intervalMs, isCollector }), timestamp))
 }
+
+test('collectors of one agent and interval are due together, those of two agents are not', () => {
+  const collector = (name: string) =>
+    slotHash(
+      withTargetDefaults({
+        job: name,
+        source: { kind: 'collect', name, collect: () => [] },
+        labels: labelsFrom({ job: name }),
+      }),
+    )
+  assert.equal(slotOffset(collector('a'), 'one', 15_000), slotOffset(collector('b'), 'one', 15_000))
+  assert.notEqual(slotOffset(collector('a'), 'one', 15_000), slotOffset(collector('a'), 'two', 15_000))
+})
 
 test('targetUrl() sorts parameters and escapes the path', () => {
   const source = httpSource({

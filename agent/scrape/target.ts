@@ -173,6 +173,14 @@ export function targetHash(config: ScrapeTargetConfig): bigint {
   return fnv64(`${config.labels.join('\xff')}\xff${targetUrl(config.source)}`)
 }
 
+/**
+ * What spreads targets over their interval. The collectors of one process are due together: one wake-up, one batch, one
+ * commit and one message for all of them cost a third of those for each; what spreads hosts is the seed.
+ */
+export function slotHash(config: ScrapeTargetConfig): bigint {
+  return config.source.kind === 'collect' ? 0n : targetHash(config)
+}
+
 /** Stable over reloads and restarts; unique within an agent. */
 export function targetKey(config: ScrapeTargetConfig): string {
   return `${config.job}/${labelValue(config.labels, 'instance')}/${hex64(targetHash(config))}`

@@ -10,7 +10,9 @@ import { type Command, commands, startOurs } from './ours.ts'
 
 export type Footprint = {
   readonly name: string
+  /** The median; the agent gives pages of its program back between scrapes, so the most stands beside it. */
   readonly rssMb: number
+  readonly rssMbMax: number
   readonly pssMb: number
   /** What no file backs: the rest is the program's own pages, which the kernel may drop and share. */
   readonly anonymousMb: number
@@ -22,6 +24,8 @@ export type FootprintOptions = { readonly warmUpSeconds: number; readonly second
 type Watched = { readonly name: string; readonly pid: number }
 
 const STATSD_PER_SECOND = 100
+/** In no step with scrapes every 15 s, nor with what the agent does every 5 s. */
+const LOOK_EVERY_S = 1.7
 
 /** Rows: the floor, ours compiled, ours on Node, each of the others, and their sum. */
 export async function footprint(world: World, options: FootprintOptions): Promise<readonly Footprint[]> {
@@ -158,6 +162,7 @@ async function measureTheirs(
     {
       name: 'their sum',
       rssMb: sum((r) => r.rssMb),
+      rssMbMax: sum((r) => r.rssMbMax),
       pssMb: sum((r) => r.pssMb),
       anonymousMb: sum((r) => r.anonymousMb),
       cpuMsPerMinute: sum((r) => r.cpuMsPerMinute),
@@ -174,7 +179,7 @@ async function measured(programs: readonly Watched[], options: FootprintOptions)
   await sleep(options.warmUpSeconds * 1000)
   const before = programs.map(({ pid }) => cpuSeconds(pid))
   const samples = programs.map(() => [] as Memory[])
-  const steps = Math.max(1, Math.floor(options.seconds / 5))
+  const steps = Math.max(1, Math.floor(options.seconds / LOOK_EVERY_S))
   for (let i = 0; i < steps; i++) {
     await sleep((options.seconds * 1000) / steps)
     for (const [k, { pid }] of programs.entries()) samples[k]!.push(memory(pid))
@@ -183,6 +188,7 @@ async function measured(programs: readonly Watched[], options: FootprintOptions)
   const rows = programs.map(({ name }, i) => ({
     name,
     rssMb: median(samples[i]!.map(({ rssBytes }) => rssBytes)) / 1e6,
+    rssMbMax: Math.max(...samples[i]!.map(({ rssBytes }) => rssBytes)) / 1e6,
     pssMb: median(samples[i]!.map(({ pssBytes }) => pssBytes)) / 1e6,
     anonymousMb: median(samples[i]!.map(({ anonymousBytes }) => anonymousBytes)) / 1e6,
     cpuMsPerMinute: ((after[i]! - before[i]!) * 60_000) / options.seconds,

@@ -6,10 +6,14 @@ import os from 'node:os'
 import path from 'node:path'
 import { runDiscoveryCases } from '../../agent/discovery/conformance.ts'
 import { createLogger, nodeDisk, systemClock } from '../../agent/env/mod.ts'
+import { runBlackboxCases } from '../../exporters/blackbox/conformance.ts'
+import { runConsulCases } from '../../exporters/consul/conformance.ts'
+import { runGraphiteCases } from '../../exporters/graphite/conformance.ts'
 import { runHaproxyCases } from '../../exporters/haproxy/conformance.ts'
 import { runMemcachedCases } from '../../exporters/memcached/conformance.ts'
 import { runMysqldCases } from '../../exporters/mysql/conformance.ts'
 import { runNodeCases } from '../../exporters/node/conformance.ts'
+import { runPushCases } from '../../exporters/push/conformance.ts'
 import { runStatsdCases } from '../../exporters/statsd/conformance.ts'
 import {
   runConfigCases as runAlertmanagerConfigCases,
@@ -90,6 +94,10 @@ export const SUITES: Readonly<Record<string, Suite>> = {
   },
   rules: async (paths) => (await Promise.all(paths.map(ruleSuite))).flat(),
   alertmanager: async (paths) => (await Promise.all(paths.map(alertmanagerSuite))).flat(),
+  pushgateway: (paths) => folderCases(paths, (readText) => runPushCases(readText, exporterEnv())),
+  'exporters/blackbox': (paths) => folderCases(paths, runBlackboxCases),
+  'exporters/consul': (paths) => folderCases(paths, (readText) => runConsulCases(readText, exporterEnv())),
+  'exporters/graphite': (paths) => folderCases(paths, (readText) => runGraphiteCases(readText, exporterEnv())),
   'exporters/haproxy': (paths) => folderCases(paths, (readText) => runHaproxyCases(readText, exporterEnv())),
   'exporters/memcached': (paths) => folderCases(paths, runMemcachedCases),
   'exporters/mysqld': (paths) => folderCases(paths, runMysqldCases),

@@ -1,8 +1,9 @@
 /**
  * Kills a hub with -9 at random moments while two senders write to it at full rate, each with its own journal of what
  * was acknowledged; then exports everything and holds it against what was sent. Blocks of two seconds make cuts, checkpoints
- * and merges so frequent that kills fall into them; some kills come while the one before is being recovered from, and the
- * last part runs with a retention short enough to remove blocks all the time.
+ * and merges so frequent that kills fall into them; some kills come while the one before is being recovered from, others
+ * while blocks are cleaned of what is deleted, and the last part runs with a retention short enough to remove blocks, and
+ * with downsampling, all the time.
  * Method: reliability.md R1. All chance comes from one seed.
  */
 import fs from 'node:fs'
@@ -12,9 +13,12 @@ import { Driver, type DriverMore } from '../e2e/bad-day/driver.ts'
 import { approvedSeed, percentile, seeded } from '../e2e/bad-day/kit.ts'
 import { judgeDriver, type Sender } from '../e2e/bad-day/verdicts.ts'
 import { type Hub, samples, sleep, until, type World } from '../e2e/world.ts'
+import { type Deletable, Deletions } from './deletions.ts'
+import { judgeRaw } from './judge-raw.ts'
 import { type RawRows, readRaw } from './raw-read.ts'
 import { RemoteWriter } from './remote-writer.ts'
-import { exemplarOf, mixedNames, putFloat, sampleOf, textOf } from './samples.ts'
+import { exemplarOf, mixedNames, putFloat, sampleOf } from './samples.ts'
+import { judgeWindows, type Windows } from './windows.ts'
 
 const SERIES = 20
 const MIXED_NAMES = mixedNames('driver', SERIES)
@@ -35,18 +39,32 @@ const MORE: DriverMore = {
   },
 }
 const READY_MS = 60_000
-/** Of all kills: of the hub that keeps everything. */
+/** A restart that takes longer is told of, with what the hub said. */
+const SLOW_MS = 5000
+/** Of all kills: of hubs that keep everything. */
 const WHOLE_SHARE = 0.75
+const KILLS_PER_HUB = 30
+/** An export that is not answered is asked for again. */
+const ASKED_MAX = 5
 /** Kills between two exports. */
 const EXPORT_EVERY = 10
 const RETENTION_MS = 20_000
+const BLOCK_MS = 2000
+const DOWNSAMPLING = 'downsampling: [{ resolution: 1s, keep: 1h }]'
+/** Beyond this age blocks have their windows: twenty times a block's length, and the time to write them. */
+const WINDOWS_AGE_MS = 80_000
+/** Seconds without a new one, after which there are no more to come. */
+const WINDOWS_QUIET = 15
 const AMBUSH_MS = 8000
 const CHECKPOINT = 'checkpoint'
 const BLOCK = 'cut, merge or removal of a block'
+/** Of every other hub: so little that windows are cut before their time. */
+const SHORT_OF_MEMORY = '--storage.tsdb.head-max-size=2MB'
 const FLAGS = [
   '--web.enable-remote-write-receiver',
   '--web.enable-lifecycle',
-  '--storage.tsdb.min-block-duration=2s',
+  '--web.enable-admin-api',
+  `--storage.tsdb.min-block-duration=${BLOCK_MS}ms`,
   '--storage.tsdb.wal-segment-size=256KB',
 ]
 
@@ -56,6 +74,8 @@ export type CampaignOptions = {
   readonly minutes?: number
   readonly seed: number
   readonly say: (line: string) => void
+  /** Of the hubs; see watchdog.ts. */
+  readonly env?: Readonly<Record<string, string>>
 }
 
 export type CampaignResult = {
@@ -64,6 +84,12 @@ export type CampaignResult = {
   readonly acknowledged: number
   readonly lost: number
   readonly exports: number
+  /** Blocks that were cut before their range had ended, for want of memory. */
+  readonly earlyCuts: number
+  /** Carried out, each of some samples of a series. */
+  readonly deletions: number
+  /** Downsampled ones, of samples that are gone. */
+  readonly windows: { readonly whole: number; readonly wanted: number }
   /** Samples twice, changed, out of order, or never sent. */
   readonly problems: readonly string[]
   readonly readyMs: { readonly p50: number; readonly p99: number }
@@ -72,30 +98,44 @@ export type CampaignResult = {
 }
 
 export async function runCampaign(world: World, options: CampaignOptions): Promise<CampaignResult> {
-  const { kills, minutes = Number.POSITIVE_INFINITY, seed, say } = options
+  const { kills, minutes = Number.POSITIVE_INFINITY, seed } = options
   const began = performance.now()
-  const endOf = (share: number): number => began + minutes * share * 60_000
-  const whole = new Part(world, `kill-${seed}`, seeded(seed), say)
-  await whole.begin([])
-  await whole.run(Math.ceil(kills * WHOLE_SHARE), endOf(WHOLE_SHARE))
-  const forgetful = new Part(world, `forget-${seed}`, seeded(seed + 1), say)
-  await forgetful.begin([`--storage.tsdb.retention.time=${RETENTION_MS}ms`])
-  await forgetful.run(Math.floor(kills * (1 - WHOLE_SHARE)), endOf(1))
-  const readyMs = [...whole.readyMs, ...forgetful.readyMs]
-  const sum = (pick: (part: Part) => number): number => pick(whole) + pick(forgetful)
-  const interrupted: Record<string, number> = { ...whole.interrupted }
-  for (const [what, count] of Object.entries(forgetful.interrupted))
-    interrupted[what] = (interrupted[what] ?? 0) + count
+  const parts: Part[] = []
+  let done = 0
+  for (const [i, { count, retentionMs }] of planned(kills).entries()) {
+    done += count
+    const name = `${retentionMs > 0 ? 'forget' : 'kill'}-${seed}-${i}`
+    const part = new Part(world, name, seeded(seed + i), options)
+    parts.push(part)
+    await part.begin(retentionMs, i % 2 === 0)
+    await part.run(count, began + (minutes * 60_000 * done) / kills)
+  }
+  const readyMs = parts.flatMap((part) => part.readyMs)
+  const sum = (pick: (part: Part) => number): number => parts.reduce((total, part) => total + pick(part), 0)
+  const interrupted: Record<string, number> = {}
+  for (const part of parts)
+    for (const [what, count] of Object.entries(part.interrupted)) interrupted[what] = (interrupted[what] ?? 0) + count
   return {
-    kills: readyMs.length + sum((part) => part.interrupted['replay'] ?? 0),
+    kills: readyMs.length + (interrupted['replay'] ?? 0),
     sent: sum((part) => part.sent),
     acknowledged: sum((part) => part.acknowledged),
     lost: sum((part) => part.lost),
     exports: sum((part) => part.exports),
-    problems: [...whole.problems, ...forgetful.problems],
+    earlyCuts: sum((part) => part.earlyCuts),
+    deletions: sum((part) => part.deletions),
+    windows: { whole: sum(({ windows }) => windows.whole), wanted: sum(({ windows }) => windows.wanted) },
+    problems: parts.flatMap((part) => part.problems),
     readyMs: { p50: percentile(readyMs, 0.5), p99: percentile(readyMs, 0.99) },
     interrupted,
   }
+}
+
+/** Hubs that keep everything, and at last one that does not; each export reads all that its hub has. */
+function planned(kills: number): { readonly count: number; readonly retentionMs: number }[] {
+  const keeping = Math.ceil(kills * WHOLE_SHARE)
+  const hubs = Math.ceil(keeping / KILLS_PER_HUB)
+  const counts = Array.from({ length: hubs }, (_, i) => Math.ceil((keeping - i) / hubs))
+  return [...counts.map((count) => ({ count, retentionMs: 0 })), { count: kills - keeping, retentionMs: RETENTION_MS }]
 }
 
 /** One hub and its senders. */
@@ -107,26 +147,46 @@ class Part {
   acknowledged = 0
   lost = 0
   exports = 0
+  /** Blocks that were cut before their range had ended. */
+  earlyCuts = 0
+  #heard = 0
+  /** Of a second each, of samples that are gone. */
+  windows: Pick<Windows, 'whole' | 'wanted'> = { whole: 0, wanted: 0 }
   readonly #world: World
   readonly #name: string
   readonly #random: () => number
   readonly #say: (line: string) => void
+  readonly #env: Readonly<Record<string, string>>
   #hub!: Hub
   #driver!: Driver
   #writer!: RemoteWriter
+  /** Of the driver's series, and of the writer's. */
+  #deletions!: readonly [Deletions, Deletions]
   #retentionMs = 0
 
-  constructor(world: World, name: string, random: () => number, say: (line: string) => void) {
+  constructor(world: World, name: string, random: () => number, { say, env = {} }: CampaignOptions) {
     this.#world = world
     this.#name = name
     this.#random = random
     this.#say = say
+    this.#env = env
   }
 
-  async begin(flags: readonly string[]): Promise<void> {
+  /** @param retentionMs 0: everything is kept, and nothing downsampled */
+  async begin(retentionMs: number, isShortOfMemory: boolean): Promise<void> {
     const world = this.#world
-    this.#retentionMs = flags.length > 0 ? RETENTION_MS : 0
-    const hub = await world.prepareHub({ name: this.#name, config: 'scrape_configs: []', flags: [...FLAGS, ...flags] })
+    this.#retentionMs = retentionMs
+    const flags = [
+      ...(retentionMs > 0 ? [`--storage.tsdb.retention.time=${retentionMs}ms`] : []),
+      ...(isShortOfMemory ? [SHORT_OF_MEMORY] : []),
+    ]
+    const hub = await world.prepareHub({
+      name: this.#name,
+      config: 'scrape_configs: []',
+      flags: [...FLAGS, ...flags],
+      heliograph: retentionMs > 0 ? DOWNSAMPLING : '',
+      env: this.#env,
+    })
     this.#hub = hub
     const agent = `driver-${this.#name}`
     const seed = approvedSeed(hub, agent)
@@ -142,6 +202,7 @@ class Part {
     })
     const journalFile = world.file(`writer-${this.#name}.journal`)
     this.#writer = new RemoteWriter({ url: hub.url, seriesCount: SERIES, journalFile })
+    this.#deletions = [new Deletions(hub, this.#random), new Deletions(hub, this.#random)]
     world.onClose(async () => {
       this.#writer.close()
       await this.#driver.close()
@@ -150,9 +211,19 @@ class Part {
     await until('both senders are stored', () => this.#driver.acked.size > 3 && this.#writer.acked.size > 3)
   }
 
+  /** What ends it early is a problem like others: what was found until then is told. */
   async run(kills: number, end: number): Promise<void> {
+    try {
+      await this.#run(kills, end)
+    } catch (error) {
+      this.problems.push(`${this.#name} ended early: ${(error as Error).message}`)
+    }
+  }
+
+  async #run(kills: number, end: number): Promise<void> {
     for (let done = 0; done < kills && performance.now() < end; ) {
       await sleep(this.#random() * 1500)
+      if (this.#random() < 0.5) await this.#delete()
       if (this.#random() < 0.5) await this.#ambush()
       await this.#kill()
       done++
@@ -170,7 +241,24 @@ class Part {
     await this.#finish()
   }
 
+  get deletions(): number {
+    return this.#deletions[0].answered + this.#deletions[1].answered
+  }
+
+  /** Some samples of one series; sometimes blocks are then cleaned, which the kill may interrupt. */
+  async #delete(): Promise<void> {
+    const which = this.#random() < 0.5 ? 0 : 1
+    const metric = this.#rows()[which]!.mixed
+    const sender: Deletable = which === 0 ? this.#driver : this.#writer
+    const names = mixedNames(which === 0 ? 'driver' : 'writer', SERIES)
+    const deletions = this.#deletions[which]
+    await deletions.delete(metric, names, sender)
+    if (this.#random() < 0.3) void deletions.clean()
+  }
+
   async #kill(): Promise<void> {
+    this.earlyCuts += earlyCutsOf(this.#hub.output.slice(this.#heard))
+    this.#heard = this.#hub.output.length
     await this.#hub.kill()
     for (const what of this.#underWay()) this.#count(what)
   }
@@ -193,9 +281,13 @@ class Part {
 
   async #restart(): Promise<void> {
     const began = performance.now()
+    const before = this.#hub.output.length
     await this.#hub.restart()
-    this.readyMs.push(performance.now() - began)
-    if (performance.now() - began > READY_MS) throw new Error('the hub took too long to come back')
+    const tookMs = performance.now() - began
+    this.readyMs.push(tookMs)
+    if (tookMs > SLOW_MS)
+      this.#say(`${this.#name}: ready after ${Math.round(tookMs)} ms\n${this.#hub.output.slice(before).trimEnd()}`)
+    if (tookMs > READY_MS) throw new Error('the hub took too long to come back')
   }
 
   /** What is acknowledged by now must be in the export. */
@@ -222,6 +314,7 @@ class Part {
     await this.#restart()
     await this.#judge([this.#driver.acked, this.#writer.acked])
     this.exports++
+    if (this.#retentionMs > 0) await this.#judgeWindows()
     if (this.#driver.refused > 0) this.problems.push(`${this.#driver.refused} batches refused`)
     this.problems.push(...this.#writer.refused)
     for (const sender of this.#senders()) {
@@ -235,7 +328,7 @@ class Part {
     const since = Date.now() - this.#retentionMs
     let stored = 0
     for (const [i, { sender, selector, mixed }] of this.#rows().entries()) {
-      const rows = await samples(this.#hub, `${selector}[6h]`)
+      const rows = await patiently(() => samples(this.#hub, `${selector}[6h]`))
       const forgottenBefore = this.#retentionMs > 0 ? sender.numberAt(since) + 1 : 0
       const verdict = judgeDriver(sender, rows, acked[i]!, forgottenBefore)
       stored += verdict.storedSamples
@@ -243,12 +336,44 @@ class Part {
       if (verdict.lost > 0)
         this.problems.push(`${selector} lost ${verdict.lost} samples of batches ${verdict.lostBatches.slice(0, 10)}`)
       this.problems.push(...verdict.problems.map((problem) => `${selector}: ${problem}`))
-      const rawVerdict = judgeRaw(sender, await this.#raw(mixed), acked[i]!, forgottenBefore)
+      const deletions = this.#deletions[i]!
+      const rawVerdict = judgeRaw(
+        { sender, deletions },
+        await patiently(() => this.#raw(mixed)),
+        acked[i]!,
+        forgottenBefore,
+      )
+      this.problems.push(...deletions.problems.splice(0))
       stored += rawVerdict.stored
       this.lost += rawVerdict.lost
       this.problems.push(...rawVerdict.problems.map((problem) => `${mixed}: ${problem}`))
     }
     return stored
+  }
+
+  /** When no more are made: blocks get their windows one after the other. */
+  async #judgeWindows(): Promise<void> {
+    const endMs = Date.now() - WINDOWS_AGE_MS
+    const judge = async (): Promise<Windows> => {
+      const senders = [this.#driver, this.#writer]
+      const both = await Promise.all(
+        senders.map((sender, i) => judgeWindows(this.#hub, this.#rows()[i]!.selector, { sender, endMs })),
+      )
+      return {
+        whole: both.reduce((sum, { whole }) => sum + whole, 0),
+        wanted: both.reduce((sum, { wanted }) => sum + wanted, 0),
+        problems: both.flatMap(({ problems }) => problems),
+      }
+    }
+    let last = await judge()
+    for (let quiet = 0; quiet < WINDOWS_QUIET && last.whole < last.wanted; ) {
+      await sleep(1000)
+      const next = await judge()
+      quiet = next.whole > last.whole ? 0 : quiet + 1
+      last = next
+    }
+    this.windows = last
+    this.problems.push(...last.problems)
   }
 
   #raw(metric: string): Promise<RawRows> {
@@ -277,31 +402,20 @@ class Part {
   }
 }
 
-/** As `judgeDriver`, of samples of all kinds: acknowledged ⊆ stored ⊆ sent, each once, in order and bit for bit. */
-function judgeRaw(sender: Sender, rows: RawRows, acked: ReadonlySet<number>, forgottenBefore: number) {
-  const problems: string[] = []
-  if (rows.size !== SERIES) problems.push(`${rows.size} series are stored instead of ${SERIES}`)
-  let stored = 0
-  let lost = 0
-  for (const [series, row] of rows) {
-    const seen = new Set<number>()
-    for (const [timeMs, text] of row) {
-      const n = sender.numberAt(timeMs)
-      if (seen.has(n)) problems.push(`${series} has ${timeMs} twice`)
-      seen.add(n)
-      if (!(Number.isInteger(n) && n >= 0 && n < sender.sentCount))
-        problems.push(`${series} has a sample at ${timeMs} that was never sent`)
-      else if (text !== textOf(sampleOf(series, n)))
-        problems.push(`${series} holds ${text} for sample ${n} instead of ${textOf(sampleOf(series, n))}`)
+/** Ends of blocks that are in the middle of a range. */
+function earlyCutsOf(output: string): number {
+  return [...output.matchAll(/Block cut.*?block=-?\d+-(\d+)-/g)].filter(([, end]) => Number(end) % BLOCK_MS !== 0)
+    .length
+}
+
+/** A starved machine may take longer over a request than the hub waits for it. */
+async function patiently<T>(ask: () => Promise<T>): Promise<T> {
+  for (let tries = 1; ; tries++) {
+    try {
+      return await ask()
+    } catch (error) {
+      if (tries === ASKED_MAX) throw error
+      await sleep(1000)
     }
-    stored += row.length
-    let missing = 0
-    for (const sequence of acked) {
-      const [from, to] = Driver.samplesOf(sequence)
-      for (let n = from; n < to; n++) if (!seen.has(n) && n >= forgottenBefore) missing++
-    }
-    lost += missing
-    if (missing > 0) problems.push(`${series} lost ${missing} samples`)
   }
-  return { stored, lost, problems: problems.slice(0, 20) }
 }

@@ -16,7 +16,7 @@ const FIRST_SEED = Number(process.env['HELIO_SEED'] ?? 1)
 test(`after ${STATES} losses of power nothing acknowledged is lost, and nothing is served that was not sent`, async (t) => {
   let states = 0
   let lostUnacknowledged = 0
-  const done = { cut: 0, compacted: 0, removed: 0, checkpoints: 0 }
+  const done = { cut: 0, early: 0, compacted: 0, removed: 0, checkpoints: 0 }
   for (let seed = FIRST_SEED; states < STATES; seed++) {
     const { float: random } = seededRandom(seed)
     const journal = new Journal()
@@ -48,6 +48,7 @@ test(`after ${STATES} losses of power nothing acknowledged is lost, and nothing 
       }
       const { cut, compacted, removed } = storage.blocks.counters
       done.cut += cut
+      done.early += storage.early
       done.compacted += compacted
       done.removed += removed
       done.checkpoints += storage.engine.counters.checkpoints

@@ -12,7 +12,7 @@ import os from 'node:os'
 import path from 'node:path'
 import { parseArgs } from 'node:util'
 import { ingestWorkerOptions } from '../../hub/env/ingest-worker.ts'
-import { IngestEngine } from '../../hub/ingest/mod.ts'
+import { IngestEngine } from '../../hub/ingest/thread_mod.ts'
 import { labelsFrom } from '../../protocol/labels/mod.ts'
 import { encodeWriteRequest, snappyCompress } from '../../protocol/remote-write/mod.ts'
 

@@ -60,6 +60,10 @@ export class RemoteWriter {
     fs.closeSync(this.#journal)
   }
 
+  timeOf(n: number): number {
+    return this.startMs + n * STEP_MS
+  }
+
   numberAt(timeMs: number): number {
     return (timeMs - this.startMs) / STEP_MS
   }
@@ -108,7 +112,8 @@ export class RemoteWriter {
     try {
       const { status, text } = await this.#post(body)
       if (status >= 200 && status < 300) this.#acknowledged(sequence)
-      else if (status < 500 && status !== 429) {
+      // 408 is of a machine that was too busy to read the request.
+      else if (status < 500 && status !== 429 && status !== 408) {
         this.refused.push(`${sequence}: ${status} ${text}`)
         this.#open.delete(sequence)
       } else this.resent++

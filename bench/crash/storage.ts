@@ -7,20 +7,24 @@
 import { runtimeSigner, runtimeVerifier } from '../../agent/env/ed25519.ts'
 import { runtimeSha256 } from '../../agent/env/sha256.ts'
 import { runtimeZstd } from '../../agent/env/zstd.ts'
-import { BlockStore, mergeReaders, openBlock, planCuts, RunCache } from '../../hub/block/mod.ts'
-import { createWriteDecoder } from '../../hub/env/write-decoder.ts'
 import {
-  CheckpointCopier,
-  type Checkpointer,
-  type CheckpointRecord,
-  createBatchCodec,
-  type EngineOptions,
-  IngestEngine,
-  type KnownAgent,
-} from '../../hub/ingest/mod.ts'
+  BlockStore,
+  cutsUntil,
+  type DueCuts,
+  dueCuts,
+  earlyCuts,
+  mergeReaders,
+  openBlock,
+  RunCache,
+  rangesOf,
+} from '../../hub/block/mod.ts'
+import { createWriteDecoder } from '../../hub/env/write-decoder.ts'
+import { CheckpointCopier, type Checkpointer, type CheckpointRecord } from '../../hub/ingest/checkpoint_mod.ts'
+import { createBatchCodec, type EngineOptions, IngestEngine, type KnownAgent } from '../../hub/ingest/thread_mod.ts'
 import {
   createHead,
   createSampleBuffer,
+  evictedUntil,
   headRestorer,
   openReader,
   type ReaderShare,
@@ -93,6 +97,8 @@ export class Storage {
   readonly journal: Journal
   readonly #steps: Steps
   #failure: unknown = null
+  /** Cuts before their time. */
+  early = 0
   #covered = Number.NEGATIVE_INFINITY
   /** Sent since the last commit that went well. */
   #pending: string[] = []
@@ -165,11 +171,26 @@ export class Storage {
 
   /** Everything that is no longer whole ends in blocks, as `BlockKeeper` does it. */
   cut(nowMs = timeOf(this.journal.next)): void {
-    const due = planCuts(this.#headRange(), nowMs, 0, BLOCK_MS)
-    if (due.length === 0) return
-    const closed = this.engine.closeBefore(due.at(-1)!.maxTime)
+    this.#cut(dueCuts(this.#headRange(), nowMs, 0, BLOCK_MS, this.#evictedUntil))
+  }
+
+  /** As it is done for want of memory. */
+  cutEarly(nowMs = timeOf(this.journal.next)): void {
+    const due = earlyCuts(this.#headRange(), nowMs, BLOCK_MS, this.#evictedUntil)
+    if (due !== null && due.maxTime % BLOCK_MS !== 0) this.early++
+    this.#cut(due)
+  }
+
+  get #evictedUntil(): number {
+    return evictedUntil(this.engine.share())
+  }
+
+  #cut(due: DueCuts | null): void {
+    if (due === null) return
+    const closed = this.engine.closeBefore(due.maxTime)
     if (!this.commit()) return
-    const ranges = planCuts(this.#headRange(), closed + 1, 0, BLOCK_MS)
+    const range = this.#headRange()
+    const ranges = rangesOf(range && cutsUntil(range, closed, this.#evictedUntil, BLOCK_MS))
     const reader = openReader(this.engine.share())
     try {
       for (const range of ranges) this.blocks.cut(reader, range)

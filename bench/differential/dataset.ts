@@ -1,7 +1,4 @@
-/**
- * What both servers are given: two hours at 15 s of some 220 series that have everything floats can have — gaps, resets,
- * stale markers, series that start late or end early, NaN and infinities, classic histograms — from a seed.
- */
+import { createHead, openReader, type SeriesReader } from '../../hub/tsdb/mod.ts'
 import { type Labels, labelsFrom } from '../../protocol/labels/mod.ts'
 import { encodeWriteRequest, snappyCompress, type WriteSeries } from '../../protocol/remote-write/mod.ts'
 import { setStaleAt } from '../../protocol/samples/mod.ts'
@@ -179,4 +176,15 @@ export async function write(url: string, bodies: Iterable<Uint8Array>): Promise<
     if (!response.ok) throw new Error(`${url} refused the samples with ${response.status}: ${await response.text()}`)
     await response.arrayBuffer()
   }
+}
+
+/** The data set in a head of this process. */
+export function readerOfDataset(seed: number): SeriesReader {
+  const head = createHead({ maxBytes: 2 ** 29 })
+  for (const { labels, times, values } of dataset(seed)) {
+    const ref = head.series(labels)
+    times.forEach((time, i) => void head.appendFloat(ref, time, values, i, 0))
+  }
+  head.publish()
+  return openReader(head.share())
 }

@@ -76,6 +76,19 @@ const EXPLANATIONS: readonly Explanation[] = [
     },
   },
   {
+    reason: '3.14 warns that sorting has no effect on the results of range queries',
+    covers: ({ query, isRange }, ours, theirs) => {
+      const warnings = (ours.warnings ?? []).filter((warning) => !warning.includes('sort is ineffective'))
+      const rest = { ...ours, warnings }
+      const isSame = difference(rest, theirs) === null || (!isRange && sameUnordered(rest, theirs))
+      return /\bsort/.test(query) && (isRange || SUBQUERY.test(query)) && isSame
+    },
+  },
+  {
+    reason: '3.14 has no median distance of what is not a number',
+    covers: ({ query }) => /\bmad_over_time\(/.test(query) && /\bodd\b/.test(query),
+  },
+  {
     reason: '3.14 asks for the parameter of an aggregation at each step, 3.5 at the first',
     covers: ({ query, isRange }) => isRange && /\b(topk|bottomk|limitk|quantile)\s*\(\s*scalar\(/.test(query),
   },

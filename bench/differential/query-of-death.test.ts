@@ -12,8 +12,8 @@ import { dataset, END_MS, START_MS, write, writeRequests } from './dataset.ts'
 
 const AT_ONCE = 8
 const STOP_WITHIN_MS = 250
-/** The machine that runs this runs other tests too: what is over the limit once may be chance, not twice. */
-const TRIES = 3
+/** The machine that runs this runs other tests too: what is over the limit a few times may be chance, not always. */
+const TRIES = 8
 const ANSWER_WITHIN_MS = 15_000
 /** Of a machine whose cores are all taken: the attack takes them, and other tests may too. */
 const NOISE_MS = 200

@@ -74,7 +74,7 @@ class Gatehouse {
     return `127.0.0.1:${port}`
   }
 
-  notified(path: string, status: string, timeoutMs = 20_000): Promise<Received> {
+  notified(path: string, status: string, timeoutMs = 60_000): Promise<Received> {
     return until(
       `${path} got a notification "${status}"`,
       () => this.received.find((each) => each.path === path && each.body['status'] === status),

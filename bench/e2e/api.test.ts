@@ -21,9 +21,15 @@ type Row = {
 
 const STEP_S = 15
 const POINTS = 40
-/** Whole minutes ago, so that ranges are readable. */
-const END = Math.floor(Date.now() / 60_000) * 60 - 60
-const START = END - (POINTS - 1) * STEP_S
+const SPAN_S = (POINTS - 1) * STEP_S
+const BLOCK_S = 7200
+/**
+ * Whole minutes ago, so that ranges are readable; no block of Prometheus ends inside, where its chunks would be cut: an
+ * answer about times in the wrong order depends on that.
+ */
+const LATEST = Math.floor(Date.now() / 60_000) * 60 - 60
+const END = LATEST % BLOCK_S < SPAN_S ? LATEST - (LATEST % BLOCK_S) - 60 : LATEST
+const START = END - SPAN_S
 
 const query = (text: string, more: Params = {}): Row => ({
   path: '/api/v1/query',

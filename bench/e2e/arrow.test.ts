@@ -4,7 +4,7 @@ import http from 'node:http'
 import { test } from 'node:test'
 import { gunzipSync, zstdDecompressSync } from 'node:zlib'
 import { tableFromIPC } from 'apache-arrow'
-import { acceptedEncoding } from '../../hub/api/app.ts'
+import { acceptedEncoding } from '../../hub/api/compression.ts'
 import { queryRange, until, withWorld } from './world.ts'
 
 type Raw = { readonly status: number; readonly headers: http.IncomingHttpHeaders; readonly body: Buffer }

@@ -18,6 +18,8 @@ export type MatrixRow = {
 export const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms))
 
 const POLL_MS = 50
+/** For what comes within a second or two where nothing else runs. */
+const WAIT_MS = 60_000
 
 /**
  * Calls until the answer is neither null, undefined nor false, and returns it. An exception counts as "not yet", and
@@ -28,7 +30,7 @@ export async function until<T>(
   check: () => Promise<T | null | undefined | false> | T | null | undefined | false,
   options: { readonly timeoutMs?: number; readonly pollMs?: number; readonly explain?: () => string } = {},
 ): Promise<T> {
-  const { timeoutMs = 20_000, pollMs = POLL_MS, explain = () => '' } = options
+  const { timeoutMs = WAIT_MS, pollMs = POLL_MS, explain = () => '' } = options
   const end = performance.now() + timeoutMs
   let last: unknown = null
   for (;;) {

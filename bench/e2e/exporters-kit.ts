@@ -23,11 +23,13 @@ export async function startMariadb(
 ): Promise<Mariadb> {
   const port = await freePort()
   const data = world.file(`${name}/data`)
-  fs.mkdirSync(path.dirname(data), { recursive: true })
+  // A server that starts removes the temporary tables which it finds there: in /tmp also those of other servers in use.
+  const env = { TMPDIR: world.file(`${name}/tmp`) }
+  fs.mkdirSync(env.TMPDIR, { recursive: true })
   const made = await world.run(
     '/usr/bin/mariadb-install-db',
     ['--no-defaults', `--datadir=${data}`, '--user=root', '--auth-root-authentication-method=normal', '--skip-test-db'],
-    { timeoutMs: 120_000 },
+    { timeoutMs: 120_000, env },
   )
   assert.equal(made.code, 0, made.stdout + made.stderr)
   const socket = world.file(`${name}/s.sock`)
@@ -40,7 +42,7 @@ export async function startMariadb(
     ...['--bind-address=127.0.0.1', `--init-file=${grant}`, '--performance-schema=ON', '--userstat=1'],
     ...['--innodb-buffer-pool-size=16M', '--innodb-log-file-size=8M', ...flags],
   ]
-  const program = world.program({ name, file: MARIADBD, args })
+  const program = world.program({ name, file: MARIADBD, args, env })
   program.spawn()
   const client = ['--no-defaults', `--socket=${socket}`, '--user=exporter', '--password=secret', '--batch']
   const sql = async (text: string): Promise<string> => {

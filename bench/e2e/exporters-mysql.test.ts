@@ -77,6 +77,7 @@ test(
         `target=${second.address}`,
         `target=${second.address}&collect[]=global_variables`,
         `target=${second.address}&auth_module=client.socket`,
+        `target=${second.address}&auth_module=client.preferred`,
         `target=${second.address}&auth_module=nobody`,
         'target=127.0.0.1:1',
       ]) {
@@ -119,7 +120,9 @@ test(
         async () => (await up('orders')) === 1 && (await up('billing')) === 1,
       )
       assert.equal(await up('refused'), 0)
-      assert.equal(await queryValue(hub, 'count(mysql_global_variables_max_connections{team="shop"})'), 1)
+      // A scrape in which the server was up, but too slow for all statements, tells no variables.
+      const variables = 'count(mysql_global_variables_max_connections{team="shop"})'
+      await until('its variables are there, with its labels', async () => (await queryValue(hub, variables)) === 1)
       const page = await exporterPage(agent, 'mysql')
       assert.equal(page.get('mysql_up{instance="orders"}'), '1')
       assert.equal(page.get('mysql_up{instance="refused"}'), '0')
@@ -175,6 +178,9 @@ test(
         section('client', `ssl-ca=${folder}ca.pem`) +
           section('other', `ssl-ca=${folder}other.pem`) +
           section('lax', `ssl-ca=${folder}other.pem\nssl-skip-verify=true`) +
+          section('any', 'tls=skip-verify') +
+          section('preferred', 'tls=preferred') +
+          section('known', 'tls=true') +
           section('plain', ''),
       )
       const exporters = JSON.stringify({ mysql: { 'config.my-cnf': file } })
@@ -186,6 +192,9 @@ test(
       assert.equal(await up('127.0.0.1', 'client'), '1')
       assert.equal(await up('127.0.0.1', 'other'), '0', 'another authority')
       assert.equal(await up('127.0.0.1', 'lax'), '1')
+      assert.equal(await up('127.0.0.1', 'any'), '1', 'any certificate')
+      assert.equal(await up('127.0.0.1', 'preferred'), '1', 'any certificate, or none')
+      assert.equal(await up('127.0.0.1', 'known'), '0', 'an authority that the system does not know')
       assert.equal(await up('127.0.0.1', 'plain'), '0', 'no TLS')
       assert.equal(await up('localhost', 'client'), '0', 'a name that the certificate does not have')
       assert.match(agent.output, /Error opening connection to database/)
@@ -249,7 +258,7 @@ async function certificates(world: World, folder: string): Promise<void> {
 
 function myCnf({ address, socket }: Mariadb): string {
   const [host, port] = address.split(':')
-  return `[client]\nuser=exporter\npassword=secret\nhost=${host}\nport=${port}\n[client.socket]\nsocket=${socket}\n[nobody]\nuser=nobody\npassword=wrong\n`
+  return `[client]\nuser=exporter\npassword=secret\nhost=${host}\nport=${port}\n[client.socket]\nsocket=${socket}\n[client.preferred]\ntls=preferred\n[nobody]\nuser=nobody\npassword=wrong\n`
 }
 
 /** Those that both have: the packaged program may be older. */

@@ -189,7 +189,9 @@ test('a port that is taken is named, keeps nothing else, and is had once it is f
       new RegExp(`exporter=${exporter} err="Cannot listen on 127.0.0.1:${port}: address already in use`)
     assert.match(agent.output, named('memcached', page))
     assert.match(agent.output, named('statsd', tcp))
-    assert.equal((await fetch(`http://127.0.0.1:${free}/metrics`)).status, 200)
+    const refused = await fetch(`http://127.0.0.1:${free}/metrics`)
+    assert.equal(refused.status, 503)
+    assert.match(await refused.text(), new RegExp(`^Cannot listen on 127.0.0.1:${tcp}: address already in use`))
     for (const holder of holders) holder.close()
     await until('its page is had', async () => {
       const answer = await fetch(`http://127.0.0.1:${page}/metrics`).catch(() => null)

@@ -220,7 +220,7 @@ test(
           }
           return data.blocks.length > 0
         },
-        { timeoutMs: 60_000 },
+        { timeoutMs: 180_000 },
       )
       const endMs = startMs + FEW * STEP_MS
       const all = await allData(hub, endMs)

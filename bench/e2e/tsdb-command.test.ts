@@ -85,6 +85,8 @@ test('OpenMetrics text goes in once, and comes out as it was', async () => {
       )
       .sort()
   assert.deepEqual(numbers(linesOf(text).filter((line) => !line.startsWith('#'))), numbers(wanted))
+  for (const line of ['# TYPE requests counter', '# HELP requests Requests.', '# TYPE temp gauge'])
+    assert.ok(text.includes(`${line}\n`), line)
   const second = path.join(folder, 'second')
   assert.equal((await tsdb(second, 'import', out)).code, 0)
   assert.equal((await tsdb(second, 'dump')).stdout, (await tsdb(data, 'dump')).stdout)
@@ -109,6 +111,14 @@ for (const [name, text, why] of bad)
     assert.match(stderr, why)
     assert.deepEqual(fs.readdirSync(path.join(target, 'blocks')), [])
   })
+
+test('text with times of the future is taken, with a warning that timestamps are seconds', async () => {
+  const wrong = path.join(folder, 'ms.om')
+  fs.writeFileSync(wrong, `# TYPE x gauge\nx 1 ${START_S}000\n# EOF\n`)
+  const { code, stderr } = await tsdb(path.join(folder, 'future'), 'import', wrong)
+  assert.equal(code, 0)
+  assert.match(stderr, /warning: the newest sample is of .*, in the future: timestamps of OpenMetrics are seconds/)
+})
 
 test('list and analyze say what there is', async () => {
   const { stdout: listed } = await tsdb(data, 'list')
@@ -192,6 +202,7 @@ test('a damaged log is told of by verify and mended by repair; a hub starts on t
     assert.match(damaged.stdout, new RegExp(`^${log}:4096: no sound record up to byte \\d+`, 'm'))
     const repaired = await tsdb(hub.dataFolder, 'repair')
     assert.match(repaired.stdout, new RegExp(`^${log}:4096: .*bytes of the log are lost, kept as .*/quarantine/`, 'm'))
+    assert.equal((await tsdb(hub.dataFolder, 'verify')).code, 0, 'of the older generation, too')
     assert.match((await tsdb(hub.dataFolder, 'repair')).stdout, /nothing is damaged/)
     await hub.restart()
   }))

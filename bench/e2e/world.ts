@@ -324,7 +324,7 @@ export class World {
     args: readonly string[],
     {
       input = '',
-      timeoutMs = 30_000,
+      timeoutMs = 60_000,
       env = {},
     }: { input?: string; timeoutMs?: number; env?: Record<string, string> } = {},
   ): Promise<{ readonly code: number; readonly stdout: string; readonly stderr: string }> {

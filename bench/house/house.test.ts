@@ -22,11 +22,9 @@ const production = files.filter(
   (file) => !file.startsWith('bench/') && !file.startsWith('hub/ui/') && !/\.test\.ts$|\/testing\//.test(file),
 )
 
-test('imports follow protocol <- exporters <- agent <- hub <- bench', () => {
+test('imports follow protocol <- exporters <- agent <- hub <- bench, in tests too', () => {
   const wrong: string[] = []
   for (const file of files) {
-    // Tests set up the real world around what they test.
-    if (file.startsWith('hub/ui/') || /\.test\.ts$|\/testing\//.test(file)) continue
     const room = file.split('/')[0]!
     for (const target of importsOf(file).local) {
       if (!MAY_IMPORT[room]!.includes(target.split('/')[0]!)) wrong.push(`${file} imports ${target}`)

@@ -11,35 +11,15 @@ import { runtimeZstd } from '../../agent/env/zstd.ts'
 import { openBlock, writeBlock } from '../../hub/block/mod.ts'
 import { createHead, createSampleBuffer, openReader } from '../../hub/tsdb/mod.ts'
 import { labelsFrom } from '../../protocol/labels/mod.ts'
+import { nextValues, nodeRandom } from './node-values.ts'
 
 const targets = Number(process.argv[2] ?? 20)
 const scrapes = Number(process.argv[3] ?? 480)
 const folder = process.argv[4]
 const PER_TARGET = 1000
+const random = nodeRandom()
 const ALL = { minTime: -Infinity, maxTime: Infinity }
 const START = 7_200_000 * 236_111
-
-/** A small fixed generator: the same run each time. */
-let seed = 42
-function random(): number {
-  seed = (Math.imul(seed, 1664525) + 1013904223) >>> 0
-  return seed / 2 ** 32
-}
-
-/** Kinds of a node exporter's series, in about its proportions; as in head.bench.ts. */
-function fill(values: Float64Array, scrape: number): void {
-  for (let i = 0; i < PER_TARGET; i++) {
-    const kind = i % 20
-    if (scrape === 0) values[i] = kind < 13 ? i : kind < 17 ? 1000 * i : i / 100
-    else if (kind < 12) continue
-    else if (kind === 12) values[i]! += random() < 0.05 ? 1 : 0
-    else if (kind < 15) values[i]! += Math.floor(1000 + random() * 60)
-    else if (kind === 15) values[i] = 4096 * Math.floor(1e5 + random() * 1000)
-    else if (kind < 18) values[i] = Math.round((values[i]! + random() * 0.2 * 15) * 100) / 100
-    else if (kind === 18) values[i] = Math.round(random() * 400) / 100
-    else values[i] = 0.01 + random() * 1e-3
-  }
-}
 
 function print(what: string, figure: string): void {
   console.log(`${what.padEnd(46)} ${figure}`)
@@ -68,7 +48,7 @@ function* madeScrapes(): Generator<Column> {
     (_, i) => `node_metric_${i % 250}_total{cpu="${i % 40}",device="dev${i >> 8}",mode="m${i % 7}"}`,
   )
   for (let s = 0; s < scrapes; s++) {
-    fill(values, s)
+    nextValues(values, s === 0, random)
     yield { names, values: values.slice() }
   }
 }
@@ -94,7 +74,7 @@ for (let t = 0; t < targets; t++) {
       return ref
     })
     // A scrape is some milliseconds early or late.
-    const time = START + scrape * 15_000 + 37 * t + Math.floor(random() * 4)
+    const time = START + scrape * 15_000 + 37 * t + Math.floor(random.next() * 4)
     samples += head.appendColumn(time, refs, values, refs.length)
     scrape++
   }

@@ -7,6 +7,7 @@
 import type { QueryResult } from '../../hub/promql/contract.ts'
 import { evaluate } from '../../hub/promql/engine/mod.ts'
 import { MemoryReader } from '../../hub/promql/engine/testing/memory-reader.ts'
+import { ENGINE_OPTIONS } from '../../hub/promql/engine/testing/options.ts'
 import { ALL_FEATURES, parseExpr } from '../../hub/promql/parser/mod.ts'
 import { labelsFrom } from '../../protocol/labels/mod.ts'
 
@@ -55,22 +56,13 @@ function main(repetitions: number): void {
   const reader = new MemoryReader()
   fill(reader)
   const range = { startMs: 0, endMs: (STEPS - 1) * INTERVAL_MS, stepMs: INTERVAL_MS, instant: false }
-  const options = {
-    lookbackMs: 300_000,
-    defaultSubqueryStepMs: 60_000,
-    maxSamples: 50_000_000,
-    delayedNameRemoval: false,
-    useStartTimestamps: false,
-    typeAndUnitLabels: false,
-    interrupted: () => null,
-  }
   for (const text of QUERIES) {
     const expr = parseExpr(text, ALL_FEATURES)
     const times: number[] = []
     let series = 0
     for (let i = 0; i < repetitions; i++) {
       const begin = performance.now()
-      series = seriesOf(evaluate({ expr, text, range, options, reader }))
+      series = seriesOf(evaluate({ expr, text, range, options: ENGINE_OPTIONS, reader }))
       times.push(performance.now() - begin)
     }
     times.sort((a, b) => a - b)

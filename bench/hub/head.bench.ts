@@ -7,33 +7,13 @@
 
 import { createHead, createSampleBuffer, openReader } from '../../hub/tsdb/mod.ts'
 import { labelsFrom } from '../../protocol/labels/mod.ts'
+import { nextValues, nodeRandom } from './node-values.ts'
 
 const [seriesCount, scrapes] = [Number(process.argv[2] ?? 200_000), Number(process.argv[3] ?? 120)]
 const PER_TARGET = 1000
 const targets = seriesCount / PER_TARGET
+const random = nodeRandom()
 const ALL = { minTime: -Infinity, maxTime: Infinity }
-
-/** A small fixed generator: the same run each time. */
-let seed = 42
-function random(): number {
-  seed = (Math.imul(seed, 1664525) + 1013904223) >>> 0
-  return seed / 2 ** 32
-}
-
-/** Kinds of a node exporter's series, in about its proportions. */
-function fill(values: Float64Array, scrape: number): void {
-  for (let i = 0; i < PER_TARGET; i++) {
-    const kind = i % 20
-    if (scrape === 0) values[i] = kind < 13 ? i : kind < 17 ? 1000 * i : i / 100
-    else if (kind < 12) continue
-    else if (kind === 12) values[i]! += random() < 0.05 ? 1 : 0
-    else if (kind < 15) values[i]! += Math.floor(1000 + random() * 60)
-    else if (kind === 15) values[i] = 4096 * Math.floor(1e5 + random() * 1000)
-    else if (kind < 18) values[i] = Math.round((values[i]! + random() * 0.2 * 15) * 100) / 100
-    else if (kind === 18) values[i] = Math.round(random() * 400) / 100
-    else values[i] = 0.01 + random() * 1e-3
-  }
-}
 
 function median(times: readonly number[]): number {
   return [...times].sort((a, b) => a - b)[times.length >>> 1]!
@@ -72,7 +52,7 @@ print('index, 7 labels', `${(index.usedBytes / seriesCount).toFixed(0)} B/series
 
 const values = new Float64Array(PER_TARGET)
 const columns = Array.from({ length: scrapes }, (_, s) => {
-  fill(values, s)
+  nextValues(values, s === 0, random)
   return values.slice()
 })
 spent = 0

@@ -5,6 +5,7 @@
  */
 import { evaluate } from '../../hub/promql/engine/mod.ts'
 import { MemoryReader } from '../../hub/promql/engine/testing/memory-reader.ts'
+import { ENGINE_OPTIONS } from '../../hub/promql/engine/testing/options.ts'
 import { ALL_FEATURES, parseExpr } from '../../hub/promql/parser/mod.ts'
 import type { SeriesReader } from '../../hub/tsdb/contract.ts'
 import { createHead, openReader } from '../../hub/tsdb/mod.ts'
@@ -82,19 +83,10 @@ function readers(): { readonly stored: SeriesReader; readonly plain: SeriesReade
 function measure(text: string, reader: SeriesReader, repetitions: number): string {
   const expr = parseExpr(text, ALL_FEATURES)
   const range = { startMs: 0, endMs: (STEPS - 1) * INTERVAL_MS, stepMs: INTERVAL_MS, instant: false }
-  const options = {
-    lookbackMs: 300_000,
-    defaultSubqueryStepMs: 60_000,
-    maxSamples: 50_000_000,
-    delayedNameRemoval: false,
-    useStartTimestamps: false,
-    typeAndUnitLabels: false,
-    interrupted: () => null,
-  }
   const times: number[] = []
   for (let i = 0; i < repetitions; i++) {
     const begin = performance.now()
-    evaluate({ expr, text, range, options, reader })
+    evaluate({ expr, text, range, options: ENGINE_OPTIONS, reader })
     times.push(performance.now() - begin)
   }
   times.sort((a, b) => a - b)

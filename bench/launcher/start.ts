@@ -7,6 +7,7 @@ import fs from 'node:fs'
 import net from 'node:net'
 import os from 'node:os'
 import path from 'node:path'
+import { compileCacheFolder } from '../../agent/env/compile-cache.ts'
 
 const ROOT = path.resolve(import.meta.dirname, '../..')
 const DATA = path.resolve(process.env['HELIO_DATA'] ?? path.join(ROOT, '.data'))
@@ -67,7 +68,13 @@ exporters:
 
 type Child = { readonly name: string; readonly process: ChildProcess; readonly gone: Promise<number> }
 /** As hub/bin.mjs and agent/bin.mjs set them, and for the reasons that are given there. */
-const HUB_ENV = { UV_THREADPOOL_SIZE: '16', MALLOC_ARENA_MAX: '2', MALLOC_MMAP_THRESHOLD_: '1048576' }
+const CACHE = compileCacheFolder(process.env)
+const HUB_ENV = {
+  UV_THREADPOOL_SIZE: '16',
+  MALLOC_ARENA_MAX: '2',
+  MALLOC_MMAP_THRESHOLD_: '1048576',
+  ...(CACHE !== null && { NODE_COMPILE_CACHE: CACHE }),
+}
 const AGENT_ENV = {
   UV_THREADPOOL_SIZE: '16',
   MALLOC_ARENA_MAX: '2',

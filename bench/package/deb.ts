@@ -8,11 +8,14 @@ import fs from 'node:fs'
 import path from 'node:path'
 import {
   ACCOUNT,
+  applySysctl,
   CREDENTIALS_FOLDER,
   DEFAULTS_FILE,
   DROP_INS,
   defaultConfig,
   dropInText,
+  SYSCTL_NAME,
+  SYSCTL_TEXT,
   UNIT_MARK,
   UNIT_NAME,
   unitText,
@@ -22,6 +25,7 @@ import { VERSION } from '../../agent/process/version.ts'
 const NAME = 'heliograph-agent'
 const PROGRAM = `/usr/bin/${NAME}`
 const SHARE = `/usr/share/${NAME}`
+const SYSCTL_FILE = `/usr/lib/sysctl.d/${SYSCTL_NAME}`
 const DOC = `/usr/share/doc/${NAME}`
 const ARCHITECTURE: Readonly<Record<string, string>> = { x64: 'amd64', arm64: 'arm64' }
 
@@ -48,6 +52,7 @@ export function buildDeb({ singleFile, license, outputFolder, workFolder }: DebO
   fs.copyFileSync(singleFile, path.join(workFolder, PROGRAM))
   put(`/lib/systemd/system/${UNIT_NAME}`, unitText({ command: [PROGRAM] }).replace(`${UNIT_MARK}\n`, ''))
   put('/etc/default/heliograph-agent', DEFAULTS_FILE)
+  put(SYSCTL_FILE, SYSCTL_TEXT)
   put(`${SHARE}/agent.yml`, defaultConfig({ hubUrl: '' }))
   for (const name of Object.keys(DROP_INS)) put(`${SHARE}/drop-ins/${name}.conf`, dropInText(name))
   put(`${DOC}/copyright`, license)
@@ -94,6 +99,8 @@ configure|abort-upgrade|abort-deconfigure|abort-remove)
 	if [ ! -e /etc/heliograph/agent.yml ]; then
 		install -m 0640 -o root -g ${ACCOUNT} ${SHARE}/agent.yml /etc/heliograph/agent.yml
 	fi
+	# Not in a container, or without procps.
+	{ ${applySysctl(SYSCTL_FILE)}; } 2>/dev/null || true
 	deb-systemd-helper unmask '${UNIT_NAME}' >/dev/null || true
 	if deb-systemd-helper --quiet was-enabled '${UNIT_NAME}'; then
 		deb-systemd-helper enable '${UNIT_NAME}' >/dev/null || true

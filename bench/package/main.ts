@@ -42,8 +42,19 @@ export function buildPackages(folder: string): Packages {
   }
 }
 
+/** Where the packages go; null: that is no folder. */
+export function folderOf(argument: string | undefined): string | null {
+  if (argument?.startsWith('-')) return null
+  return path.resolve(argument ?? path.join(ROOT, 'dist'))
+}
+
 if (import.meta.main) {
-  const { singleFile, deb } = buildPackages(path.resolve(process.argv[2] ?? path.join(ROOT, 'dist')))
+  const folder = folderOf(process.argv[2])
+  if (folder === null) {
+    console.error('usage: npm run package [-- FOLDER]')
+    process.exit(2)
+  }
+  const { singleFile, deb } = buildPackages(folder)
   for (const file of [singleFile, deb]) if (file) console.log(`${file} ${(fs.statSync(file).size / 1e6).toFixed(1)} MB`)
   if (deb === null) console.log('no .deb: dpkg-deb is not installed')
 }

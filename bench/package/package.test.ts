@@ -8,12 +8,19 @@ import { after, before, describe, test } from 'node:test'
 import { startServiceManager } from '../e2e/service-manager.ts'
 import { freePort, queryValue, samples, until, withWorld } from '../e2e/world.ts'
 import { openDebianRoot, whyNoDebianRoot } from './debian-root.ts'
-import { buildPackages, bunPath, type Packages } from './main.ts'
+import { buildPackages, bunPath, folderOf, type Packages } from './main.ts'
 
 const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'helio-package-'))
 after(() => fs.rmSync(folder, { recursive: true, force: true }))
 const noBun = bunPath() === null ? `npm brought no Bun for ${process.arch}` : false
 const noDebian = noBun || (whyNoDebianRoot() ?? false)
+
+for (const [argument, wanted] of [
+  ['/tmp/x', '/tmp/x'],
+  ['--help', null],
+  [undefined, path.resolve(import.meta.dirname, '../../dist')],
+] as const)
+  test(`packages for the argument ${argument} go to ${wanted}`, () => assert.equal(folderOf(argument), wanted))
 
 describe('the package', { skip: noBun }, () => {
   let packages: Packages
@@ -28,6 +35,15 @@ describe('the package', { skip: noBun }, () => {
       assert.match(stdout, /^heliograph-agent, version \d.*\n {2}runtime: Bun /)
       const unknown = await world.run(packages.singleFile, ['frobnicate'])
       assert.equal(unknown.code, 2)
+    }))
+
+  test('a .env in the folder where it is started configures nothing', async () =>
+    withWorld(async (world) => {
+      world.file('.env', 'PORT_END=no-number\n')
+      const cnf = world.file('my.cnf', '[client]\nuser=u\npassword=p\nport=33${PORT_END}\n')
+      const config = world.file('agent.yml', `exporters: { mysql: { config.my-cnf: ${cnf} } }\n`)
+      const { code, stderr } = await world.run(packages.singleFile, ['check-config', config])
+      assert.equal(code, 0, stderr)
     }))
 
   test('the single file enrols, delivers what the node exporter says, and loses nothing by kill -9', async () =>

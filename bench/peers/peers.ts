@@ -19,6 +19,8 @@ const PROGRAMS = {
   'node-exporter': 'prometheus-node-exporter',
   'haproxy-exporter': 'prometheus-haproxy-exporter',
   'mysqld-exporter': 'prometheus-mysqld-exporter',
+  'blackbox-exporter': 'prometheus-blackbox-exporter',
+  pushgateway: 'prometheus-pushgateway',
 } as const
 export type PeerName = keyof typeof PROGRAMS
 
@@ -33,6 +35,8 @@ const BINARY: Readonly<Record<PeerName, string>> = {
   'node-exporter': 'usr/bin/prometheus-node-exporter',
   'haproxy-exporter': 'usr/bin/prometheus-haproxy-exporter',
   'mysqld-exporter': 'usr/bin/prometheus-mysqld-exporter',
+  'blackbox-exporter': 'usr/bin/prometheus-blackbox-exporter',
+  pushgateway: 'usr/bin/prometheus-pushgateway',
 }
 const LISTS_MAX_AGE_MS = 24 * 3600_000
 

@@ -14,6 +14,7 @@ import { createLogger, nodeDisk, systemClock } from '../../agent/env/mod.ts'
 import { runtimeZstd } from '../../agent/env/zstd.ts'
 import { BlockSet, BlockStore, mergeReaders, planCuts } from '../../hub/block/mod.ts'
 import { type QueryTask, runPart, type WorkerAnswer } from '../../hub/query/mod.ts'
+import { SETTINGS } from '../../hub/query/testing/settings.ts'
 import { createHead, openReader, type SeriesReader } from '../../hub/tsdb/mod.ts'
 import { requests } from './data.ts'
 import { type BenchQuery, benchQueries } from './queries.ts'
@@ -115,15 +116,6 @@ function load({
     `${(samples / 1e6).toFixed(1)} M samples, ${paths.length} blocks, ${((performance.now() - began) / 1000).toFixed(0)} s`,
   )
   return () => mergeReaders([openReader(head.share()), ...set.readers(paths)])
-}
-
-const SETTINGS = {
-  lookbackMs: 300_000,
-  maxSamples: 50_000_000,
-  maxSeries: 1_000_000,
-  defaultSubqueryStepMs: 60_000,
-  features: [],
-  stats: false,
 }
 
 function taskOf({ path: where, params }: BenchQuery): QueryTask {

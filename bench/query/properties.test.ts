@@ -4,12 +4,12 @@
  */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { EngineOptions, QueryResult } from '../../hub/promql/contract.ts'
+import type { QueryResult } from '../../hub/promql/contract.ts'
 import { evaluate, evaluatePartial, mergePartials, type Query, splitPlan } from '../../hub/promql/engine/mod.ts'
+import { ENGINE_OPTIONS } from '../../hub/promql/engine/testing/options.ts'
 import { ALL_FEATURES, parseExpr } from '../../hub/promql/parser/mod.ts'
-import { createHead, openReader } from '../../hub/tsdb/mod.ts'
 import { labelsKey } from '../../protocol/labels/mod.ts'
-import { dataset, END_MS, START_MS } from '../differential/dataset.ts'
+import { END_MS, readerOfDataset, START_MS } from '../differential/dataset.ts'
 import { randomQuery } from '../differential/grammar.ts'
 import { createRandom, type SeededRandom } from '../pipeline/seeded-random.ts'
 
@@ -18,27 +18,11 @@ const STEPS = 12
 /** Of sums in another order, relative to the largest number of the answer. */
 const TOLERANCE = 1e-9
 
-const OPTIONS: EngineOptions = {
-  lookbackMs: 300_000,
-  defaultSubqueryStepMs: 60_000,
-  maxSamples: 50_000_000,
-  delayedNameRemoval: false,
-  useStartTimestamps: false,
-  typeAndUnitLabels: false,
-  interrupted: () => null,
-}
-
-const head = createHead({ maxBytes: 2 ** 29 })
-for (const { labels, times, values } of dataset(7)) {
-  const ref = head.series(labels)
-  times.forEach((time, i) => void head.appendFloat(ref, time, values, i, 0))
-}
-head.publish()
-const reader = openReader(head.share())
+const reader = readerOfDataset(7)
 
 function query(text: string, startMs: number, endMs: number, stepMs: number, instant: boolean): Query {
   const range = { startMs, endMs, stepMs, instant }
-  return { expr: parseExpr(text, ALL_FEATURES), text, range, options: OPTIONS, reader }
+  return { expr: parseExpr(text, ALL_FEATURES), text, range, options: ENGINE_OPTIONS, reader }
 }
 
 type Outcome = QueryResult | { readonly type: 'error'; readonly message: string }

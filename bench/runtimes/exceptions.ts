@@ -30,12 +30,6 @@ export const EXCEPTIONS: readonly Exception[] = [
   },
   {
     runtime: 'bun',
-    file: 'agent/env/net-http-client.test.ts',
-    test: /words failures as Prometheus does/,
-    reason: 'BoringSSL names one failed handshake otherwise than OpenSSL: WRONG_VERSION_NUMBER',
-  },
-  {
-    runtime: 'bun',
     file: 'agent/env/web-access.test.ts',
     test: /a renewed certificate is shown at the next connection/,
     reason:

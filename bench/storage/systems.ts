@@ -2,6 +2,7 @@
 import fs from 'node:fs'
 import path from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { compileCacheFolder } from '../../agent/env/compile-cache.ts'
 import { peer } from '../peers/peers.ts'
 import { freePort, Program } from '../pipeline/program.ts'
 import { diskUse } from '../pipeline/usage.ts'
@@ -45,6 +46,7 @@ export function systems(profileFolder: string | null): { readonly found: System[
 }
 
 function heliograph(profileFolder: string | null): System {
+  const cache = compileCacheFolder(process.env)
   return {
     name: 'Heliograph',
     version: 'this tree',
@@ -65,7 +67,12 @@ function heliograph(profileFolder: string | null): System {
         ],
         logFile: `${folder}/heliograph.log`,
         // As the launcher sets it.
-        env: { UV_THREADPOOL_SIZE: '16', MALLOC_ARENA_MAX: '2', MALLOC_MMAP_THRESHOLD_: '1048576' },
+        env: {
+          UV_THREADPOOL_SIZE: '16',
+          MALLOC_ARENA_MAX: '2',
+          MALLOC_MMAP_THRESHOLD_: '1048576',
+          ...(cache !== null && { NODE_COMPILE_CACHE: cache }),
+        },
       })
       await program.ready(`${url}/-/ready`, READY_MS, 10)
       return { program, url, writeUrl: `${url}/api/v1/write` }

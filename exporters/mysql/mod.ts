@@ -18,7 +18,7 @@ import {
 import { type Collector, FamilyBuilder, type Query, type ServerInfo, toText } from './collector.ts'
 import { COLLECTORS, DEFAULT_ON } from './collectors.ts'
 import type { Credentials } from './my-cnf.ts'
-import { addressOf, type Environment, readSections, tlsOf } from './servers.ts'
+import { addressOf, type Environment, mayDoWithoutTls, readSections, tlsOf } from './servers.ts'
 
 export { type Query, type QueryResult, type ServerInfo, SqlError, type SqlValue } from './collector.ts'
 export { type Credentials, MyCnfError, parseMyCnf } from './my-cnf.ts'
@@ -31,6 +31,10 @@ export type MysqlTarget = {
   readonly user: string
   readonly password: string
   readonly tls: TlsOptions | null
+  /** Of a server that has no TLS, `tls` is not asked for. */
+  readonly isTlsOptional: boolean
+  /** A server that asks for the password as it is gets it. */
+  readonly allowCleartext: boolean
   /** Set on the connection before anything is asked: a scrape must not wait for a metadata lock. */
   readonly sessionVariables: Readonly<Record<string, string>>
   /** Of all that the connection is used for, from the first packet on. */
@@ -157,9 +161,9 @@ export function createMysqlExporter(options: MysqlOptions): Exporter {
   }
 
   function targetOf(credentials: Credentials, timeoutMs: number): MysqlTarget {
-    const { host, port, socket, user, password } = credentials
-    const tls = tlsOf(disk, credentials)
-    return { host, port, socket, user, password, tls, sessionVariables, timeoutMs }
+    const { host, port, socket, user, password, allowCleartext } = credentials
+    const [tls, isTlsOptional] = [tlsOf(disk, credentials), mayDoWithoutTls(credentials)]
+    return { host, port, socket, user, password, tls, isTlsOptional, allowCleartext, sessionVariables, timeoutMs }
   }
 
   /** As upstream, which takes names that choose nothing as if there were none. */

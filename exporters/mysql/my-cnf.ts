@@ -3,6 +3,10 @@
  * section is an `auth_module`; `[client.NAME]` takes what it does not say itself from `[client]`.
  * Semantics: mysqld_exporter config/config.go (v0.20); go-ini for child sections.
  */
+/** Of the go-sql-driver: '' and `false` do without, `skip-verify` takes any certificate, `preferred` also a server without. */
+const TLS_MODES = ['', 'true', 'false', 'skip-verify', 'preferred'] as const
+export type TlsMode = (typeof TLS_MODES)[number]
+
 export type Credentials = {
   readonly user: string
   readonly password: string
@@ -10,11 +14,14 @@ export type Credentials = {
   readonly port: number
   /** '' for TCP. */
   readonly socket: string
+  readonly tls: TlsMode
   /** Paths; '' for none. */
   readonly sslCa: string
   readonly sslCert: string
   readonly sslKey: string
   readonly sslSkipVerify: boolean
+  /** The server may have the password as it is, for PAM, LDAP and tokens of clouds. */
+  readonly allowCleartext: boolean
 }
 
 export class MyCnfError extends Error {
@@ -57,11 +64,15 @@ export function parseMyCnf(
     }
     if (line.startsWith('[')) throw new MyCnfError(file, i + 1, `"${line}" does not end with ]`)
     const at = line.indexOf('=')
-    const key = (at < 0 ? line : line.slice(0, at)).trim().replaceAll('_', '-')
+    const written = (at < 0 ? line : line.slice(0, at)).trim().replaceAll('_', '-')
+    // Upstream's spelling is part of its interface.
+    const key = written === 'ssl-skip-verfication' ? 'ssl-skip-verify' : written
     const value = at < 0 ? 'true' : expand(unquote(line.slice(at + 1).trim()), environment)
     current?.set(key, value)
   })
-  for (const [name, value] of Object.entries(defaults)) {
+  // The flag stands for every section, the rest for [client] and what takes from it.
+  const { sslSkipVerify = false, ...ofClient } = defaults
+  for (const [name, value] of Object.entries(ofClient)) {
     const key = KEYS[name as keyof Credentials]
     const client = sections.get('client')!
     if (value !== '' && !client.has(key)) client.set(key, String(value))
@@ -69,7 +80,7 @@ export function parseMyCnf(
   const out = new Map<string, Credentials>()
   for (const name of sections.keys()) {
     const values = inherited(sections, name)
-    if (values.has('user') || name === 'client') out.set(name, credentialsOf(values, file))
+    if (values.has('user') || name === 'client') out.set(name, credentialsOf(values, { file, sslSkipVerify }))
   }
   return out
 }
@@ -80,11 +91,15 @@ const KEYS: Readonly<Record<keyof Credentials, string>> = {
   host: 'host',
   port: 'port',
   socket: 'socket',
+  tls: 'tls',
   sslCa: 'ssl-ca',
   sslCert: 'ssl-cert',
   sslKey: 'ssl-key',
   sslSkipVerify: 'ssl-skip-verify',
+  allowCleartext: 'enable-cleartext-plugin',
 }
+
+const TRUE: ReadonlySet<string> = new Set(['true', '1', 'on', 'yes'])
 
 /** `a.b.c` takes from `a.b` what it does not say itself, and that from `a`. */
 function inherited(
@@ -101,23 +116,30 @@ function expand(text: string, environment: Readonly<Record<string, string | unde
   return text.replace(/\$(?:\{(\w+)\}|([A-Za-z_]\w*))/g, (_, braced, bare) => environment[braced ?? bare] ?? '')
 }
 
-function credentialsOf(values: ReadonlyMap<string, string>, file: string): Credentials {
+function credentialsOf(
+  values: ReadonlyMap<string, string>,
+  { file, sslSkipVerify }: { readonly file: string; readonly sslSkipVerify: boolean },
+): Credentials {
   const get = (key: string): string => values.get(key) ?? ''
+  const isTrue = (key: string): boolean => TRUE.has(get(key).toLowerCase())
   const port = get('port') === '' ? 3306 : Number(get('port'))
   if (!Number.isInteger(port) || port < 1 || port > 65_535)
     throw new MyCnfError(file, 0, `port must be from 1 to 65535, got "${get('port')}"`)
-  // Upstream's spelling of the second is part of its interface.
-  const skipVerify = get('ssl-skip-verify') || get('ssl-skip-verfication')
+  const tls = TLS_MODES.find((mode) => mode === get('tls').toLowerCase())
+  if (tls === undefined)
+    throw new MyCnfError(file, 0, `tls must be true, false, skip-verify or preferred, got "${get('tls')}"`)
   return {
     user: get('user'),
     password: get('password'),
     host: get('host') || 'localhost',
     port,
     socket: get('socket'),
+    tls,
     sslCa: get('ssl-ca'),
     sslCert: get('ssl-cert'),
     sslKey: get('ssl-key'),
-    sslSkipVerify: ['true', '1', 'on', 'yes'].includes(skipVerify.toLowerCase()),
+    sslSkipVerify: values.has('ssl-skip-verify') ? isTrue('ssl-skip-verify') : sslSkipVerify,
+    allowCleartext: isTrue('enable-cleartext-plugin'),
   }
 }
 

@@ -1,20 +1,17 @@
 import assert from 'node:assert/strict'
 import fs from 'node:fs'
-import os from 'node:os'
 import path from 'node:path'
-import { after, test } from 'node:test'
-import { createLogger, nodeDisk, systemClock } from '../../agent/env/mod.ts'
+import { test } from 'node:test'
 import { formatExposition } from '../../protocol/exposition/mod.ts'
 import { FlagError, type Flags } from '../contract.ts'
+import { KIT, logTo, temporaryFolder, testClock, testDisk } from '../testing/env.ts'
 import { parseStatus, type Query, type QueryResult, SqlError, type SqlValue } from './collector.ts'
 import { COLLECTORS, DEFAULT_ON } from './collectors.ts'
 import { runMysqldCases, scrapeCollector } from './conformance.ts'
-import { createMysqlExporter, type MysqlTarget, parseMyCnf } from './mod.ts'
+import { createMysqlExporter, type MysqlTarget } from './mod.ts'
 
-const kit = process.env['HELIO_CONFORMANCE'] ?? path.resolve(import.meta.dirname, '../../../shared/conformance')
-const folder = path.join(kit, 'exporters/mysqld')
-const temporary = fs.mkdtempSync(path.join(os.tmpdir(), 'helio-mysql-'))
-after(() => fs.rmSync(temporary, { recursive: true }))
+const folder = path.join(KIT, 'exporters/mysqld')
+const temporary = temporaryFolder()
 const skip = !fs.existsSync(folder) && 'kit is absent'
 const readText = (name: string): string => fs.readFileSync(path.join(folder, name), 'utf8')
 
@@ -239,30 +236,6 @@ for (const [text, value] of [
 ] as const)
   test(`parseStatus(${JSON.stringify(text)}) is ${value}`, () => assert.equal(parseStatus(text), value))
 
-test('an option file: sections inherit from [client], quotes and comments', () => {
-  const sections = parseMyCnf(
-    `[mysqld]\nport = x\n[client]\nuser = exporter\npassword = "a#b" # not part\nssl_ca=/ca.pem\n; note\n[client.eu]\nhost = db.eu\nport=3307 # eu\nssl-skip-verify = true\n`,
-    { file: 'my.cnf' },
-  )
-  assert.deepEqual([...sections.keys()], ['client', 'client.eu'])
-  assert.equal(sections.get('client')!.password, 'a#b')
-  assert.deepEqual(sections.get('client.eu'), {
-    user: 'exporter',
-    password: 'a#b',
-    host: 'db.eu',
-    port: 3307,
-    socket: '',
-    sslCa: '/ca.pem',
-    sslCert: '',
-    sslKey: '',
-    sslSkipVerify: true,
-  })
-  assert.throws(
-    () => parseMyCnf('[client\n', { file: 'my.cnf' }),
-    /Cannot read my.cnf at line 1: "\[client" does not end with \]/,
-  )
-})
-
 type Answers = Readonly<Record<string, QueryResult | Error>>
 
 /** An exporter of a server with these answers, and the targets it connected to. */
@@ -279,9 +252,9 @@ function exporterWith({
   const lines: string[] = []
   let open = 0
   const exporter = createMysqlExporter({
-    disk: nodeDisk,
-    clock: systemClock,
-    log: createLogger({ level: 'error', format: 'logfmt', now: () => 0, write: (line) => lines.push(line) }),
+    disk: testDisk,
+    clock: testClock,
+    log: logTo((line) => lines.push(line)),
     flags,
     environment: { MYSQLD_EXPORTER_PASSWORD: 'secret', WHO: 'carol' },
     async connect(target) {

@@ -21,7 +21,8 @@ export function readSections(disk: Disk, flags: Flags, environment: Environment)
     sslSkipVerify: booleanFlag(flags, 'tls.insecure-skip-verify', false),
     ...addressOf(stringFlag(flags, 'mysqld.address', 'localhost:3306'), 'mysqld.address'),
   }
-  if (file === '') return new Map([['client', { ...defaults, sslCa: '', sslCert: '', sslKey: '' }]])
+  const plain = { tls: '', sslCa: '', sslCert: '', sslKey: '', allowCleartext: false } as const
+  if (file === '') return new Map([['client', { ...defaults, ...plain }]])
   try {
     return parseMyCnf(disk.readText(file), { file, defaults, environment })
   } catch (error) {
@@ -49,13 +50,22 @@ export function addressOf(text: string, flag: string): Pick<Credentials, 'host' 
   return { host: match[1]!.replace(/^\[|\]$/g, ''), port: Number(match[2] ?? 3306), socket: '' }
 }
 
-/** null: nothing asks for TLS. Rejects for files that cannot be read. */
-export function tlsOf(disk: Disk, { sslCa, sslCert, sslKey, sslSkipVerify }: Credentials): TlsOptions | null {
-  if (sslCa === '' && sslCert === '' && sslKey === '') return null
+/**
+ * null: nothing asks for TLS; leave to skip the check of the certificate does. An authority that is named is asked
+ * whatever `tls` says. Differs: a certificate of ours is shown where no authority is named, too.
+ * Rejects for files that cannot be read.
+ */
+export function tlsOf(disk: Disk, { tls, sslCa, sslCert, sslKey, sslSkipVerify }: Credentials): TlsOptions | null {
+  const takesAny = sslSkipVerify || (sslCa === '' && (tls === 'skip-verify' || tls === 'preferred'))
+  if (!takesAny && tls !== 'true' && sslCa === '' && sslCert === '' && sslKey === '') return null
   return {
     ...(sslCa === '' ? {} : { ca: disk.readText(sslCa) }),
     ...(sslCert === '' ? {} : { cert: disk.readText(sslCert) }),
     ...(sslKey === '' ? {} : { key: disk.readText(sslKey) }),
-    insecureSkipVerify: sslSkipVerify,
+    insecureSkipVerify: takesAny,
   }
 }
+
+/** A server that has no TLS is spoken to without. */
+export const mayDoWithoutTls = ({ tls, sslCa, sslSkipVerify }: Credentials): boolean =>
+  tls === 'preferred' && sslCa === '' && !sslSkipVerify

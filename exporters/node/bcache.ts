@@ -121,13 +121,18 @@ type Disk = NodeContext['disk']
 
 function values(disk: Disk, out: FamilySet, folder: string, rows: readonly Row[], labels: readonly string[]): void {
   for (const [file, type, name, help] of rows) {
-    const value = parseSize(readTrimmed(disk, `${folder}/${file}`) ?? '')
+    const value = readSize(disk, `${folder}/${file}`)
     if (value !== null) out.add(type, `bcache_${name}`, help, labels, value)
   }
 }
 
+/** An attribute that this kernel does not have, as `cache_readaheads` since 5.18, is 0, as upstream shows it. */
+function readSize(disk: Disk, file: string): number | null {
+  return parseSize(readTrimmed(disk, file) ?? '0')
+}
+
 function backingDevice(disk: Disk, out: FamilySet, folder: string, labels: readonly string[]): void {
-  const dirty = parseSize(readTrimmed(disk, `${folder}/dirty_data`) ?? '')
+  const dirty = readSize(disk, `${folder}/dirty_data`)
   const help = 'Amount of dirty data for this backing device in the cache.'
   if (dirty !== null) out.gauge('bcache_dirty_data_bytes', help, labels, dirty)
   values(disk, out, `${folder}/stats_total`, BACKING_STATS, labels)

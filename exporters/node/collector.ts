@@ -16,6 +16,8 @@ export type NodeContext = {
   readonly random?: Random | undefined
   /** The socket of the system's D-Bus. */
   readonly systemBus: string
+  /** The variable TZ, where it is set. */
+  readonly timeZone?: string | undefined
   readonly flags: Flags
   readonly procfs: string
   readonly sysfs: string
@@ -36,6 +38,28 @@ export class NoDataError extends Error {
   constructor(message: string) {
     super(message)
     this.name = 'NoDataError'
+  }
+}
+
+/** Failed after some of it had been read, which is shown beside the failure, as upstream. */
+export class PartialError extends Error {
+  readonly families: readonly MetricFamily[]
+  override readonly cause: Error
+  constructor(families: readonly MetricFamily[], cause: Error) {
+    super(cause.message)
+    this.name = 'PartialError'
+    this.families = families
+    this.cause = cause
+  }
+}
+
+/** Runs what adds to the set. @throws PartialError with what is in the set by then */
+export function collectInto(out: FamilySet, read: () => void): readonly MetricFamily[] {
+  try {
+    read()
+    return out.list()
+  } catch (error) {
+    throw new PartialError(out.list(), error as Error)
   }
 }
 

@@ -1,6 +1,6 @@
 /** Connection tracking of netfilter. */
 import type { MetricFamily } from '../../protocol/exposition/mod.ts'
-import { type Collector, NoDataError, type NodeContext, single } from './collector.ts'
+import { type Collector, NoDataError, type NodeContext, PartialError, single } from './collector.ts'
 import { lines, readNumber, readOptional, words } from './files.ts'
 
 /** Columns of /proc/net/stat/nf_conntrack. */
@@ -15,15 +15,15 @@ const STATISTICS: readonly (readonly [column: string, help: string])[] = [
   ['search_restart', 'Number of conntrack table lookups which had to be restarted due to hashtable resizes.'],
 ]
 
+const ABSENT = 'connection tracking is unavailable: nf_conntrack is not loaded'
+
 export function conntrackCollector({ disk, procfs }: NodeContext): Collector {
   return {
     name: 'conntrack',
     update() {
       const entries = readNumber(disk, `${procfs}/sys/net/netfilter/nf_conntrack_count`)
       const limit = readNumber(disk, `${procfs}/sys/net/netfilter/nf_conntrack_max`)
-      const stat = readOptional(disk, `${procfs}/net/stat/nf_conntrack`)
-      if (entries === null || limit === null || stat === null)
-        throw new NoDataError('connection tracking is unavailable: nf_conntrack is not loaded')
+      if (entries === null || limit === null) throw new NoDataError(ABSENT)
       const out: MetricFamily[] = [
         single(
           'gauge',
@@ -33,6 +33,9 @@ export function conntrackCollector({ disk, procfs }: NodeContext): Collector {
         ),
         single('gauge', 'nf_conntrack_entries_limit', 'Maximum size of connection tracking table.', limit),
       ]
+      // Kernels without CONFIG_NF_CONNTRACK_PROCFS lack it.
+      const stat = readOptional(disk, `${procfs}/net/stat/nf_conntrack`)
+      if (stat === null) throw new PartialError(out, new NoDataError(ABSENT))
       const totals = sumColumns(stat)
       for (const [column, help] of STATISTICS)
         out.push(single('gauge', `nf_conntrack_stat_${column}`, help, totals.get(column) ?? 0))

@@ -1,8 +1,8 @@
-/** Time of each CPU by mode, throttling, isolation, and the optional details of /proc/cpuinfo. */
+/** Time of each CPU by mode, throttling, isolation, and which are online. */
 import type { Metric, MetricFamily } from '../../protocol/exposition/mod.ts'
-import { compileRegex } from '../../protocol/matchers/mod.ts'
 import { booleanFlag, stringFlag } from '../contract.ts'
 import { type Collector, family, type NodeContext } from './collector.ts'
+import { cpuInfo } from './cpu-info.ts'
 import { listDirectory, parseCpuList, readOptional } from './files.ts'
 
 /** Of /proc/stat, in its order; guest times are counted in user and nice as well. */
@@ -24,7 +24,7 @@ export function cpuCollector(context: NodeContext): Collector {
   return {
     name: 'cpu',
     update() {
-      const families = withInfo ? cpuInfo(context, flagsInclude, bugsInclude) : []
+      const families = withInfo ? cpuInfo(context, { flagsInclude, bugsInclude }) : []
       families.push(...modeTimes(context, previous, withGuest), ...throttles(context))
       const isolated = readOptional(context.disk, `${context.sysfs}/devices/system/cpu/isolated`)
       if (isolated !== null) {
@@ -38,9 +38,20 @@ export function cpuCollector(context: NodeContext): Collector {
           ),
         )
       }
+      families.push(...onlineCpus(context))
       return families
     },
   }
+}
+
+/** Nothing where the first CPU cannot be switched off, as on most PCs. */
+function onlineCpus({ disk, sysfs }: NodeContext): MetricFamily[] {
+  const base = `${sysfs}/devices/system/cpu`
+  const names = listDirectory(disk, base).filter((name) => /^cpu\d+$/.test(name))
+  const read = (name: string): string | null => readOptional(disk, `${base}/${name}/online`)
+  if (names[0] === undefined || read(names[0]) === null) return []
+  const metrics = names.map((name) => ({ labels: ['cpu', name.slice(3)], value: read(name)?.trim() === '1' ? 1 : 0 }))
+  return [family('gauge', 'cpu_online', 'CPUs that are online and being scheduled.', metrics)]
 }
 
 function modeTimes(context: NodeContext, previous: Map<string, number[]>, withGuest: boolean): MetricFamily[] {
@@ -105,54 +116,5 @@ function throttles({ disk, sysfs }: NodeContext): MetricFamily[] {
       'Number of times this CPU package has been throttled.',
       [...packages].map(([name, value]) => ({ labels: ['package', name], value })),
     ),
-  ]
-}
-
-function cpuInfo({ disk, procfs }: NodeContext, flagsInclude: string, bugsInclude: string): MetricFamily[] {
-  const cpus = disk
-    .readText(`${procfs}/cpuinfo`)
-    .split(/\n\s*\n/)
-    .map(
-      (block) =>
-        new Map(
-          block
-            .split('\n')
-            .map((line) => [line.split(':')[0]!.trim(), line.slice(line.indexOf(':') + 1).trim()] as const),
-        ),
-    )
-    .filter((cpu) => cpu.has('processor'))
-  const field = (cpu: Map<string, string>, name: string): string => cpu.get(name) ?? ''
-  const place = (cpu: Map<string, string>): string[] => ['core', field(cpu, 'core id'), 'cpu', field(cpu, 'processor')]
-  const info = cpus.map((cpu) => ({
-    labels: [
-      'cachesize',
-      field(cpu, 'cache size'),
-      ...place(cpu),
-      ...['family', field(cpu, 'cpu family'), 'microcode', field(cpu, 'microcode')],
-      ...['model', field(cpu, 'model'), 'model_name', field(cpu, 'model name')],
-      ...['package', field(cpu, 'physical id'), 'stepping', field(cpu, 'stepping'), 'vendor', field(cpu, 'vendor_id')],
-    ],
-    value: 1,
-  }))
-  const frequency = cpus
-    .filter((cpu) => cpu.has('cpu MHz'))
-    .map((cpu) => ({
-      labels: [...place(cpu), 'package', field(cpu, 'physical id')],
-      value: Number(field(cpu, 'cpu MHz')) * 1e6,
-    }))
-  const words = (name: string, label: string, include: string): Metric[] => {
-    if (include === '' || !cpus[0]) return []
-    const regex = compileRegex(include)
-    const kept = field(cpus[0], name)
-      .split(/\s+/)
-      .filter((word) => word !== '' && regex.matcher(word).find())
-    return kept.map((word) => ({ labels: [label, word], value: 1 }))
-  }
-  const source = 'of CPU information from /proc/cpuinfo taken from the first core.'
-  return [
-    family('gauge', 'cpu_info', 'CPU information from /proc/cpuinfo.', info),
-    family('gauge', 'cpu_frequency_hertz', 'CPU frequency in hertz from /proc/cpuinfo.', frequency),
-    family('gauge', 'cpu_flag_info', `The \`flags\` field ${source}`, words('flags', 'flag', flagsInclude)),
-    family('gauge', 'cpu_bug_info', `The \`bugs\` field ${source}`, words('bugs', 'bug', bugsInclude)),
   ]
 }

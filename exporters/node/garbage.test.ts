@@ -5,33 +5,18 @@
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
 import fs from 'node:fs'
-import os from 'node:os'
 import path from 'node:path'
-import { after, test } from 'node:test'
+import { test } from 'node:test'
 import fc from 'fast-check'
-import { createLogger, nodeDisk, systemClock } from '../../agent/env/mod.ts'
 import type { Disk } from '../../protocol/env/mod.ts'
 import { formatExposition, parseExposition } from '../../protocol/exposition/mod.ts'
+import { KIT, temporaryFolder, testDisk, testEnv } from '../testing/env.ts'
 import { FILE_BYTES_MAX } from './bounded-disk.ts'
 import { COLLECTORS } from './collectors.ts'
 import { createNodeExporter } from './mod.ts'
 
-const kit = process.env['HELIO_CONFORMANCE'] ?? path.resolve(import.meta.dirname, '../../../shared/conformance')
-const archive = path.join(kit, 'exporters/node/fixtures.tar.gz')
+const archive = path.join(KIT, 'exporters/node/fixtures.tar.gz')
 const absent = fs.existsSync(archive) ? false : `${archive} is absent`
-const temporary: string[] = []
-after(() => {
-  for (const folder of temporary) fs.rmSync(folder, { recursive: true })
-})
-
-function temporaryFolder(): string {
-  const made = fs.mkdtempSync(path.join(os.tmpdir(), 'helio-garbage-'))
-  temporary.push(made)
-  return made
-}
-
-const log = createLogger({ level: 'error', format: 'logfmt', now: () => 0, write: () => {} })
-const env = { disk: nodeDisk, clock: systemClock, log }
 /** Loops over what a file claims (counts, ranges) would take far longer. */
 const PATIENCE_MS = 20_000
 const WORDS = [
@@ -113,7 +98,7 @@ async function scrape(disk: Disk, root: string): Promise<string> {
     'collector.stat.softirq': 'true',
     'collector.sysctl.include': 'fs.file-nr:total,current,max',
   }
-  const exporter = createNodeExporter({ ...env, disk, flags, version: 't' })
+  const exporter = createNodeExporter({ ...testEnv, disk, flags, version: 't' })
   const started = performance.now()
   const page = formatExposition(await exporter.collect())
   assert.ok(performance.now() - started < PATIENCE_MS, 'the scrape took too long')
@@ -134,7 +119,7 @@ test('a scrape of damaged trees ends, and its page can be parsed', { skip: absen
   execFileSync('tar', ['-xzf', archive, '-C', root])
   await fc.assert(
     fc.asyncProperty(fc.nat(0x7fffffff), fc.constantFrom(1, 2, 10), async (seed, rare) => {
-      await scrape(damaged(nodeDisk, root, seed, rare), root)
+      await scrape(damaged(testDisk, root, seed, rare), root)
     }),
     { numRuns: 20 },
   )
@@ -152,7 +137,7 @@ test('a pipe, a device without end, a folder and a huge file fail their collecto
   fs.truncateSync(path.join(proc, 'stat'), FILE_BYTES_MAX + 1)
   fs.writeFileSync(path.join(proc, 'uptime'), '1 1')
   const before = process.memoryUsage().rss
-  const page = await scrape(nodeDisk, root)
+  const page = await scrape(testDisk, root)
   for (const name of ['meminfo', 'loadavg', 'vmstat', 'stat'])
     assert.match(page, new RegExp(`node_scrape_collector_success\\{collector="${name}"\\} 0`))
   assert.match(page, /node_scrape_collector_success\{collector="time"\} 1/)

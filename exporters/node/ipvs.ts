@@ -1,6 +1,6 @@
 /** Virtual servers of IPVS. */
 import { FlagError, stringFlag } from '../contract.ts'
-import { type Collector, FamilySet, NoDataError, type NodeContext } from './collector.ts'
+import { type Collector, collectInto, FamilySet, NoDataError, type NodeContext } from './collector.ts'
 import { lines, numberOf, readOptional, words } from './files.ts'
 
 const LABELS = ['local_address', 'local_mark', 'local_port', 'proto', 'remote_address', 'remote_port'] as const
@@ -20,6 +20,8 @@ type Backend = Readonly<Record<Label, string>> & {
   readonly inactive: number
 }
 
+const ABSENT = 'IPVS is not loaded'
+
 /** Backends whose chosen labels agree are added up. @throws FlagError for labels that do not exist */
 export function ipvsCollector({ disk, procfs, flags }: NodeContext): Collector {
   const kept = backendLabels(stringFlag(flags, 'collector.ipvs.backend-labels', LABELS.join(',')))
@@ -28,21 +30,23 @@ export function ipvsCollector({ disk, procfs, flags }: NodeContext): Collector {
     name: 'ipvs',
     update() {
       const stats = readOptional(disk, `${procfs}/net/ip_vs_stats`)
-      const servers = readOptional(disk, file)
-      if (stats === null || servers === null) throw new NoDataError('IPVS is not loaded')
+      if (stats === null) throw new NoDataError(ABSENT)
       const out = new FamilySet()
-      // Two header lines, then hexadecimal totals.
-      const totals = words(lines(stats)[2] ?? '')
-      TOTALS.forEach(([name, help], i) => {
-        out.counter(`ipvs_${name}`, help, [], numberOf(`0x${totals[i]}`, `${procfs}/net/ip_vs_stats`))
+      return collectInto(out, () => {
+        // Two header lines, then hexadecimal totals.
+        const totals = words(lines(stats)[2] ?? '')
+        TOTALS.forEach(([name, help], i) => {
+          out.counter(`ipvs_${name}`, help, [], numberOf(`0x${totals[i]}`, `${procfs}/net/ip_vs_stats`))
+        })
+        const servers = readOptional(disk, file)
+        if (servers === null) throw new NoDataError(ABSENT)
+        for (const { labels, weight, active, inactive } of addUp(parseBackends(servers, file), kept)) {
+          const by = 'by local and remote address.'
+          out.gauge('ipvs_backend_connections_active', `The current active connections ${by}`, labels, active)
+          out.gauge('ipvs_backend_connections_inactive', `The current inactive connections ${by}`, labels, inactive)
+          out.gauge('ipvs_backend_weight', `The current backend weight ${by}`, labels, weight)
+        }
       })
-      for (const { labels, weight, active, inactive } of addUp(parseBackends(servers, file), kept)) {
-        const by = 'by local and remote address.'
-        out.gauge('ipvs_backend_connections_active', `The current active connections ${by}`, labels, active)
-        out.gauge('ipvs_backend_connections_inactive', `The current inactive connections ${by}`, labels, inactive)
-        out.gauge('ipvs_backend_weight', `The current backend weight ${by}`, labels, weight)
-      }
-      return out.list()
     },
   }
 }

@@ -7,7 +7,7 @@ import type { Metric, MetricFamily } from '../../protocol/exposition/mod.ts'
 import { booleanFlag, type Exporter, FlagError, type Flags, ParameterError, stringFlag } from '../contract.ts'
 import { ownProcessFamilies } from '../process.ts'
 import { boundedDisk } from './bounded-disk.ts'
-import { type Collector, family, NoDataError, type NodeContext } from './collector.ts'
+import { type Collector, family, NoDataError, type NodeContext, PartialError } from './collector.ts'
 import { COLLECTORS } from './collectors.ts'
 import { socketOfAddress } from './dbus.ts'
 import { readTrimmed } from './files.ts'
@@ -26,6 +26,8 @@ export type NodeOptions = {
   readonly random?: Random | undefined
   /** DBUS_SYSTEM_BUS_ADDRESS, where it is set. */
   readonly systemBusAddress?: string | undefined
+  /** TZ, where it is set. */
+  readonly timeZone?: string | undefined
   readonly flags: Flags
   readonly version: string
 }
@@ -45,6 +47,7 @@ export function createNodeExporter(options: NodeOptions): Exporter {
     kernel,
     net,
     random: options.random,
+    timeZone: options.timeZone,
     systemBus: socketOfAddress(options.systemBusAddress ?? '') ?? SYSTEM_BUS,
     flags,
     procfs: stringFlag(flags, 'path.procfs', '/proc'),
@@ -72,14 +75,16 @@ export function createNodeExporter(options: NodeOptions): Exporter {
       const took = seconds()
       complained.delete(collector.name)
       return { families, seconds: took, ok: true }
-    } catch (error) {
+    } catch (thrown) {
+      const { families, cause: error } =
+        thrown instanceof PartialError ? thrown : { families: [], cause: thrown as Error }
       // Once per outage, not once per scrape.
       if (!complained.has(collector.name)) {
         complained.add(collector.name)
         const say = error instanceof NoDataError ? log.debug : log.error
         say('Collector failed', { collector: collector.name, err: error })
       }
-      return { families: [], seconds: seconds(), ok: false }
+      return { families, seconds: seconds(), ok: false }
     }
   }
 
@@ -104,7 +109,7 @@ export function createNodeExporter(options: NodeOptions): Exporter {
           each(({ ok }) => (ok ? 1 : 0)),
         ),
         buildInfo(context, version),
-        ...(showsItself ? ownProcessFamilies(options.disk) : []),
+        ...(showsItself ? ownProcessFamilies(options.disk, clock) : []),
       ]
       // What the exporter says of itself comes before what a textfile calls by the same name.
       return uniqueSeries([...self, ...runs.flatMap(({ families }) => families)])

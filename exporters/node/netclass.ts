@@ -65,7 +65,7 @@ export function netclassCollector(context: NodeContext): Collector {
           operstate === 'up' ? 1 : 0,
         )
         out.gauge('network_info', 'Non-numeric data from /sys/class/net/<iface>, value is always 1.', [
-          ...['address', read('address') ?? '', 'adminstate', Number(interfaceFlags) & IFF_UP ? 'up' : 'down'],
+          ...['address', read('address') ?? '', 'adminstate', adminState(interfaceFlags)],
           ...['broadcast', read('broadcast') ?? '', 'device', device, 'duplex', read('duplex') ?? ''],
           ...['ifalias', read('ifalias') ?? '', 'operstate', operstate],
         ])
@@ -81,3 +81,5 @@ export function netclassCollector(context: NodeContext): Collector {
     },
   }
 }
+
+const adminState = (flags: string): string => (flags === '' ? 'unknown' : Number(flags) & IFF_UP ? 'up' : 'down')

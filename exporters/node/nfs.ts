@@ -54,7 +54,7 @@ export function rpcRows(text: string): Map<string, string[]> {
   )
 }
 
-/** One sample a procedure; an older kernel counts fewer, a newer one more. */
+/** One sample a procedure; an older kernel counts fewer, a newer one more, one without the version none: these are 0. */
 export function requests(
   out: FamilySet,
   family: string,
@@ -63,7 +63,6 @@ export function requests(
   names: readonly (string | null)[],
   values: readonly string[],
 ): void {
-  if (values.length === 0) return
   names.forEach((method, i) => {
     if (method !== null) out.counter(family, help, ['method', method, 'proto', proto], Number(values[i] ?? 0))
   })

@@ -75,8 +75,7 @@ export function nfsdCollector({ disk, procfs }: NodeContext): Collector {
       requests(out, 'nfsd_requests_total', help, '2', withoutNull(NFS_V2), values('proc2'))
       requests(out, 'nfsd_requests_total', help, '3', withoutNull(NFS_V3), values('proc3'))
       requests(out, 'nfsd_requests_total', help, '4', NFS_V4_SERVER, values('proc4ops'))
-      const getattr = rows.get('wdeleg_getattr')?.[0]
-      if (getattr !== undefined) requests(out, 'nfsd_requests_total', help, '4', ['WdelegGetattr'], [getattr])
+      requests(out, 'nfsd_requests_total', help, '4', ['WdelegGetattr'], rows.get('wdeleg_getattr') ?? [])
       return out.list()
     },
   }

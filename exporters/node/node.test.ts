@@ -1,38 +1,20 @@
 import assert from 'node:assert/strict'
-import { execFileSync, spawn } from 'node:child_process'
+import { execFileSync } from 'node:child_process'
 import fs from 'node:fs'
-import os from 'node:os'
 import path from 'node:path'
-import { after, test } from 'node:test'
-import { createLogger, nodeDisk, systemClock } from '../../agent/env/mod.ts'
-import { peer } from '../../bench/peers/peers.ts'
+import { test } from 'node:test'
 import { formatExposition } from '../../protocol/exposition/mod.ts'
 import { FlagError, type Flags } from '../contract.ts'
+import { KIT, logTo, temporaryFolder, testDisk, testEnv } from '../testing/env.ts'
 import { COLLECTORS } from './collectors.ts'
 import { runNodeCases } from './conformance.ts'
 import { createNodeExporter } from './mod.ts'
 
-const kit = process.env['HELIO_CONFORMANCE'] ?? path.resolve(import.meta.dirname, '../../../shared/conformance')
-const folder = path.join(kit, 'exporters/node')
+const folder = path.join(KIT, 'exporters/node')
 const absent = fs.existsSync(folder) ? false : `${folder} is absent`
-const env = {
-  disk: nodeDisk,
-  clock: systemClock,
-  log: createLogger({ level: 'error', format: 'logfmt', now: () => 0, write: () => {} }),
-}
-const temporary: string[] = []
-after(() => {
-  for (const path of temporary) fs.rmSync(path, { recursive: true })
-})
 
-function temporaryFolder(): string {
-  const made = fs.mkdtempSync(path.join(os.tmpdir(), 'helio-node-'))
-  temporary.push(made)
-  return made
-}
-
-async function page(flags: Flags, disk = nodeDisk): Promise<string> {
-  return formatExposition(await createNodeExporter({ ...env, disk, flags, version: 't' }).collect())
+async function page(flags: Flags, disk = testDisk): Promise<string> {
+  return formatExposition(await createNodeExporter({ ...testEnv, disk, flags, version: 't' }).collect())
 }
 
 test("on the fixtures every line is upstream's, and every unit case passes", { skip: absent }, async () => {
@@ -40,7 +22,7 @@ test("on the fixtures every line is upstream's, and every unit case passes", { s
   execFileSync('tar', ['-xzf', path.join(folder, 'fixtures.tar.gz'), '-C', root])
   const cases = JSON.parse(fs.readFileSync(path.join(folder, 'e2e.json'), 'utf8'))
   const expected = fs.readFileSync(path.join(folder, 'e2e-output.txt'), 'utf8')
-  const results = await runNodeCases(cases, expected, root, env, folder)
+  const results = await runNodeCases(cases, expected, root, testEnv, folder)
   assert.ok(results.length > 5000, `${results.length} cases`)
   assert.deepEqual(
     results.filter(({ error }) => error !== null),
@@ -59,8 +41,8 @@ test("defaults are upstream's", { skip: absent }, () => {
 test('a file system mounted ro with other options is read-only', async () => {
   const line = '28 27 0:25 / /opt ro,nosuid,relatime - tmpfs none rw,size=4k'
   const disk = {
-    ...nodeDisk,
-    readText: (file: string) => (file.endsWith('/1/mountinfo') ? line : nodeDisk.readText(file)),
+    ...testDisk,
+    readText: (file: string) => (file.endsWith('/1/mountinfo') ? line : testDisk.readText(file)),
   }
   assert.match(await page({}, disk), /node_filesystem_readonly\{[^}]*mountpoint="\/opt"\} 1/)
 })
@@ -75,7 +57,7 @@ const refused: readonly [flag: string, message: RegExp][] = [
 for (const [flag, message] of refused) {
   test(`the flag ${flag} is refused with what would do`, () => {
     assert.throws(
-      () => createNodeExporter({ ...env, flags: { [flag]: 'true' }, version: 't' }),
+      () => createNodeExporter({ ...testEnv, flags: { [flag]: 'true' }, version: 't' }),
       (error) => error instanceof FlagError && error.flag === flag && message.test(error.message),
     )
   })
@@ -84,15 +66,15 @@ for (const [flag, message] of refused) {
 for (const prefix of ['diskstats.device', 'netdev.device', 'filesystem.mount-points', 'filesystem.fs-types']) {
   test(`${prefix}-include and -exclude together are refused`, () => {
     const flags = { [`collector.${prefix}-include`]: 'a', [`collector.${prefix}-exclude`]: 'b' }
-    assert.throws(() => createNodeExporter({ ...env, flags, version: 't' }), /give one of the two/)
+    assert.throws(() => createNodeExporter({ ...testEnv, flags, version: 't' }), /give one of the two/)
   })
 }
 
 test('a device that is included counts although the default would exclude it', async () => {
   const disk = {
-    ...nodeDisk,
+    ...testDisk,
     readText: (file: string) =>
-      file.endsWith('/diskstats') ? '7 0 loop0 1 2 3 4 5 6 7 8 9 10 11' : nodeDisk.readText(file),
+      file.endsWith('/diskstats') ? '7 0 loop0 1 2 3 4 5 6 7 8 9 10 11' : testDisk.readText(file),
   }
   assert.doesNotMatch(await page({}, disk), /device="loop0"/)
   assert.match(
@@ -105,12 +87,12 @@ test('the old name of a flag is taken', async () => {
   const text = await page({ 'collector.filesystem.ignored-mount-points': '.' })
   assert.doesNotMatch(text, /^node_filesystem_size_bytes/m)
   const both = { 'collector.diskstats.ignored-devices': 'a', 'collector.diskstats.device-exclude': 'b' }
-  assert.throws(() => createNodeExporter({ ...env, flags: both, version: 't' }), FlagError)
+  assert.throws(() => createNodeExporter({ ...testEnv, flags: both, version: 't' }), FlagError)
 })
 
 test('a sysctl that would leave /proc/sys is refused', () => {
   const flags = { 'collector.sysctl': 'true', 'collector.sysctl.include': '../../etc/shadow' }
-  assert.throws(() => createNodeExporter({ ...env, flags, version: 't' }), FlagError)
+  assert.throws(() => createNodeExporter({ ...testEnv, flags, version: 't' }), FlagError)
 })
 
 test('a collector without its files fails alone', async () => {
@@ -133,9 +115,9 @@ test('a collector that needs system calls or sockets says so where it gets none'
     'supervisord',
   ]
   const said: string[] = []
-  const log = createLogger({ level: 'error', format: 'logfmt', now: () => 0, write: (line) => said.push(line) })
+  const log = logTo((line) => said.push(line))
   const flags = Object.fromEntries(names.map((name) => [`collector.${name}`, 'true']))
-  const exporter = createNodeExporter({ ...env, log, flags, version: 't' })
+  const exporter = createNodeExporter({ ...testEnv, log, flags, version: 't' })
   const text = formatExposition(await exporter.collect())
   for (const name of names) {
     assert.match(text, new RegExp(`node_scrape_collector_success\\{collector="${name}"\\} 0`))
@@ -153,7 +135,7 @@ const chosen: readonly [query: string, collectors: readonly string[]][] = [
 for (const [query, collectors] of chosen) {
   test(`of loadavg and time, ?${query} runs ${collectors.join(', ') || 'none'}`, async () => {
     const flags = { 'collector.disable-defaults': 'true', 'collector.loadavg': 'true', 'collector.time': 'true' }
-    const families = await createNodeExporter({ ...env, flags, version: 't' }).collect(new URLSearchParams(query))
+    const families = await createNodeExporter({ ...testEnv, flags, version: 't' }).collect(new URLSearchParams(query))
     const success = families.find(({ name }) => name === 'node_scrape_collector_success')!
     assert.deepEqual(
       success.metrics.map(({ labels }) => labels[1]),
@@ -173,7 +155,7 @@ const unusable: readonly [query: string, message: RegExp][] = [
 for (const [query, message] of unusable) {
   test(`?${query} is refused`, async () => {
     const flags = { 'collector.disable-defaults': 'true', 'collector.loadavg': 'true', 'collector.time': 'true' }
-    const exporter = createNodeExporter({ ...env, flags, version: 't' })
+    const exporter = createNodeExporter({ ...testEnv, flags, version: 't' })
     await assert.rejects(exporter.collect(new URLSearchParams(query)), { name: 'ParameterError', message })
   })
 }
@@ -255,129 +237,3 @@ test('NVMe subsystems: their namespaces, paths, and which of them live', async (
   ])
     assert.ok(text.includes(`${line}\n`), line)
 })
-
-const real = peer('node-exporter')
-const skipReal = real.path === null ? real.reason : false
-
-/** Debian's package has other defaults than upstream; timex needs system calls, which these tests do not give. */
-const COMMON = {
-  'collector.filesystem.mount-points-exclude': '^/(dev|proc|sys|run)($|/)',
-  'collector.textfile.directory': '',
-  'collector.systemd': 'false',
-  'collector.timex': 'false',
-}
-/** Those that node_exporter 1.11 does not have yet, or of which it tells less. */
-const NEWER = /dmmultipath|node_ksmd_general_profit|node_exporter_build_info|^node_drm_card_info/
-/** It reads `ro` only as the sole option of a mount, and takes a disk without all queue attributes as not rotating. */
-const KNOWN_BUGS = /^node_(?:filesystem_readonly|disk_info)/
-
-test('all default-on collectors agree with the real node exporter on this host', { skip: skipReal }, async () => {
-  await compare(COMMON)
-})
-
-test('collectors that are off by default agree with the real node exporter on this host', {
-  skip: skipReal,
-}, async () => {
-  const names = [
-    ...['buddyinfo', 'cgroups', 'cpu_vulnerabilities', 'interrupts', 'lnstat', 'meminfo_numa', 'mountstats'],
-    ...['pcidevice', 'softirqs', 'swap', 'xfrm', 'zoneinfo'],
-  ]
-  const flags = Object.fromEntries(names.map((name) => [`collector.${name}`, 'true']))
-  await compare({ ...COMMON, 'collector.disable-defaults': 'true', ...flags })
-})
-
-test('network devices in detail agree with the real node exporter on this host', { skip: skipReal }, async () => {
-  await compare({
-    ...COMMON,
-    'collector.disable-defaults': 'true',
-    'collector.netdev': 'true',
-    'collector.netdev.enable-detailed-metrics': 'true',
-    'collector.netdev.label-ifalias': 'true',
-  })
-})
-
-test('graphics cards of a made-up tree are those of the real node exporter', { skip: skipReal }, async () => {
-  const sysfs = temporaryFolder()
-  const device = path.join(sysfs, 'devices/pci0000:00/0000:09:00.0')
-  const files: Record<string, string> = {
-    uevent: 'DRIVER=amdgpu\nPCI_CLASS=30000\n',
-    gpu_busy_percent: '4\n',
-    mem_info_gtt_total: '8573157376\n',
-    mem_info_gtt_used: '144560128\n',
-    mem_info_vis_vram_total: '8573157376\n',
-    mem_info_vis_vram_used: '1490378752\n',
-    mem_info_vram_total: '8573157376\n',
-    mem_info_vram_used: '1490378752\n',
-    mem_info_vram_vendor: 'samsung\n',
-    power_dpm_force_performance_level: 'manual\n',
-    unique_id: '0123456789abcdef\n',
-  }
-  fs.mkdirSync(device, { recursive: true })
-  for (const [name, text] of Object.entries(files)) fs.writeFileSync(path.join(device, name), text)
-  fs.mkdirSync(path.join(sysfs, 'class/drm/card0'), { recursive: true })
-  fs.symlinkSync(device, path.join(sysfs, 'class/drm/card0/device'))
-  const flags = { 'path.sysfs': sysfs, 'collector.disable-defaults': 'true', 'collector.drm': 'true' }
-  await compare(flags)
-  // The chip's name is new in 1.12, so that the series join with those of hwmon.
-  assert.match(
-    await page(flags),
-    /^node_drm_card_info\{card="card0",chip="pci0000:00_0000:09:00_0",memory_vendor="samsung"/m,
-  )
-})
-
-/** Same families, types and series; the same values, but for those that move between the two readings. */
-async function compare(flags: Readonly<Record<string, string>>): Promise<void> {
-  const theirs = parse(await realOutput(real.path!, flags))
-  const ours = parse(await page(flags))
-  const interesting = (series: string): boolean => !NEWER.test(series) && !KNOWN_BUGS.test(series)
-  const missing = [...theirs.keys()].filter((series) => interesting(series) && !ours.has(series))
-  const extra = [...ours.keys()].filter((series) => interesting(series) && !theirs.has(series))
-  assert.deepEqual({ missing, extra }, { missing: [], extra: [] })
-  const differing: string[] = []
-  for (const [series, value] of theirs) {
-    if (!interesting(series) || /duration_seconds|^# HELP node_ksmd/.test(series)) continue
-    const mine = ours.get(series)!
-    if (mine !== value && !closeTo(Number(mine), Number(value)))
-      differing.push(`${series}: ours ${mine}, theirs ${value}`)
-  }
-  // A host that works hard may move one gauge a lot (procs_running, a queue) between two readings.
-  assert.ok(differing.length <= 0.03 * theirs.size, differing.join('\n'))
-  assert.ok(theirs.size > 10)
-}
-
-function closeTo(a: number, b: number): boolean {
-  return Math.abs(a - b) <= Math.max(0.2 * Math.abs(b), 1000)
-}
-
-/** Series with their values, and HELP and TYPE lines, of the exporter's own families. */
-function parse(text: string): Map<string, string> {
-  const out = new Map<string, string>()
-  for (const line of text.split('\n')) {
-    const meta = /^(# (?:HELP|TYPE) node_\S+) (.*)$/.exec(line)
-    if (meta) out.set(meta[1]!, meta[2]!)
-    else if (line.startsWith('node_'))
-      out.set(line.slice(0, line.lastIndexOf(' ')), line.slice(line.lastIndexOf(' ') + 1))
-  }
-  return out
-}
-
-async function realOutput(program: string, flags: Readonly<Record<string, string>>): Promise<string> {
-  const words = Object.entries(flags).map(([name, value]) =>
-    value === 'true' ? `--${name}` : value === 'false' ? `--no-${name}` : `--${name}=${value}`,
-  )
-  const child = spawn(program, ['--web.listen-address=127.0.0.1:0', ...words], { stdio: ['ignore', 'ignore', 'pipe'] })
-  try {
-    let log = ''
-    child.stderr.on('data', (chunk) => {
-      log += chunk
-    })
-    for (let i = 0; i < 200; i++) {
-      const address = /address=(127\.0\.0\.1:\d+)/.exec(log)?.[1]
-      if (address) return await (await fetch(`http://${address}/metrics`)).text()
-      await new Promise((resolve) => setTimeout(resolve, 50))
-    }
-    throw new Error(`The node exporter did not start: ${log}`)
-  } finally {
-    child.kill()
-  }
-}

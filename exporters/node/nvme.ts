@@ -34,8 +34,7 @@ function namespace(disk: NodeContext['disk'], out: FamilySet, folder: string, de
   out.gauge('nvme_namespace_info', help, ['ana_state', state, ...labels])
   const block = readNumber(disk, `${folder}/queue/logical_block_size`)
   const size = readNumber(disk, `${folder}/size`)
-  const used = readNumber(disk, `${folder}/nuse`)
-  if (block === null || size === null || used === null) return
+  if (block === null || size === null) return
   const where = 'Available in /sys/class/nvme/<device>/<namespace>'
   out.gauge(
     'nvme_namespace_capacity_bytes',
@@ -44,12 +43,12 @@ function namespace(disk: NodeContext['disk'], out: FamilySet, folder: string, de
     size * block,
   )
   out.gauge('nvme_namespace_size_bytes', `Size of the NVMe namespace in bytes. ${where}/size`, labels, size * block)
-  out.gauge(
-    'nvme_namespace_used_bytes',
-    `Used space of the NVMe namespace in bytes. ${where}/nuse`,
-    labels,
-    used * block,
-  )
+  // Kernels before 6.8 do not tell.
+  const used = readNumber(disk, `${folder}/nuse`)
+  if (used !== null) {
+    const usedHelp = `Used space of the NVMe namespace in bytes. ${where}/nuse`
+    out.gauge('nvme_namespace_used_bytes', usedHelp, labels, used * block)
+  }
   out.gauge(
     'nvme_namespace_logical_block_size_bytes',
     `Logical block size of the NVMe namespace in bytes. Usually 4Kb. ${where}/queue/logical_block_size`,

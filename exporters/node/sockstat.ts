@@ -11,8 +11,7 @@ export function sockstatCollector({ disk, procfs }: NodeContext): Collector {
       const out: MetricFamily[] = []
       for (const name of ['sockstat', 'sockstat6']) {
         const file = `${procfs}/net/${name}`
-        // Without IPv6 there is no sockstat6.
-        const text = name === 'sockstat' ? disk.readText(file) : (readOptional(disk, file) ?? '')
+        const text = readOptional(disk, file) ?? ''
         for (const line of lines(text)) protocol(out, line, file, pageBytes)
       }
       return out

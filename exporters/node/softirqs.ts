@@ -12,9 +12,10 @@ export function softirqsCollector({ disk, procfs }: NodeContext): Collector {
       const out = new FamilySet()
       for (const row of rows) {
         const [type = '', ...values] = words(row)
-        cpus.forEach((cpu, i) => {
-          const labels = ['cpu', cpu, 'type', type.replace(/:$/, '')]
-          out.counter('softirqs_functions_total', 'Softirq counts per CPU.', labels, numberOf(values[i], file))
+        // A row that ends early has the CPUs that it has.
+        values.slice(0, cpus.length).forEach((value, i) => {
+          const labels = ['cpu', cpus[i]!, 'type', type.replace(/:$/, '')]
+          out.counter('softirqs_functions_total', 'Softirq counts per CPU.', labels, numberOf(value, file))
         })
       }
       return out.list()

@@ -3,7 +3,7 @@
  * one family a field; those of `include-info` are strings in a label.
  */
 import { FlagError, type Flags, listFlag } from '../contract.ts'
-import { type Collector, FamilySet, type NodeContext } from './collector.ts'
+import { type Collector, collectInto, FamilySet, type NodeContext } from './collector.ts'
 import { numberOf, words } from './files.ts'
 
 type Parameter = { readonly name: string; readonly keys: readonly string[]; readonly numeric: boolean }
@@ -17,13 +17,14 @@ export function sysctlCollector({ disk, procfs, flags }: NodeContext): Collector
     name: 'sysctl',
     update() {
       const out = new FamilySet()
-      for (const parameter of parameters) {
-        const file = `${procfs}/sys/${parameter.name.replaceAll('.', '/')}`
-        const values = words(disk.readText(file))
-        if (parameter.numeric) numbers(out, parameter, values, file)
-        else strings(out, parameter, values)
-      }
-      return out.list()
+      return collectInto(out, () => {
+        for (const parameter of parameters) {
+          const file = `${procfs}/sys/${parameter.name.replaceAll('.', '/')}`
+          const values = words(disk.readText(file))
+          if (parameter.numeric) numbers(out, parameter, values, file)
+          else strings(out, parameter, values)
+        }
+      })
     },
   }
 }

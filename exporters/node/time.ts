@@ -1,22 +1,27 @@
-/** The system clock, its zone, and the kernel's clock sources. */
+/** The system clock, its zone, and the kernel's clock sources. Semantics: node_exporter collector/time.go. */
+import type { Disk } from '../../protocol/env/mod.ts'
 import type { Metric, MetricFamily } from '../../protocol/exposition/mod.ts'
 import { type Collector, family, type NodeContext, single } from './collector.ts'
 import { readOptional } from './files.ts'
+import { type ZoneAt, zoneAt, zoneFile } from './time-zone.ts'
 
-export function timeCollector({ clock, disk, sysfs }: NodeContext): Collector {
-  // Made once: it loads the rules of every zone.
-  const zone = new Intl.DateTimeFormat('en', { timeZoneName: 'short' })
+export function timeCollector({ clock, disk, sysfs, timeZone }: NodeContext): Collector {
+  const file = zoneFile(timeZone)
+  // Once, as upstream: a process keeps the zone that it was started in.
+  let rules: Uint8Array | null = null
+  const zone = (epochSeconds: number): ZoneAt => {
+    rules ??= file === null ? NO_RULES : readZone(disk, file)
+    return zoneAt(rules, epochSeconds)
+  }
   return {
     name: 'time',
     update() {
       const now = clock.now()
-      const date = new Date(now)
-      // Zero without its sign: the runtime says -0 for UTC.
-      const offset = 0 - date.getTimezoneOffset() * 60 || 0
+      const { name: time_zone, offsetSeconds } = zone(Math.floor(now / 1000))
       const out: MetricFamily[] = [
         single('gauge', 'time_seconds', 'System time in seconds since epoch (1970).', now / 1000),
         family('gauge', 'time_zone_offset_seconds', 'System time zone offset in seconds.', [
-          { labels: ['time_zone', zoneName(zone, date)], value: offset },
+          { labels: ['time_zone', time_zone], value: offsetSeconds },
         ]),
       ]
       const available: Metric[] = []
@@ -44,7 +49,12 @@ export function timeCollector({ clock, disk, sysfs }: NodeContext): Collector {
   }
 }
 
-/** The abbreviation where the runtime has one (`CET`, `UTC`), else its offset (`GMT+2`). */
-function zoneName(format: Intl.DateTimeFormat, date: Date): string {
-  return format.formatToParts(date).find(({ type }) => type === 'timeZoneName')?.value ?? 'UTC'
+const NO_RULES = new Uint8Array(0)
+
+function readZone(disk: Disk, file: string): Uint8Array {
+  try {
+    return disk.readFile(file)
+  } catch {
+    return NO_RULES
+  }
 }

@@ -1,5 +1,5 @@
 /** ZFS: its caches, its pools and their data sets, from the module's kstat files. */
-import { type Collector, FamilySet, NoDataError, type NodeContext } from './collector.ts'
+import { type Collector, collectInto, FamilySet, NoDataError, type NodeContext } from './collector.ts'
 import { lines, listDirectory, numberOf, openDirectory, readOptional, words } from './files.ts'
 
 /** Files for the whole module; those that a version lacks are left out. */
@@ -29,18 +29,19 @@ export function zfsCollector({ disk, procfs }: NodeContext): Collector {
       const names = openDirectory(disk, base)
       if (names === null) throw new NoDataError('ZFS is not loaded')
       const out = new FamilySet()
-      for (const [file, subsystem] of FILES) {
-        const text = names.includes(file) ? readOptional(disk, `${base}/${file}`) : null
-        for (const { name, type, value } of kstats(text ?? '')) {
-          if (type !== UINT64 && type !== INT64) continue
-          const metric = `zfs_${subsystem}_${name.replaceAll('-', '_')}`
-          out.add('untyped', metric, `kstat.zfs.misc.${file}.${name}`, [], numberOf(value, `${base}/${file}`))
+      return collectInto(out, () => {
+        for (const [file, subsystem] of FILES) {
+          const text = names.includes(file) ? readOptional(disk, `${base}/${file}`) : null
+          for (const { name, type, value } of kstats(text ?? '')) {
+            if (type !== UINT64 && type !== INT64) continue
+            const metric = `zfs_${subsystem}_${name.replaceAll('-', '_')}`
+            out.add('untyped', metric, `kstat.zfs.misc.${file}.${name}`, [], kstatNumber(value, `${base}/${file}`))
+          }
         }
-      }
-      for (const pool of names) {
-        if (!FILES.some(([file]) => file === pool)) poolStats(disk, out, `${base}/${pool}`, pool)
-      }
-      return out.list()
+        for (const pool of names) {
+          if (!FILES.some(([file]) => file === pool)) poolStats(disk, out, `${base}/${pool}`, pool)
+        }
+      })
     },
   }
 }
@@ -52,7 +53,7 @@ function* kstats(text: string): Iterable<Kstat> {
   let started = false
   for (const line of lines(text)) {
     // Names of data sets may hold spaces.
-    const [, name = '', type = '', value] = /^\s*(\S+)\s+(\S+)\s+(.*?)\s*$/.exec(line) ?? []
+    const [, name = '', type = '', value] = /^\s*(\S+)\s+(\S+)\s+(\S.*?)\s*$/.exec(line) ?? []
     if (started && value !== undefined) yield { name, type, value }
     if (name === 'name' && type === 'type') started = true
   }
@@ -71,6 +72,11 @@ function poolStats(disk: NodeContext['disk'], out: FamilySet, folder: string, po
   }
 }
 
+/** The first word of a value: what a later module adds behind a number is not part of it. */
+function kstatNumber(value: string, file: string): number {
+  return numberOf(words(value)[0], file)
+}
+
 /** A header `nread nwritten …` and one line of numbers. */
 function ioStats(out: FamilySet, text: string, pool: string, file: string): void {
   const rows = lines(text)
@@ -78,6 +84,7 @@ function ioStats(out: FamilySet, text: string, pool: string, file: string): void
   if (header < 0) return
   const values = words(rows[header + 1] ?? '')
   words(rows[header]!).forEach((name, i) => {
+    if (i >= values.length) return
     out.add('untyped', `zfs_zpool_${name}`, `kstat.zfs.misc.io.${name}`, ['zpool', pool], numberOf(values[i], file))
   })
 }
@@ -89,7 +96,7 @@ function dataSet(out: FamilySet, text: string, pool: string, file: string): void
     else if (type === UINT64) {
       const labels = ['dataset', dataset, 'zpool', pool]
       const metric = `zfs_zpool_dataset_${name.replaceAll('-', '_')}`
-      out.add('untyped', metric, `kstat.zfs.misc.objset.${name}`, labels, numberOf(value, file))
+      out.add('untyped', metric, `kstat.zfs.misc.objset.${name}`, labels, kstatNumber(value, file))
     }
   }
 }

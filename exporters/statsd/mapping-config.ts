@@ -17,7 +17,7 @@ import {
   record,
   string,
 } from '../../protocol/config/mod.ts'
-import { parseGoDuration } from '../durations.ts'
+import { parseGoDuration } from '../../protocol/durations/mod.ts'
 import type { EventKind } from './event.ts'
 
 export type Quantile = { readonly quantile: number; readonly error: number }

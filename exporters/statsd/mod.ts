@@ -27,7 +27,10 @@ import { LineStream } from './stream.ts'
 import type { TagStyles } from './tags.ts'
 
 export type { EventKind, StatsdEvent } from './event.ts'
+export { emptyMappingConfig, Mapper, type MapResult } from './mapper.ts'
 export { loadMappingConfig, type Mapping, type MappingConfig } from './mapping-config.ts'
+export { mapperFamilies } from './self-metrics.ts'
+export { addressOf } from './sockets.ts'
 
 export type StatsdOptions = {
   readonly disk: Disk
@@ -239,8 +242,9 @@ export function createStatsdExporter({ disk, clock, log, flags, net }: StatsdOpt
       return [...registry.families(clock.monotonic()).filter(({ name }) => !ownNames.has(name)), ...own]
     },
     close: async () => {
-      relay?.flush()
+      // Closing reads what had come already.
       await sockets?.close()
+      relay?.flush()
       relaySender?.close()
       sockets = null
       relaySender = null

@@ -1,19 +1,16 @@
 /** The short way of lines seen before must come to the same as the long one, whatever the lines are. */
 import assert from 'node:assert/strict'
 import fs from 'node:fs'
-import os from 'node:os'
 import path from 'node:path'
-import { after, test } from 'node:test'
+import { test } from 'node:test'
 import fc from 'fast-check'
-import { createLogger, nodeDisk, systemClock } from '../../agent/env/mod.ts'
 import type { Clock } from '../../protocol/env/mod.ts'
 import { formatExposition } from '../../protocol/exposition/mod.ts'
+import { temporaryFolder, testClock, testEnv } from '../testing/env.ts'
 import { createStatsdExporter, type StatsdExporter } from './mod.ts'
 import { type LineParts, readParts } from './routes.ts'
 
-const log = createLogger({ level: 'error', format: 'logfmt', now: () => 0, write: () => {} })
-const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'helio-routes-'))
-after(() => fs.rmSync(folder, { recursive: true }))
+const folder = temporaryFolder()
 const mappings = path.join(folder, 'mapping.yml')
 fs.writeFileSync(
   mappings,
@@ -27,8 +24,8 @@ mappings:
 )
 
 function exporterAt(time: { ms: number }): StatsdExporter {
-  const clock: Clock = { ...systemClock, monotonic: () => time.ms }
-  return createStatsdExporter({ disk: nodeDisk, clock, log, flags: { 'statsd.mapping-config': mappings } })
+  const clock: Clock = { ...testClock, monotonic: () => time.ms }
+  return createStatsdExporter({ ...testEnv, clock, flags: { 'statsd.mapping-config': mappings } })
 }
 
 const encoder = new TextEncoder()

@@ -152,6 +152,14 @@ export function selfFamilies({ counters, mapper, registry, relay, drops }: SelfS
       by('action', counters.actions),
     ),
     gauge('statsd_exporter_metrics_total', 'The total number of metrics.', by('type', registry.familyCounts)),
+    ...mapperFamilies(mapper),
+  ]
+}
+
+/** Of the mapper's cache; the graphite exporter has them under the same names. */
+export function mapperFamilies(mapper: Mapper): MetricFamily[] {
+  const one = (value: number): Metric[] => [{ labels: [], value }]
+  return [
     gauge(
       'statsd_metric_mapper_cache_length',
       'The count of unique metrics currently cached.',

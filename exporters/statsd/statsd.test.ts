@@ -1,24 +1,20 @@
 import assert from 'node:assert/strict'
 import fs from 'node:fs'
-import os from 'node:os'
 import path from 'node:path'
-import { after, test } from 'node:test'
+import { test } from 'node:test'
 import fc from 'fast-check'
-import { createLogger, nodeDisk, systemClock } from '../../agent/env/mod.ts'
 import type { Clock } from '../../protocol/env/mod.ts'
 import { formatExposition, parseExposition } from '../../protocol/exposition/mod.ts'
 import { FlagError, type Flags } from '../contract.ts'
+import { KIT, temporaryFolder, testClock, testEnv } from '../testing/env.ts'
 import { runStatsdCases } from './conformance.ts'
 import { GlobTree } from './glob.ts'
 import { createStatsdExporter, loadMappingConfig, type StatsdExporter } from './mod.ts'
 import { Registry } from './registry.ts'
 import { Summary } from './summary.ts'
 
-const kit = process.env['HELIO_CONFORMANCE'] ?? path.resolve(import.meta.dirname, '../../../shared/conformance')
-const folder = path.join(kit, 'exporters/statsd')
-const log = createLogger({ level: 'error', format: 'logfmt', now: () => 0, write: () => {} })
-const temporary = fs.mkdtempSync(path.join(os.tmpdir(), 'helio-statsd-'))
-after(() => fs.rmSync(temporary, { recursive: true }))
+const folder = path.join(KIT, 'exporters/statsd')
+const temporary = temporaryFolder()
 let files = 0
 const bytes = (text: string): Uint8Array => new TextEncoder().encode(text)
 
@@ -29,11 +25,11 @@ function exporterWith({ mappings = '', flags = {} }: { mappings?: string; flags?
   file: string
 } {
   const time = { ms: 0 }
-  const clock: Clock = { ...systemClock, monotonic: () => time.ms }
+  const clock: Clock = { ...testClock, monotonic: () => time.ms }
   const file = path.join(temporary, `${++files}-mapping.yml`)
   fs.writeFileSync(file, mappings)
   const all = { 'statsd.mapping-config': file, ...flags }
-  return { exporter: createStatsdExporter({ disk: nodeDisk, clock, log, flags: all }), time, file }
+  return { exporter: createStatsdExporter({ ...testEnv, clock, flags: all }), time, file }
 }
 
 const pageOf = async (exporter: StatsdExporter): Promise<string> => formatExposition(await exporter.collect())
@@ -224,7 +220,7 @@ test('no packet throws, and the page stays readable', () => {
   )
 })
 
-const plainExporter = (): StatsdExporter => createStatsdExporter({ disk: nodeDisk, clock: systemClock, log, flags: {} })
+const plainExporter = (): StatsdExporter => createStatsdExporter({ ...testEnv, flags: {} })
 
 test('quantiles stay within their errors, and forget what is older than max_age', () => {
   const quantiles = [

@@ -88,6 +88,8 @@ test('firing and resolved alerts reach a webhook once each, through a failing re
     assert.equal(first!.groupKey, '{}:{alertname="Down"}')
     assert.equal(dispatcher.counters.byIntegration.get('webhook')!.retries, 1)
 
+    // The log is written once the answer is here, which is after the receiver has the message.
+    await until(() => fs.existsSync(path.join(dir, 'nflog.json')))
     dispatcher.stop()
     dispatcher = new Dispatcher(loaded, makeEnv(dir))
     dispatcher.receive([alertOf('a', later), alertOf('b', later)])

@@ -3,17 +3,14 @@
  * Semantics: Alertmanager api/v2/api.go (v0.34), with its status codes and texts.
  */
 import { compareStrings, type Labels, labelsFrom, labelsToObject, labelValue } from '../../protocol/labels/mod.ts'
-import { compileAnchored, type MatchOp } from '../../protocol/matchers/mod.ts'
+import { compileRegex } from '../../protocol/matchers/mod.ts'
 import { fingerprint, isResolved, type StoredAlert } from './alert.ts'
+import { type PostedAlert, type PostedMatcher, type PostedSilence, readAlerts, readSilence } from './api-bodies.ts'
+import { ApiFailure, bad, invalid } from './api-failure.ts'
+import type { Route } from './config/mod.ts'
 import type { Dispatcher } from './dispatcher.ts'
-import {
-  type AlertMatcher,
-  MatcherSyntaxError,
-  matchesAll,
-  parseClassicMatchers,
-  parseMatcher,
-} from './matchers/mod.ts'
-import { type Silence, SilenceError } from './silences.ts'
+import { type AlertMatcher, MatcherSyntaxError, matchesAll, parseMatcher } from './matchers/mod.ts'
+import { type PlainMatcher, type Silence, SilenceError } from './silences.ts'
 
 export type AlertApiOptions = {
   readonly dispatcher: () => Dispatcher | null
@@ -23,27 +20,20 @@ export type AlertApiOptions = {
   readonly classicNames?: boolean
 }
 
-const BODY_MAX = 16 << 20
+/**
+ * Clients tell by `versionInfo.version` what they can ask: amtool compares major and minor with its own. So that is the
+ * Alertmanager's whose API this is, and who speaks it stands behind, as semver's build metadata.
+ */
+const API_VERSION = '0.34.0'
 
-class ApiFailure extends Error {
-  readonly status: number
-  /** Of the API's description: the answer is an object with it. */
-  readonly code: number | null
-  constructor(status: number, message: string, code: number | null = null) {
-    super(message)
-    this.status = status
-    this.code = code
-  }
-}
-
-/** The body is not as the API's description says. Codes: go-openapi errors/schema.go. */
-const INVALID = { type: 601, required: 602, minItems: 612 } as const
-const invalid = (kind: keyof typeof INVALID, message: string): never => {
-  throw new ApiFailure(422, message, INVALID[kind])
-}
-
-const bad = (message: string): never => {
-  throw new ApiFailure(400, message)
+/** By path: what it answers. HEAD is answered where GET is. */
+const METHODS: Readonly<Record<string, readonly string[]>> = {
+  '/status': ['GET'],
+  '/receivers': ['GET'],
+  '/alerts': ['GET', 'POST'],
+  '/alerts/groups': ['GET'],
+  '/silences': ['GET', 'POST'],
+  '/silence/{silenceID}': ['GET', 'DELETE'],
 }
 
 /** @param path below `/api/v2`, such as `/alerts` */
@@ -72,22 +62,38 @@ class AlertApi {
     this.#options = options
   }
 
-  async answer(request: Request, path: string, query: URLSearchParams): Promise<Response> {
-    const { method } = request
-    const isRead = method === 'GET' || method === 'HEAD'
+  async answer(request: Request, given: string, query: URLSearchParams): Promise<Response> {
+    const path = given.endsWith('/') ? given.slice(0, -1) : given
     const silence = /^\/silence\/([^/]+)$/.exec(path)?.[1]
-    if (path === '/status' && isRead) return json(this.#status())
-    if (path === '/receivers' && isRead) return json(this.#receivers(query))
-    if (path === '/alerts' && isRead) return json(this.#alerts(query))
-    if (path === '/alerts' && method === 'POST') return this.#postAlerts(await readJson(request))
-    if (path === '/alerts/groups' && isRead) return json(this.#groups(query))
-    if (path === '/silences' && isRead) return json(this.#silences(query))
-    if (path === '/silences' && method === 'POST') return this.#postSilence(await readJson(request))
-    if (silence !== undefined && isRead) return this.#silence(silence)
-    if (silence !== undefined && method === 'DELETE') return this.#deleteSilence(silence)
-    const known = ['/status', '/receivers', '/alerts', '/alerts/groups', '/silences'].includes(path) || silence
-    if (known) return json({ code: 405, message: `method ${method} is not allowed` }, 405)
-    return json({ code: 404, message: `path /api/v2${path} was not found` }, 404)
+    const route = silence === undefined ? path : '/silence/{silenceID}'
+    const method = request.method === 'HEAD' ? 'GET' : request.method
+    const allowed = METHODS[route]
+    if (!allowed) return json({ code: 404, message: `path /api/v2${given} was not found` }, 404)
+    if (!allowed.includes(method)) {
+      const message = `method ${method} is not allowed, but [${allowed}] are`
+      return json({ code: 405, message }, 405, { allow: allowed.join() })
+    }
+    switch (`${method} ${route}`) {
+      case 'GET /status':
+        return json(this.#status())
+      case 'GET /receivers':
+        return json(this.#receivers(query))
+      case 'GET /alerts':
+        return json(this.#alerts(query))
+      case 'POST /alerts':
+        return this.#postAlerts(await readAlerts(request))
+      case 'GET /alerts/groups':
+        return json(this.#groups(query))
+      case 'GET /silences':
+        return json(this.#silences(query))
+      case 'POST /silences':
+        return this.#postSilence(await readSilence(request))
+      case 'GET /silence/{silenceID}':
+        return json(this.#silenceJson(this.#silence(silence!)))
+      case 'DELETE /silence/{silenceID}':
+        return this.#deleteSilence(this.#silence(silence!))
+    }
+    throw new Error(`BUG: nothing answers ${method} ${route}`)
   }
 
   #status(): object {
@@ -96,12 +102,12 @@ class AlertApi {
       cluster: { status: 'disabled', peers: [] },
       config: { original: this.#dispatcher.config.redacted },
       uptime: new Date(this.#dispatcher.startedMs).toISOString(),
-      versionInfo: build,
+      versionInfo: { ...build, version: `${API_VERSION}+heliograph.${build.version}` },
     }
   }
 
   #receivers(query: URLSearchParams): object[] {
-    const wanted = matchersOf(query, 'receiver_matchers')
+    const wanted = receiverMatchersOf(query)
     return [...this.#dispatcher.config.receivers.values()]
       .filter(({ labels }) => matchesAll(wanted, (name) => labels[name] ?? ''))
       .map(({ name, labels }) => ({ name, labels }))
@@ -114,54 +120,46 @@ class AlertApi {
       .alerts()
       .filter((alert) => !isResolved(alert, nowMs))
       .flatMap((alert) => {
-        const receivers = this.#dispatcher.routesOf(alert.labels).map(({ receiver }) => receiver)
-        return wanted(alert, receivers) ? [this.#alertJson(alert, receivers)] : []
+        const routes = this.#dispatcher.routesOf(alert.labels)
+        const receivers = routes.map(({ receiver }) => receiver)
+        return wanted(alert, receivers) ? [this.#alertJson(alert, receivers, this.#mutedOnAll(routes))] : []
       })
       .sort((a, b) => compareStrings(a.fingerprint, b.fingerprint))
   }
 
+  /** Differs: upstream's list of alerts, unlike that of groups, knows of no muting. An alert that nobody hears says why. */
+  #mutedOnAll(routes: readonly Route[]): string[] {
+    const muting = routes.map((route) => this.#dispatcher.mutingIntervals(route))
+    return muting.every(({ length }) => length > 0) ? [...new Set(muting.flat())].sort(compareStrings) : []
+  }
+
+  /** Of each alert those receivers are told for whose groups was asked. */
   #groups(query: URLSearchParams): object[] {
     const wanted = this.#filterOf(query)
     const showMuted = flag(query, 'muted', true)
-    return this.#dispatcher.groups
-      .flatMap(({ route, labels, alerts }) => {
-        const shown = alerts.filter((alert) => wanted(alert, [route.receiver]))
-        if (shown.length === 0) return []
-        const all = shown.map((alert) =>
-          this.#alertJson(
-            alert,
-            this.#dispatcher.routesOf(alert.labels).map(({ receiver }) => receiver),
-          ),
-        )
-        if (!showMuted && all.every(({ status }) => status.state === 'suppressed')) return []
-        return [
-          {
-            alerts: all.sort((a, b) => compareStrings(a.fingerprint, b.fingerprint)),
-            labels: labelsToObject(labels),
-            receiver: { name: route.receiver },
-            routeLabels: route.labels,
-          },
-        ]
-      })
-      .sort(
-        (a, b) =>
-          compareStrings(JSON.stringify(a.labels), JSON.stringify(b.labels)) ||
-          compareStrings(a.receiver.name, b.receiver.name),
-      )
+    const receivers = new Map<StoredAlert, string[]>()
+    const asked = this.#dispatcher.groups.flatMap(({ route, labels, alerts }) => {
+      const shown = alerts.filter((alert) => wanted(alert, [route.receiver]))
+      for (const alert of shown) receivers.set(alert, [...(receivers.get(alert) ?? []), route.receiver])
+      const mutedBy = this.#dispatcher.mutingIntervals(route)
+      return shown.length > 0 && (showMuted || mutedBy.length === 0) ? [{ route, labels, shown, mutedBy }] : []
+    })
+    return asked
+      .map(({ route, labels, shown, mutedBy }) => ({
+        alerts: shown
+          .map((alert) => this.#alertJson(alert, receivers.get(alert)!, mutedBy))
+          .sort((a, b) => compareStrings(a.fingerprint, b.fingerprint)),
+        labels: labelsToObject(labels),
+        receiver: { name: route.receiver },
+        routeLabels: route.labels,
+      }))
+      .sort((a, b) => compareLabelSets(a.labels, b.labels) || compareStrings(a.receiver.name, b.receiver.name))
   }
 
   #filterOf(query: URLSearchParams): (alert: StoredAlert, receivers: readonly string[]) => boolean {
     const matchers = matchersOf(query, 'filter')
-    const pattern = query.get('receiver')
-    let isReceiver: (name: string) => boolean = () => true
-    if (pattern) {
-      try {
-        isReceiver = compileAnchored(pattern)
-      } catch (error) {
-        bad(`failed to parse receiver param: ${(error as Error).message}`)
-      }
-    }
-    const ofReceiver = matchersOf(query, 'receiver_matchers')
+    const isReceiver = receiverFilterOf(query)
+    const ofReceiver = receiverMatchersOf(query)
     const { receivers: known } = this.#dispatcher.config
     const [active, silenced, inhibited] = ['active', 'silenced', 'inhibited'].map((name) => flag(query, name, true))
     return (alert, receivers) => {
@@ -169,15 +167,16 @@ class AlertApi {
       if (!receivers.some((name) => matchesAll(ofReceiver, (label) => known.get(name)?.labels[label] ?? '')))
         return false
       if (!matchesAll(matchers, (name) => labelValue(alert.labels, name))) return false
-      const { silencedBy, inhibitedBy, mutedBy } = this.#dispatcher.status(alert.labels)
-      if (!active && silencedBy.length + inhibitedBy.length + mutedBy.length === 0) return false
+      const { silencedBy, inhibitedBy } = this.#dispatcher.status(alert.labels)
+      if (!active && silencedBy.length + inhibitedBy.length === 0) return false
       if (!silenced && silencedBy.length > 0) return false
       return inhibited || inhibitedBy.length === 0
     }
   }
 
-  #alertJson(alert: StoredAlert, receivers: readonly string[]) {
-    const status = this.#dispatcher.status(alert.labels)
+  /** @param mutedBy names of time intervals */
+  #alertJson(alert: StoredAlert, receivers: readonly string[], mutedBy: readonly string[]) {
+    const status = { ...this.#dispatcher.status(alert.labels), mutedBy }
     const isHeard = status.silencedBy.length + status.inhibitedBy.length + status.mutedBy.length === 0
     return {
       annotations: alert.annotations,
@@ -193,54 +192,44 @@ class AlertApi {
   }
 
   /** Those that are valid are taken, whatever is wrong with the others. */
-  #postAlerts(body: unknown): Response {
-    if (!Array.isArray(body)) return bad('parsing alerts body failed: expected a list of alerts')
+  #postAlerts(alerts: readonly PostedAlert[]): Response {
     const nowMs = this.#options.now()
-    const timeoutMs = this.#dispatcher.config.global.resolveTimeoutMs
     const problems: string[] = []
-    for (const item of body) {
+    for (const alert of alerts) {
       try {
-        this.#dispatcher.receive([this.#alertOf(item, nowMs, timeoutMs)])
+        this.#dispatcher.receive([this.#received(alert, nowMs)])
       } catch (error) {
         if (!(error instanceof ApiFailure)) throw error
         this.#dispatcher.counters.invalid++
         problems.push(error.message)
       }
     }
-    return problems.length > 0 ? bad(problems.join('; ')) : new Response(null, { status: 200 })
+    return problems.length > 0 ? bad(problems.join('\n')) : done()
   }
 
-  #alertOf(item: unknown, nowMs: number, timeoutMs: number) {
-    const raw = (typeof item === 'object' && item !== null ? item : bad('an alert must be an object')) as Record<
-      string,
-      unknown
-    >
-    const labels = this.#labelsOf(raw['labels'], 'label')
-    const endsAtMs = timeOf(raw['endsAt'], 'endsAt')
-    const startsAtMs = timeOf(raw['startsAt'], 'startsAt') ?? endsAtMs ?? nowMs
-    const end = endsAtMs ?? nowMs + timeoutMs
+  #received({ labels: given, annotations, startsAtMs: start, endsAtMs, generatorUrl }: PostedAlert, nowMs: number) {
+    const labels = this.#checkedLabels(given, 'label set')
+    const startsAtMs = start ?? endsAtMs ?? nowMs
+    const end = endsAtMs ?? nowMs + this.#dispatcher.config.global.resolveTimeoutMs
     if (end < startsAtMs) bad('start time must be before end time')
     if (labels.length === 0) bad('at least one label pair required')
     return {
       labels,
-      annotations: labelsToObject(this.#labelsOf(raw['annotations'] ?? {}, 'annotation')),
+      annotations: labelsToObject(this.#checkedLabels(annotations, 'annotations')),
       startsAtMs,
       endsAtMs: end,
-      generatorUrl: typeof raw['generatorURL'] === 'string' ? raw['generatorURL'] : '',
+      generatorUrl,
       timesOut: endsAtMs === null,
     }
   }
 
-  #labelsOf(value: unknown, what: 'label' | 'annotation'): Labels {
-    if (typeof value !== 'object' || value === null || Array.isArray(value))
-      return bad(`invalid ${what} set: no object`)
-    const pairs = Object.entries(value).filter(([, text]) => text !== '')
-    for (const [name, text] of pairs) {
-      if (typeof text !== 'string') bad(`invalid ${what} set: the value of ${JSON.stringify(name)} is no string`)
-      if (!this.#isName(name)) bad(`invalid ${what} set: invalid name ${JSON.stringify(name)}`)
-      if (!(text as string).isWellFormed()) bad(`invalid ${what} set: invalid value ${JSON.stringify(text)}`)
+  #checkedLabels(given: Readonly<Record<string, string>>, what: 'label set' | 'annotations'): Labels {
+    const pairs = Object.entries(given).filter(([, value]) => value !== '')
+    for (const [name, value] of pairs) {
+      if (!this.#isName(name)) bad(`invalid ${what}: invalid name ${JSON.stringify(name)}`)
+      if (!value.isWellFormed()) bad(`invalid ${what}: invalid value ${JSON.stringify(value)}`)
     }
-    return labelsFrom(pairs as [string, string][])
+    return labelsFrom(pairs)
   }
 
   #isName(name: string): boolean {
@@ -254,13 +243,16 @@ class AlertApi {
     return silences
       .list()
       .filter((silence) => flag(query, silences.state(silence), true))
-      .filter(({ matchers: own }) => matchers.every((wanted) => own.some((each) => isAbout(each, wanted))))
+      .filter(({ matchers: own }) => matchers.every((wanted) => own.some((each) => isSame(each, wanted))))
       .map((silence) => this.#silenceJson(silence))
   }
 
-  #silence(id: string): Response {
+  #silence(id: string): Silence {
+    if (!/^[0-9a-f]{8}(-?[0-9a-f]{4}){3}-?[0-9a-f]{12}$/i.test(id))
+      return invalid('format', `silenceID in path must be of type uuid: ${JSON.stringify(id)}`)
     const silence = this.#dispatcher.silences.get(id)
-    return silence ? json(this.#silenceJson(silence)) : json(`silence ${id} not found`, 404)
+    if (!silence) throw new ApiFailure(404, 'silence not found')
+    return silence
   }
 
   #silenceJson(silence: Silence): object {
@@ -268,7 +260,7 @@ class AlertApi {
       id: silence.id,
       status: { state: this.#dispatcher.silences.state(silence) },
       updatedAt: new Date(silence.updatedAtMs).toISOString(),
-      annotations: silence.annotations,
+      ...(Object.keys(silence.annotations).length > 0 && { annotations: silence.annotations }),
       comment: silence.comment,
       createdBy: silence.createdBy,
       endsAt: new Date(silence.endsAtMs).toISOString(),
@@ -282,28 +274,13 @@ class AlertApi {
     }
   }
 
-  #postSilence(body: unknown): Response {
-    const raw = (typeof body === 'object' && body !== null ? body : bad('a silence must be an object')) as Record<
-      string,
-      unknown
-    >
-    const text = (name: string): string => (typeof raw[name] === 'string' ? (raw[name] as string) : '')
-    const matchers = Array.isArray(raw['matchers'])
-      ? raw['matchers']
-      : invalid('required', 'matchers in body is required')
-    if (matchers.length === 0) invalid('minItems', 'matchers in body should have at least 1 items')
-    for (const name of ['startsAt', 'endsAt', 'createdBy', 'comment'])
-      if (raw[name] === undefined) invalid('required', `${name} in body is required`)
+  #postSilence({ startsAtMs, endsAtMs, matchers, ...posted }: PostedSilence): Response {
+    const [start, end] = [startsAtMs ?? 0, endsAtMs ?? 0]
+    if (start >= end) bad('Failed to create silence: start time must be before end time')
+    if (end < this.#options.now()) bad("Failed to create silence: end time can't be in the past")
     try {
-      const silenceID = this.#dispatcher.silences.set({
-        id: text('id'),
-        matchers: matchers.map((each, i) => this.#matcherOf(each, i)),
-        startsAtMs: timeOf(raw['startsAt'], 'startsAt') ?? 0,
-        endsAtMs: timeOf(raw['endsAt'], 'endsAt') ?? 0,
-        createdBy: text('createdBy'),
-        comment: text('comment'),
-        annotations: { ...labelsToObject(this.#labelsOf(raw['annotations'] ?? {}, 'annotation')) },
-      })
+      const plain = matchers.map((each, i) => this.#plainMatcher(each, i))
+      const silenceID = this.#dispatcher.silences.set({ ...posted, matchers: plain, startsAtMs: start, endsAtMs: end })
       return json({ silenceID })
     } catch (error) {
       if (error instanceof SilenceError) throw new ApiFailure(error.code === 'not-found' ? 404 : 400, error.message)
@@ -311,80 +288,74 @@ class AlertApi {
     }
   }
 
-  #matcherOf(value: unknown, index: number) {
-    const { name, value: text, isRegex, isEqual = true } = (value ?? {}) as Record<string, unknown>
-    if (typeof name !== 'string' || typeof text !== 'string')
-      return bad(`invalid silence: invalid label matcher ${index}: name and value are required`)
+  #plainMatcher({ name, value, isRegex, isEqual }: PostedMatcher, index: number): PlainMatcher {
     if (!this.#isName(name))
-      return bad(`invalid silence: invalid label matcher ${index}: invalid label name ${JSON.stringify(name)}`)
-    const op: MatchOp = isRegex ? (isEqual ? '=~' : '!~') : isEqual ? '=' : '!='
-    return { name, op, value: text }
+      bad(`invalid silence: invalid label matcher ${index} in set 0: invalid label name ${JSON.stringify(name)}`)
+    return { name, value, op: isRegex ? (isEqual ? '=~' : '!~') : isEqual ? '=' : '!=' }
   }
 
-  #deleteSilence(id: string): Response {
-    try {
-      this.#dispatcher.silences.expire(id)
-      return new Response(null, { status: 200 })
-    } catch (error) {
-      if (!(error instanceof SilenceError)) throw error
-      return json(error.message, error.code === 'not-found' ? 404 : 500)
-    }
+  #deleteSilence({ id }: Silence): Response {
+    this.#dispatcher.silences.expire(id)
+    return done()
   }
 }
 
-type Plain = Pick<AlertMatcher, 'name' | 'op' | 'value'>
-
-/** A silence is about a matcher when one of its own could match the same: the value fits, or it is the same matcher. */
-function isAbout(own: Plain, wanted: AlertMatcher): boolean {
-  return own.name === wanted.name && (wanted.matches(own.value) || (own.op === wanted.op && own.value === wanted.value))
+/** Fewer labels first, then by the first name, in order, whose values differ. Semantics: common/model LabelSet.Before. */
+function compareLabelSets(a: Readonly<Record<string, string>>, b: Readonly<Record<string, string>>): number {
+  const names = [...new Set([...Object.keys(a), ...Object.keys(b)])].sort(compareStrings)
+  const byCount = Object.keys(a).length - Object.keys(b).length
+  if (byCount !== 0) return byCount
+  for (const name of names) {
+    if (a[name] === undefined) return -1
+    if (b[name] === undefined) return 1
+    const order = compareStrings(a[name], b[name])
+    if (order !== 0) return order
+  }
+  return 0
 }
 
-function matchersOf(query: URLSearchParams, name: string): AlertMatcher[] {
-  return query.getAll(name).flatMap((text) => {
-    try {
-      return [parseMatcher(text)]
-    } catch (error) {
-      if (!(error instanceof MatcherSyntaxError)) throw error
-      try {
-        return parseClassicMatchers(text)
-      } catch {
-        return bad(error.message)
-      }
-    }
-  })
+const isSame = (own: PlainMatcher, wanted: AlertMatcher): boolean =>
+  own.name === wanted.name && own.op === wanted.op && own.value === wanted.value
+
+/** @throws MatcherSyntaxError */
+const matchersOf = (query: URLSearchParams, name: string): AlertMatcher[] =>
+  query.getAll(name).map((text) => parseMatcher(text))
+
+function receiverMatchersOf(query: URLSearchParams): AlertMatcher[] {
+  try {
+    return matchersOf(query, 'receiver_matchers')
+  } catch (error) {
+    if (!(error instanceof MatcherSyntaxError)) throw error
+    return bad(`failed to parse receiver_matchers param: ${error.message}`)
+  }
+}
+
+function receiverFilterOf(query: URLSearchParams): (name: string) => boolean {
+  const pattern = lastOf(query, 'receiver')
+  if (pattern === '') return () => true
+  try {
+    const regex = compileRegex(`^(?:${pattern})$`)
+    return (name) => regex.matcher(name).find()
+  } catch (error) {
+    return bad(`failed to parse receiver param: ${(error as Error).message}`)
+  }
 }
 
 /** As go-openapi's ConvertBool: what is no yes is a no. */
 function flag(query: URLSearchParams, name: string, fallback: boolean): boolean {
-  const text = query.get(name)
-  if (text === null || text === '') return fallback
+  const text = lastOf(query, name)
+  if (text === '') return fallback
   return /^(true|1|yes|ok|y|on|selected|checked|t|enabled)$/i.test(text)
 }
 
-/** null where there is none, or Go's zero time. */
-function timeOf(value: unknown, name: string): number | null {
-  if (value === undefined || value === null || value === '') return null
-  const ms = typeof value === 'string' ? Date.parse(value) : Number.NaN
-  if (Number.isNaN(ms)) return bad(`${name} in body must be of type date-time: ${JSON.stringify(value)}`)
-  return ms < -60_000_000_000_000 ? null : ms
-}
+/** Of a parameter that is given more than once, the last counts; '' where there is none. */
+const lastOf = (query: URLSearchParams, name: string): string => query.getAll(name).at(-1) ?? ''
 
-async function readJson(request: Request): Promise<unknown> {
-  const chunks: Uint8Array[] = []
-  let size = 0
-  if (request.body)
-    for await (const chunk of request.body as unknown as AsyncIterable<Uint8Array>) {
-      size += chunk.length
-      if (size > BODY_MAX) throw new ApiFailure(413, `the body exceeds ${BODY_MAX} bytes`)
-      chunks.push(chunk)
-    }
-  try {
-    return JSON.parse(Buffer.concat(chunks).toString())
-  } catch (error) {
-    return bad(`parsing body failed: ${(error as Error).message}`)
-  }
-}
+const NO_STORE = { 'cache-control': 'no-store' }
 
-function json(value: unknown, status = 200): Response {
-  return new Response(`${JSON.stringify(value)}\n`, { status, headers: { 'content-type': 'application/json' } })
+const done = (): Response => new Response(null, { status: 200, headers: NO_STORE })
+
+function json(value: unknown, status = 200, headers: Readonly<Record<string, string>> = {}): Response {
+  const all = { 'content-type': 'application/json', ...NO_STORE, ...headers }
+  return new Response(`${JSON.stringify(value)}\n`, { status, headers: all })
 }

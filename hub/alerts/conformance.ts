@@ -4,8 +4,9 @@ import { labelsFrom } from '../../protocol/labels/mod.ts'
 import type { MatchOp } from '../../protocol/matchers/mod.ts'
 import { goValue } from '../template/go-value.ts'
 import { zone } from '../template/mod.ts'
+import { inhibitRule } from './config/inhibit-rule.ts'
 import { loadAlertmanagerConfig, loadRoute } from './config/mod.ts'
-import { Inhibitor, type InhibitRule } from './inhibit.ts'
+import { Inhibitor } from './inhibit.ts'
 import {
   type AlertMatcher,
   formatAlertMatcher,
@@ -90,13 +91,8 @@ function isLabelName(name: string, parse: (input: string) => AlertMatcher[]): bo
 
 type Side = Readonly<Record<string, string>>
 type InhibitCase = {
-  readonly rules: readonly {
-    readonly source_match?: Side
-    readonly target_match?: Side
-    readonly source_matchers?: readonly string[]
-    readonly target_matchers?: readonly string[]
-    readonly equal: readonly string[]
-  }[]
+  /** As `inhibit_rules` has them. */
+  readonly rules: readonly object[]
   readonly activeAlerts?: readonly Side[]
   readonly resolvedAlerts?: readonly Side[]
   readonly target: Side
@@ -106,20 +102,7 @@ type InhibitCase = {
 export function runInhibitionCases(cases: readonly InhibitCase[]): AlertCaseResult[] {
   const nowMs = 1_700_000_000_000
   return cases.map(({ rules, activeAlerts = [], resolvedAlerts = [], target, muted }, i) => {
-    const side = (match: Side = {}, matchers: readonly string[] = []): AlertMatcher[] => [
-      ...Object.entries(match).map(([name, value]) => newMatcher(name, '=', value)),
-      ...matchers.flatMap(parseMatchers),
-    ]
-    const inhibitor = new Inhibitor(
-      rules.map(
-        (rule): InhibitRule => ({
-          name: '',
-          source: side(rule.source_match, rule.source_matchers),
-          target: side(rule.target_match, rule.target_matchers),
-          equal: rule.equal,
-        }),
-      ),
-    )
+    const inhibitor = new Inhibitor(decodeYaml(JSON.stringify(rules), 'x.yml', list(inhibitRule('utf8'))).value)
     for (const labels of activeAlerts) inhibitor.observe({ labels: labelsFrom(labels), endsAtMs: nowMs + 60_000 })
     for (const labels of resolvedAlerts) inhibitor.observe({ labels: labelsFrom(labels), endsAtMs: nowMs - 60_000 })
     return same(`inhibition ${i}`, inhibitor.mutedBy(labelsFrom(target), nowMs).length > 0, muted)
@@ -328,6 +311,7 @@ function dataOf(data: PlainData): TemplateData {
       generatorUrl: '',
       fingerprint: '',
     })),
+    reason: '',
     groupLabels: map('GroupLabels'),
     commonLabels: map('CommonLabels'),
     commonAnnotations: map('CommonAnnotations'),

@@ -22,10 +22,22 @@ Labels:
 Annotations:
 {{ template "__pairs_markdown" .Annotations }}
 Source: {{ .GeneratorURL }}
-{{ end }}{{ end }}
-{{ define "__firing_and_resolved" }}{{ if gt (len .Alerts.Firing) 0 }}Alerts Firing:
-{{ template "__text_alert_list" .Alerts.Firing }}{{ end }}{{ if gt (len .Alerts.Resolved) 0 }}Alerts Resolved:
-{{ template "__text_alert_list" .Alerts.Resolved }}{{ end }}{{ end }}
+{{ end }}
+{{ end }}
+{{ define "__firing_and_resolved" }}{{ with .Alerts.Firing }}Alerts Firing:
+{{ template "__text_alert_list" . }}{{ end }}
+{{ with .Alerts.Resolved }}Alerts Resolved:
+{{ template "__text_alert_list" . }}{{ end }}{{ end }}
+{{ define "__firing_and_resolved_apart" }}
+{{ with .Alerts.Firing }}
+Alerts Firing:
+{{ template "__text_alert_list" . }}
+{{ end }}
+{{ with .Alerts.Resolved }}
+Alerts Resolved:
+{{ template "__text_alert_list" . }}
+{{ end }}
+{{ end }}
 `
 
 const SERVICES = `
@@ -70,4 +82,62 @@ const SERVICES = `
 {{ end }}{{ end }}
 `
 
-export const DEFAULT_TEMPLATES = [{ name: 'default.tmpl', text: LISTS + SERVICES }] as const
+const MORE_SERVICES = `
+{{ define "__summary_and_alerts" }}{{ .CommonAnnotations.SortedPairs.Values | join " " }}
+{{ template "__firing_and_resolved" . }}{{ end }}
+{{ define "__summary_and_alerts_apart" }}{{ .CommonAnnotations.SortedPairs.Values | join " " }}{{ template "__firing_and_resolved_apart" . }}{{ end }}
+{{ define "__firing_and_resolved_markdown" }}
+{{ with .Alerts.Firing }}
+# Alerts Firing:
+{{ template "__text_alert_list_markdown" . }}
+{{ end }}
+{{ with .Alerts.Resolved }}
+# Alerts Resolved:
+{{ template "__text_alert_list_markdown" . }}
+{{ end }}
+{{ end }}
+{{ define "discord.default.content" }}{{ end }}
+{{ define "discord.default.title" }}{{ template "__subject" . }}{{ end }}
+{{ define "discord.default.message" }}{{ template "__firing_and_resolved_apart" . }}{{ end }}
+{{ define "jira.default.summary" }}{{ template "__subject" . }}{{ end }}
+{{ define "jira.default.description" }}{{ template "__firing_and_resolved_markdown" . }}{{ end }}
+{{ define "jira.default.priority" }}{{ $priority := "" }}{{ range .Alerts.Firing }}{{ $severity := index .Labels "severity" }}{{ if eq $severity "critical" }}{{ $priority = "High" }}{{ else if and (eq $severity "warning") (ne $priority "High") }}{{ $priority = "Medium" }}{{ else if and (eq $severity "info") (eq $priority "") }}{{ $priority = "Low" }}{{ end }}{{ end }}{{ $priority }}{{ end }}
+{{ define "mattermost.default.username" }}{{ template "__alertmanager" . }}{{ end }}
+{{ define "mattermost.default.color" }}{{ if eq .Status "firing" }}danger{{ else }}good{{ end }}{{ end }}
+{{ define "mattermost.default.title" }}{{ template "__subject" . }}{{ end }}
+{{ define "mattermost.default.titlelink" }}{{ template "__alertmanagerURL" . }}{{ end }}
+{{ define "mattermost.default.fallback" }}{{ template "mattermost.default.title" . }} | {{ template "mattermost.default.titlelink" . }}{{ end }}
+{{ define "mattermost.default.text" }}{{ template "__firing_and_resolved_markdown" . }}{{ end }}
+{{ define "msteams.default.title" }}{{ template "__subject" . }}{{ end }}
+{{ define "msteams.default.summary" }}{{ template "__subject" . }}{{ end }}
+{{ define "msteams.default.text" }}{{ template "__firing_and_resolved_markdown" . }}{{ end }}
+{{ define "msteamsv2.default.title" }}{{ template "__subject" . }}{{ end }}
+{{ define "msteamsv2.default.text" }}{{ template "__firing_and_resolved_markdown" . }}{{ end }}
+{{ define "pushover.default.title" }}{{ template "__subject" . }}{{ end }}
+{{ define "pushover.default.message" }}{{ template "__summary_and_alerts_apart" . }}{{ end }}
+{{ define "pushover.default.url" }}{{ template "__alertmanagerURL" . }}{{ end }}
+{{ define "rocketchat.default.title" }}{{ template "__subject" . }}{{ end }}
+{{ define "rocketchat.default.titlelink" }}{{ template "__alertmanagerURL" . }}{{ end }}
+{{ define "rocketchat.default.alias" }}{{ template "__alertmanager" . }}{{ end }}
+{{ define "rocketchat.default.emoji" }}{{ end }}
+{{ define "rocketchat.default.iconurl" }}{{ end }}
+{{ define "rocketchat.default.text" }}{{ end }}
+{{ define "slack.default.color" }}{{ if eq .Status "firing" }}danger{{ else }}good{{ end }}{{ end }}
+{{ define "sns.default.subject" }}{{ template "__subject" . }}{{ end }}
+{{ define "sns.default.message" }}{{ template "__summary_and_alerts_apart" . }}{{ end }}
+{{ define "telegram.default.message" }}{{ template "__firing_and_resolved_apart" . }}{{ end }}
+{{ define "victorops.default.state_message" }}{{ template "__summary_and_alerts" . }}{{ end }}
+{{ define "victorops.default.entity_display_name" }}{{ template "__subject" . }}{{ end }}
+{{ define "victorops.default.monitoring_tool" }}{{ template "__alertmanager" . }}{{ end }}
+{{ define "webex.default.message" }}{{ template "__summary_and_alerts_apart" . }}{{ end }}
+{{ define "wechat.default.message" }}{{ template "__subject" . }}
+{{ template "__summary_and_alerts" . }}
+AlertmanagerUrl:
+{{ template "__alertmanagerURL" . }}{{ end }}
+{{ define "wechat.default.to_user" }}{{ end }}
+{{ define "wechat.default.to_party" }}{{ end }}
+{{ define "wechat.default.to_tag" }}{{ end }}
+{{ define "wechat.default.agent_id" }}{{ end }}
+`
+
+export const DEFAULT_TEMPLATES = [{ name: 'default.tmpl', text: LISTS + SERVICES + MORE_SERVICES }] as const

@@ -5,18 +5,18 @@
  */
 import { joinPath } from '../../protocol/config/mod.ts'
 import type { Clock, Disk, Logger, Net, Random, Timer } from '../../protocol/env/mod.ts'
-import { compareStrings, type Labels } from '../../protocol/labels/mod.ts'
+import type { Labels } from '../../protocol/labels/mod.ts'
 import { type Alert, AlertStore, fingerprint, isResolved, type StoredAlert } from './alert.ts'
 import type { AlertmanagerConfig, Integration, Route } from './config/mod.ts'
-import { DEFAULT_TEMPLATES } from './default-templates.ts'
 import { AlertGroup, groupKey, groupLabels } from './groups.ts'
+import { houseTemplates } from './house-templates.ts'
 import { Inhibitor } from './inhibit.ts'
-import { createSender, dataOf, type Notification, type Sender } from './integrations/mod.ts'
+import { createSender, dataOf, type Expand, type Notification, type SendEnv, type Sender } from './integrations/mod.ts'
 import type { Mailer } from './mailer.ts'
 import { NotificationLog, notificationReason, type Sent } from './nflog.ts'
 import { matchRoutes } from './route.ts'
 import { Silences } from './silences.ts'
-import { NotificationTemplates } from './template.ts'
+import type { NotificationTemplates } from './template.ts'
 import { containsTime } from './time-intervals.ts'
 
 export type DispatcherEnv = {
@@ -58,11 +58,10 @@ export type AlertStatus = {
   readonly silencedBy: readonly string[]
   /** Fingerprints. */
   readonly inhibitedBy: readonly string[]
-  /** Names of time intervals. */
-  readonly mutedBy: readonly string[]
 }
 
-const MAX_ALERTS = 100_000
+/** More are not kept, nor taken at once. */
+export const MAX_ALERTS = 100_000
 const RETRY_FIRST_MS = 500
 const RETRY_FACTOR = 1.5
 const RETRY_MAX_MS = 60_000
@@ -166,29 +165,36 @@ export class Dispatcher {
     for (const group of this.#groups.values()) group.stop()
   }
 
-  status(labels: Labels, routes: readonly Route[] = this.routesOf(labels)): AlertStatus {
-    const nowMs = this.#env.clock.now()
+  status(labels: Labels): AlertStatus {
     return {
       silencedBy: this.silences.silencing(labels),
-      inhibitedBy: this.#inhibitor.mutedBy(labels, nowMs).map((alert) => fingerprint(alert.labels)),
-      mutedBy: [...new Set(routes.flatMap((route) => this.#mutingIntervals(route, nowMs)))].sort(compareStrings),
+      inhibitedBy: this.#inhibitor.mutedBy(labels, this.#env.clock.now()).map((alert) => fingerprint(alert.labels)),
     }
+  }
+
+  /** Names of the intervals that keep a route silent now; for one outside of its active times, those. */
+  mutingIntervals(route: Route): string[] {
+    const nowMs = this.#env.clock.now()
+    const holds = (name: string): boolean =>
+      (this.#config.timeIntervals.get(name) ?? []).some((interval) => containsTime(interval, nowMs))
+    const muting = route.muteTimeIntervals.filter(holds)
+    const isActive = route.activeTimeIntervals.length === 0 || route.activeTimeIntervals.some(holds)
+    return isActive ? muting : [...muting, ...route.activeTimeIntervals]
   }
 
   #apply(config: DispatcherConfig): void {
     const { clock, net, disk, mailer } = this.#env
-    this.#templates = new NotificationTemplates([...DEFAULT_TEMPLATES, ...(config.templateTexts ?? [])], () =>
-      clock.now(),
-    )
+    this.#templates = houseTemplates(config.templateTexts ?? [], () => clock.now())
     this.#inhibitor = new Inhibitor(config.inhibitRules)
     this.#config = config
     const files = { readText: (path: string) => disk.readText(joinPath(config.directory ?? '.', path)) }
+    const sendEnv: SendEnv = { net, clock, disk: files, mailer, tokens: new WeakMap() }
     this.#senders = new Map(
       [...config.receivers.values()].map(({ name, integrations }) => [
         name,
         integrations.map((integration) => ({
           integration,
-          sender: createSender(integration, { net, disk: files, mailer }),
+          sender: createSender(integration, sendEnv),
         })),
       ]),
     )
@@ -229,19 +235,10 @@ export class Dispatcher {
     )
   }
 
-  /** Names of the intervals that keep a route silent now; for one outside of its active times, those. */
-  #mutingIntervals(route: Route, nowMs: number): string[] {
-    const holds = (name: string): boolean =>
-      (this.#config.timeIntervals.get(name) ?? []).some((interval) => containsTime(interval, nowMs))
-    const muting = route.muteTimeIntervals.filter(holds)
-    const isActive = route.activeTimeIntervals.length === 0 || route.activeTimeIntervals.some(holds)
-    return isActive ? muting : [...muting, ...route.activeTimeIntervals]
-  }
-
   /** True once everybody who should know has been told. */
   async #flush(group: AlertGroup, alerts: readonly StoredAlert[], nowMs: number): Promise<boolean> {
     if (this.#stop.signal.aborted) return false
-    const isRouteMuted = this.#mutingIntervals(group.route, nowMs).length > 0
+    const isRouteMuted = this.mutingIntervals(group.route).length > 0
     const heard = alerts.filter(
       ({ labels }) =>
         !isRouteMuted &&
@@ -307,7 +304,7 @@ export class Dispatcher {
     const { clock, log } = this.#env
     const counters = this.#countersOf(kind)
     const data = dataOf(notification)
-    const expand = (text: string, options = {}): string => this.#templates.expand(text, data, options)
+    const expand: Expand = (text, options = {}) => this.#templates.expand(text, options.data ?? data, options)
     const deadlineMs = notification.nowMs + Math.max(groupIntervalMs, SEND_TIMEOUT_MS_MIN)
     for (
       let attempt = 1, waitMs = RETRY_FIRST_MS;

@@ -1,69 +1,96 @@
 /**
- * Which alerts are muted because others fire. Semantics: Alertmanager inhibit/inhibit.go (v0.34): an alert that matches
- * both sides of a rule is muted only by sources that are not targets of the rule themselves.
+ * Which alerts are muted because others fire. Semantics: Alertmanager inhibit/inhibit.go (v0.34): every source of a
+ * rule needs an alert that fires, and an alert that matches both sides of a rule is muted only by alerts that are not
+ * targets of the rule themselves.
  */
 import { type Labels, labelsKey, labelValue } from '../../protocol/labels/mod.ts'
 import { type AlertMatcher, matchesAll } from './matchers/mod.ts'
 
-export type InhibitRule = {
-  readonly name: string
-  readonly source: readonly AlertMatcher[]
-  readonly target: readonly AlertMatcher[]
+export type InhibitSource = {
+  readonly matchers: readonly AlertMatcher[]
   /** Labels that source and target have in common; one that both lack is equal. */
   readonly equal: readonly string[]
+}
+export type InhibitRule = {
+  readonly name: string
+  /** One or more. */
+  readonly sources: readonly InhibitSource[]
+  readonly target: readonly AlertMatcher[]
 }
 
 export type FiringAlert = { readonly labels: Labels; readonly endsAtMs: number }
 
-/** Firing alerts by rule and the values of its equal labels. */
+/** Alerts of one source, by the values of its equal labels, then by labels. */
+class SourceAlerts {
+  readonly source: InhibitSource
+  readonly #groups = new Map<string, Map<string, FiringAlert>>()
+
+  constructor(source: InhibitSource) {
+    this.source = source
+  }
+
+  matches(labels: Labels): boolean {
+    return matchesAll(this.source.matchers, (name) => labelValue(labels, name))
+  }
+
+  add(alert: FiringAlert): void {
+    const key = this.#key(alert.labels)
+    const group = this.#groups.get(key) ?? new Map<string, FiringAlert>()
+    group.set(labelsKey(alert.labels), alert)
+    this.#groups.set(key, group)
+  }
+
+  /** One that fires and has the equal labels in common. */
+  find(labels: Labels, nowMs: number, isAllowed: (alert: FiringAlert) => boolean): FiringAlert | null {
+    for (const alert of this.#groups.get(this.#key(labels))?.values() ?? [])
+      if (alert.endsAtMs > nowMs && isAllowed(alert)) return alert
+    return null
+  }
+
+  sweep(nowMs: number): void {
+    for (const [key, group] of this.#groups) {
+      for (const [labels, { endsAtMs }] of group) if (endsAtMs <= nowMs) group.delete(labels)
+      if (group.size === 0) this.#groups.delete(key)
+    }
+  }
+
+  #key(labels: Labels): string {
+    return this.source.equal.map((name) => labelValue(labels, name)).join('\xff')
+  }
+}
+
 export class Inhibitor {
-  readonly #rules: readonly InhibitRule[]
-  /** Per rule: value of the equal labels → alerts of the source side, by labels. */
-  readonly #sources: Map<string, Map<string, FiringAlert>>[]
+  readonly #rules: readonly { readonly target: readonly AlertMatcher[]; readonly sources: readonly SourceAlerts[] }[]
 
   constructor(rules: readonly InhibitRule[]) {
-    this.#rules = rules
-    this.#sources = rules.map(() => new Map())
+    this.#rules = rules.map(({ target, sources }) => ({
+      target,
+      sources: sources.map((each) => new SourceAlerts(each)),
+    }))
   }
 
   /** An alert is new or has changed; one that is resolved has its end in the past. */
   observe(alert: FiringAlert): void {
-    this.#rules.forEach((rule, i) => {
-      if (!matchesAll(rule.source, (name) => labelValue(alert.labels, name))) return
-      const key = equalKey(rule, alert.labels)
-      const group = this.#sources[i]!.get(key) ?? new Map<string, FiringAlert>()
-      group.set(labelsKey(alert.labels), alert)
-      this.#sources[i]!.set(key, group)
-    })
+    for (const { sources } of this.#rules)
+      for (const source of sources) if (source.matches(alert.labels)) source.add(alert)
   }
 
-  /** The alerts that mute one with these labels; empty when it is not muted. */
+  /** The alerts that mute one with these labels, one for each source of a rule; empty when it is not muted. */
   mutedBy(labels: Labels, nowMs: number): readonly FiringAlert[] {
-    for (let i = 0; i < this.#rules.length; i++) {
-      const rule = this.#rules[i]!
-      const value = (name: string): string => labelValue(labels, name)
-      if (!matchesAll(rule.target, value)) continue
-      const isSourceToo = matchesAll(rule.source, value)
-      const group = this.#sources[i]!.get(equalKey(rule, labels))
-      for (const source of group?.values() ?? []) {
-        if (source.endsAtMs <= nowMs) continue
-        const isTargetToo = matchesAll(rule.target, (name) => labelValue(source.labels, name))
-        if (!(isSourceToo && isTargetToo)) return [source]
-      }
+    for (const { target, sources } of this.#rules) {
+      const isTarget = (of: Labels): boolean => matchesAll(target, (name) => labelValue(of, name))
+      if (!isTarget(labels)) continue
+      const isSourceToo = sources.some((source) => source.matches(labels))
+      const found = sources.map((source) =>
+        source.find(labels, nowMs, (alert) => !(isSourceToo && isTarget(alert.labels))),
+      )
+      if (found.every((alert) => alert !== null)) return [...new Set(found)]
     }
     return []
   }
 
   /** Forgets what has ended. */
   sweep(nowMs: number): void {
-    for (const groups of this.#sources)
-      for (const [key, group] of groups) {
-        for (const [labels, { endsAtMs }] of group) if (endsAtMs <= nowMs) group.delete(labels)
-        if (group.size === 0) groups.delete(key)
-      }
+    for (const { sources } of this.#rules) for (const source of sources) source.sweep(nowMs)
   }
-}
-
-function equalKey({ equal }: InhibitRule, labels: Labels): string {
-  return equal.map((name) => labelValue(labels, name)).join('\xff')
 }

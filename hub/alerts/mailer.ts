@@ -10,6 +10,8 @@ export type Mail = {
   readonly hello: string
   readonly user: string
   readonly password: string
+  /** How to log in; '' = as the server offers. */
+  readonly authMethod: '' | 'CRAM-MD5'
   readonly tls: {
     readonly ca: string
     readonly cert: string
@@ -17,6 +19,8 @@ export type Mail = {
     readonly serverName: string
     readonly insecureSkipVerify: boolean
   }
+  /** Who sends it and who gets it, whatever its headers say. */
+  readonly envelope: { readonly from: string; readonly to: string }
   readonly from: string
   readonly to: string
   readonly headers: Readonly<Record<string, string>>

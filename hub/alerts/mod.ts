@@ -8,6 +8,6 @@ export {
   type DispatcherCounters,
   type DispatcherEnv,
 } from './dispatcher.ts'
-export { canSend } from './integrations/mod.ts'
+export { houseTemplates } from './house-templates.ts'
 export { type Mail, MailError, type Mailer } from './mailer.ts'
 export { matchRoutes } from './route.ts'

@@ -78,7 +78,8 @@ export async function runScenarios(scenarios: readonly Scenario[]): Promise<Scen
 
 const log: Logger = { debug() {}, info() {}, warn() {}, error() {}, with: () => log }
 
-class World {
+/** A dispatcher and its API, with receivers that write down what they are told. */
+export class World {
   readonly clock = new VirtualClock(START_MS)
   readonly received: Received[] = []
   readonly dispatcher: Dispatcher

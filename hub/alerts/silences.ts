@@ -1,7 +1,7 @@
 /** Silences: set, replaced, ended, kept over restarts. Semantics: Alertmanager silence/silence.go (v0.34). */
 import type { Clock, Disk, Logger, Random } from '../../protocol/env/mod.ts'
 import { type Labels, labelValue } from '../../protocol/labels/mod.ts'
-import type { MatchOp } from '../../protocol/matchers/mod.ts'
+import { compileRegex, type MatchOp } from '../../protocol/matchers/mod.ts'
 import { type AlertMatcher, matchesAll, newMatcher } from './matchers/mod.ts'
 
 export type PlainMatcher = { readonly name: string; readonly op: MatchOp; readonly value: string }
@@ -22,7 +22,7 @@ export type Silence = {
 export type SilenceRequest = Omit<Silence, 'updatedAtMs'>
 
 export class SilenceError extends Error {
-  readonly code: 'invalid' | 'not-found' | 'expired'
+  readonly code: 'invalid' | 'not-found'
   constructor(code: SilenceError['code'], message: string) {
     super(message)
     this.name = 'SilenceError'
@@ -52,12 +52,15 @@ export class Silences {
     this.#load()
   }
 
-  /** Active ones first, then those to come, then the past; each sorted by end. */
+  /** Active ones by their end, then those to come by their start, then the past, the latest first. */
   list(): Silence[] {
     const order = { active: 0, pending: 1, expired: 2 }
-    return [...this.#silences.values()].sort(
-      (a, b) => order[this.state(a)] - order[this.state(b)] || a.endsAtMs - b.endsAtMs || a.startsAtMs - b.startsAtMs,
-    )
+    return [...this.#silences.values()].sort((a, b) => {
+      const state = this.state(a)
+      if (state !== this.state(b)) return order[state] - order[this.state(b)]
+      if (state === 'pending') return a.startsAtMs - b.startsAtMs
+      return state === 'active' ? a.endsAtMs - b.endsAtMs : b.endsAtMs - a.endsAtMs
+    })
   }
 
   get(id: string): Silence | null {
@@ -92,7 +95,7 @@ export class Silences {
     const asked = { ...request, startsAtMs: request.startsAtMs || nowMs }
     validate(asked, nowMs)
     const old = asked.id === '' ? undefined : this.#silences.get(asked.id)
-    if (asked.id !== '' && !old) throw new SilenceError('not-found', `silence ${asked.id} not found`)
+    if (asked.id !== '' && !old) throw new SilenceError('not-found', 'silence not found')
     if (old && this.#canUpdate(old, asked, nowMs)) return this.#put({ ...asked, updatedAtMs: nowMs })
     if (old && this.state(old) !== 'expired') this.#put(ended(old, nowMs), false)
     this.#sweep(nowMs)
@@ -102,11 +105,11 @@ export class Silences {
     return this.#put({ ...asked, id: this.#newId(), startsAtMs, updatedAtMs: nowMs })
   }
 
-  /** Ends it now. @throws SilenceError */
+  /** Ends it now; one that is over stays as it is. @throws SilenceError */
   expire(id: string): void {
     const silence = this.#silences.get(id)
-    if (!silence) throw new SilenceError('not-found', `silence ${id} not found`)
-    if (this.state(silence) === 'expired') throw new SilenceError('expired', `silence ${id} already expired`)
+    if (!silence) throw new SilenceError('not-found', 'silence not found')
+    if (this.state(silence) === 'expired') return
     this.#put(ended(silence, this.#env.clock.now()))
   }
 
@@ -185,20 +188,28 @@ function validate({ matchers, startsAtMs, endsAtMs }: SilenceRequest, nowMs: num
     throw new SilenceError('invalid', `invalid silence: ${problem}`)
   }
   if (matchers.length === 0) fail('at least one matcher required')
-  let restricts = false
-  for (const [i, { name, op, value }] of matchers.entries()) {
-    if (name === '' || !name.isWellFormed())
-      fail(`invalid label matcher ${i}: invalid label name ${JSON.stringify(name)}`)
-    if (!value.isWellFormed()) fail(`invalid label matcher ${i}: invalid label value ${JSON.stringify(value)}`)
-    try {
-      if (!newMatcher(name, op, value).matches('')) restricts = true
-    } catch (error) {
-      fail(
-        `invalid label matcher ${i}: invalid regular expression ${JSON.stringify(value)}: ${(error as Error).message}`,
-      )
-    }
+  // Upstream's silences are sets of matchers, of which its API makes one.
+  for (const [i, matcher] of matchers.entries()) {
+    const problem = problemOf(matcher)
+    if (problem !== null) fail(`invalid label matcher ${i} in set 0: ${problem}`)
   }
-  if (!restricts) fail('at least one matcher must not match the empty string')
+  if (matchers.every(matchesEmpty)) fail('matcher set 0: at least one matcher must not match the empty string')
   if (endsAtMs <= startsAtMs) fail('end time must not be before start time')
   if (endsAtMs <= nowMs) fail('end time cannot be in the past')
 }
+
+function problemOf({ name, op, value }: PlainMatcher): string | null {
+  if (name === '' || !name.isWellFormed()) return `invalid label name ${JSON.stringify(name)}`
+  if (!value.isWellFormed()) return `invalid label value ${JSON.stringify(value)}`
+  if (op === '=' || op === '!=') return null
+  try {
+    compileRegex(value)
+    return null
+  } catch (error) {
+    return `invalid regular expression ${JSON.stringify(value)}: ${(error as Error).message}`
+  }
+}
+
+/** That a negative matcher also matches alerts without the label is what it is for: it may stand alone. */
+const matchesEmpty = ({ name, op, value }: PlainMatcher): boolean =>
+  (op === '=' || op === '=~') && newMatcher(name, op, value).matches('')

@@ -18,6 +18,8 @@ export type TemplateData = {
   readonly receiver: string
   readonly status: string
   readonly alerts: readonly TemplateAlert[]
+  /** Why it is told now; '' where nobody says. */
+  readonly reason: string
   readonly groupLabels: Readonly<Record<string, string>> | null
   readonly commonLabels: Readonly<Record<string, string>> | null
   readonly commonAnnotations: Readonly<Record<string, string>> | null
@@ -30,6 +32,7 @@ export function templateData(data: TemplateData): GoStruct {
     Receiver: data.receiver,
     Status: data.status,
     Alerts: alertList(data.alerts.map(alertValue)),
+    NotificationReason: data.reason,
     GroupLabels: kv(data.groupLabels),
     CommonLabels: kv(data.commonLabels),
     CommonAnnotations: kv(data.commonAnnotations),

@@ -1,5 +1,6 @@
 /** Notification templates. Semantics: Alertmanager template/template.go (v0.34). */
 import {
+  COMMON_FUNCTIONS,
   type Functions,
   formatTime,
   GoList,
@@ -7,16 +8,13 @@ import {
   type GoStruct,
   goDuration,
   goTime,
-  humanizeDuration,
   instantOf,
-  matches,
+  ofAny,
+  ofText,
   parseTime,
-  replaceAllRegex,
   SafeText,
-  type TemplateFunction,
   TemplateSet,
-  title,
-  toFloat,
+  titleCase,
   typeName,
   type Value,
   ZERO_TIME_NS,
@@ -71,23 +69,15 @@ export class NotificationTemplates {
   #functions(routeLabel: (name: string) => string): Functions {
     const now = this.#now
     return {
-      toUpper: text((value) => value.toUpperCase()),
-      toLower: text((value) => value.toLowerCase()),
-      title: text(title),
-      trimSpace: text((value) => value.trim()),
+      ...COMMON_FUNCTIONS,
+      title: ofText(titleCase),
+      trimSpace: ofText((value) => value.trim()),
       join: {
         params: ['string', 'any'],
         call: ([separator, list]) => strings(list!).join(separator as string),
       },
-      match: { params: ['string', 'string'], call: ([pattern, value]) => matches(pattern as string, value as string) },
-      safeHtml: text((value) => new SafeText('html', value)),
-      safeUrl: text((value) => new SafeText('url', value)),
-      urlUnescape: text((value) => decodeURIComponent(value.replaceAll('+', ' '))),
-      reReplaceAll: {
-        params: ['string', 'string', 'string'],
-        call: ([pattern, replacement, value]) =>
-          replaceAllRegex(pattern as string, replacement as string, value as string),
-      },
+      safeUrl: ofText((value) => new SafeText('url', value)),
+      urlUnescape: ofText(queryUnescape),
       stringSlice: { params: [], rest: 'string', call: (args) => new GoList(args, '[]string') },
       date: {
         params: ['string', 'any'],
@@ -101,11 +91,11 @@ export class NotificationTemplates {
           return goTime(instant(time!).ns, found)
         },
       },
-      since: any(([time]) => goDuration(BigInt(Math.round(now())) * 1_000_000n - instant(time!).ns)),
-      humanizeDuration: any(([value]) => humanizeDuration(toFloat(value!))),
-      toJson: any(([value]) => toJson(value!)),
-      base64encode: text((value) => Buffer.from(value).toString('base64').replaceAll('+', '-').replaceAll('/', '_')),
-      base64decode: text(decodeBase64),
+      now: { params: [], call: () => goTime(BigInt(Math.round(now())) * 1_000_000n) },
+      since: ofAny(([time]) => goDuration(BigInt(Math.round(now())) * 1_000_000n - instant(time!).ns)),
+      toJson: ofAny(([value]) => toJson(value!)),
+      base64encode: ofText((value) => Buffer.from(value).toString('base64').replaceAll('+', '-').replaceAll('/', '_')),
+      base64decode: ofText(decodeBase64),
       toDate: {
         params: ['string', 'string'],
         call: ([layout, value]) => {
@@ -126,25 +116,19 @@ export class NotificationTemplates {
         params: ['any'],
         rest: 'any',
         call: ([list, ...more]) => {
-          if (!(list instanceof GoList)) throw new Error(`append needs a list, got ${typeName(list!)}`)
-          return new GoList([...list.items, ...more], list.typeName)
+          if (list !== null && !(list instanceof GoList && list.typeName === '[]interface {}'))
+            throw new Error(`wrong type for value; expected []interface {}; got ${typeName(list!)}`)
+          return new GoList([...(list?.items ?? []), ...more])
         },
       },
-      routeLabels: text(routeLabel),
+      routeLabels: ofText(routeLabel),
     }
   }
 }
 
-function any(call: TemplateFunction['call']): TemplateFunction {
-  return { params: ['any'], call }
-}
-
-function text(call: (value: string) => Value): TemplateFunction {
-  return { params: ['string'], call: ([value]) => call(value as string) }
-}
-
 function strings(list: Value): string[] {
-  if (!(list instanceof GoList)) throw new Error(`wrong type for value; expected []string; got ${typeName(list)}`)
+  if (!(list instanceof GoList && list.typeName === '[]string'))
+    throw new Error(`wrong type for value; expected []string; got ${typeName(list)}`)
   return list.items.map((item) => {
     if (typeof item !== 'string') throw new Error(`wrong type for value; expected string; got ${typeName(item)}`)
     return item
@@ -158,19 +142,47 @@ function instant(value: Value) {
 }
 
 function dict(args: readonly Value[]): Value {
-  if (args.length % 2 === 1) throw new Error('dict expects an even number of arguments')
+  if (args.length % 2 === 1) throw new Error('dict requires an even number of arguments')
   const entries: [string, Value][] = []
   for (let i = 0; i < args.length; i += 2) {
     const key = args[i]
-    if (typeof key !== 'string') throw new Error(`dict key must be a string, got ${typeName(key!)}`)
+    if (typeof key !== 'string') throw new Error('dict keys must be strings')
     entries.push([key, args[i + 1]!])
   }
   return new GoMap(entries)
 }
 
+/** Semantics: Go encoding/base64, URLEncoding, with its messages. */
 function decodeBase64(value: string): string {
-  if (!/^[A-Za-z0-9_-]*={0,2}$/.test(value) || value.length % 4 !== 0) throw new Error('illegal base64 data')
-  return Buffer.from(value, 'base64url').toString()
+  const text = value.replace(/[\n\r]/g, '')
+  const letters = /^[\w-]*/.exec(text)![0].length
+  const wrong = wrongPadding(letters % 4, text.slice(letters))
+  if (wrong !== null) throw new Error(`illegal base64 data at input byte ${letters + wrong}`)
+  return Buffer.from(text, 'base64url').toString()
+}
+
+/** Where, from the end of the letters, it is not what follows so many letters of the last four; null: nowhere. */
+function wrongPadding(letters: number, padding: string): number | null {
+  if (padding === '') return letters === 0 ? null : -letters
+  if (padding[0] !== '=' || letters < 2) return 0
+  if (letters === 2 && padding[1] !== '=') return padding.length === 1 ? 1 : 0
+  const wanted = 4 - letters
+  return padding.length > wanted ? wanted : null
+}
+
+/** Semantics: Go net/url, QueryUnescape. */
+function queryUnescape(value: string): string {
+  const bad = /%(?![0-9A-Fa-f]{2}).{0,2}/s.exec(value)?.[0]
+  if (bad !== undefined) throw new Error(`invalid URL escape ${JSON.stringify(bad)}`)
+  return value
+    .replaceAll('+', ' ')
+    .replace(/(?:%[0-9A-Fa-f]{2})+/g, (run) => Buffer.from(run.replaceAll('%', ''), 'hex').toString())
+}
+
+/** Those that are not the field's name with a small letter. */
+const JSON_NAMES: Readonly<Record<string, string>> = {
+  GeneratorURL: 'generatorURL',
+  NotificationReason: 'notification_reason',
 }
 
 /** As encoding/json: structs by their JSON names, in order; maps sorted. */
@@ -196,8 +208,7 @@ function toJson(value: Value): string {
 }
 
 function structJson({ fields }: GoStruct): string {
-  const name = (field: string): string =>
-    field === 'GeneratorURL' ? 'generatorURL' : field[0]!.toLowerCase() + field.slice(1)
+  const name = (field: string): string => JSON_NAMES[field] ?? field[0]!.toLowerCase() + field.slice(1)
   const members = Object.entries(fields).map(([field, item]) => `${quoteJson(name(field))}:${toJson(item)}`)
   return `{${members.join(',')}}`
 }

@@ -76,68 +76,65 @@ export const timeRange: Decoder<Range> = object(
   },
 )
 
-function range(
-  read: (text: string, at: Cursor) => number,
-  check: (range: Range, text: Ends, at: Cursor) => void,
-): Decoder<Range> {
+function range(read: (text: string, at: Cursor) => number, check: (range: Range, at: Cursor) => void): Decoder<Range> {
   return (at) => {
     const text = string(at).toLowerCase()
     const parts = text.split(':')
     if (parts.length > 2) at.fail(`couldn't parse range ${text}, invalid format`)
     const [from = '', to = from] = parts
     const out: Range = [read(from, at), read(to, at)]
-    check(out, { from, to }, at)
+    check(out, at)
     return out
   }
 }
-type Ends = { readonly from: string; readonly to: string }
+
+/** As Go's strconv.Atoi. */
+function integerOf(text: string, at: Cursor): number {
+  return /^[+-]?\d+$/.test(text)
+    ? Number(text)
+    : at.fail(`strconv.Atoi: parsing ${JSON.stringify(text)}: invalid syntax`)
+}
 
 const weekday = range(
   (text, at) => {
     const day = WEEKDAYS.indexOf(text)
     return day < 0 ? at.fail(`${text} is not a valid weekday`) : day
   },
-  ([from, to], _, at) => {
+  ([from, to], at) => {
     if (from > to) at.fail('start day cannot be before end day')
   },
 )
 
-const dayOfMonth = range(
-  (text, at) => {
-    if (!/^[+-]?\d+$/.test(text)) at.fail(`${text} is not a valid day of the month`)
-    return Number(text)
-  },
-  ([from, to], _, at) => {
-    for (const day of [from, to])
-      if (day === 0 || day < -31 || day > 31) at.fail(`${day} is not a valid day of the month: out of range`)
-    if (from < 0 && to > 0) at.fail('end day must be negative if start day is negative')
-    // As in the longest month: in shorter ones the range may be empty.
-    const [begin, end] = [from, to].map((day) => (day < 0 ? 31 + day : day)) as [number, number]
-    if (begin > end) at.fail(`end day ${to} is always before start day ${from}`)
-  },
-)
+const dayOfMonth = range(integerOf, ([from, to], at) => {
+  for (const day of [from, to])
+    if (day === 0 || day < -31 || day > 31) at.fail(`${day} is not a valid day of the month: out of range`)
+  if (from < 0 && to > 0) at.fail('end day must be negative if start day is negative')
+  // As in the shortest month, where upstream refuses what longer ones would have.
+  const [begin, end] = [from, to].map((day) => (day < 0 ? 28 + day : day)) as [number, number]
+  if (begin > end) at.fail(`end day ${to} is always before start day ${from}`)
+})
 
 const month = range(
   (text, at) => {
     const named = MONTHS.indexOf(text) + 1
-    const found = named > 0 ? named : /^\d+$/.test(text) ? Number(text) : 0
-    return found < 1 || found > 12 ? at.fail(`${text} is not a valid month`) : found
+    if (named > 0) return named
+    // Upstream takes numbers that no month has, which no time is in.
+    return /^[+-]?\d+$/.test(text) ? Number(text) : at.fail(`${text} is not a valid month`)
   },
-  ([from, to], names, at) => {
-    if (from > to) at.fail(`end month ${names.to} is before start month ${names.from}`)
+  ([from, to], at) => {
+    const name = (month: number): string => MONTHS[month - 1] ?? ''
+    if (from > to) at.fail(`end month ${name(to)} is before start month ${name(from)}`)
   },
 )
 
-const year = range(
-  (text, at) => (/^[+-]?\d+$/.test(text) ? Number(text) : at.fail(`${text} is not a valid year`)),
-  ([from, to], _, at) => {
-    if (from > to) at.fail(`end year ${to} is before start year ${from}`)
-  },
-)
+const year = range(integerOf, ([from, to], at) => {
+  if (from > to) at.fail(`end year ${to} is before start year ${from}`)
+})
 
 const location: Decoder<{ readonly zone: Zone; readonly name: string }> = (at) => {
   const name = string(at)
-  const found = zone(name)
+  // `Local` is the zone of the machine.
+  const found = zone(name === 'Local' ? new Intl.DateTimeFormat().resolvedOptions().timeZone : name)
   return found ? { zone: found, name } : at.fail(`unknown time zone ${name}`)
 }
 

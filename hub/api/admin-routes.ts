@@ -1,20 +1,17 @@
 /** Administration of storage. Semantics, texts and status codes: Prometheus web/api/v1/api.go, deleteSeries to snapshot. */
 import type { Context, Hono } from 'hono'
 import { parseMetricSelector } from '../promql/parser/mod.ts'
-import { ApiError } from '../query/mod.ts'
+import { ApiError, errorBody } from '../query/mod.ts'
 import { json, params, type Vars } from './app.ts'
 import type { ApiDeps, StorageAdmin } from './deps.ts'
-import { invalid, type Params } from './params.ts'
+import { boolProblem, invalid, type Params, parseBool } from './params.ts'
 
 const METHODS = ['POST', 'PUT']
-/** What Go's strconv.ParseBool takes. */
-const TRUE: ReadonlySet<string> = new Set(['1', 't', 'T', 'TRUE', 'true', 'True'])
-const FALSE: ReadonlySet<string> = new Set(['0', 'f', 'F', 'FALSE', 'false', 'False'])
 
 export function adminRoutes(app: Hono<Vars>, { storage, log }: ApiDeps): void {
   const route = (path: string, run: (storage: StorageAdmin, given: Params) => Promise<unknown>): void => {
     app.on(METHODS, `/api/v1/admin/tsdb/${path}`, async (c: Context<Vars>) => {
-      if (!storage) throw new ApiError('unavailable', 'admin APIs disabled')
+      if (!storage) return disabled()
       const given = await params(c)
       log.info('Administration of storage', { action: path, match: given.all('match[]'), client: c.env.remoteAddress })
       const data = await run(storage, given)
@@ -31,13 +28,17 @@ export function adminRoutes(app: Hono<Vars>, { storage, log }: ApiDeps): void {
   })
   route('clean_tombstones', (admin) => internal(() => admin.cleanTombstones()))
   route('snapshot', async (admin, given) => {
-    const skipHead = given.get('skip_head')
-    if (skipHead !== '' && !TRUE.has(skipHead) && !FALSE.has(skipHead)) {
-      const problem = `strconv.ParseBool: parsing ${JSON.stringify(skipHead)}: invalid syntax`
-      invalid('skip_head', `unable to parse boolean: ${problem}`)
-    }
-    return { name: await internal(() => admin.snapshot(TRUE.has(skipHead)), 'create snapshot: ') }
+    const text = given.get('skip_head')
+    const skipHead =
+      text !== '' && (parseBool(text) ?? invalid('skip_head', `unable to parse boolean: ${boolProblem(text)}`))
+    return { name: await internal(() => admin.snapshot(skipHead), 'create snapshot: ') }
   })
+}
+
+/** As upstream, which has no status of its own for it. Ours, 503, asks to come again. */
+function disabled(): Response {
+  const headers = { 'content-type': 'application/json' }
+  return new Response(errorBody('unavailable', 'admin APIs disabled'), { status: 500, headers })
 }
 
 function selectorOf(text: string): ReturnType<typeof parseMetricSelector> {

@@ -1,15 +1,20 @@
 /** The hub's HTTP face: Prometheus's API and paths, and the page. Nothing per sample happens on this thread. */
 import { type Context, Hono } from 'hono'
-import type { HttpInfo } from '../../protocol/env/mod.ts'
+import type { HttpInfo, PlainHandler } from '../../protocol/env/mod.ts'
 import { ApiError, ERROR_STATUS, errorBody, giveBack, type QueryTask } from '../query/mod.ts'
 import { adminRoutes } from './admin-routes.ts'
 import { agentRoutes } from './agents.ts'
 import { alertRoutes } from './alert-routes.ts'
+import { hostOf } from './client.ts'
+import { packingOf } from './compression.ts'
 import type { ApiDeps } from './deps.ts'
 import { HttpMetrics, handlerName } from './http-metrics.ts'
+import { notificationRoutes } from './notification-routes.ts'
+import { openapiRoute } from './openapi.ts'
 import { otlpRoute } from './otlp-route.ts'
 import { servePage } from './page.ts'
 import { Params } from './params.ts'
+import { FORM_TOO_LARGE, MAX_FORM_BYTES, plainQueries } from './plain.ts'
 import { queryRoutes } from './query-routes.ts'
 import { readRoute } from './read-route.ts'
 import { ruleRoutes } from './rule-routes.ts'
@@ -17,16 +22,20 @@ import { statusRoutes } from './status-routes.ts'
 import { targetRoutes } from './target-routes.ts'
 import { writeRoute } from './write-route.ts'
 
+const TEXT_TYPE = 'text/plain; charset=utf-8'
+
 export type Vars = { Bindings: HttpInfo }
 export type Ctx = Context<Vars>
 
-/** Of form bodies: queries are text. */
-const MAX_FORM_BYTES = 4 << 20
-const COMPRESS_FROM_BYTES = 1400
+export type App = {
+  readonly handler: (request: Request, info: HttpInfo) => Promise<Response>
+  /** What it answers, the handler would answer likewise. */
+  readonly plain: PlainHandler
+  /** Every method and path that there is a route for. */
+  readonly routes: readonly { readonly method: string; readonly path: string }[]
+}
 
-export type Handler = (request: Request, info: HttpInfo) => Promise<Response>
-
-export function createApp(deps: ApiDeps): Handler {
+export function createApp(deps: ApiDeps): App {
   const app = new Hono<Vars>()
   const root = deps.routePrefix === '' ? app : app.basePath(deps.routePrefix)
   const http = new HttpMetrics()
@@ -41,21 +50,34 @@ export function createApp(deps: ApiDeps): Handler {
     if (deps.isReady()) return next()
     return c.body('Service Unavailable', 503)
   })
+  app.use('*', async (c, next) => {
+    // A route for GET would answer HEAD, too; upstream's answer it only where they say so.
+    if (c.req.method !== 'HEAD') return next()
+    const methods = allowed(c.req.path)
+    return methods.length === 0 || methods.includes('HEAD') ? next() : refused(methods)
+  })
   queryRoutes(root, deps)
   targetRoutes(root, deps)
   ruleRoutes(root, deps)
   statusRoutes(root, deps, http)
+  notificationRoutes(root, deps)
   adminRoutes(root, deps)
   agentRoutes(root, deps)
   alertRoutes(root, deps)
   writeRoute(root, deps)
   readRoute(root, deps, http)
   otlpRoute(root, deps)
+  openapiRoute(root, deps)
   servePage(root, deps)
   const allowed = methodsByPath(app)
+  const isApi = (path: string): boolean => path.startsWith(`${deps.routePrefix}/api/v1/`)
   app.notFound((c) => {
     const methods = allowed(c.req.path)
-    if (methods.length > 0) return c.text('Method Not Allowed\n', 405, { allow: methods.join(', ') })
+    if (c.req.method === 'OPTIONS') {
+      if (isApi(c.req.path)) return c.body(null, 204)
+      if (methods.length > 0) return c.body(null, 200, { allow: allowHeader(methods) })
+    }
+    if (methods.length > 0) return refused(methods)
     return c.req.path.includes('/api/')
       ? problem('not_found', `no such path: ${c.req.path}`)
       : c.text('404 page not found\n', 404)
@@ -65,12 +87,25 @@ export function createApp(deps: ApiDeps): Handler {
     deps.log.error('Request failed', { err: error })
     return problem('internal', error.message)
   })
-  return async (request, info) => {
-    const startedMs = deps.clock.monotonic()
-    const response = await compressed(request, await app.fetch(request, info), deps, info)
-    const seconds = (deps.clock.monotonic() - startedMs) / 1000
-    return http.answered(names.get(info) ?? '/*path', seconds, response, info.bodies?.get(response))
+  return {
+    handler: async (request, info) => {
+      const startedMs = deps.clock.monotonic()
+      const response = await compressed(request, await app.fetch(request, info), deps, info)
+      const seconds = (deps.clock.monotonic() - startedMs) / 1000
+      return http.answered(names.get(info) ?? '/*path', seconds, response, info.bodies?.get(response))
+    },
+    plain: plainQueries(deps, http),
+    routes: app.routes,
   }
+}
+
+function refused(methods: readonly string[]): Response {
+  const headers = { allow: allowHeader(methods), 'content-type': TEXT_TYPE }
+  return new Response('Method Not Allowed\n', { status: 405, headers })
+}
+
+function allowHeader(methods: readonly string[]): string {
+  return [...methods, 'OPTIONS'].sort().join(', ')
 }
 
 /** The methods that a path has a route for. Semantics: julienschmidt/httprouter, HandleMethodNotAllowed. */
@@ -96,28 +131,40 @@ export function json(data: unknown): Response {
 }
 
 /** @throws ApiError for a body that is no form or too large */
-export async function params(c: Ctx): Promise<Params> {
+export async function params(c: Ctx, { multipart = false } = {}): Promise<Params> {
   const url = new URL(c.req.url).searchParams
   if (c.req.method !== 'POST') return new Params([url])
   const type = (c.req.header('content-type') ?? '').split(';')[0]!.trim().toLowerCase()
-  const text = await bounded(c.req.raw, MAX_FORM_BYTES)
-  if (type !== 'application/x-www-form-urlencoded') return new Params([url])
-  return new Params([new URLSearchParams(text), url])
+  const bytes = await bounded(c.req.raw, MAX_FORM_BYTES)
+  if (type === 'application/x-www-form-urlencoded')
+    return new Params([new URLSearchParams(new TextDecoder().decode(bytes)), url])
+  return new Params(multipart && type === 'multipart/form-data' ? [url, await multipartValues(c, bytes)] : [url])
 }
 
-async function bounded(request: Request, maxBytes: number): Promise<string> {
-  if (!request.body) return ''
+/** Without files. As upstream, what cannot be read has no values. */
+async function multipartValues(c: Ctx, bytes: Uint8Array<ArrayBuffer>): Promise<URLSearchParams> {
+  const values = new URLSearchParams()
+  try {
+    const form = await new Response(bytes, { headers: { 'content-type': c.req.header('content-type')! } }).formData()
+    for (const [name, value] of form) if (typeof value === 'string') values.append(name, value)
+  } catch (error) {
+    if (!(error instanceof TypeError)) throw error
+  }
+  return values
+}
+
+async function bounded(request: Request, maxBytes: number): Promise<Uint8Array<ArrayBuffer>> {
   const chunks: Uint8Array[] = []
   let size = 0
-  for await (const chunk of request.body as unknown as AsyncIterable<Uint8Array>) {
+  for await (const chunk of (request.body ?? []) as AsyncIterable<Uint8Array>) {
     size += chunk.length
-    if (size > maxBytes) throw new ApiError('bad_data', `error parsing form values: the body exceeds ${maxBytes} bytes`)
+    if (size > maxBytes) throw new ApiError('bad_data', FORM_TOO_LARGE)
     chunks.push(chunk)
   }
-  return new TextDecoder().decode(concat(chunks, size))
+  return concat(chunks, size)
 }
 
-export function concat(chunks: readonly Uint8Array[], size: number): Uint8Array {
+export function concat(chunks: readonly Uint8Array[], size: number): Uint8Array<ArrayBuffer> {
   const out = new Uint8Array(size)
   let at = 0
   for (const chunk of chunks) {
@@ -137,12 +184,13 @@ export async function respond(
   const { status, contentType, body } = await deps.query.run(task, {
     timeoutMs: Math.min(timeoutMs, deps.queryTimeoutMs),
     signal: c.env.signal,
-    client: c.env.remoteAddress,
-    origin: { httpRequest: { clientIP: c.env.remoteAddress, method: c.req.method, path: c.req.path } },
+    client: hostOf(c.env.remoteAddress),
+    origin: { httpRequest: { clientIP: hostOf(c.env.remoteAddress), method: c.req.method, path: c.req.path } },
   })
   const headers = { 'content-type': contentType }
   const { bodies } = c.env
   // Errors are rare, and some routes say them in other words.
+  if (status === 204) return c.body(null, 204)
   if (bodies === undefined || status !== 200) return new Response(body as Uint8Array<ArrayBuffer>, { status, headers })
   const response = new Response(null, { status, headers })
   bodies.set(response, body)
@@ -157,17 +205,18 @@ async function compressed(
 ): Promise<Response> {
   const held = bodies?.get(response)
   if ((held === undefined && !response.body) || response.headers.has('content-encoding')) return response
-  const encoding = acceptedEncoding(request.headers.get('accept-encoding') ?? '')
   const type = response.headers.get('content-type') ?? ''
-  if (encoding === null || !/json|text|javascript|svg|arrow/.test(type)) return response
-  if (held !== undefined && held.length < COMPRESS_FROM_BYTES) {
+  const accepted = request.headers.get('accept-encoding') ?? ''
+  if (!packingOf(accepted, type, 0).isNegotiated) return response
+  const bytes = held ?? new Uint8Array(await response.arrayBuffer())
+  const { encoding } = packingOf(accepted, type, bytes.length)
+  if (encoding === null && held !== undefined) {
     response.headers.append('vary', 'accept-encoding')
     return response
   }
-  const bytes = held ?? new Uint8Array(await response.arrayBuffer())
   const headers = new Headers(response.headers)
   headers.append('vary', 'accept-encoding')
-  if (bytes.length < COMPRESS_FROM_BYTES) return new Response(bytes, { status: response.status, headers })
+  if (encoding === null) return new Response(bytes, { status: response.status, headers })
   headers.set('content-encoding', encoding)
   headers.delete('content-length')
   const body = (await deps.compress(bytes, encoding)) as Uint8Array<ArrayBuffer>
@@ -176,14 +225,4 @@ async function compressed(
   const packed = new Response(null, { status: response.status, headers })
   bodies!.set(packed, body)
   return packed
-}
-
-/** zstd where it is taken, else gzip; `q=0` refuses. */
-export function acceptedEncoding(header: string): 'gzip' | 'zstd' | null {
-  const taken = new Set<string>()
-  for (const part of header.toLowerCase().split(',')) {
-    const [name = '', ...parameters] = part.split(';').map((text) => text.trim())
-    if (!parameters.some((text) => /^q=0(?:\.0*)?$/.test(text))) taken.add(name)
-  }
-  return taken.has('zstd') ? 'zstd' : taken.has('gzip') || taken.has('*') ? 'gzip' : null
 }

@@ -2,9 +2,11 @@
 
 import type { TargetStatus } from '../../agent/scrape/mod.ts'
 import type { Bus, Clock, Disk, Logger } from '../../protocol/env/mod.ts'
+import type { MetricFamily } from '../../protocol/exposition/mod.ts'
 import type { Labels } from '../../protocol/labels/mod.ts'
 import type { Matcher } from '../../protocol/matchers/mod.ts'
 import type { OtlpSettings } from '../../protocol/otlp/mod.ts'
+import type { RelabelConfig } from '../../protocol/relabel/mod.ts'
 import type { AgentRegistry } from '../agents/mod.ts'
 import type { Dispatcher } from '../alerts/mod.ts'
 import type { BlocksState, Damage } from '../block/mod.ts'
@@ -13,6 +15,7 @@ import type { PresenceBoard } from '../presence/mod.ts'
 import type { QueryService, QuerySettings } from '../query/mod.ts'
 import type { Group } from '../rules/mod.ts'
 import type { TimeRange } from '../tsdb/mod.ts'
+import type { Reloads } from './reloads.ts'
 
 export type DroppedTarget = {
   readonly job: string
@@ -56,9 +59,11 @@ export type ApiDeps = {
   readonly groups: () => readonly Group[]
   readonly targets: () => readonly TargetStatus[]
   readonly droppedTargets: () => readonly DroppedTarget[]
-  /** Jobs of the configuration, with or without targets. */
-  readonly scrapePools: () => readonly string[]
+  /** Jobs of the configuration, with or without targets, and how their targets are relabelled. */
+  readonly scrapePools: () => ReadonlyMap<string, readonly RelabelConfig[]>
   readonly externalLabels: () => Labels
+  /** Where others reach this server, and the address that it listens on. */
+  readonly reach: { readonly externalUrl: string; readonly listen: string }
   /** Null: no alertmanager.yml is loaded. */
   readonly dispatcher: () => Dispatcher | null
   /** The configuration with secrets redacted. */
@@ -66,12 +71,14 @@ export type ApiDeps = {
   readonly flags: Readonly<Record<string, string>>
   readonly build: BuildInfo
   readonly startedMs: number
-  readonly retention: string
+  readonly retention: () => string
+  /** Where the process runs. */
+  readonly host: { readonly name: string; readonly directory: string }
   readonly blocks: () => BlocksState
   readonly damages: () => readonly Damage[]
   /** Null: administration is not enabled. */
   readonly storage: StorageAdmin | null
-  readonly lastReload: () => { readonly ok: boolean; readonly atMs: number }
+  readonly reloads: Reloads
   readonly alertmanagers: () => readonly string[]
   readonly droppedAlertmanagers: () => readonly string[]
   readonly remoteWriteEnabled: boolean
@@ -81,8 +88,8 @@ export type ApiDeps = {
   readonly reload: () => Promise<void>
   readonly quit: () => void
   readonly isReady: () => boolean
-  /** The hub's own metrics as text 0.0.4. */
-  readonly metrics: () => Promise<Uint8Array>
+  /** The hub's own metrics. */
+  readonly metrics: () => Promise<readonly MetricFamily[]>
   /** Folder of the built page. */
   readonly uiFolder: string
   /** '' or `/prefix`. */

@@ -22,14 +22,12 @@ export class HttpMetrics {
    * @param held its bytes, where it was made without a body
    */
   answered(name: string, seconds: number, response: Response, held: Uint8Array | undefined): Response {
-    const route = this.#route(name)
-    route.byCode.set(response.status, (route.byCode.get(response.status) ?? 0) + 1)
-    route.seconds.observe(seconds)
     const { body } = response
     if (held !== undefined || body === null) {
-      route.bytes.observe(held?.length ?? 0)
+      this.count(name, seconds, response.status, held?.length ?? 0)
       return response
     }
+    const route = this.#began(name, seconds, response.status)
     let bytes = 0
     const count = new TransformStream<Uint8Array, Uint8Array>({
       transform(chunk, controller) {
@@ -39,6 +37,10 @@ export class HttpMetrics {
       flush: () => route.bytes.observe(bytes),
     })
     return new Response(body.pipeThrough(count), response)
+  }
+
+  count(name: string, seconds: number, status: number, bytes: number): void {
+    this.#began(name, seconds, status).bytes.observe(bytes)
   }
 
   families(): MetricFamily[] {
@@ -69,6 +71,13 @@ export class HttpMetrics {
         [{ labels: [], value: this.remoteReads() }],
       ),
     ]
+  }
+
+  #began(name: string, seconds: number, status: number): Route {
+    const route = this.#route(name)
+    route.byCode.set(status, (route.byCode.get(status) ?? 0) + 1)
+    route.seconds.observe(seconds)
+    return route
   }
 
   #route(name: string): Route {

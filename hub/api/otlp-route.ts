@@ -30,35 +30,43 @@ export function otlpRoute(app: Hono<Vars>, deps: ApiDeps): void {
       return c.text(`unsupported compression: ${named}, supported: [gzip, zstd, snappy]\n`, 415)
     const body = await boundedBody(c)
     if (body === null) return c.text('the body is too large\n', 413)
-    const allowDelta = deps.settings().features.includes('otlp-native-delta-ingestion')
-    const settings = { ...deps.otlpSettings(), ...(allowDelta && { allowDelta }) }
-    const { status, message, isPartial } = await deps.ingest.remoteWrite(body, {
+    const { features } = deps.settings()
+    const settings = {
+      ...deps.otlpSettings(),
+      ...(features.includes('otlp-native-delta-ingestion') && { allowDelta: true }),
+      ...(features.includes('otlp-deltatocumulative') && { convertDelta: true }),
+    }
+    const { status, message, isPartial, rejectedPoints } = await deps.ingest.remoteWrite(body, {
       format: isJson ? 'otlp-json' : 'otlp',
       encoding,
       ...(Object.keys(settings).length > 0 && { settings }),
     })
     if (status === 429 || status === 503) return c.text(`${message}\n`, status, { 'retry-after': '5' })
     if (status === 400 && !isPartial) return c.text(`${message}\n`, 400)
-    const answer = isJson ? jsonAnswer(message) : protoAnswer(message)
+    const answer = isJson ? jsonAnswer(message, rejectedPoints) : protoAnswer(message, rejectedPoints)
     return c.body(answer as Uint8Array<ArrayBuffer>, 200, { 'content-type': type })
   })
 }
 
-function jsonAnswer(problem: string): Uint8Array {
-  const answer = problem === '' ? {} : { partialSuccess: { errorMessage: problem } }
+function jsonAnswer(problem: string, rejected: number): Uint8Array {
+  // 64-bit numbers are texts in the JSON form of protobuf; none is left out.
+  const points = rejected > 0 ? { rejectedDataPoints: String(rejected) } : {}
+  const answer = problem === '' ? {} : { partialSuccess: { ...points, errorMessage: problem } }
   return new TextEncoder().encode(JSON.stringify(answer))
 }
 
-/** ExportMetricsServiceResponse: partial_success = 1 { error_message = 2 }. */
-function protoAnswer(problem: string): Uint8Array {
+/** ExportMetricsServiceResponse: partial_success = 1 { rejected_data_points = 1, error_message = 2 }. */
+function protoAnswer(problem: string, rejected: number): Uint8Array {
   if (problem === '') return new Uint8Array(0)
   const text = new TextEncoder().encode(problem)
-  const inner = [0x12, ...lengthOf(text.length), ...text]
-  return Uint8Array.from([0x0a, ...lengthOf(inner.length), ...inner])
+  const points = rejected > 0 ? [0x08, ...varint(rejected)] : []
+  const inner = [...points, 0x12, ...varint(text.length), ...text]
+  return Uint8Array.from([0x0a, ...varint(inner.length), ...inner])
 }
 
-function lengthOf(length: number): number[] {
+/** Of fewer than 2^31. */
+function varint(value: number): number[] {
   const out: number[] = []
-  for (; length > 127; length >>>= 7) out.push((length & 127) | 128)
-  return [...out, length]
+  for (; value > 127; value >>>= 7) out.push((value & 127) | 128)
+  return [...out, value]
 }

@@ -1,5 +1,6 @@
 /** Parameters of the HTTP API, from the URL and from form bodies alike. Semantics: Prometheus web/api/v1/api.go. */
 import { parseDuration } from '../../protocol/durations/mod.ts'
+import { readGoFloat } from '../../protocol/exposition/mod.ts'
 import { ApiError } from '../query/mod.ts'
 
 /** Values of one name in order, those of the body before those of the URL, as Go's r.Form. */
@@ -47,16 +48,15 @@ export class Params {
   count(name: string, { least, problem }: { readonly least: number; readonly problem: string }): number | null {
     const text = this.get(name)
     if (text === '') return null
-    if (!/^[+-]?\d+$/.test(text) || Number(text) < least) throw new ApiError('bad_data', problem)
+    if (!/^[+-]?\d+$/.test(text) || Number(text) < least || Math.abs(Number(text)) >= 2 ** 63)
+      throw new ApiError('bad_data', problem)
     return Number(text)
   }
 
-  /** false when absent; what Go's strconv.ParseBool takes. */
+  /** false when absent */
   flag(name: string): boolean {
-    const text = this.get(name)
-    if (text === '' || /^(?:0|f|F|false|FALSE|False)$/.test(text)) return false
-    if (/^(?:1|t|T|true|TRUE|True)$/.test(text)) return true
-    return invalid(name, `error converting ${name}: strconv.ParseBool: parsing ${JSON.stringify(text)}: invalid syntax`)
+    const text = this.get(name).toLowerCase()
+    return text === '' ? false : (parseBool(text) ?? invalid(name, `error converting ${name}: ${boolProblem(text)}`))
   }
 
   limit(name = 'limit'): number {
@@ -74,7 +74,17 @@ export function invalid(name: string, problem: string): never {
   throw new ApiError('bad_data', `invalid parameter ${JSON.stringify(name)}: ${problem}`)
 }
 
-const NUMBER = /^[+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?$/i
+/** What Go's strconv.ParseBool takes; null for all else. */
+export function parseBool(text: string): boolean | null {
+  if (/^(?:0|f|F|false|FALSE|False)$/.test(text)) return false
+  return /^(?:1|t|T|true|TRUE|True)$/.test(text) ? true : null
+}
+
+/** Why `text` is no boolean. */
+export function boolProblem(text: string): string {
+  return `strconv.ParseBool: parsing ${JSON.stringify(text)}: invalid syntax`
+}
+
 /** What Prometheus calls minTime and maxTime; clients send them back. */
 const EARLIEST = '-292273086-05-16T16:47:06Z'
 const LATEST = '292277025-08-18T07:12:54.999999999Z'
@@ -83,11 +93,18 @@ const LATEST = '292277025-08-18T07:12:54.999999999Z'
 const FARTHEST = 9e15
 /** ms: upstream's durations are nanoseconds in an int64. */
 const LONGEST = 2 ** 63 / 1e6
-const RFC3339 = /^(\d{4}-\d\d-(\d\d))T\d\d:\d\d:\d\d(?:[.,]\d+)?(?:Z|[+-]\d\d:\d\d)$/
+/** ms: what becomes of NaN and of both infinities in upstream's int64 of seconds and of nanoseconds, on x86. */
+const NOWHERE = -9_223_372_036_854
+/** The hour 24, which Date.parse() takes, is none. */
+const RFC3339 = /^(\d{4}-\d\d-(\d\d))T(?:[01]\d|2[0-3]):\d\d:\d\d(?:[.,]\d+)?(?:Z|[+-]\d\d:\d\d)$/
 
 /** Unix seconds with a fraction, or RFC 3339; null for neither. */
 export function parseTime(text: string): number | null {
-  if (NUMBER.test(text)) return Math.max(-FARTHEST, Math.min(FARTHEST, Math.round(Number(text) * 1000)))
+  const seconds = readGoFloat(text)
+  if (typeof seconds === 'number') {
+    if (!Number.isFinite(seconds)) return NOWHERE
+    return Math.max(-FARTHEST, Math.min(FARTHEST, Math.round(seconds * 1000)))
+  }
   if (text === EARLIEST) return -FARTHEST
   if (text === LATEST) return FARTHEST
   const date = RFC3339.exec(text)
@@ -97,10 +114,12 @@ export function parseTime(text: string): number | null {
   return Number.isNaN(ms) ? null : ms
 }
 
-/** Seconds, or a duration; ms, with a fraction down to nanoseconds as upstream has it. */
+/** Seconds, or a duration; ms, with a fraction down to nanoseconds as upstream has it, which takes NaN for the least. */
 export function parseSpan(text: string): number | null {
-  if (NUMBER.test(text)) {
-    const ms = Math.trunc(Number(text) * 1e9) / 1e6
+  const seconds = readGoFloat(text)
+  if (typeof seconds === 'number') {
+    if (Number.isNaN(seconds)) return -LONGEST
+    const ms = Math.trunc(seconds * 1e9) / 1e6
     return Math.abs(ms) < LONGEST ? ms : null
   }
   try {
@@ -113,5 +132,5 @@ export function parseSpan(text: string): number | null {
 /** Why `text` is no span. */
 export function spanProblem(text: string): string {
   const problem = `cannot parse ${JSON.stringify(text)} to a valid duration`
-  return NUMBER.test(text) ? `${problem}. It overflows int64` : problem
+  return typeof readGoFloat(text) === 'number' ? `${problem}. It overflows int64` : problem
 }

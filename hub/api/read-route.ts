@@ -16,15 +16,15 @@ import {
 } from '../../protocol/remote-read/mod.ts'
 import { ApiError, ERROR_STATUS, type WorkerAnswer } from '../query/mod.ts'
 import type { Ctx, Vars } from './app.ts'
+import { hostOf } from './client.ts'
 import type { ApiDeps } from './deps.ts'
+import { Gate } from './gate.ts'
 import type { HttpMetrics } from './http-metrics.ts'
 import { boundedBody } from './write-route.ts'
 
 const STREAMED_TYPE = 'application/x-streamed-protobuf; proto=prometheus.ChunkedReadResponse'
 /** Of an answer in samples, which must be whole before it can be sent; streamed chunks have no such limit. */
 const MAX_RAW_BYTES = 1 << 30
-/** So many times the limit may wait. */
-const WAITING_FACTOR = 10
 
 export function readRoute(app: Hono<Vars>, deps: ApiDeps, http: HttpMetrics): void {
   const limit = (name: string): number => Number(deps.flags[name] ?? 0)
@@ -134,6 +134,10 @@ class Read {
   async *#slices(query: ReadQuery, queryIndex: number, type: ResponseType): AsyncGenerator<WorkerAnswer, undefined> {
     const { query: service, queryTimeoutMs, externalLabels } = this.#deps
     const external = externalLabels()
+    // What is asked of a label that we add ourselves is true of every series.
+    const matchers = query.matchers.filter(({ name, op, value }) => op !== '=' || labelValue(external, name) !== value)
+    // As upstream, which has no postings then.
+    if (matchers.length === 0) return
     let after: readonly string[] | null = null
     let samplesBefore = 0
     do {
@@ -141,8 +145,7 @@ class Read {
         {
           kind: 'remote-read',
           form: type === 'SAMPLES' ? 'samples' : 'chunks',
-          // What is asked of a label that we add ourselves is true of every series.
-          matchers: query.matchers.filter(({ name, op, value }) => op !== '=' || labelValue(external, name) !== value),
+          matchers,
           startMs: query.startMs,
           endMs: query.endMs,
           after,
@@ -151,7 +154,7 @@ class Read {
           ...this.#limits,
           samplesBefore,
         },
-        { timeoutMs: queryTimeoutMs, signal: this.#c.env.signal, client: this.#c.env.remoteAddress },
+        { timeoutMs: queryTimeoutMs, signal: this.#c.env.signal, client: hostOf(this.#c.env.remoteAddress) },
       )
       if (answer.error || !answer.read)
         throw new ApiError(answer.error?.type ?? 'internal', answer.error?.message ?? 'no answer')
@@ -159,47 +162,5 @@ class Read {
       after = answer.read.next
       samplesBefore += answer.read.samples
     } while (after !== null)
-  }
-}
-
-/** Lets so many in at a time, in the order in which they came. */
-class Gate {
-  readonly #limit: number
-  #inside = 0
-  readonly #waiting: (() => void)[] = []
-
-  /** @param limit 0 = none */
-  constructor(limit: number) {
-    this.#limit = limit
-  }
-
-  /** Inside and waiting. */
-  get count(): number {
-    return this.#inside + this.#waiting.length
-  }
-
-  /** What to call when it is over; null: too many wait, or the client has gone. */
-  async enter(signal: AbortSignal): Promise<(() => void) | null> {
-    if (this.#limit > 0 && this.#inside >= this.#limit) {
-      if (this.#waiting.length >= WAITING_FACTOR * this.#limit) return null
-      await new Promise<void>((resolve) => void this.#waiting.push(resolve))
-      if (signal.aborted) {
-        this.#leave()
-        return null
-      }
-    } else this.#inside++
-    let isOver = false
-    return () => {
-      if (isOver) return
-      isOver = true
-      this.#leave()
-    }
-  }
-
-  /** The place goes straight to the next in turn. */
-  #leave(): void {
-    const next = this.#waiting.shift()
-    if (next) next()
-    else this.#inside--
   }
 }

@@ -3,15 +3,16 @@
  * bounded cache for all.
  */
 import type { SeriesReader } from '../tsdb/mod.ts'
+import { rangeOfId } from './block-names.ts'
 import type { BlockEnv, BlockReader, OnDamage } from './contract.ts'
-import { BlockDamagedError } from './errors.ts'
-import { type Hidden, hideFromBlock, hideFromHead } from './hiding.ts'
+import { DecodedValues } from './decoded-values.ts'
+import { seenBlock } from './downsampled-block.ts'
+import { BlockDamagedError, type Damage } from './errors.ts'
+import { type Hidden, hideFromHead } from './hiding.ts'
 import { LazyBlock } from './lazy-block.ts'
 import { mergeReaders } from './merge-readers.ts'
 import { openBlock } from './open-block.ts'
 import { RunCache } from './run-cache.ts'
-
-const ID = /(?:^|\/)(-?\d+)-(-?\d+)-\d+$/
 
 /** What stands behind the head, and what of all is not to be seen. */
 export type VisibleBlocks = {
@@ -20,6 +21,8 @@ export type VisibleBlocks = {
   /** By path: `BlockMeta.deletes`. */
   readonly deletes: readonly number[]
   readonly hidden: Hidden
+  /** Blocks that were set aside, and are missing from every answer about their time. */
+  readonly lost?: readonly Damage[]
 }
 
 export type BlockSetOptions = {
@@ -28,22 +31,25 @@ export type BlockSetOptions = {
   /** For decoded values, 8 bytes a sample. Default 0: each read decodes. */
   readonly valueBytes?: number
   readonly onDamage: OnDamage
+  /** Hears at each read, at least once, of what it would need and is damaged. */
+  readonly onMissing?: OnDamage
 }
 
 export class BlockSet {
   readonly #env: BlockEnv
   readonly #onDamage: OnDamage
+  readonly #onMissing: OnDamage
   readonly #blocks = new Map<string, LazyBlock>()
   readonly cache: RunCache
-  readonly values: RunCache
-  readonly #keepsValues: boolean
+  readonly #values: DecodedValues | null
 
   constructor(env: BlockEnv, options: BlockSetOptions) {
     this.#env = env
     this.#onDamage = options.onDamage
-    this.#keepsValues = (options.valueBytes ?? 0) > 0
-    this.cache = new RunCache(options.cacheBytes)
-    this.values = new RunCache(options.valueBytes ?? 0)
+    this.#onMissing = options.onMissing ?? (() => {})
+    const { cacheBytes, valueBytes = 0 } = options
+    this.cache = new RunCache(cacheBytes)
+    this.#values = valueBytes > 0 ? new DecodedValues(valueBytes) : null
   }
 
   /**
@@ -62,9 +68,11 @@ export class BlockSet {
   }
 
   /** One reader over the head and these blocks, as `readers`. */
-  behind(head: SeriesReader, { paths, deletes, hidden }: VisibleBlocks): SeriesReader {
-    const blocks = this.readers(paths).map((block, i) => hideFromBlock(block, hidden, deletes[i] ?? 0, block.matched))
-    return mergeReaders([hideFromHead(head, hidden), ...blocks])
+  behind(head: SeriesReader, { paths, deletes, hidden, lost = [] }: VisibleBlocks): SeriesReader {
+    const readers = this.readers(paths)
+    for (const { matched } of readers) matched.knownWith(hidden.tombstones)
+    const blocks = readers.map((block, i) => seenBlock(block, hidden, deletes[i] ?? 0))
+    return mergeReaders([hideFromHead(head, hidden), ...blocks, ...lost.map((damage) => this.#lost(damage))])
   }
 
   close(): void {
@@ -74,24 +82,28 @@ export class BlockSet {
   #block(path: string): LazyBlock {
     const known = this.#blocks.get(path)
     if (known) return known
-    const [, minTime, maxTime] = ID.exec(path) ?? []
-    const range = { minTime: Number(minTime ?? 0), maxTime: Number(maxTime ?? 0) }
-    const block = new LazyBlock(range, () => this.#open(path))
+    const block = new LazyBlock(rangeOfId(path), () => this.#open(path), this.#onMissing)
     this.#blocks.set(path, block)
     return block
   }
 
-  #open(path: string): BlockReader | null {
+  /** Empty, but for what it says of itself. */
+  #lost({ block, piece, why }: Damage): LazyBlock {
+    return new LazyBlock(rangeOfId(block), () => new BlockDamagedError(block, piece, why), this.#onMissing)
+  }
+
+  #open(path: string): BlockReader | BlockDamagedError {
     try {
       return openBlock(this.#env, path, {
         cache: this.cache,
-        ...(this.#keepsValues && { values: this.values }),
+        ...(this.#values !== null && { values: this.#values }),
         onDamage: this.#onDamage,
+        onMissing: this.#onMissing,
       })
     } catch (error) {
       if (!(error instanceof BlockDamagedError)) throw error
       this.#onDamage(error)
-      return null
+      return error
     }
   }
 }

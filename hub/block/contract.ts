@@ -1,7 +1,7 @@
 /** What blocks are to the rest of the hub: their description, and what reading and writing them needs. */
 import type { Compressor } from '../../protocol/batch/mod.ts'
 import type { Disk } from '../../protocol/env/mod.ts'
-import type { SeriesReader } from '../tsdb/mod.ts'
+import type { SampleBuffer, SeriesReader, TimeRange } from '../tsdb/mod.ts'
 import type { BlockDamagedError } from './errors.ts'
 
 /** `meta.json` of a block. */
@@ -27,8 +27,10 @@ export type BlockMeta = {
   readonly deletes?: number
   /** Retention rules (`floorKeys`) of which the block keeps nothing any more. Absent: none. */
   readonly expired?: readonly string[]
-  /** Of each bucket of this length the samples that thin.ts names were kept. Absent: all samples. */
-  readonly resolutionMs?: number
+  /** Widths of the downsampled windows that the block has, and how many of them. Absent: none. */
+  readonly tiers?: readonly { readonly widthMs: number; readonly rows: number }[]
+  /** Before this time, samples may be gone of which there are windows still. Absent: none are. */
+  readonly goneBefore?: number
 }
 
 export type BlockStats = {
@@ -51,6 +53,8 @@ export type BlockReader = SeriesReader & {
   readonly damagedRuns: number
   /** Of the label set itself, equal in every block and thread. */
   labelHash(ref: number): number
+  /** As `read`, behind what `out` holds, all of which is earlier. */
+  append(ref: number, range: TimeRange, out: SampleBuffer): void
   /** Closes the file; `release()` does nothing, since a block is shared by the queries of a thread. */
   close(): void
 }
@@ -58,6 +62,8 @@ export type BlockReader = SeriesReader & {
 export type OnDamage = (error: BlockDamagedError) => void
 
 export const META_FILE = 'meta.json'
+/** The same text once more: what it says stands nowhere else, and without it the block is lost. */
+export const META_COPY_FILE = 'meta.copy.json'
 export const INDEX_FILE = 'index'
 export const CHUNKS_FILE = 'chunks'
 /** Chunks do not cross multiples of this, so that series scraped together go on sharing times in longer blocks. */

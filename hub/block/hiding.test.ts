@@ -4,9 +4,10 @@ import { test } from 'node:test'
 import fc from 'fast-check'
 import { type Labels, labelsFrom, labelsKey, labelValue } from '../../protocol/labels/mod.ts'
 import { compileMatcher, type Matcher } from '../../protocol/matchers/mod.ts'
-import { openReader, type SeriesReader } from '../tsdb/mod.ts'
+import { ALL_AGGREGATES, createAggregateBuffer, openReader, type SeriesReader } from '../tsdb/mod.ts'
 import { memoryLogger } from '../wal/testing/mod.ts'
-import { expiredKeys } from './hiding.ts'
+import { seenBlock } from './downsampled-block.ts'
+import { expiredKeys, MatchedRefs, NO_EXPIRY } from './hiding.ts'
 import {
   BLOCK_MS,
   BlockSet,
@@ -17,6 +18,7 @@ import {
   NOTHING_HIDDEN,
   planCuts,
   type Tombstone,
+  writeBlock,
 } from './mod.ts'
 import { ALL, anySeries, bitsOf, contents, fillHead, memoryEnv, sorted, type TestSeries } from './testing/samples.ts'
 
@@ -51,6 +53,28 @@ const anyTombstones = fc
 const anyFloors = fc.record({
   rules: fc.array(fc.record({ matchers: anyMatchers, minTime: fc.integer({ min: 0, max: 8 * H }) }), { maxLength: 3 }),
   minTime: fc.constantFrom(Number.NEGATIVE_INFINITY, H, 5 * H),
+})
+
+test('a deletion of what comes after a block leaves the window that reaches beyond it', () => {
+  const env = memoryEnv()
+  const labels = labelsFrom({ __name__: 'up' })
+  const samples = Array.from({ length: 120 }, (_, i) => ({ time: i * 60_000, bits: bitsOf(i), start: 0, kind: 0 }))
+  const widthMs = 1.5 * H
+  const tiers = { widths: [widthMs], expiry: NO_EXPIRY, goneBefore: undefined }
+  const block = { range: { minTime: 0, maxTime: 2 * H }, sequence: 1, level: 1, sources: [], tiers }
+  const meta = writeBlock(env, '/data/blocks', openReader(fillHead([{ labels, samples }]).share()), block)
+  const set = new BlockSet(env, { cacheBytes: 1 << 20, onDamage: () => assert.fail('nothing is damaged') })
+  const floors = { ...NO_FLOORS, tiers: [{ widthMs, floors: NO_FLOORS }] }
+  const endsWith = (minTime: number, maxTime: number): readonly number[] => {
+    const tombstones: Tombstone[] = [{ id: 1, matchers: [], minTime, maxTime, inHead: false }]
+    const { stored } = seenBlock(set.readers([`/data/blocks/${meta!.id}`])[0]!, { tombstones, floors }, 0)
+    const rows = createAggregateBuffer()
+    assert.equal(stored!.read(0, ALL, widthMs, ALL_AGGREGATES, rows), true)
+    return [...rows.times.subarray(0, rows.count)]
+  }
+  assert.deepEqual(endsWith(2 * H, 4 * H), [0, widthMs, 2 * widthMs])
+  assert.deepEqual(endsWith(2 * H - 1, 4 * H), [0, widthMs])
+  set.close()
 })
 
 const matches = (matchers: readonly Matcher[], labels: Labels): boolean =>
@@ -173,4 +197,15 @@ test('without anything to hide the reader is the one that was given', () => {
     hideFromHead(head, { tombstones: [{ ...tombstone('a', 0, 30), inHead: false }], floors: NO_FLOORS }),
     head,
   )
+})
+
+test('what deletions select is remembered for as long as these are in force', () => {
+  const matched = new MatchedRefs(openReader(fillHead([]).share()))
+  const deletions: readonly Tombstone[] = []
+  matched.knownWith(deletions)
+  matched.of([{ name: 'a', op: '=', value: 'b' }])
+  matched.knownWith(deletions)
+  assert.equal(matched.size, 1)
+  matched.knownWith([])
+  assert.equal(matched.size, 0)
 })

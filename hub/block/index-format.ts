@@ -12,6 +12,8 @@
  *     chunks    by series: n, n * (time column since the last zigzag, from, count, payload bytes)
  *     times     n, n * (count, first since the last first zigzag, last - first, payload bytes)
  *     runs      of chunks, then of times: n, n * (offset since the end of the run listed before zigzag, stored, entries)
+ *     tiers     since version 2, which is written where there are downsampled windows: n, n * (width, then with the length
+ *               of each before it: chunks, times, runs, as above, of rows instead of samples)
  *
  * Numbers are LEB128.
  */
@@ -20,12 +22,16 @@ import { crc32c } from '../../protocol/crc/mod.ts'
 import { ByteWriter } from './bytes.ts'
 import { BlockDamagedError } from './errors.ts'
 
-export const SECTIONS = ['symbols', 'pairs', 'series', 'postings', 'chunks', 'times', 'runs'] as const
+export const SECTIONS = ['symbols', 'pairs', 'series', 'postings', 'chunks', 'times', 'runs', 'tiers'] as const
 export type Section = (typeof SECTIONS)[number]
 export const SERIES_RESTART = 16
 
 const MAGIC = [0x48, 0x45, 0x4c, 0x49, 0x4f, 0x49, 0x44, 0x58] as const
-const VERSION = 1
+const VERSION = 2
+/** Without `tiers`. */
+const PLAIN_VERSION = 1
+/** Of a section `tiers` that has none. */
+const NO_TIERS = Uint8Array.of(0)
 const HEADER_BYTES = 16
 const SECTION_HEADER_BYTES = 16
 const SECTION_BYTES_MAX = 2 ** 31
@@ -34,9 +40,10 @@ const LEVEL = 9
 export function encodeIndex(sections: Readonly<Record<Section, Uint8Array>>, compressor: Compressor): Uint8Array {
   const out = new ByteWriter(1 << 16)
   for (const byte of MAGIC) out.byte(byte)
-  out.u32(VERSION)
+  const isPlain = sections.tiers.length === NO_TIERS.length
+  out.u32(isPlain ? PLAIN_VERSION : VERSION)
   out.u32(crc32c(out.written()))
-  SECTIONS.forEach((name, id) => {
+  sectionsOf(isPlain).forEach((name, id) => {
     const raw = sections[name]
     const packed = compressor.compress(raw, LEVEL)
     const payload = packed.length < raw.length ? packed : raw
@@ -57,11 +64,13 @@ export function encodeIndex(sections: Readonly<Record<Section, Uint8Array>>, com
 export function decodeIndex(bytes: Uint8Array, path: string, compressor: Compressor): Record<Section, Uint8Array> {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
   const isOurs = bytes.length >= HEADER_BYTES && MAGIC.every((byte, i) => bytes[i] === byte)
-  if (!isOurs || view.getUint32(12, true) !== crc32c(bytes, 0, 12) || view.getUint32(8, true) !== VERSION)
+  const version = isOurs ? view.getUint32(8, true) : 0
+  const isKnown = version === VERSION || version === PLAIN_VERSION
+  if (!isOurs || view.getUint32(12, true) !== crc32c(bytes, 0, 12) || !isKnown)
     throw new BlockDamagedError(path, 'index header', 'wrong checksum or version')
-  const sections: Partial<Record<Section, Uint8Array>> = {}
+  const sections: Partial<Record<Section, Uint8Array>> = { tiers: NO_TIERS }
   let at = HEADER_BYTES
-  for (const [id, name] of SECTIONS.entries()) {
+  for (const [id, name] of sectionsOf(version === PLAIN_VERSION).entries()) {
     const fail = (why: string, cause?: unknown): never => {
       throw new BlockDamagedError(path, `index section ${name}`, why, { cause })
     }
@@ -83,4 +92,8 @@ export function decodeIndex(bytes: Uint8Array, path: string, compressor: Compres
   }
   if (at !== bytes.length) throw new BlockDamagedError(path, 'index', `${bytes.length - at} bytes too many`)
   return sections as Record<Section, Uint8Array>
+}
+
+function sectionsOf(isPlain: boolean): readonly Section[] {
+  return isPlain ? SECTIONS.slice(0, -1) : SECTIONS
 }

@@ -19,6 +19,8 @@ export class BlockIndex {
   readonly times: TimeTable
   readonly runs: RunTable
   readonly timeRuns: RunTable
+  /** Downsampled windows, by width ascending. */
+  readonly tiers: readonly TierIndex[]
   readonly #postings: Uint8Array
   readonly #postingsAt: Uint32Array
   readonly #series: Uint8Array
@@ -74,6 +76,7 @@ export class BlockIndex {
     this.timeRuns = readRuns(runs)
     this.chunks = readChunks(sections.chunks, this.runs)
     placeInRuns(this.times.payloadBytes, this.timeRuns, this.times)
+    this.tiers = readTiers(sections.tiers)
   }
 
   /** -1 when no label has this text. */
@@ -175,6 +178,30 @@ export type TimeTable = {
   readonly payloadBytes: Uint32Array
   readonly run: Uint32Array
   readonly offset: Uint32Array
+}
+
+/** Places of the rows of one width; `chunks.samples` counts rows. */
+export type TierIndex = {
+  readonly width: number
+  readonly chunks: ChunkTable
+  readonly times: TimeTable
+  readonly runs: RunTable
+  readonly timeRuns: RunTable
+}
+
+function readTiers(bytes: Uint8Array): TierIndex[] {
+  const reader = new ByteReader(bytes)
+  const tiers = Array.from({ length: reader.varint() }, () => {
+    const width = reader.varint()
+    const [chunkBytes, timeBytes, runBytes] = [0, 1, 2].map(() => reader.take(reader.varint()))
+    const times = readTimes(timeBytes!)
+    const ofRuns = new ByteReader(runBytes!)
+    const runs = readRuns(ofRuns)
+    const timeRuns = readRuns(ofRuns)
+    placeInRuns(times.payloadBytes, timeRuns, times)
+    return { width, chunks: readChunks(chunkBytes!, runs), times, runs, timeRuns }
+  })
+  return tiers.sort((a, b) => a.width - b.width)
 }
 
 function readChunks(bytes: Uint8Array, runs: RunTable): ChunkTable {

@@ -12,10 +12,8 @@ export class IndexWriter {
   /** Series by series: label count, then name and value ranks. */
   #labels = new Uint32Array(1 << 14)
   #labelsUsed = 0
-  readonly #chunks = new Writer()
-  #lastColumn = 0
+  readonly #chunks = new ChunkTableWriter()
   series = 0
-  chunkCount = 0
   pairCount = 0
   symbolCount = 0
 
@@ -35,32 +33,30 @@ export class IndexWriter {
     this.#labels.set(labelRanks, this.#labelsUsed)
     this.#labelsUsed += labelRanks.length
     this.series++
-    this.chunkCount += entries.length
-    const out = this.#chunks
-    out.varint(entries.length)
-    for (const { column, from, count, payloadBytes } of entries) {
-      out.zigzag(column - this.#lastColumn)
-      this.#lastColumn = column
-      out.varint(from)
-      out.varint(count)
-      out.varint(payloadBytes)
-    }
+    this.#chunks.add(entries)
   }
 
-  sections(times: TimeColumnWriter, runs: readonly RunBuilder[]): Record<Section, Uint8Array> {
+  get chunkCount(): number {
+    return this.#chunks.chunkCount
+  }
+
+  /** @param tiers what `TierWriter.section` gives, one for each width */
+  sections(
+    times: TimeColumnWriter,
+    runs: readonly RunBuilder[],
+    tiers: readonly Uint8Array[],
+  ): Record<Section, Uint8Array> {
     const symbolIds = this.#symbolIds()
     const pairIds = this.#pairIds()
     this.pairCount = pairIds.size
-    const chunks = new Writer(this.#chunks.length + 16)
-    chunks.varint(this.series)
-    chunks.append(this.#chunks.written())
     return {
       symbols: this.#writeSymbols(symbolIds),
       pairs: this.#writePairs(symbolIds, pairIds),
       ...this.#writeSeries(pairIds),
-      chunks: chunks.written(),
+      chunks: this.#chunks.section(),
       times: writeTimes(times),
       runs: writeRuns(runs),
+      tiers: joined(tiers),
     }
   }
 
@@ -168,7 +164,44 @@ export class IndexWriter {
   }
 }
 
-function writeTimes(times: TimeColumnWriter): Uint8Array {
+/** Places of the chunks of every series, in the order of the series. */
+export class ChunkTableWriter {
+  readonly #out = new Writer()
+  #lastColumn = 0
+  #series = 0
+  chunkCount = 0
+
+  /** Those of the next series. */
+  add(entries: readonly ChunkEntry[]): void {
+    this.#series++
+    this.chunkCount += entries.length
+    const out = this.#out
+    out.varint(entries.length)
+    for (const { column, from, count, payloadBytes } of entries) {
+      out.zigzag(column - this.#lastColumn)
+      this.#lastColumn = column
+      out.varint(from)
+      out.varint(count)
+      out.varint(payloadBytes)
+    }
+  }
+
+  section(): Uint8Array {
+    const out = new Writer(this.#out.length + 16)
+    out.varint(this.#series)
+    out.append(this.#out.written())
+    return out.written()
+  }
+}
+
+function joined(parts: readonly Uint8Array[]): Uint8Array {
+  const out = new Writer()
+  out.varint(parts.length)
+  for (const part of parts) out.append(part)
+  return out.written()
+}
+
+export function writeTimes(times: TimeColumnWriter): Uint8Array {
   const out = new Writer()
   out.varint(times.counts.length)
   let lastFirst = 0
@@ -183,7 +216,7 @@ function writeTimes(times: TimeColumnWriter): Uint8Array {
   return out.written()
 }
 
-function writeRuns(builders: readonly RunBuilder[]): Uint8Array {
+export function writeRuns(builders: readonly RunBuilder[]): Uint8Array {
   const out = new Writer()
   for (const { runs } of builders) {
     out.varint(runs.length)

@@ -5,22 +5,31 @@
 import type { Labels } from '../../protocol/labels/mod.ts'
 import type { Matcher } from '../../protocol/matchers/mod.ts'
 import type { Exemplar, Metadata } from '../../protocol/samples/mod.ts'
-import type { SampleBuffer, SeriesReader, Shard, TimeRange } from '../tsdb/mod.ts'
-import type { BlockRange, BlockReader } from './contract.ts'
+import type { SampleBuffer, SeriesReader, Shard, StoredAggregates, TimeRange } from '../tsdb/mod.ts'
+import type { BlockRange, BlockReader, OnDamage } from './contract.ts'
+import { BlockDamagedError } from './errors.ts'
+import { FirstRefs } from './first-refs.ts'
 import { MatchedRefs } from './hiding.ts'
 
 export class LazyBlock implements SeriesReader {
   readonly #range: BlockRange
-  readonly #open: () => BlockReader | null
+  readonly #open: () => BlockReader | BlockDamagedError
+  readonly #onMissing: OnDamage
   /** For what is hidden from the block, between queries. */
   readonly matched = new MatchedRefs(this)
+  /** For merging with the head, between queries. */
+  readonly firstRefs = new FirstRefs()
   #reader: BlockReader | null = null
-  #isDamaged = false
+  #damage: BlockDamagedError | null = null
 
-  /** @param open null: damaged, and not tried again */
-  constructor(range: BlockRange, open: () => BlockReader | null) {
+  /**
+   * @param open an error: damaged, and not tried again
+   * @param onMissing hears of it whenever the block would be needed
+   */
+  constructor(range: BlockRange, open: () => BlockReader | BlockDamagedError, onMissing: OnDamage) {
     this.#range = range
     this.#open = open
+    this.#onMissing = onMissing
   }
 
   timeRange(): TimeRange {
@@ -28,7 +37,7 @@ export class LazyBlock implements SeriesReader {
   }
 
   select(matchers: readonly Matcher[], range: TimeRange, shard?: Shard): Uint32Array {
-    return this.#opened()?.select(matchers, range, shard) ?? new Uint32Array(0)
+    return this.#openedFor(range)?.select(matchers, range, shard) ?? new Uint32Array(0)
   }
 
   labels(ref: number): Labels {
@@ -51,16 +60,24 @@ export class LazyBlock implements SeriesReader {
     return this.#opened()?.symbolId(text) ?? -1
   }
 
+  get stored(): StoredAggregates | null {
+    return this.#opened()?.stored ?? null
+  }
+
   read(ref: number, range: TimeRange, out: SampleBuffer): void {
     this.#known().read(ref, range, out)
   }
 
+  append(ref: number, range: TimeRange, out: SampleBuffer): void {
+    this.#known().append(ref, range, out)
+  }
+
   labelNames(matchers: readonly Matcher[], range: TimeRange): string[] {
-    return this.#opened()?.labelNames(matchers, range) ?? []
+    return this.#openedFor(range)?.labelNames(matchers, range) ?? []
   }
 
   labelValues(name: string, matchers: readonly Matcher[], range: TimeRange): string[] {
-    return this.#opened()?.labelValues(name, matchers, range) ?? []
+    return this.#openedFor(range)?.labelValues(name, matchers, range) ?? []
   }
 
   exemplars(): Exemplar[] {
@@ -82,11 +99,19 @@ export class LazyBlock implements SeriesReader {
     this.#reader = null
   }
 
+  #openedFor({ minTime, maxTime }: TimeRange): BlockReader | null {
+    const reader = this.#opened()
+    const isWithin = minTime < this.#range.maxTime && maxTime >= this.#range.minTime
+    if (this.#damage !== null && isWithin) this.#onMissing(this.#damage)
+    return reader
+  }
+
   /** @throws DiskError */
   #opened(): BlockReader | null {
-    if (this.#reader === null && !this.#isDamaged) {
-      this.#reader = this.#open()
-      this.#isDamaged = this.#reader === null
+    if (this.#reader === null && this.#damage === null) {
+      const opened = this.#open()
+      if (opened instanceof BlockDamagedError) this.#damage = opened
+      else this.#reader = opened
     }
     return this.#reader
   }

@@ -14,8 +14,15 @@ import { compareStrings, type Labels } from '../../protocol/labels/mod.ts'
 import type { Matcher } from '../../protocol/matchers/mod.ts'
 import type { Exemplar, Metadata } from '../../protocol/samples/mod.ts'
 import { createSampleBuffer, type SampleBuffer, type SeriesReader, type Shard, type TimeRange } from '../tsdb/mod.ts'
+import { ChoosingAggregates } from './choose-aggregates.ts'
+import type { BlockReader } from './contract.ts'
+import type { FirstRefs } from './first-refs.ts'
+import { HashedRefs, hasLabelHash, LabelHasher } from './hashed-refs.ts'
 import { HASH_START, hashNext, hashText } from './label-hash.ts'
+import { LazyBlock } from './lazy-block.ts'
+import { MergedAggregates, type Part } from './merge-aggregates.ts'
 import { appendSamples, clearSamples, mergeSamples } from './merge-samples.ts'
+import { LastTimes, timesKeyAfter } from './times-key.ts'
 
 const EXTRA = 2 ** 30
 
@@ -35,12 +42,20 @@ class Source {
   /** Merged refs by own, and the reverse. */
   readonly merged = new Map<number, number>()
   readonly own = new Map<number, number>()
+  /** Of blocks that are kept from query to query, once there is an identity that they are of. */
+  firstRefs: FirstRefs | null = null
 
   constructor(reader: SeriesReader) {
     this.reader = reader
     const range = reader.timeRange()
     this.minTime = range?.minTime ?? Number.POSITIVE_INFINITY
     this.maxTime = range?.maxTime ?? Number.NEGATIVE_INFINITY
+  }
+
+  under(identity: object): void {
+    if (!(this.reader instanceof LazyBlock)) return
+    this.firstRefs = this.reader.firstRefs
+    this.firstRefs.under(identity, this.reader.seriesCount)
   }
 
   overlaps(range: TimeRange): boolean {
@@ -66,6 +81,9 @@ class Source {
   }
 }
 
+/** A series that the first reader does not have: a source that has it, or its labels alone. */
+type Extra = { readonly source: Source; readonly ref: number } | { readonly source: null; readonly labels: Labels }
+
 class MergedReader implements SeriesReader {
   readonly #first: SeriesReader
   /** In the order of time; then the weaker first. */
@@ -78,8 +96,7 @@ class MergedReader implements SeriesReader {
   /** By the first reader's symbol id: 1 is itself, 2 has another id because it came to the first during this query. */
   #checked = new Uint8Array(0)
   readonly #aliases = new Map<number, number>()
-  /** By extra series: a source that has it. */
-  readonly #extraOf: { readonly source: Source; readonly ref: number }[] = []
+  readonly #extraOf: Extra[] = []
   /** By hash of the labels: merged refs that series of sources have, the first reader's and extra ones. */
   readonly #knownByHash = new Map<number, number[]>()
   readonly #ids = { ids: new Uint32Array(64) }
@@ -87,6 +104,11 @@ class MergedReader implements SeriesReader {
   readonly #cluster = createSampleBuffer(16)
   readonly #part = createSampleBuffer(16)
   readonly #scratch = createSampleBuffer(16)
+  readonly #firstTimes = new LastTimes()
+  /** Of the first's refs, since the last `select`. */
+  #identity: object | null = null
+  #stored: MergedAggregates | null = null
+  #chosen: ChoosingAggregates | null = null
 
   constructor(readers: readonly SeriesReader[]) {
     this.#first = readers[0]!
@@ -102,10 +124,23 @@ class MergedReader implements SeriesReader {
   /** Place in the list that was given: the smaller has the say. */
   readonly #ranks: ReadonlyMap<Source, number>
 
+  /** Of the first too: it may be a block. */
+  get stored(): MergedAggregates {
+    const first = this.#first.timeRange() ?? { minTime: Number.POSITIVE_INFINITY, maxTime: Number.NEGATIVE_INFINITY }
+    const own: Part = { reader: this.#first, ...first, rank: 0, refOf: (ref) => (ref < EXTRA ? ref : undefined) }
+    return (this.#stored ??= new MergedAggregates([own, ...this.#parts()]))
+  }
+
+  /** The first is the head, which has no windows. */
+  get chosen(): ChoosingAggregates {
+    return (this.#chosen ??= new ChoosingAggregates(this.#first, EXTRA, this.#parts()))
+  }
+
   select(matchers: readonly Matcher[], range: TimeRange, shard?: Shard): Uint32Array {
     const sources = this.#sources.filter((source) => source.overlaps(range))
     if (sources.length === 0) return this.#first.select(matchers, range, shard)
     const firsts = this.#selectFirst(matchers, range, shard)
+    if (this.#identity !== null) for (const source of sources) source.under(this.#identity)
     const more = new Set<number>()
     for (const source of sources) {
       for (const ref of source.reader.select(matchers, range)) {
@@ -125,13 +160,25 @@ class MergedReader implements SeriesReader {
   labels(ref: number): Labels {
     if (ref < EXTRA) return this.#first.labels(ref)
     const extra = this.#extraOf[ref - EXTRA]!
-    return extra.source.reader.labels(extra.ref)
+    return extra.source === null ? extra.labels : extra.source.reader.labels(extra.ref)
   }
 
+  isOwnRef(ref: number): boolean {
+    return ref >= EXTRA
+  }
+
+  refFor(labels: Labels): number {
+    this.#extraOf.push({ source: null, labels })
+    return EXTRA + this.#extraOf.length - 1
+  }
+
+  /** Borrowed. */
   labelIds(ref: number): Uint32Array {
     if (ref < EXTRA) return this.#firstLabelIds(ref)
-    const { source, ref: own } = this.#extraOf[ref - EXTRA]!
-    const count = source.labelIds(own, this.#ids, this.#intern)
+    const extra = this.#extraOf[ref - EXTRA]!
+    if (extra.source === null) return Uint32Array.from(extra.labels, this.#intern)
+    // First this: it may replace the array.
+    const count = extra.source.labelIds(extra.ref, this.#ids, this.#intern)
     return this.#ids.ids.subarray(0, count)
   }
 
@@ -157,6 +204,7 @@ class MergedReader implements SeriesReader {
 
   read(ref: number, range: TimeRange, out: SampleBuffer): void {
     let found = false
+    clearSamples(out)
     // Sources that overlap each other make a cluster; clusters follow one another.
     const { length } = this.#sources
     for (let i = 0; i < length; ) {
@@ -168,13 +216,23 @@ class MergedReader implements SeriesReader {
         found = this.#readCluster(ref, range, i, end, out, found)
       i = end
     }
-    if (ref >= EXTRA) {
-      if (!found) clearSamples(out)
-    } else if (!found) this.#first.read(ref, range, out)
-    else {
-      this.#first.read(ref, range, this.#part)
-      mergeSamples(out, this.#part, this.#scratch)
+    if (ref >= EXTRA) return
+    if (!found) this.#first.read(ref, range, out)
+    else this.#addFirst(ref, range, out)
+  }
+
+  #addFirst(ref: number, range: TimeRange, out: SampleBuffer): void {
+    const part = this.#part
+    clearSamples(part)
+    this.#first.read(ref, range, part)
+    if (part.count === 0) return
+    if (out.times[out.count - 1]! >= part.times[0]!) {
+      mergeSamples(out, part, this.#scratch)
+      return
     }
+    const key = timesKeyAfter(out.timesKey ?? 0, this.#firstTimes.columnOf(part), 0, part.count)
+    appendSamples(out, part)
+    out.timesKey = key
   }
 
   labelNames(matchers: readonly Matcher[], range: TimeRange): string[] {
@@ -214,6 +272,16 @@ class MergedReader implements SeriesReader {
     for (const { reader } of this.#sources) reader.release()
   }
 
+  #parts(): Part[] {
+    return this.#sources.map((source) => ({
+      reader: source.reader,
+      minTime: source.minTime,
+      maxTime: source.maxTime,
+      rank: this.#ranks.get(source)!,
+      refOf: (ref) => source.own.get(ref),
+    }))
+  }
+
   #readCluster(ref: number, range: TimeRange, from: number, to: number, out: SampleBuffer, found: boolean): boolean {
     const members: Source[] = []
     for (let i = from; i < to; i++) {
@@ -221,11 +289,22 @@ class MergedReader implements SeriesReader {
       if (source.own.has(ref) && source.overlaps(range)) members.push(source)
     }
     if (members.length === 0) return found
+    if (members.length === 1) {
+      const [{ reader, own }] = members as [Source]
+      if (!found) reader.read(own.get(ref)!, range, out)
+      else if (canAppend(reader)) reader.append(own.get(ref)!, range, out)
+      else {
+        reader.read(own.get(ref)!, range, this.#cluster)
+        appendSamples(out, this.#cluster)
+      }
+      return true
+    }
     // The strongest last.
-    if (members.length > 1) members.sort((a, b) => this.#ranks.get(b)! - this.#ranks.get(a)!)
+    members.sort((a, b) => this.#ranks.get(b)! - this.#ranks.get(a)!)
     const target = found ? this.#cluster : out
     members[0]!.reader.read(members[0]!.own.get(ref)!, range, target)
     for (let i = 1; i < members.length; i++) {
+      clearSamples(this.#part)
       members[i]!.reader.read(members[i]!.own.get(ref)!, range, this.#part)
       mergeSamples(target, this.#part, this.#scratch)
     }
@@ -235,6 +314,8 @@ class MergedReader implements SeriesReader {
 
   #selectFirst(matchers: readonly Matcher[], range: TimeRange, shard: Shard | undefined): HashedRefs {
     const refs = this.#first.select(matchers, range)
+    this.#identity = this.#first.refIdentity?.() ?? null
+    if (this.#identity !== null) this.#hasher.under(this.#identity)
     const hashes = new Uint32Array(refs.length)
     let count = 0
     for (let i = 0; i < refs.length; i++) {
@@ -257,15 +338,19 @@ class MergedReader implements SeriesReader {
   #resolve(source: Source, ref: number, hash: number, firsts: HashedRefs): number {
     const known = source.merged.get(ref)
     if (known !== undefined && (known < EXTRA || firsts.refs.length === 0)) return known
+    const first = known === undefined ? (source.firstRefs?.find(ref) ?? -1) : -1
+    if (first >= 0 && firsts.has(first)) return this.#adopt(source, ref, hash, first)
     for (let i = firsts.find(hash); i >= 0; i = firsts.next(i, hash)) {
       const candidate = firsts.refs[i]!
-      if (this.#isSame(this.#firstLabelIds(candidate), source, ref)) return this.#adopt(source, ref, hash, candidate)
+      if (!this.#isSame(this.#firstLabelIds(candidate), source, ref)) continue
+      if (this.#identity !== null) source.firstRefs?.set(ref, candidate)
+      return this.#adopt(source, ref, hash, candidate)
     }
     if (known !== undefined) return known
     let chain = this.#knownByHash.get(hash)
     if (!chain) this.#knownByHash.set(hash, (chain = []))
     for (const merged of chain)
-      if (this.#isSame(this.#knownIds(merged), source, ref)) return this.#bind(source, ref, merged)
+      if (this.#isSame(this.labelIds(merged), source, ref)) return this.#bind(source, ref, merged)
     const extra = EXTRA + this.#extraOf.length
     this.#extraOf.push({ source, ref })
     chain.push(extra)
@@ -276,7 +361,7 @@ class MergedReader implements SeriesReader {
   #adopt(source: Source, ref: number, hash: number, first: number): number {
     let chain = this.#knownByHash.get(hash)
     if (!chain) this.#knownByHash.set(hash, (chain = []))
-    const at = chain.findIndex((merged) => merged === first || this.#isSame(this.#knownIds(merged), source, ref))
+    const at = chain.findIndex((merged) => merged === first || this.#isSame(this.labelIds(merged), source, ref))
     const before = chain[at]
     if (before === undefined) chain.push(first)
     else if (before !== first) {
@@ -287,15 +372,6 @@ class MergedReader implements SeriesReader {
       }
     }
     return this.#bind(source, ref, first)
-  }
-
-  /** Borrowed. */
-  #knownIds(merged: number): Uint32Array {
-    if (merged < EXTRA) return this.#firstLabelIds(merged)
-    const { source, ref } = this.#extraOf[merged - EXTRA]!
-    // First this: it may replace the array.
-    const count = source.labelIds(ref, this.#ids, this.#intern)
-    return this.#ids.ids.subarray(0, count)
   }
 
   #bind(source: Source, ref: number, merged: number): number {
@@ -362,90 +438,6 @@ class MergedReader implements SeriesReader {
   }
 }
 
-/** Selected refs with a hash table over their labels. */
-class HashedRefs {
-  readonly refs: Uint32Array
-  readonly #hashes: Uint32Array
-  readonly #slots: Int32Array
-  readonly #chain: Int32Array
-
-  constructor(refs: Uint32Array, hashes: Uint32Array) {
-    this.refs = refs
-    this.#hashes = hashes
-    const size = 2 ** Math.ceil(Math.log2(refs.length + 2))
-    this.#slots = new Int32Array(size).fill(-1)
-    this.#chain = new Int32Array(refs.length)
-    for (let i = 0; i < refs.length; i++) {
-      const slot = hashes[i]! & (size - 1)
-      this.#chain[i] = this.#slots[slot]!
-      this.#slots[slot] = i
-    }
-  }
-
-  /** Position of a ref with the hash; -1 when there is none. */
-  find(hash: number): number {
-    return this.#match(this.#slots[hash & (this.#slots.length - 1)]!, hash)
-  }
-
-  next(position: number, hash: number): number {
-    return this.#match(this.#chain[position]!, hash)
-  }
-
-  /** The refs ascend. */
-  has(ref: number): boolean {
-    let low = 0
-    let high = this.refs.length
-    while (low < high) {
-      const middle = (low + high) >>> 1
-      if (this.refs[middle]! < ref) low = middle + 1
-      else high = middle
-    }
-    return this.refs[low] === ref
-  }
-
-  #match(position: number, hash: number): number {
-    let i = position
-    while (i >= 0 && this.#hashes[i] !== hash) i = this.#chain[i]!
-    return i
-  }
-}
-
-/** Hashes label sets of a reader, each of its symbols once. */
-class LabelHasher {
-  readonly #reader: SeriesReader
-  #hashes = new Uint32Array(0)
-  #known = new Uint8Array(0)
-
-  constructor(reader: SeriesReader) {
-    this.#reader = reader
-  }
-
-  hash(ref: number): number {
-    if (hasLabelHash(this.#reader)) return this.#reader.labelHash(ref)
-    let hash = HASH_START
-    const ids = this.#reader.labelIds(ref)
-    for (let i = 0; i < ids.length; i++) hash = hashNext(hash, this.#ofSymbol(ids[i]!))
-    return hash
-  }
-
-  #ofSymbol(id: number): number {
-    if (id >= this.#hashes.length) {
-      const size = Math.max(id + 1, this.#hashes.length * 2, 1024)
-      const hashes = new Uint32Array(size)
-      hashes.set(this.#hashes)
-      this.#hashes = hashes
-      const known = new Uint8Array(size)
-      known.set(this.#known)
-      this.#known = known
-    }
-    if (this.#known[id] === 0) {
-      this.#hashes[id] = hashText(this.#reader.symbol(id))
-      this.#known[id] = 1
-    }
-    return this.#hashes[id]!
-  }
-}
-
-function hasLabelHash(reader: SeriesReader): reader is SeriesReader & { labelHash(ref: number): number } {
-  return 'labelHash' in reader
+function canAppend(reader: SeriesReader): reader is SeriesReader & Pick<BlockReader, 'append'> {
+  return 'append' in reader
 }

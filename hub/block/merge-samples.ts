@@ -5,12 +5,17 @@ export function clearSamples(out: SampleBuffer): void {
   out.count = 0
   out.mixed = false
   out.histograms = null
+  out.before = undefined
   out.startTimes = null
+  out.sparse = undefined
+  out.timesKey = 0
+  out.rising = 0
 }
 
 /** Adds `more`, all of it later than what `out` holds. */
 export function appendSamples(out: SampleBuffer, more: SampleBuffer): void {
   const { count } = out
+  out.timesKey = 0
   ensureCapacity(out, count + more.count)
   const words = wordsOf(out)
   out.times.set(more.times.subarray(0, more.count), count)
@@ -25,7 +30,13 @@ export function appendSamples(out: SampleBuffer, more: SampleBuffer): void {
     for (let i = 0; i < more.count; i++) out.histograms[count + i] = more.histograms[i]
   }
   out.mixed ||= more.mixed
+  out.sparse = sparseOf(out, more)
   out.count = count + more.count
+}
+
+function sparseOf({ sparse: a }: SampleBuffer, { sparse: b }: SampleBuffer): SampleBuffer['sparse'] {
+  if (!a || !b) return a ?? b
+  return { widthMs: Math.max(a.widthMs, b.widthMs), untilMs: Math.max(a.untilMs, b.untilMs) }
 }
 
 /** Puts `newer` into `out`; of two samples at the same time, the newer stays. `scratch` is overwritten. */
@@ -61,6 +72,7 @@ export function mergeSamples(out: SampleBuffer, newer: SampleBuffer, scratch: Sa
     count++
   }
   scratch.count = count
+  scratch.sparse = sparseOf(out, newer)
   if (!scratch.mixed) scratch.histograms = null
   swap(out, scratch)
 }
@@ -79,6 +91,8 @@ export function removeSamples(out: SampleBuffer, minTime: number, maxTime: numbe
   flags.copyWithin(from, to, count)
   startTimes?.copyWithin(from, to, count)
   out.count = count - (to - from)
+  out.timesKey = 0
+  out.rising = Math.min(out.rising ?? 0, from)
   if (histograms !== null) {
     histograms.length = Math.max(histograms.length, count)
     histograms.copyWithin(from, to, count)
@@ -89,9 +103,9 @@ export function removeSamples(out: SampleBuffer, minTime: number, maxTime: numbe
 }
 
 function swap(a: SampleBuffer, b: SampleBuffer): void {
-  const { count, times, values, flags, mixed, histograms, startTimes } = a
+  const before = { ...a }
   Object.assign(a, b)
-  Object.assign(b, { count, times, values, flags, mixed, histograms, startTimes })
+  Object.assign(b, before)
 }
 
 function wordsOf({ values }: SampleBuffer): Uint32Array {

@@ -14,37 +14,50 @@ import { ByteReader } from './bytes.ts'
 import { FLOATS, HAS_STARTS, KIND } from './chunk-writer.ts'
 import { decodeColumn } from './column.ts'
 import { type BlockEnv, type BlockMeta, type BlockReader, CHUNKS_FILE, INDEX_FILE, type OnDamage } from './contract.ts'
+import type { DecodedValues } from './decoded-values.ts'
 import { BlockDamagedError } from './errors.ts'
 import { decodeIndex } from './index-format.ts'
 import { BlockIndex } from './index-reader.ts'
+import { clearSamples } from './merge-samples.ts'
 import { readMeta } from './meta.ts'
 import { RunCache } from './run-cache.ts'
 import { checkRunFileHeader, type RunTable, readRun } from './run-file.ts'
-import { selectRefs } from './select.ts'
+import { SelectedRefs } from './selected-refs.ts'
+import { TierReader } from './tier-reader.ts'
+import { NO_TIMES, timesKeyAfter } from './times-key.ts'
 
 export type OpenBlockOptions = {
   /** Shared by the blocks of a thread. Default: 32 MiB of its own. */
   readonly cache?: RunCache
-  /** For decoded values, shared too: what is asked for again and again is decoded once. Default: none are kept. */
-  readonly values?: RunCache
-  /** Hears of every run that is set aside, once. */
+  /** Shared too: what is asked for again and again is decoded once. Default: none are kept. */
+  readonly values?: DecodedValues
+  /** Hears of every run that is set aside, and of what else is not as it was written, once. */
   readonly onDamage?: OnDamage
+  /** Hears of them at each read that would need them. */
+  readonly onMissing?: OnDamage
 }
 
 const DEFAULT_CACHE_BYTES = 32 << 20
-/** Of an entry in a cache, beside its numbers. */
-const DECODED_OVERHEAD = 300
-/** More than a block has chunks. */
+/** More than a block has columns of times. */
 const KEYS_PER_BLOCK = 2 ** 32
 /** Of the thread's blocks. */
 let serials = 0
 
-type DecodedValues = { readonly values: Float64Array; readonly words: Uint32Array; readonly hasStale: boolean }
+/** What is known of a chunk's decoded values: some are stale markers; none is less than the one before, nor NaN. */
+const HAS_STALE = 1
+const RISES = 2
 
-function hasStale(words: Uint32Array): boolean {
-  for (let i = 0; i < words.length; i += 2) if (words[i + 1] === STALE_HIGH && words[i] === STALE_LOW) return true
-  return false
+function traitsOf(values: Float64Array, words: Uint32Array, from: number, n: number): number {
+  let at = from + 1
+  while (at < from + n && values[at]! >= values[at - 1]!) at++
+  // Comparisons tell NaN everywhere but in the first of one.
+  if (at >= from + n && !Number.isNaN(values[from]!)) return RISES
+  for (let i = from; i < from + n; i++) if (isStaleAt(words, i)) return HAS_STALE
+  return 0
 }
+
+const isStaleAt = (words: Uint32Array, i: number): boolean =>
+  words[2 * i + 1] === STALE_HIGH && words[2 * i] === STALE_LOW
 
 /**
  * @throws BlockDamagedError when meta, index or the file's header is not what was written; DiskError (`ENOENT` when
@@ -52,14 +65,15 @@ function hasStale(words: Uint32Array): boolean {
  * @example const block = openBlock({ disk, compressor }, `${data}/blocks/${id}`)
  */
 export function openBlock(env: BlockEnv, path: string, options: OpenBlockOptions = {}): BlockReader {
-  const meta = readMeta(env.disk, path)
+  const { onDamage = () => {} } = options
+  const meta = readMeta(env.disk, path, onDamage)
   const bytes = env.disk.readFile(`${path}/${INDEX_FILE}`)
   if (bytes.length !== meta.indexBytes || crc32c(bytes) !== meta.indexCrc)
     throw new BlockDamagedError(path, INDEX_FILE, 'wrong checksum')
   const index = new BlockIndex(decodeIndex(bytes, path, env.compressor))
   const file = env.disk.open(`${path}/${CHUNKS_FILE}`, 'r')
   try {
-    checkRunFileHeader(file, path, meta.chunksBytes)
+    checkRunFileHeader(file, path, meta.chunksBytes, onDamage)
   } catch (error) {
     file.close()
     throw error
@@ -72,11 +86,13 @@ class OpenBlock implements BlockReader {
   readonly #env: BlockEnv
   readonly #path: string
   readonly #index: BlockIndex
+  readonly #selected: SelectedRefs
   readonly #file: DiskFile
   readonly #cache: RunCache
   readonly #onDamage: OnDamage
-  /** Keys of runs that failed. */
-  readonly #damaged = new Set<string>()
+  readonly #onMissing: OnDamage
+  /** By keys of runs that failed. */
+  readonly #damaged = new Map<string, BlockDamagedError>()
   #labelIds = new Uint32Array(64)
   /** The last run of chunks and of times that were read: series that follow one another share them. */
   #lastRun = -1
@@ -84,9 +100,13 @@ class OpenBlock implements BlockReader {
   #lastTimeRun = -1
   #lastTimes: readonly Float64Array[] = []
   #words: Uint32Array = new Uint32Array(0)
-  readonly #values: RunCache | null
-  /** Where the numbers of this block's chunks begin in `#values`. */
-  readonly #firstKey = KEYS_PER_BLOCK * serials++
+  readonly #values: DecodedValues | null
+  /** By chunk: where its values are in `#values`, and what is known of them. */
+  #places = new Float64Array(0)
+  #traits = new Uint8Array(0)
+  readonly stored: TierReader | null
+  /** Of its columns of times, among those of all blocks of the thread. */
+  readonly #firstColumn = KEYS_PER_BLOCK * serials++
 
   constructor(
     env: BlockEnv,
@@ -94,16 +114,19 @@ class OpenBlock implements BlockReader {
     meta: BlockMeta,
     index: BlockIndex,
     file: DiskFile,
-    { cache, values, onDamage }: OpenBlockOptions,
+    { cache, values, onDamage, onMissing }: OpenBlockOptions,
   ) {
     this.#env = env
     this.#path = path
     this.meta = meta
     this.#index = index
+    this.#selected = new SelectedRefs(index)
     this.#file = file
     this.#cache = cache ?? new RunCache(DEFAULT_CACHE_BYTES)
     this.#values = values ?? null
     this.#onDamage = onDamage ?? (() => {})
+    this.#onMissing = onMissing ?? (() => {})
+    this.stored = index.tiers.length > 0 ? this.#tierReader() : null
   }
 
   get damagedRuns(): number {
@@ -111,11 +134,14 @@ class OpenBlock implements BlockReader {
   }
 
   select(matchers: readonly Matcher[], range: TimeRange, shard?: Shard): Uint32Array {
-    const refs = this.#overlaps(range) ? selectRefs(this.#index, matchers) : new Uint32Array(0)
+    if (!this.#overlaps(range)) return new Uint32Array(0)
+    const all = this.#selected.of(matchers)
     const coversAll = range.minTime <= this.meta.minTime && range.maxTime >= this.meta.maxTime - 1
-    if (coversAll && !shard) return refs
+    if (coversAll && !shard) return all.slice()
+    const refs = new Uint32Array(all.length)
     let count = 0
-    for (const ref of refs) {
+    for (let i = 0; i < all.length; i++) {
+      const ref = all[i]!
       if (shard && shard.count > 1 && this.#index.labelHash(ref) % shard.count !== shard.index) continue
       if (coversAll || this.#mayHave(ref, range)) refs[count++] = ref
     }
@@ -154,10 +180,12 @@ class OpenBlock implements BlockReader {
   }
 
   read(ref: number, range: TimeRange, out: SampleBuffer): void {
-    out.count = 0
-    out.mixed = false
-    out.histograms = null
-    out.startTimes = null
+    clearSamples(out)
+    out.timesKey = NO_TIMES
+    this.append(ref, range, out)
+  }
+
+  append(ref: number, range: TimeRange, out: SampleBuffer): void {
     if (ref >= this.#index.seriesCount) return
     const { chunks, times } = this.#index
     const minTime = Math.max(range.minTime, this.meta.minTime)
@@ -213,11 +241,17 @@ class OpenBlock implements BlockReader {
   close(): void {
     this.#file.close()
     this.#cache.forget(`${this.#path}:`)
-    this.#values?.forgetNumbers(this.#firstKey, this.#firstKey + KEYS_PER_BLOCK)
     this.#lastRun = -1
     this.#lastReader = new ByteReader(new Uint8Array(0))
     this.#lastTimeRun = -1
     this.#lastTimes = []
+  }
+
+  #tierReader(): TierReader {
+    return new TierReader(this.#index.tiers, this.meta.goneBefore ?? Number.NEGATIVE_INFINITY, {
+      readRun: (name, table, run) => this.#namedRun(name, table, run),
+      remember: (name, make, sizeOf) => this.#cache.get(`${this.#path}:${name}`, make, sizeOf),
+    })
   }
 
   #overlaps(range: TimeRange): boolean {
@@ -236,9 +270,11 @@ class OpenBlock implements BlockReader {
     const { chunks, times } = this.#index
     for (let chunk = chunks.first[ref]!; chunk < chunks.first[ref + 1]!; chunk++) {
       const column = chunks.column[chunk]!
-      if (times.lastTime[column]! >= range.minTime) return times.firstTime[column]! <= range.maxTime
+      if (times.lastTime[column]! < range.minTime) continue
+      if (times.firstTime[column]! <= range.maxTime) return true
+      break
     }
-    return false
+    return this.stored?.mayHave(ref, range) ?? false
   }
 
   #readChunk(chunk: number, minTime: number, maxTime: number, out: SampleBuffer): void {
@@ -252,31 +288,37 @@ class OpenBlock implements BlockReader {
     if (from >= to) return
     const base = out.count
     ensureCapacity(out, base + n)
-    const known = this.#values?.find(this.#firstKey + chunk) as DecodedValues | undefined
-    if (known !== undefined) {
-      this.#copyFloats(known, from - first, to - first, out)
-      out.times.set(from === 0 && to === times.length ? times : times.subarray(from, to), base)
-      out.startTimes?.fill(0, base, base + to - from)
-      out.count = base + to - from
+    out.timesKey = timesKeyAfter(out.timesKey ?? 0, this.#firstColumn + chunks.column[chunk]!, from, to)
+    if (this.#copyKnown(chunk, from - first, to - first, out)) {
+      this.#addTimes(times, from, to, out)
       return
     }
     const reader = this.#readerOf(chunks.run[chunk]!)
-    if (reader === null) return
+    if (reader === null) {
+      out.timesKey = 0
+      return
+    }
     reader.at = chunks.offset[chunk]!
     const head = reader.byte()
     const isPlain = (head & KIND) === FLOATS && (head & HAS_STARTS) === 0
-    if (isPlain && this.#values !== null)
-      this.#copyFloats(this.#decoded(chunk, reader, n), from - first, to - first, out)
-    else if ((head & KIND) === FLOATS) this.#readFloats(reader, n, from - first, to - first, out)
+    if (isPlain && this.#values !== null) {
+      this.#keep(this.#values, chunk, reader, n)
+      this.#copyKnown(chunk, from - first, to - first, out)
+    } else if ((head & KIND) === FLOATS) this.#readFloats(reader, n, from - first, to - first, out)
     else readHistograms(reader, n, from - first, to - first, out)
-    for (let i = from; i < to; i++) out.times[base + i - from] = times[i]!
     if ((head & HAS_STARTS) !== 0) {
       const starts = new Float64Array(n)
       decodeColumn(reader, n, starts, new Uint32Array(starts.buffer), 0)
       if (out.startTimes === null) out.startTimes = new Float64Array(out.times.length)
       out.startTimes.set(starts.subarray(from - first, to - first), base)
     } else out.startTimes?.fill(0, base, base + to - from)
-    out.count = base + to - from
+    this.#addTimes(times, from, to, out)
+  }
+
+  /** Of samples whose values `out` has already. */
+  #addTimes(times: Float64Array, from: number, to: number, out: SampleBuffer): void {
+    out.times.set(from === 0 && to === times.length ? times : times.subarray(from, to), out.count)
+    out.count += to - from
   }
 
   #readFloats(reader: ByteReader, n: number, from: number, to: number, out: SampleBuffer): void {
@@ -287,32 +329,48 @@ class OpenBlock implements BlockReader {
     const end = count + to - from
     flags.fill(0, count, end)
     for (let i = count; i < end; i++) {
-      if (words[2 * i + 1] !== STALE_HIGH || words[2 * i] !== STALE_LOW) continue
+      if (!isStaleAt(words, i)) continue
       flags[i] = 1
       out.mixed = true
     }
   }
 
-  #decoded(chunk: number, reader: ByteReader, n: number): DecodedValues {
-    const decode = (): DecodedValues => {
-      const values = new Float64Array(n)
-      const words = new Uint32Array(values.buffer)
-      decodeColumn(reader, n, values, words, 0)
-      return { values, words, hasStale: hasStale(words) }
+  #keep(kept: DecodedValues, chunk: number, reader: ByteReader, n: number): void {
+    if (this.#places.length === 0) {
+      const { length } = this.#index.chunks.samples
+      this.#places = new Float64Array(length)
+      this.#traits = new Uint8Array(length)
     }
-    return this.#values!.get(this.#firstKey + chunk, decode, ({ values }) => values.byteLength + DECODED_OVERHEAD)
+    const place = kept.claim(n)
+    const [values, words, at] = [kept.segmentOf(place), kept.wordsOf(place), kept.offsetOf(place)]
+    decodeColumn(reader, n, values, words, at)
+    this.#traits[chunk] = traitsOf(values, words, at, n)
+    this.#places[chunk] = place
   }
 
-  #copyFloats({ values, words, hasStale: isMixed }: DecodedValues, from: number, to: number, out: SampleBuffer): void {
-    const { count } = out
-    out.values.set(from === 0 && to === values.length ? values : values.subarray(from, to), count)
+  /** False when the chunk's values are not kept: nothing was done. */
+  #copyKnown(chunk: number, from: number, to: number, out: SampleBuffer): boolean {
+    const kept = this.#values
+    if (kept === null || this.#places.length === 0) return false
+    let place = this.#places[chunk]!
+    if (!kept.has(place)) return false
+    if (kept.isOld(place)) this.#places[chunk] = place = kept.move(place, this.#index.chunks.samples[chunk]!)
+    const { count, values } = out
+    const at = kept.offsetOf(place)
+    values.set(kept.segmentOf(place).subarray(at + from, at + to), count)
     out.flags.fill(0, count, count + to - from)
-    if (!isMixed) return
+    out.startTimes?.fill(0, count, count + to - from)
+    const traits = this.#traits[chunk]!
+    if ((traits & RISES) !== 0 && out.rising === count && (count === 0 || values[count]! >= values[count - 1]!))
+      out.rising = count + to - from
+    if ((traits & HAS_STALE) === 0) return true
+    const words = kept.wordsOf(place)
     for (let i = from; i < to; i++) {
-      if (words[2 * i + 1] !== STALE_HIGH || words[2 * i] !== STALE_LOW) continue
+      if (!isStaleAt(words, at + i)) continue
       out.flags[count + i - from] = 1
       out.mixed = true
     }
+    return true
   }
 
   #wordsOf(values: Float64Array): Uint32Array {
@@ -338,7 +396,7 @@ class OpenBlock implements BlockReader {
     const run = times.run[column]!
     if (run === this.#lastTimeRun) return this.#lastTimes[column - timeRuns.firstEntry[run]!] ?? null
     const key = `${this.#path}:d${run}`
-    if (this.#damaged.has(`t${run}`)) return null
+    if (this.#isDamaged(`t${run}`)) return null
     const decode = (): Float64Array[] => {
       const bytes = this.#run('t', timeRuns, run)
       if (bytes === null) return []
@@ -361,8 +419,11 @@ class OpenBlock implements BlockReader {
 
   /** Null when the run is damaged. @throws DiskError */
   #run(kind: 'c' | 't', table: RunTable, run: number): Uint8Array | null {
-    const name = `${kind}${run}`
-    if (this.#damaged.has(name)) return null
+    return this.#namedRun(`${kind}${run}`, table, run)
+  }
+
+  #namedRun(name: string, table: RunTable, run: number): Uint8Array | null {
+    if (this.#isDamaged(name)) return null
     try {
       return this.#cache.get(
         `${this.#path}:${name}`,
@@ -371,10 +432,17 @@ class OpenBlock implements BlockReader {
       )
     } catch (error) {
       if (!(error instanceof BlockDamagedError)) throw error
-      this.#damaged.add(name)
+      this.#damaged.set(name, error)
       this.#onDamage(error)
+      this.#onMissing(error)
       return null
     }
+  }
+
+  #isDamaged(name: string): boolean {
+    const error = this.#damaged.get(name)
+    if (error) this.#onMissing(error)
+    return error !== undefined
   }
 
   #texts(ids: ReadonlySet<number>): string[] {

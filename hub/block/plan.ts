@@ -8,46 +8,156 @@ const STEP = 10
 /** No block holds more than this part of what retention keeps, so that removing one is a small loss. */
 const RETENTION_PART = 10
 
+/**
+ * How badly memory is wanted: `soon`; by something that found no room; or by all, for nothing is accepted any more, so
+ * that the head does not get any older either.
+ */
+export type MemoryNeed = 'soon' | 'by some' | 'by all'
+
+/** Of a block's length: what is younger stays in the head when blocks are cut early, with the series that go on. */
+const EARLY_LAG_PART = 48
+/** Of that: the least that is worth a block of its own, which has the last minutes too, where something found no room. */
+const EARLY_STEP_PART = 8
+
 /** Blocks of two hours: 68 years, so that all since 1970 are cut alike. */
 const CUTS_MAX = 300_000
 
 /**
- * Ranges of the head that ended at least `delayMs` ago, oldest first. What came late for a range that is a block
- * already makes its range due again: the caller evicts from the head what it has cut. They are one block long each, but
- * for the first, which has all that is before the last `CUTS_MAX`: one sample of any time whatever must not cost a list
- * that fills memory.
+ * What of the head is due to be cut: ranges of one block's length on a grid, which nobody lists, for one sample of any
+ * time whatever makes a hundred thousand of them. `rangeAt` gives the one that a sample falls into. Plain data.
  */
-export function planCuts(
+export type DueCuts = {
+  /** Where the first range begins, which has all that is before the last `CUTS_MAX` of them. */
+  readonly minTime: number
+  /** Where it ends. */
+  readonly firstEnd: number
+  /** Where the last range ends. */
+  readonly maxTime: number
+  readonly blockMs: number
+  /** Where a cut before its time ended: of the range around it, which it divides, the first part is a block already. */
+  readonly border: number
+}
+
+/**
+ * Ranges of the head that ended at least `delayMs` ago; null: none. What came late for a range that is a block already
+ * makes its range due again: the caller evicts from the head what it has cut.
+ * @param cutUntil all before it is in blocks, but for what came late; -Infinity: nothing is
+ */
+export function dueCuts(
   head: TimeRange | null,
   nowMs: number,
   delayMs: number,
   blockMs: number = BLOCK_MS,
-): BlockRange[] {
-  if (!head) return []
-  const start = floorTo(head.minTime, blockMs)
+  cutUntil: number = Number.NEGATIVE_INFINITY,
+): DueCuts | null {
+  if (!head) return null
+  const gridStart = floorTo(head.minTime, blockMs)
   const dueMs = nowMs - delayMs
   const lastEnded = blockMs * (Math.ceil(dueMs / blockMs) - 2)
   const last = Math.min(lastEnded, floorTo(Math.min(head.maxTime, dueMs - 1), blockMs))
+  const first = Math.max(gridStart, last - (CUTS_MAX - 1) * blockMs)
+  if (first > last) return null
+  return {
+    minTime: startOf(head, gridStart, cutUntil),
+    firstEnd: first + blockMs,
+    maxTime: last + blockMs,
+    blockMs,
+    border: cutUntil,
+  }
+}
+
+/**
+ * For want of memory: what has ended, whether or not more may come late; and once that is in blocks, what of the open
+ * range is not of the last minutes, or if that does not help, all of it, which ends the series of the head, or what came
+ * late for what of the range is in blocks. Null: all that may go has gone.
+ */
+export function earlyCuts(
+  head: TimeRange | null,
+  nowMs: number,
+  blockMs: number,
+  cutUntil: number,
+  need: MemoryNeed = 'soon',
+): DueCuts | null {
+  const ended = dueCuts(head, nowMs, 0, blockMs, cutUntil)
+  if (!head || (ended && ended.maxTime > cutUntil)) return ended
+  const lagMs = blockMs / EARLY_LAG_PART
+  const newest = Math.floor(Math.min(nowMs, head.maxTime))
+  const start = Math.max(cutUntil, floorTo(newest, blockMs), head.minTime)
+  const old = newest - lagMs
+  if (old - start >= lagMs) return cutsUntil(head, Math.floor(old), cutUntil, blockMs)
+  if (need === 'soon') return ended
+  const leastMs = need === 'by some' ? lagMs / EARLY_STEP_PART : 0
+  // Else what came late may go: none of it gets newer, however long one waits.
+  return cutsUntil(head, newest - start >= leastMs ? newest + 1 : cutUntil, cutUntil, blockMs)
+}
+
+/** All before `end`, wherever that is. */
+export function cutsUntil(head: TimeRange, end: number, cutUntil: number, blockMs: number): DueCuts | null {
+  if (head.minTime >= end) return null
+  const gridStart = floorTo(head.minTime, blockMs)
+  const first = Math.max(gridStart, floorTo(end - 1, blockMs) - (CUTS_MAX - 1) * blockMs)
+  const minTime = startOf(head, gridStart, cutUntil)
+  return { minTime, firstEnd: Math.min(first + blockMs, end), maxTime: end, blockMs, border: cutUntil }
+}
+
+/** Where the first range begins: behind what is a block already, unless something came late for that. */
+function startOf(head: TimeRange, gridStart: number, cutUntil: number): number {
+  return cutUntil <= head.minTime ? Math.max(gridStart, cutUntil) : gridStart
+}
+
+/** The range that a sample of that time, or the first later one, is cut into; null: it is not due. */
+export function rangeAt(due: DueCuts, timeMs: number): BlockRange | null {
+  const { minTime, firstEnd, maxTime, blockMs, border } = due
+  if (timeMs >= maxTime) return null
+  const start = timeMs < firstEnd ? minTime : floorTo(timeMs, blockMs)
+  const end = timeMs < firstEnd ? firstEnd : Math.min(start + blockMs, maxTime)
+  if (border <= start || border >= end) return { minTime: start, maxTime: end }
+  return timeMs < border ? { minTime: start, maxTime: border } : { minTime: border, maxTime: end }
+}
+
+/** All ranges that are due, oldest first: for a head of which it is known that they are few. */
+export function planCuts(head: TimeRange | null, nowMs: number, delayMs: number, blockMs?: number): BlockRange[] {
+  return rangesOf(dueCuts(head, nowMs, delayMs, blockMs))
+}
+
+/** All that they are, oldest first. */
+export function rangesOf(due: DueCuts | null): BlockRange[] {
   const ranges: BlockRange[] = []
-  for (let minTime = Math.max(start, last - (CUTS_MAX - 1) * blockMs); minTime <= last; minTime += blockMs)
-    ranges.push({ minTime, maxTime: minTime + blockMs })
-  if (ranges.length > 0) ranges[0] = { ...ranges[0]!, minTime: start }
+  for (let range = due && rangeAt(due, due.minTime); due && range; range = rangeAt(due, range.maxTime))
+    ranges.push(range)
   return ranges
 }
 
 export type CompactionPlan = { readonly range: BlockRange; readonly sources: readonly BlockMeta[] }
 
 /**
- * The next blocks to merge, or null: first those that overlap, then a full window's worth of small ones.
- * @param retentionMs 0 = for ever
+ * The next blocks to merge, or null: first those that overlap, then a full window's worth of small ones; and the pieces
+ * of one block's range that was cut early.
+ * @param retentionMs of all that is kept; 0 = for ever
+ * @param samplesMs for how long samples are, where downsampled windows are kept for longer
+ * @param nowMs what is of later times (a clock was wrong, or an import) says nothing about what is complete
  */
 export function planCompaction(
   blocks: readonly BlockMeta[],
   retentionMs: number,
   blockMs: number = BLOCK_MS,
+  samplesMs: number = Number.POSITIVE_INFINITY,
+  nowMs: number = Number.POSITIVE_INFINITY,
 ): CompactionPlan | null {
   const sorted = [...blocks].sort((a, b) => a.minTime - b.minTime || a.maxTime - b.maxTime)
-  return planOverlap(sorted) ?? planWindow(sorted, retentionMs > 0 ? retentionMs / RETENTION_PART : Infinity, blockMs)
+  const longestMs = retentionMs > 0 ? retentionMs / RETENTION_PART : Number.POSITIVE_INFINITY
+  const longest = { longestMs, withSamplesMs: samplesMs / RETENTION_PART }
+  return planOverlap(sorted) ?? planWindow(sorted, longest, { blockMs, nowMs })
+}
+
+/** So old that no more blocks can come to be merged with it. */
+export function isPastMerging(
+  { maxTime }: BlockMeta,
+  blocks: readonly BlockMeta[],
+  blockMs: number = BLOCK_MS,
+  nowMs: number = Number.POSITIVE_INFINITY,
+): boolean {
+  return blocks.some((other) => Math.min(other.maxTime, nowMs) - maxTime >= 2 * STEP * blockMs)
 }
 
 /** @param sorted by minTime */
@@ -62,10 +172,22 @@ export function planOverlap(sorted: readonly BlockMeta[]): CompactionPlan | null
   return null
 }
 
-function planWindow(sorted: readonly BlockMeta[], longestMs: number, blockMs: number): CompactionPlan | null {
+type Longest = {
+  readonly longestMs: number
+  /** A block goes as a whole: one that has samples must not be kept for much longer than these. */
+  readonly withSamplesMs: number
+}
+
+function planWindow(
+  sorted: readonly BlockMeta[],
+  { longestMs, withSamplesMs }: Longest,
+  { blockMs, nowMs }: { readonly blockMs: number; readonly nowMs: number },
+): CompactionPlan | null {
   const newest = sorted.reduce((max, { maxTime }) => Math.max(max, maxTime), Number.NEGATIVE_INFINITY)
+  const newestNow = Math.min(newest, nowMs)
   const oldest = sorted[0]?.minTime ?? 0
-  for (let step = blockMs * STEP; step <= longestMs && step <= STEP * (newest - oldest); step *= STEP) {
+  const isStep = (step: number): boolean => step === blockMs || (step <= longestMs && step <= STEP * (newest - oldest))
+  for (let step = blockMs; isStep(step); step *= STEP) {
     for (let i = 0; i < sorted.length; ) {
       const minTime = floorTo(sorted[i]!.minTime, step)
       const windowEnd = minTime + step
@@ -74,7 +196,8 @@ function planWindow(sorted: readonly BlockMeta[], longestMs: number, blockMs: nu
       const inside = sorted.slice(i, end).filter(({ maxTime }) => maxTime <= windowEnd)
       i = Math.max(end, i + 1)
       // A window that may still get its last block waits.
-      if (inside.length < 2 || newest <= windowEnd) continue
+      if (inside.length < 2 || newestNow <= windowEnd) continue
+      if (step > blockMs && step > withSamplesMs && inside.some(({ stats }) => stats.samples > 0)) continue
       const range = { minTime: inside[0]!.minTime, maxTime: inside.at(-1)!.maxTime }
       return { range, sources: inside }
     }

@@ -1,15 +1,13 @@
 /**
- * What a thread keeps of inflated runs and decoded columns between queries, within a number of bytes. What was used since
+ * What a thread keeps of inflated runs and decoded times between queries, within a number of bytes. What was used since
  * it last stood first in the line to go gets another turn: a hit costs one look-up, and moves nothing.
  */
 
-/** Numbers are looked up faster. */
-export type Key = string | number
 type Entry = { readonly value: unknown; readonly bytes: number; isUsed: boolean }
 
 export class RunCache {
   readonly #maxBytes: number
-  readonly #entries = new Map<Key, Entry>()
+  readonly #entries = new Map<string, Entry>()
   #bytes = 0
   hits = 0
   misses = 0
@@ -23,7 +21,7 @@ export class RunCache {
   }
 
   /** Undefined when it is not there. */
-  find(key: Key): unknown {
+  find(key: string): unknown {
     const known = this.#entries.get(key)
     if (known === undefined) return undefined
     this.hits++
@@ -32,7 +30,7 @@ export class RunCache {
   }
 
   /** What `make` gave for the key, now or before. It is not kept when it throws. */
-  get<T>(key: Key, make: () => T, bytesOf: (value: T) => number): T {
+  get<T>(key: string, make: () => T, bytesOf: (value: T) => number): T {
     const known = this.find(key)
     if (known !== undefined) return known as T
     this.misses++
@@ -44,7 +42,7 @@ export class RunCache {
     return value
   }
 
-  #makeRoom(newest: Key): void {
+  #makeRoom(newest: string): void {
     if (this.#bytes <= this.#maxBytes) return
     // Those that get another turn come again at the end of this very walk, and go if all were used.
     for (const [oldest, entry] of this.#entries) {
@@ -61,16 +59,7 @@ export class RunCache {
   /** Forgets what is of the block. */
   forget(prefix: string): void {
     for (const [key, entry] of this.#entries) {
-      if (typeof key === 'number' || !key.startsWith(prefix)) continue
-      this.#entries.delete(key)
-      this.#bytes -= entry.bytes
-    }
-  }
-
-  /** Forgets the numbers [from, to). */
-  forgetNumbers(from: number, to: number): void {
-    for (const [key, entry] of this.#entries) {
-      if (typeof key === 'string' || key < from || key >= to) continue
+      if (!key.startsWith(prefix)) continue
       this.#entries.delete(key)
       this.#bytes -= entry.bytes
     }

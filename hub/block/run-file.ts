@@ -10,6 +10,7 @@ import type { Compressor } from '../../protocol/batch/mod.ts'
 import { crc32c } from '../../protocol/crc/mod.ts'
 import type { DiskFile } from '../../protocol/env/mod.ts'
 import { ByteWriter } from './bytes.ts'
+import type { OnDamage } from './contract.ts'
 import { BlockDamagedError } from './errors.ts'
 
 const HEADER_BYTES = 16
@@ -113,18 +114,26 @@ export class RunBuilder {
   }
 }
 
-/** @throws BlockDamagedError */
-export function checkRunFileHeader(file: DiskFile, path: string, sizeBytes: number): void {
-  const head = new Uint8Array(HEADER_BYTES)
+/**
+ * Runs have checksums of their own: damage to what stands around them costs none that is whole.
+ * @throws BlockDamagedError when the file is of a version that is not known
+ */
+export function checkRunFileHeader(file: DiskFile, path: string, sizeBytes: number, onDamage: OnDamage): void {
   const size = file.size()
-  if (size !== sizeBytes) throw new BlockDamagedError(path, 'chunks', `${size} bytes, not ${sizeBytes}`)
-  if (file.read(head, 0, HEADER_BYTES, 0) !== HEADER_BYTES)
-    throw new BlockDamagedError(path, 'chunks header', 'cut off')
+  if (size !== sizeBytes) {
+    const cost = size > sizeBytes ? 'nothing' : 'piece'
+    onDamage(new BlockDamagedError(path, 'chunks', `${size} bytes, not ${sizeBytes}`, { cost }))
+  }
+  const head = new Uint8Array(HEADER_BYTES)
+  file.read(head, 0, HEADER_BYTES, 0)
   const view = new DataView(head.buffer)
+  if (view.getUint32(12, true) !== crc32c(head, 0, 12)) {
+    onDamage(new BlockDamagedError(path, 'chunks header', 'wrong checksum', { cost: 'nothing' }))
+    return
+  }
   const version = view.getUint32(8, true)
-  const isOurs = MAGIC.every((byte, i) => head[i] === byte) && version >= OLDEST_VERSION && version <= VERSION
-  if (!isOurs || view.getUint32(12, true) !== crc32c(head, 0, 12))
-    throw new BlockDamagedError(path, 'chunks header', 'wrong checksum or version')
+  if (MAGIC.some((byte, i) => head[i] !== byte) || version < OLDEST_VERSION || version > VERSION)
+    throw new BlockDamagedError(path, 'chunks header', `version ${version}, which this hub does not know`)
 }
 
 /**
@@ -142,18 +151,18 @@ export function readRun(
   const bytes = new Uint8Array(RUN_HEADER_BYTES + stored)
   const piece = `run at byte ${table.offsets[run]}`
   if (file.read(bytes, 0, bytes.length, table.offsets[run]!) !== bytes.length)
-    throw new BlockDamagedError(path, piece, 'cut off')
+    throw new BlockDamagedError(path, piece, 'cut off', { cost: 'piece' })
   const view = new DataView(bytes.buffer)
   const rawBytes = view.getUint32(4, true)
   const payload = bytes.subarray(RUN_HEADER_BYTES)
   const crc = crc32c(payload, 0, stored, crc32c(bytes, 0, 8))
   if (view.getUint32(0, true) !== stored || crc !== view.getUint32(8, true) || rawBytes > RUN_BYTES_MAX)
-    throw new BlockDamagedError(path, piece, 'wrong checksum')
+    throw new BlockDamagedError(path, piece, 'wrong checksum', { cost: 'piece' })
   const raw = new Uint8Array(rawBytes + SLACK_BYTES)
   try {
     raw.set(rawBytes === stored ? payload : compressor.decompress(payload, rawBytes))
   } catch (cause) {
-    throw new BlockDamagedError(path, piece, 'does not inflate', { cause })
+    throw new BlockDamagedError(path, piece, 'does not inflate', { cause, cost: 'piece' })
   }
   return raw
 }

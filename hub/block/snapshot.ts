@@ -4,11 +4,12 @@
  */
 import { DiskError } from '../../protocol/env/mod.ts'
 import type { SeriesReader } from '../tsdb/mod.ts'
-import { type BlockEnv, type BlockMeta, CHUNKS_FILE, INDEX_FILE, META_FILE } from './contract.ts'
+import { type BlockEnv, type BlockMeta, CHUNKS_FILE, INDEX_FILE, META_COPY_FILE, META_FILE } from './contract.ts'
 import { hideFromHead } from './hiding.ts'
+import { firstTimeIn } from './next-time.ts'
 import type { InForce } from './store.ts'
 import { isOpenIn, TOMBSTONES_FILE, writeTombstones } from './tombstones.ts'
-import { firstTimeFrom, UNFINISHED, writeBlock } from './write-block.ts'
+import { UNFINISHED, writeBlock } from './write-block.ts'
 
 export const BLOCKS_FOLDER = 'blocks'
 const COPY_BYTES = 1 << 20
@@ -59,13 +60,14 @@ function writeHead(env: BlockEnv, blocks: string, head: SeriesReader, { sequence
     const maxTime = minTime + blockMs
     const block = { range: { minTime, maxTime }, level: 1, sources: [], deletes: inForce.deletes }
     const isEmpty = writeBlock(env, blocks, reader, { ...block, sequence: next++ }) === null
-    minTime = isEmpty ? startOf(firstTimeFrom(reader, maxTime)) : maxTime
+    const rest = { minTime: maxTime, maxTime: range.maxTime + 1 }
+    minTime = isEmpty ? startOf(firstTimeIn(reader, rest, blockMs)) : maxTime
   }
 }
 
 function linkBlock(env: BlockEnv, from: string, to: string): void {
   env.disk.makeDirectory(to)
-  for (const name of [CHUNKS_FILE, INDEX_FILE, META_FILE]) {
+  for (const name of [CHUNKS_FILE, INDEX_FILE, META_FILE, META_COPY_FILE]) {
     try {
       env.disk.link(`${from}/${name}`, `${to}/${name}`)
     } catch (error) {

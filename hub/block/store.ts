@@ -2,52 +2,44 @@
  * The directory of blocks as its one writer has it. Others read blocks by the paths of `share()`; a block that was
  * merged or has passed retention stays on disk until `sweep()`, so that whoever was given its path can open it.
  */
-import type { Logger } from '../../protocol/env/mod.ts'
+import { DiskError, type Logger } from '../../protocol/env/mod.ts'
 import type { SeriesReader } from '../tsdb/mod.ts'
+import { DAMAGED, namesIn, rangeOfId } from './block-names.ts'
 import { ChunkSizes } from './chunk-sizes.ts'
-import { type BlockEnv, type BlockMeta, type BlockRange, META_FILE } from './contract.ts'
-import { BlockDamagedError } from './errors.ts'
-import { expiredKeys, type Hidden, hideFromBlock, hideFromHead, isAffected, NOTHING_HIDDEN } from './hiding.ts'
+import type { BlockEnv, BlockMeta, BlockRange } from './contract.ts'
+import { type BlockStoreCounters, newCounters } from './counters.ts'
+import { BlockDamagedError, type Damage } from './errors.ts'
+import {
+  expiredKeys,
+  expiryOf,
+  type Floors,
+  type Hidden,
+  hideFromBlock,
+  hideFromHead,
+  isAffected,
+  NO_FLOORS,
+  NOTHING_HIDDEN,
+} from './hiding.ts'
 import { mergeReaders } from './merge-readers.ts'
-import { encodeMeta } from './meta.ts'
+import { healMeta, isDamage, rewriteMeta, whyUnread } from './meta.ts'
 import { openBlock } from './open-block.ts'
 import {
   blockBytes,
   type CompactionPlan,
+  isPastMerging,
   planCompaction,
   planOverlap,
   planRetention,
   type RetentionLimits,
 } from './plan.ts'
 import { RunCache } from './run-cache.ts'
-import { resolutionOf, type Thinning, thinned } from './thin.ts'
 import { isOpenIn } from './tombstones.ts'
-import { type NewBlock, UNFINISHED, writeBlockInSlices } from './write-block.ts'
-
-export type BlockStoreCounters = {
-  cut: number
-  compacted: number
-  /** Of `compacted`: for the sake of blocks that overlapped. */
-  overlapping: number
-  /** Written anew without what was deleted, or is beyond the retention of its series. */
-  rewritten: number
-  removed: number
-  /** Rounds of retention that removed blocks for their age, and for the size of all. */
-  timeRetentions: number
-  sizeRetentions: number
-  /** Set aside whole, under `<id>.damaged`. */
-  damagedBlocks: number
-  /** Met while merging. */
-  damagedRuns: number
-}
+import { type NewBlock, type NewTiers, UNFINISHED, writeBlockInSlices } from './write-block.ts'
 
 /** Which samples the writer of a block leaves out: those hidden, with every deletion up to `deletes` carried out. */
-export type InForce = { readonly hidden: Hidden; readonly deletes: number; readonly thinning: readonly Thinning[] }
+export type InForce = { readonly hidden: Hidden; readonly deletes: number }
 
-export const NONE_IN_FORCE: InForce = { hidden: NOTHING_HIDDEN, deletes: 0, thinning: [] }
-
-/** What was set aside, or of which a part is not served. */
-export type Damage = { readonly block: string; readonly piece: string; readonly why: string }
+export const NONE_IN_FORCE: InForce = { hidden: NOTHING_HIDDEN, deletes: 0 }
 
 export type BlockShare = {
   /** Of two blocks with a sample at one time, the one that stands first has the say. */
@@ -56,8 +48,6 @@ export type BlockShare = {
   readonly generation: number
 }
 
-const DAMAGED = '.damaged'
-const ID = /^-?\d+--?\d+-(\d+)$/
 /** Each run is read once, in order. */
 const MERGE_CACHE_BYTES = 16 << 20
 /** Of the list that is shown; all are counted. */
@@ -68,7 +58,7 @@ export class BlockStore {
   readonly counters: BlockStoreCounters = newCounters()
   /** Of the chunks of blocks that were cut. */
   readonly chunkSizes = new ChunkSizes()
-  readonly #damages: Damage[] = []
+  #damages: Damage[] = []
   readonly #env: BlockEnv
   readonly #log: Logger
   readonly #directory: string
@@ -113,6 +103,11 @@ export class BlockStore {
     return this.#retired.size > 0
   }
 
+  /** As `BlockShare.generation`. */
+  get generation(): number {
+    return this.#generation
+  }
+
   /** Higher than that of any block. */
   get nextSequence(): number {
     return this.#sequence + 1
@@ -139,7 +134,7 @@ export class BlockStore {
     { hidden, deletes }: InForce = NONE_IN_FORCE,
   ): Generator<void, BlockMeta | null> {
     const block = { range, sequence: ++this.#sequence, level: 1, sources: [], deletes, sizes: this.chunkSizes }
-    const meta = yield* this.#write(hideFromHead(head, hidden), block)
+    const meta = yield* this.#write(hideFromHead(head, forWriting(hidden)), block)
     if (!meta) return null
     this.counters.cut++
     this.#change([...this.#blocks, meta])
@@ -147,9 +142,14 @@ export class BlockStore {
     return meta
   }
 
-  /** One merge, if one is due. @param retentionMs 0 = for ever */
-  compact(retentionMs: number, blockMs?: number, inForce: InForce = NONE_IN_FORCE): BlockMeta | null {
-    return finish(this.compactInSlices(retentionMs, blockMs, inForce))
+  /** One merge, if one is due. @param retentionMs 0 = for ever @param nowMs see `planCompaction` */
+  compact(
+    retentionMs: number,
+    blockMs?: number,
+    inForce: InForce = NONE_IN_FORCE,
+    nowMs: number = Number.POSITIVE_INFINITY,
+  ): BlockMeta | null {
+    return finish(this.compactInSlices(retentionMs, blockMs, inForce, nowMs))
   }
 
   /** As `compact`, a little at each `next()`. */
@@ -157,8 +157,10 @@ export class BlockStore {
     retentionMs: number,
     blockMs?: number,
     inForce: InForce = NONE_IN_FORCE,
+    nowMs: number = Number.POSITIVE_INFINITY,
   ): Generator<void, BlockMeta | null> {
-    const plan = planCompaction(this.#blocks, retentionMs, blockMs)
+    const samplesMs = this.#samplesMs(inForce.hidden.floors, nowMs)
+    const plan = planCompaction(this.#blocks, retentionMs, blockMs, samplesMs, nowMs)
     return plan && (yield* this.#merge(plan, inForce))
   }
 
@@ -177,7 +179,7 @@ export class BlockStore {
   /** Writes one block anew that holds series of which all is beyond their retention. Returns whether there was one. */
   expire(inForce: InForce): boolean {
     const { floors } = inForce.hidden
-    if (floors.rules.length === 0) return false
+    if (floors.rules.length === 0 && !floors.tiers) return false
     const block = this.#blocks.find(({ maxTime, expired = [] }) =>
       expiredKeys(floors, maxTime).some((key) => !expired.includes(key)),
     )
@@ -185,16 +187,18 @@ export class BlockStore {
     return block !== undefined
   }
 
-  /** Thins one block out that is old enough. Returns whether there was one. */
-  thin(inForce: InForce): boolean {
+  /** Gives one block downsampled windows that lacks some and is merged, or too old to be. Returns whether there was one. */
+  downsample({ hidden, deletes }: InForce, blockMs?: number, nowMs?: number): boolean {
+    const widths = widthsOf(hidden.floors)
+    if (widths.length === 0) return false
     const block = this.#blocks.find(
-      ({ maxTime, resolutionMs = 0 }) => resolutionOf(inForce.thinning, maxTime) > resolutionMs,
+      (each) => !hasWidths(each, widths) && (each.level > 1 || isPastMerging(each, this.#blocks, blockMs, nowMs)),
     )
-    if (block) this.#rewrite(block, inForce)
+    if (block) this.#rewrite(block, { hidden, deletes })
     return block !== undefined
   }
 
-  *#merge(plan: CompactionPlan, { hidden, deletes, thinning }: InForce): Generator<void, BlockMeta | null> {
+  *#merge(plan: CompactionPlan, { hidden, deletes }: InForce): Generator<void, BlockMeta | null> {
     const cache = new RunCache(MERGE_CACHE_BYTES)
     const sources = [...plan.sources].sort((a, b) => b.sequence - a.sequence)
     const readers: ReturnType<typeof openBlock>[] = []
@@ -205,19 +209,20 @@ export class BlockStore {
         if (!reader) return null
         readers.push(reader)
       }
-      const clean = readers.map((reader) => hideFromBlock(reader, hidden, reader.meta.deletes ?? 0))
-      const wanted = resolutionOf(thinning, plan.range.maxTime)
-      const meta = yield* this.#write(thinned(mergeReaders(clean), wanted), {
+      const kept = forWriting(hidden)
+      const all = mergeReaders(readers.map((reader) => hideFromBlock(reader, kept, reader.meta.deletes ?? 0)))
+      const tiers = newTiers(all, hidden.floors, plan.range, sources)
+      const meta = yield* this.#write(all, {
         range: plan.range,
         sequence: ++this.#sequence,
         level: 1 + Math.max(...sources.map(({ level }) => level)),
         sources: [...new Set(sources.flatMap((source) => [source.id, ...source.sources]))],
         deletes,
         expired: expiredKeys(hidden.floors, plan.range.maxTime),
-        resolutionMs: Math.max(wanted, Math.min(...sources.map(({ resolutionMs }) => resolutionMs ?? 0))),
+        ...(tiers && { tiers }),
       })
       const rest = this.#blocks.filter((block) => !sources.includes(block))
-      for (const { id } of sources) this.#retired.set(id, damaged.has(id) ? 'kept as damaged' : 'removed')
+      for (const { id } of sources) this.#retire(id, damaged.has(id))
       this.#change(meta ? [...rest, meta] : rest)
       this.counters.compacted++
       if (isOverlap(sources)) this.counters.overlapping++
@@ -230,6 +235,7 @@ export class BlockStore {
 
   /** Whole blocks only. Returns what was removed from the list. */
   applyRetention(limits: RetentionLimits, nowMs: number): readonly BlockMeta[] {
+    if (limits.timeMs > 0) this.#removeLost(nowMs - limits.timeMs)
     const gone = planRetention(this.#blocks, limits, nowMs)
     if (gone.length === 0) return gone
     for (const { id } of gone) this.#retired.set(id, 'removed')
@@ -242,6 +248,20 @@ export class BlockStore {
     return gone
   }
 
+  /** What was set aside goes when the block itself would have. */
+  #removeLost(beforeMs: number): void {
+    const isOld = ({ block, cost }: Damage): boolean => cost === 'block' && rangeOfId(block).maxTime <= beforeMs
+    const old = this.#damages.filter(isOld)
+    if (old.length === 0) return
+    for (const { block } of old) {
+      this.#retired.delete(block)
+      for (const name of [block, `${block}${DAMAGED}`]) this.#remove(name)
+    }
+    this.#damages = this.#damages.filter((each) => !isOld(each))
+    this.counters.damagesForgotten += old.length
+    this.#log.info('Damaged blocks beyond retention removed', { blocks: old.map(({ block }) => block) })
+  }
+
   /** Takes from disk what is no longer listed. Call it once no query can hold a share from before. */
   sweep(): void {
     for (const [id, what] of this.#retired) {
@@ -252,35 +272,36 @@ export class BlockStore {
   }
 
   /** Without what is hidden; a block that loses nothing is told so in its description alone. */
-  #rewrite(block: BlockMeta, { hidden, deletes, thinning }: InForce): void {
+  #rewrite(block: BlockMeta, { hidden, deletes }: InForce): void {
     let isDamaged = false
     const reader = this.#open(block.id, new RunCache(MERGE_CACHE_BYTES), () => (isDamaged = true))
     if (!reader) return
     const rest = this.#blocks.filter((other) => other !== block)
     const expired = [...new Set([...(block.expired ?? []), ...expiredKeys(hidden.floors, block.maxTime)])]
-    const before = block.resolutionMs ?? 0
-    const resolutionMs = Math.max(before, resolutionOf(thinning, block.maxTime))
-    const news = { deletes, ...(expired.length > 0 && { expired }), ...(resolutionMs > 0 && { resolutionMs }) }
+    const news = { deletes, ...(expired.length > 0 && { expired }) }
     try {
-      if (resolutionMs === before && !isAffected(reader, hidden, block.deletes ?? 0)) {
+      if (hasWidths(block, widthsOf(hidden.floors)) && !isAffected(reader, hidden, block.deletes ?? 0)) {
         const meta = { ...block, ...news }
-        this.#env.disk.writeFileAtomic(`${this.#directory}/${block.id}/${META_FILE}`, encodeMeta(meta))
+        rewriteMeta(this.#env.disk, `${this.#directory}/${block.id}`, meta)
         this.#change([...rest, meta])
         return
       }
+      const all = hideFromBlock(reader, forWriting(hidden), block.deletes ?? 0)
+      const tiers = newTiers(all, hidden.floors, block, [block])
       const meta = finish(
-        this.#write(thinned(hideFromBlock(reader, hidden, block.deletes ?? 0), resolutionMs), {
+        this.#write(all, {
           range: { minTime: block.minTime, maxTime: block.maxTime },
           sequence: ++this.#sequence,
           level: block.level,
           sources: [block.id, ...block.sources],
           ...news,
+          ...(tiers && { tiers }),
         }),
       )
-      this.#retired.set(block.id, isDamaged ? 'kept as damaged' : 'removed')
+      this.#retire(block.id, isDamaged)
       this.#change(meta ? [...rest, meta] : rest)
       this.counters.rewritten++
-      this.#log.info('Block written anew without what was deleted, has expired or is not kept so finely', {
+      this.#log.info('Block written anew without what was deleted or has expired, or with downsampled windows', {
         block: block.id,
         now: meta?.id ?? 'none',
         samples: block.stats.samples - (meta?.stats.samples ?? 0),
@@ -288,6 +309,13 @@ export class BlockStore {
     } finally {
       reader.close()
     }
+  }
+
+  /** For how long the samples of any series are kept; windows may be kept for longer. */
+  #samplesMs(floors: Floors, nowMs: number): number {
+    if (!floors.tiers) return Number.POSITIVE_INFINITY
+    const newest = this.#blocks.reduce((max, { maxTime }) => Math.max(max, maxTime), Number.NEGATIVE_INFINITY)
+    return Math.min(newest, nowMs) - Math.min(floors.minTime, ...floors.rules.map(({ minTime }) => minTime))
   }
 
   *#write(reader: SeriesReader, block: NewBlock): Generator<void, BlockMeta | null> {
@@ -299,16 +327,21 @@ export class BlockStore {
     this.#generation++
   }
 
+  /** Another block has what could be read of it. What could not is still missing, and told of as after a restart. */
+  #retire(id: string, isDamaged: boolean): void {
+    this.#retired.set(id, isDamaged ? 'kept as damaged' : 'removed')
+    if (isDamaged)
+      this.#note({ block: id, piece: 'block', why: 'damaged in part when it was rewritten', cost: 'block' })
+  }
+
   /** Null when it is damaged, and then it is no longer listed. */
   #open(id: string, cache: RunCache, onDamagedRun: () => void): ReturnType<typeof openBlock> | null {
     try {
       return openBlock(this.#env, `${this.#directory}/${id}`, {
         cache,
         onDamage: (error) => {
-          this.counters.damagedRuns++
-          this.#log.error('A run of chunks is damaged; its samples are lost, the rest is served', { err: error })
-          this.#note(id, error)
-          onDamagedRun()
+          this.#damagedPiece(error)
+          if (error.cost !== 'nothing') onDamagedRun()
         },
       })
     } catch (error) {
@@ -318,16 +351,28 @@ export class BlockStore {
     }
   }
 
+  #damagedPiece(error: BlockDamagedError): void {
+    this.counters.damagedRuns++
+    this.#log.error(
+      'A piece of a block is damaged; what it held is lost if it stands nowhere else, the rest is served',
+      {
+        err: error,
+      },
+    )
+    this.#note(error.damage)
+  }
+
   #damagedBlock(id: string, error: BlockDamagedError): void {
     this.counters.damagedBlocks++
     this.#log.error('A block is damaged and set aside', { block: id, err: error })
-    this.#note(id, error)
+    this.#note({ ...error.damage, cost: 'block' })
     this.#retired.set(id, 'kept as damaged')
     this.#change(this.#blocks.filter((block) => block.id !== id))
   }
 
-  #note(block: string, { piece, why }: { readonly piece: string; readonly why: string }): void {
-    if (this.#damages.length < DAMAGES_MAX) this.#damages.push({ block, piece, why })
+  #note(damage: Damage): void {
+    if (this.#damages.length < DAMAGES_MAX) this.#damages.push(damage)
+    else this.counters.damagesForgotten++
   }
 
   #recover(): void {
@@ -335,29 +380,25 @@ export class BlockStore {
     disk.makeDirectory(this.#directory)
     // Its own name too must outlive a loss of power: blocks are the only copy of what the head evicts.
     disk.syncDirectory(this.#directory.slice(0, this.#directory.lastIndexOf('/')) || '/')
+    const names = namesIn(disk, this.#directory)
+    this.#sequence = names[0]?.sequence ?? 0
     const found: BlockMeta[] = []
-    for (const name of disk.readDirectory(this.#directory)) {
-      const path = `${this.#directory}/${name}`
-      if (name.endsWith(UNFINISHED)) {
-        disk.removeDirectory(path, { recursive: true })
-        continue
+    const replaced = new Set<string>()
+    // A merge that was interrupted after its block was there: the sources are still to go, whatever has become of them.
+    for (const { name, id } of names) {
+      if (name !== id) {
+        this.#note({ block: id, piece: 'block', why: 'set aside before this start', cost: 'block' })
+      } else if (replaced.has(id)) {
+        this.#retired.set(id, 'removed')
+      } else {
+        const reader = this.#openFound(id)
+        if (!reader) continue
+        found.push(reader.meta)
+        for (const source of reader.meta.sources) replaced.add(source)
+        reader.close()
       }
-      const match = ID.exec(name.endsWith(DAMAGED) ? name.slice(0, -DAMAGED.length) : name)
-      if (!match) continue
-      this.#sequence = Math.max(this.#sequence, Number(match[1]))
-      if (name.endsWith(DAMAGED)) {
-        this.#note(name.slice(0, -DAMAGED.length), { piece: 'block', why: 'set aside before this start' })
-        continue
-      }
-      const reader = this.#openFound(name)
-      if (!reader) continue
-      found.push(reader.meta)
-      reader.close()
     }
-    // A merge that was interrupted after its block was there: the sources are still to go.
-    const replaced = new Set(found.flatMap(({ sources }) => sources))
-    for (const { id } of found) if (replaced.has(id)) this.#retired.set(id, 'removed')
-    this.#change(found.filter(({ id }) => !replaced.has(id)))
+    this.#change(found)
     // Nobody can hold a share yet.
     this.sweep()
   }
@@ -365,14 +406,17 @@ export class BlockStore {
   #openFound(name: string): ReturnType<typeof openBlock> | null {
     const path = `${this.#directory}/${name}`
     try {
+      healMeta(this.#env.disk, path, (error) => this.#damagedPiece(error))
       const reader = this.#open(name, new RunCache(0), () => {})
       if (!reader || reader.meta.id === name) return reader
       reader.close()
       this.#damagedBlock(name, new BlockDamagedError(path, 'meta.json', `it is of block "${reader.meta.id}"`))
       return null
     } catch (error) {
-      if ((error as { code?: unknown }).code !== 'ENOENT') throw error
-      this.#damagedBlock(name, new BlockDamagedError(path, 'directory', 'a file is missing', { cause: error }))
+      if (error instanceof BlockDamagedError) this.#damagedBlock(name, error)
+      else if (error instanceof DiskError && isDamage(error))
+        this.#damagedBlock(name, new BlockDamagedError(path, 'directory', whyUnread(error), { cause: error }))
+      else throw error
       return null
     }
   }
@@ -395,18 +439,34 @@ export class BlockStore {
   }
 }
 
-function newCounters(): BlockStoreCounters {
-  return {
-    cut: 0,
-    compacted: 0,
-    overlapping: 0,
-    rewritten: 0,
-    removed: 0,
-    timeRetentions: 0,
-    sizeRetentions: 0,
-    damagedBlocks: 0,
-    damagedRuns: 0,
-  }
+/** What must not even be read for a new block; with windows, these are first made of what retention takes. */
+function forWriting(hidden: Hidden): Hidden {
+  return hidden.floors.tiers ? { tombstones: hidden.tombstones, floors: NO_FLOORS } : hidden
+}
+
+function widthsOf({ tiers }: Floors): readonly number[] {
+  return tiers?.map(({ widthMs }) => widthMs) ?? []
+}
+
+function hasWidths({ tiers = [] }: BlockMeta, widths: readonly number[]): boolean {
+  return widths.length === tiers.length && widths.every((width) => tiers.some(({ widthMs }) => widthMs === width))
+}
+
+function newTiers(
+  all: SeriesReader,
+  floors: Floors,
+  range: BlockRange,
+  sources: readonly BlockMeta[],
+): NewTiers | undefined {
+  if (!floors.tiers) return undefined
+  const { minTime, rules } = floors
+  const before = Math.max(
+    minTime,
+    ...rules.map((rule) => rule.minTime),
+    ...sources.map(({ goneBefore = Number.NEGATIVE_INFINITY }) => goneBefore),
+  )
+  const goneBefore = before > range.minTime ? Math.min(before, range.maxTime) : undefined
+  return { widths: widthsOf(floors), expiry: expiryOf(all, floors), goneBefore }
 }
 
 function isOverlap(sources: readonly BlockMeta[]): boolean {

@@ -4,7 +4,7 @@ import { test } from 'node:test'
 import { labelsFrom } from '../../protocol/labels/mod.ts'
 import { openReader } from '../tsdb/mod.ts'
 import { memoryLogger } from '../wal/testing/mod.ts'
-import { type FromBlocks, NONE_IN_FORCE, planCuts, runBlockThread, type ToBlocks } from './mod.ts'
+import { type Asked, decodeShared, dueCuts, type FromBlocks, NO_FLOORS, runBlockThread, type ToBlocks } from './mod.ts'
 import { bitsOf, fillHead, memoryEnv } from './testing/samples.ts'
 
 function started() {
@@ -19,6 +19,8 @@ function started() {
 }
 
 const NOW = 1_800_000_000_000
+const NOTHING: Asked = { tombstones: [], floors: NO_FLOORS, deletes: 0 }
+const listed = ({ digest }: FromBlocks) => decodeShared(digest.list)
 const headOf = (...times: number[]) =>
   fillHead([
     {
@@ -30,15 +32,14 @@ const headOf = (...times: number[]) =>
 test('cuts pass over the time in which there is nothing, however long', async () => {
   const { answers, ask, ended } = started()
   const share = headOf(0, 7_200_000 * 3, NOW)
-  const ranges = planCuts({ minTime: 0, maxTime: NOW }, NOW + 7_200_000 * 2, 3_600_000)
-  assert.ok(ranges.length > 200_000)
+  const due = dueCuts({ minTime: 0, maxTime: NOW }, NOW + 7_200_000 * 2, 3_600_000)
   const startedMs = performance.now()
-  ask({ kind: 'cut', id: 1, share, ranges, inForce: NONE_IN_FORCE })
+  ask({ kind: 'cut', id: 1, share, due, asked: NOTHING })
   assert.ok(performance.now() - startedMs < 5000)
   const last = answers.at(-1)!
   assert.equal(last.kind, 'done')
   assert.deepEqual(
-    last.state.blocks.map(({ minTime }) => minTime),
+    listed(last).map(({ minTime }) => minTime),
     [0, 7_200_000 * 3, 7_200_000 * Math.floor(NOW / 7_200_000)],
   )
   ask({ kind: 'close', id: 2 })
@@ -49,12 +50,13 @@ test('what fails is told, and the next question is answered', async () => {
   const { answers, ask, ended, env } = started()
   env.disk.fault = (point) => (point === 'write' ? 'ENOSPC' : null)
   const share = headOf(1000)
-  const message = { kind: 'cut', share, ranges: [{ minTime: 0, maxTime: 7_200_000 }], inForce: NONE_IN_FORCE } as const
+  const due = dueCuts({ minTime: 1000, maxTime: 1000 }, NOW, 0)
+  const message = { kind: 'cut', share, due, asked: NOTHING } as const
   ask({ ...message, id: 1 })
-  assert.deepEqual([answers.at(-1)!.kind, answers.at(-1)!.state.blocks.length], ['failed', 0])
+  assert.deepEqual([answers.at(-1)!.kind, listed(answers.at(-1)!).length], ['failed', 0])
   env.disk.fault = () => null
   ask({ ...message, id: 2 })
-  assert.deepEqual([answers.at(-1)!.kind, answers.at(-1)!.state.blocks.length], ['done', 1])
+  assert.deepEqual([answers.at(-1)!.kind, listed(answers.at(-1)!).length], ['done', 1])
   ask({ kind: 'share', share })
   ask({ kind: 'close', id: 3 })
   await ended

@@ -4,12 +4,15 @@ import { test } from 'node:test'
 import { DiskError } from '../../protocol/env/mod.ts'
 import { labelsFrom } from '../../protocol/labels/mod.ts'
 import type { Matcher } from '../../protocol/matchers/mod.ts'
-import { openReader } from '../tsdb/mod.ts'
+import { openReader, type SeriesReader } from '../tsdb/mod.ts'
 import { type MemoryDisk, memoryLogger, seededRandom } from '../wal/testing/mod.ts'
 import {
   BlockStore,
   deletionOf,
+  hideFromBlock,
+  hideFromHead,
   mergeReaders,
+  NO_FLOORS,
   NONE_IN_FORCE,
   openBlock,
   TOMBSTONES_FILE,
@@ -68,16 +71,13 @@ test('a deletion is forgotten when no block and no head can show what it hides',
   const { disk } = memoryEnv()
   const file = open(disk)
   file.add([deletion])
-  const block = { minTime: 0, maxTime: 7_200_000, deletes: 0 } as never
-  const cleaned = { minTime: 0, maxTime: 7_200_000, deletes: 1 } as never
-  const later = { minTime: 2001, maxTime: 7_200_000 } as never
-  file.prune(null, [cleaned, later])
+  file.prune(null, () => false)
   assert.deepEqual([file.list().length, file.list()[0]!.inHead], [1, true])
-  file.prune(2000, [])
+  file.prune(2000, () => false)
   assert.equal(file.list()[0]?.inHead, true)
-  file.prune(2001, [block])
+  file.prune(2001, ({ id }) => id === 1)
   assert.deepEqual([file.list().length, file.list()[0]!.inHead], [1, false])
-  file.prune(null, [cleaned, later])
+  file.prune(null, () => false)
   assert.deepEqual(file.list(), [])
   // Its number is not given out again: blocks remember it.
   const again = open(disk)
@@ -86,11 +86,42 @@ test('a deletion is forgotten when no block and no head can show what it hides',
 })
 
 test('deletionOf() ends at the newest sample, and is nothing where the range is', () => {
-  assert.deepEqual(deletionOf(matchers, { minTime: 5, maxTime: Infinity }, 100), { matchers, minTime: 5, maxTime: 100 })
-  assert.equal(deletionOf(matchers, { minTime: 101, maxTime: Infinity }, 100), null)
-  assert.equal(deletionOf(matchers, { minTime: 7, maxTime: 6 }, 100), null)
-  assert.equal(deletionOf(matchers, { minTime: -Infinity, maxTime: Infinity }, -Infinity), null)
-  assert.equal(deletionOf(matchers, { minTime: -Infinity, maxTime: 6 }, 100)?.minTime, Number.MIN_SAFE_INTEGER)
+  const newest = { inHead: 100, inBlocks: 90 }
+  assert.deepEqual(deletionOf(matchers, { minTime: 5, maxTime: Infinity }, newest), {
+    matchers,
+    minTime: 5,
+    maxTime: 100,
+  })
+  assert.equal(deletionOf(matchers, { minTime: 101, maxTime: Infinity }, newest), null)
+  assert.equal(deletionOf(matchers, { minTime: 7, maxTime: 6 }, newest), null)
+  const none = { inHead: -Infinity, inBlocks: -Infinity }
+  assert.equal(deletionOf(matchers, { minTime: -Infinity, maxTime: Infinity }, none), null)
+  assert.equal(deletionOf(matchers, { minTime: -Infinity, maxTime: 6 }, newest)?.minTime, Number.MIN_SAFE_INTEGER)
+})
+
+test('deletionOf() reaches what blocks have of the future, and in the head what was there', () => {
+  const newest = { inHead: 100, inBlocks: 5000 }
+  const range = { minTime: 5, maxTime: Infinity }
+  assert.deepEqual(deletionOf(matchers, range, newest), { matchers, minTime: 5, maxTime: 5000, headMaxTime: 100 })
+  const { env, store } = prepared()
+  const [block] = store.list()
+  const deletion = { id: 1, inHead: true, ...deletionOf([], { minTime: 0, maxTime: Infinity }, newest)! }
+  const hidden = { tombstones: [deletion], floors: NO_FLOORS }
+  const times = (reader: SeriesReader): number[] =>
+    [...contents(reader).values()].flat().map((line) => Number(line.split(' ')[0]))
+  const ofBlock = openBlock(env, `/data/blocks/${block!.id}`)
+  assert.deepEqual(
+    times(hideFromBlock(ofBlock, hidden, 0)).filter((time) => time <= 5000),
+    [],
+  )
+  const head = openReader(fillHead([series('a', 0), series('a', 110)]).share())
+  assert.ok(times(head).includes(0))
+  assert.deepEqual(Math.min(...times(hideFromHead(head, hidden))), 110, 'what came later stays')
+  const file = new TombstoneFile(env.disk, '/data/tombstones.json', memoryLogger())
+  const { id: _, inHead: __, ...told } = deletion
+  file.add([told])
+  file.prune(101, () => true)
+  assert.equal(file.list()[0]!.inHead, false, 'the head has nothing of it any more')
 })
 
 const series = (name: string, from: number): TestSeries => ({

@@ -16,7 +16,7 @@ type Saved = { readonly version: 1; readonly lastId: number; readonly tombstones
 
 export class TombstoneFile {
   readonly #disk: Disk
-  readonly #path: string
+  readonly path: string
   #list: readonly Tombstone[] = []
   #lastId = 0
   isDamaged = false
@@ -24,7 +24,7 @@ export class TombstoneFile {
   /** @throws DiskError */
   constructor(disk: Disk, path: string, log: Logger) {
     this.#disk = disk
-    this.#path = path
+    this.path = path
     try {
       const { lastId, tombstones } = decode(disk.readText(path))
       this.#lastId = lastId
@@ -65,23 +65,34 @@ export class TombstoneFile {
   /**
    * Forgets deletions that no block shows any more. A gap between ids is of no consequence.
    * @param headMinTime the head, and what the log would bring back, has nothing before it; null: not known
-   * @param blocks all that are on disk under their names
+   * @param isOpen whether a block that is on disk under its name may still show what was deleted
    */
-  prune(headMinTime: number | null, blocks: readonly BlockMeta[]): void {
+  prune(headMinTime: number | null, isOpen: (deletion: Tombstone) => boolean): void {
     const kept: Tombstone[] = []
     for (const each of this.#list) {
-      const inHead = each.inHead && !(headMinTime !== null && headMinTime > each.maxTime)
-      if (inHead || blocks.some((block) => isOpenIn(each, block)))
-        kept.push(inHead === each.inHead ? each : { ...each, inHead })
+      const inHead = each.inHead && !(headMinTime !== null && headMinTime > inHeadUntil(each))
+      if (inHead || isOpen(each)) kept.push(inHead === each.inHead ? each : { ...each, inHead })
     }
     if (kept.length < this.#list.length || kept.some((each, i) => each !== this.#list[i]))
       this.#save(kept, this.#lastId)
   }
 
   #save(tombstones: readonly Tombstone[], lastId: number): void {
-    writeTombstones(this.#disk, this.#path, tombstones, lastId)
+    writeTombstones(this.#disk, this.path, tombstones, lastId)
     this.#list = tombstones
     this.#lastId = lastId
+  }
+}
+
+/** What is wrong with a list of deletions; null: nothing, or there is none. @throws DiskError */
+export function tombstonesDamage(disk: Disk, path: string): string | null {
+  if (!disk.stat(path)) return null
+  const text = disk.readText(path)
+  try {
+    decode(text)
+    return null
+  } catch (error) {
+    return (error as Error).message
   }
 }
 
@@ -90,21 +101,26 @@ export function writeTombstones(disk: Disk, path: string, tombstones: readonly T
   disk.writeFileAtomic(path, encode({ version: 1, lastId, tombstones }))
 }
 
+const inHeadUntil = ({ headMaxTime, maxTime }: Tombstone): number => headMaxTime ?? maxTime
+
 /** Whether the block may hold samples that the tombstone hides. */
 export function isOpenIn({ id, minTime, maxTime }: Tombstone, block: BlockMeta): boolean {
   return id > (block.deletes ?? 0) && minTime < block.maxTime && maxTime >= block.minTime
 }
 
-/** All series, or those that the matchers select, in a range that ends no later than the newest sample. */
+/**
+ * All series, or those that the matchers select, in a range that ends no later than the newest sample.
+ * @param newest what comes later is no business of this deletion: to the head, and in blocks that are not there yet
+ */
 export function deletionOf(
   matchers: readonly Matcher[],
   { minTime, maxTime }: { readonly minTime: number; readonly maxTime: number },
-  newest: number,
+  newest: { readonly inHead: number; readonly inBlocks: number },
 ): Omit<Tombstone, 'id' | 'inHead'> | null {
   const from = Math.max(minTime, Number.MIN_SAFE_INTEGER)
-  // What comes from now on is no business of this deletion.
-  const to = Math.min(maxTime, newest)
-  return from <= to ? { matchers, minTime: from, maxTime: to } : null
+  const to = Math.min(maxTime, Math.max(newest.inHead, newest.inBlocks))
+  if (from > to) return null
+  return { matchers, minTime: from, maxTime: to, ...(newest.inHead < to && { headMaxTime: newest.inHead }) }
 }
 
 function encode(saved: Saved): string {

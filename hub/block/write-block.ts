@@ -7,11 +7,21 @@ import { compareStrings } from '../../protocol/labels/mod.ts'
 import { createSampleBuffer, type SeriesReader } from '../tsdb/mod.ts'
 import type { ChunkSizes } from './chunk-sizes.ts'
 import { type ChunkEntry, ChunkWriter } from './chunk-writer.ts'
-import { type BlockEnv, type BlockMeta, type BlockRange, CHUNKS_FILE, INDEX_FILE, META_FILE } from './contract.ts'
+import {
+  type BlockEnv,
+  type BlockMeta,
+  type BlockRange,
+  CHUNKS_FILE,
+  INDEX_FILE,
+  META_COPY_FILE,
+  META_FILE,
+} from './contract.ts'
+import type { Expiry } from './hiding.ts'
 import { encodeIndex } from './index-format.ts'
 import { IndexWriter } from './index-writer.ts'
 import { encodeMeta } from './meta.ts'
 import { RunBuilder, RunFileWriter } from './run-file.ts'
+import { SeriesTiers } from './series-tiers.ts'
 
 export type NewBlock = {
   readonly range: BlockRange
@@ -20,9 +30,18 @@ export type NewBlock = {
   readonly sources: readonly string[]
   readonly deletes?: number
   readonly expired?: readonly string[]
-  readonly resolutionMs?: number
+  /** Downsampled windows to write with the samples. */
+  readonly tiers?: NewTiers
   /** Hears of every chunk. */
   readonly sizes?: ChunkSizes
+}
+
+export type NewTiers = {
+  readonly widths: readonly number[]
+  /** What goes of what the reader has: windows are made of all samples, and outlive them. */
+  readonly expiry: Expiry
+  /** See `BlockMeta`. */
+  readonly goneBefore: number | undefined
 }
 
 /** Suffix of directories that are being written; `BlockStore.open` removes what a crash left of them. */
@@ -72,18 +91,6 @@ export function* writeBlockInSlices(
   }
 }
 
-/** Of the reader's samples from `minTime` on; Infinity when there are none. Reads them all: to pass over a long gap. */
-export function firstTimeFrom(reader: SeriesReader, minTime: number): number {
-  const range = { minTime, maxTime: Number.POSITIVE_INFINITY }
-  const samples = createSampleBuffer()
-  let first = Number.POSITIVE_INFINITY
-  for (const ref of reader.select([], range)) {
-    reader.read(ref, { minTime, maxTime: first }, samples)
-    if (samples.count > 0) first = samples.times[0]!
-  }
-  return first
-}
-
 export function blockId({ range, sequence }: Pick<NewBlock, 'range' | 'sequence'>): string {
   return `${range.minTime}-${range.maxTime}-${sequence}`
 }
@@ -92,7 +99,7 @@ function* writeFiles(
   env: BlockEnv,
   path: string,
   reader: SeriesReader,
-  { range, sequence, level, sources, deletes, expired, resolutionMs, sizes }: NewBlock,
+  { range, sequence, level, sources, deletes, expired, tiers, sizes }: NewBlock,
   id: string,
 ): Generator<void, BlockMeta | null> {
   const { disk, compressor } = env
@@ -104,23 +111,28 @@ function* writeFiles(
   let chunksBytes = 0
   let chunks: ChunkWriter
   let builders: RunBuilder[]
+  let windows: SeriesTiers | null
   try {
     const out = new RunFileWriter(file, compressor)
     builders = [new RunBuilder(out), new RunBuilder(out)]
     chunks = new ChunkWriter(builders[0]!, builders[1]!, sizes)
+    windows = tiers ? new SeriesTiers(out, reader, wanted, tiers) : null
     const samples = createSampleBuffer(1024)
     const entries: ChunkEntry[] = []
     for (let i = 0; i < series.order.length; i++) {
       const at = series.order[i]!
       reader.read(series.refs[at]!, wanted, samples)
-      if (samples.count > 0) {
+      const hasWindows = windows?.take(series.refs[at]!, samples) ?? false
+      if (samples.count > 0 || hasWindows) {
         entries.length = 0
         chunks.add(samples, entries)
         index.add(series.ranks.subarray(series.starts[at]!, series.starts[at + 1]!), entries)
+        windows?.write()
       }
       if (i % SERIES_PER_SLICE === SERIES_PER_SLICE - 1) yield
     }
     for (const builder of builders) builder.close()
+    windows?.close()
     if (index.series === 0) return null
     out.finish()
     chunksBytes = out.sizeBytes
@@ -128,7 +140,7 @@ function* writeFiles(
     file.close()
   }
   yield
-  const bytes = encodeIndex(index.sections(chunks.times, builders), compressor)
+  const bytes = encodeIndex(index.sections(chunks.times, builders, windows?.sections() ?? []), compressor)
   writeSynced(env, `${path}/${INDEX_FILE}`, bytes)
   const meta: BlockMeta = {
     version: 1,
@@ -151,9 +163,11 @@ function* writeFiles(
     chunksBytes,
     ...(deletes && { deletes }),
     ...(expired && expired.length > 0 && { expired }),
-    ...(resolutionMs && { resolutionMs }),
+    ...(windows && windows.written.length > 0 && { tiers: windows.written }),
+    ...(tiers?.goneBefore !== undefined && { goneBefore: tiers.goneBefore }),
   }
-  writeSynced(env, `${path}/${META_FILE}`, new TextEncoder().encode(encodeMeta(meta)))
+  const text = new TextEncoder().encode(encodeMeta(meta))
+  for (const name of [META_FILE, META_COPY_FILE]) writeSynced(env, `${path}/${name}`, text)
   return meta
 }
 

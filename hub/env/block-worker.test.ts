@@ -7,11 +7,20 @@ import { test } from 'node:test'
 import { nodeDisk, threadPool } from '../../agent/env/mod.ts'
 import { runtimeZstd } from '../../agent/env/zstd.ts'
 import { labelsFrom } from '../../protocol/labels/mod.ts'
-import { type FromBlocks, NONE_IN_FORCE, openBlock, type ToBlocks } from '../block/mod.ts'
+import {
+  type Asked,
+  decodeShared,
+  dueCuts,
+  type FromBlocks,
+  NO_FLOORS,
+  openBlock,
+  type ToBlocks,
+} from '../block/mod.ts'
 import { contents } from '../block/testing/samples.ts'
 import { createHead, openReader } from '../tsdb/mod.ts'
 
 const SERIES = 3000
+const NOTHING: Asked = { tombstones: [], floors: NO_FLOORS, deletes: 0 }
 
 test('a cut waits for pages that are announced late, and keeps what else is asked meanwhile', async () => {
   const head = createHead()
@@ -45,16 +54,18 @@ test('a cut waits for pages that are announced late, and keeps what else is aske
     const post = (message: ToBlocks): void => worker.post(message)
     assert.equal((await answer(1)).kind, 'ready')
     const { control, pages } = head.share()
-    post({ kind: 'cut', id: 1, share: { control, pages: pages.slice(0, 1) }, ranges: [range], inForce: NONE_IN_FORCE })
+    const blockMs = 1e12
+    const due = dueCuts({ minTime: 0, maxTime: range.maxTime - 1 }, 3e12, 0, blockMs)
+    post({ kind: 'cut', id: 1, share: { control, pages: pages.slice(0, 1) }, due, asked: NOTHING })
     const maintain = { kind: 'maintain', nowMs: 0, limits: { timeMs: 0, sizeBytes: 0 }, blockMs: 7_200_000 } as const
-    post({ ...maintain, id: 2, inForce: NONE_IN_FORCE })
+    post({ ...maintain, id: 2, asked: NOTHING })
     post({ kind: 'share', share: { control, pages: pages.slice(0, 2) } })
     post({ kind: 'share', share: head.share() })
     const cut = await answer(2)
     assert.ok(cut.kind === 'done' && cut.id === 1, JSON.stringify(cut))
     const next = await answer(3)
     assert.ok(next.kind === 'done' && next.id === 2, JSON.stringify(next))
-    const [block] = cut.state.blocks
+    const [block] = decodeShared(cut.digest.list)
     const opened = openBlock({ disk: nodeDisk, compressor: runtimeZstd }, join(directory, block!.id))
     assert.deepEqual(contents(opened), expected)
     opened.close()

@@ -1,10 +1,14 @@
 /** Entry of the block thread: the real world around `hub/block/thread.ts`. */
-import { parentPort, receiveMessageOnPort, threadId, workerData } from 'node:worker_threads'
-import { createLogger, nodeDisk, systemClock } from '../../agent/env/mod.ts'
+import { parentPort, receiveMessageOnPort, threadId } from 'node:worker_threads'
+// Not through the door: it brings the network along, 15 MB a thread.
+import { systemClock } from '../../agent/env/clock.ts'
+import { nodeDisk } from '../../agent/env/disk.ts'
+import { createLogger } from '../../agent/env/logger.ts'
 import { runtimeZstd } from '../../agent/env/zstd.ts'
 import type { LogLevel } from '../../protocol/env/mod.ts'
 import { growingHead, runBlockThread, type ToBlocks } from '../block/mod.ts'
 import { openReader, type ReaderShare } from '../tsdb/mod.ts'
+import { givenData } from './threads-ahead.ts'
 
 export type BlockWorkerData = {
   readonly directory: string
@@ -31,7 +35,6 @@ function learn(share: ReaderShare): ReaderShare {
 
 if (parentPort) {
   const channel = parentPort
-  const { directory, logLevel, logFormat } = workerData as BlockWorkerData
   /** What came while work was waiting for pages. */
   const later: ToBlocks[] = []
   const owner = threadId
@@ -54,23 +57,25 @@ if (parentPort) {
     return false
   }
 
-  await runBlockThread(
-    {
-      post: (message) => channel.postMessage(message),
-      onMessage: (fn) =>
-        void channel.on('message', (message: ToBlocks) => {
-          if (message.kind === 'share') learn(message.share)
-          else fn(message)
-          for (let next = later.shift(); next; next = later.shift()) fn(next)
-        }),
-    },
-    {
-      disk: nodeDisk,
-      compressor: runtimeZstd,
-      log: createLogger({ level: logLevel, format: logFormat, now: systemClock.now }),
-      directory,
-      openHead: (share) => growingHead(openReader(learn(share), { owner }), grow),
-    },
+  await givenData(channel, ({ directory, logLevel, logFormat }: BlockWorkerData) =>
+    runBlockThread(
+      {
+        post: (message) => channel.postMessage(message),
+        onMessage: (fn) =>
+          void channel.on('message', (message: ToBlocks) => {
+            if (message.kind === 'share') learn(message.share)
+            else fn(message)
+            for (let next = later.shift(); next; next = later.shift()) fn(next)
+          }),
+      },
+      {
+        disk: nodeDisk,
+        compressor: runtimeZstd,
+        log: createLogger({ level: logLevel, format: logFormat, now: systemClock.now }),
+        directory,
+        openHead: (share) => growingHead(openReader(learn(share), { owner }), grow),
+      },
+    ),
   )
   channel.close()
 }

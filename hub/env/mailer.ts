@@ -1,10 +1,10 @@
-/** Mail by nodemailer: SMTP, STARTTLS, logins. */
-import nodemailer from 'nodemailer'
+/** Mail by nodemailer: SMTP, STARTTLS, logins. It is loaded with the first mail: few hubs send any. */
 import { type Mail, MailError, type Mailer } from '../alerts/mailer.ts'
 
 export const smtpMailer: Mailer = {
   send: async (mail) => {
     const { tls, timeoutMs } = mail
+    const { default: nodemailer } = await import('nodemailer')
     const transport = nodemailer.createTransport({
       host: mail.host,
       port: mail.port,
@@ -12,6 +12,7 @@ export const smtpMailer: Mailer = {
       requireTLS: mail.requireTls && !mail.implicitTls,
       name: mail.hello,
       ...(mail.user !== '' && { auth: { user: mail.user, pass: mail.password } }),
+      ...(mail.authMethod !== '' && { authMethod: mail.authMethod }),
       tls: {
         ...(tls.ca && { ca: tls.ca }),
         ...(tls.cert && { cert: tls.cert }),
@@ -36,8 +37,8 @@ export const smtpMailer: Mailer = {
   },
 }
 
-function message({ from, to, subject, text, html, headers }: Mail) {
-  return { from, to, subject, headers, ...(text !== '' && { text }), ...(html !== '' && { html }) }
+function message({ envelope, from, to, subject, text, html, headers }: Mail) {
+  return { envelope, from, to, subject, headers, ...(text !== '' && { text }), ...(html !== '' && { html }) }
 }
 
 function mailError(error: unknown, { password }: Mail): MailError {

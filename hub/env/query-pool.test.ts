@@ -3,20 +3,14 @@ import assert from 'node:assert/strict'
 import { after, test } from 'node:test'
 import { systemClock } from '../../agent/env/mod.ts'
 import type { LogFields, Logger } from '../../protocol/env/mod.ts'
-import { ApiError, QueryService, type QueryTask, runPart, type WorkerAnswer } from '../query/mod.ts'
+import { labelsFrom } from '../../protocol/labels/mod.ts'
+import { ApiError, NO_BLOCKS, QueryService, type QueryTask, runPart, type WorkerAnswer } from '../query/mod.ts'
 import { INTERVAL_MS, seededHead } from '../query/testing/head.ts'
-import { openReader, releaseOwner } from '../tsdb/mod.ts'
+import { SETTINGS } from '../query/testing/settings.ts'
+import { createHead, evictedUntil, evictions, openReader, releaseOwner } from '../tsdb/mod.ts'
 import { createQueryPool } from './query-pool.ts'
 
-const SETTINGS = {
-  lookbackMs: 300_000,
-  maxSamples: 50_000_000,
-  maxSeries: 1_000_000,
-  defaultSubqueryStepMs: 60_000,
-  features: [],
-  stats: false,
-}
-const SERIES = 1500
+const SERIES = 2500
 const SAMPLES = 120
 const END = (SAMPLES - 1) * INTERVAL_MS
 
@@ -107,7 +101,7 @@ test('a small query does not wait for heavy ones that hold all workers', async (
 })
 
 test('a query that takes too long ends with a timeout', async () => {
-  const answer = await service.run(range('quantile_over_time(0.5, x_total[25m:1s])', 1000), { timeoutMs: 200 })
+  const answer = await service.run(range('quantile_over_time(0.5, x_total[25m:1s])', 1000), { timeoutMs: 1000 })
   assert.deepEqual([answer.status, answer.error?.message], [503, 'query timed out in expression evaluation'])
 })
 
@@ -134,4 +128,42 @@ test('many clients at once are all answered', async () => {
   )
   for (const answer of answers) assert.equal(json(answer).data.result.length, 1)
   assert.deepEqual([service.counters.active, service.counters.waiting], [0, 0])
+})
+
+test('a query that was told of the blocks before the head evicted to newer ones is to come again, also of late samples', async () => {
+  const own = createHead()
+  const ref = own.series(labelsFrom({ __name__: 'm' }))
+  const append = (time: number): void => {
+    own.appendFloat(ref, time, Float64Array.of(1), 0, 0)
+    own.publish()
+  }
+  const evict = (): void => {
+    own.closeBefore(1000)
+    own.evict()
+  }
+  // One head for the life of a pool.
+  const workers = createQueryPool({ threads: 1 })
+  const isStale = async (known: number): Promise<boolean> => {
+    const share = own.share()
+    const blocks = { ...NO_BLOCKS, coveredUntil: evictedUntil(share), evictions: known }
+    const task = range('m')
+    const part = { kind: 'whole', threads: 1 } as const
+    const flags = new SharedArrayBuffer(8)
+    return (
+      (await workers.run({ task, part, share, blocks, flags, lane: 0, queuedMs: 0, before: null })).isStale === true
+    )
+  }
+  try {
+    for (const time of [100, 200, 2000]) append(time)
+    evict()
+    const before = evictions(own.share())
+    assert.equal(await isStale(before), false)
+    append(150)
+    assert.equal(await isStale(before), false)
+    evict()
+    assert.equal(await isStale(before), true, 'the late sample stands in a block that is not in the view')
+    assert.equal(await isStale(evictions(own.share())), false)
+  } finally {
+    await workers.close()
+  }
 })

@@ -2,6 +2,7 @@
 import os from 'node:os'
 import { Piscina } from 'piscina'
 import { type QueryPool, taskBuffers, type WorkerAnswer, type WorkerTask } from '../query/mod.ts'
+import { ListsOut, type PackedTask } from './block-lists.ts'
 
 /** As in query-worker.ts, which nobody may import but the pool's threads. */
 const COLLECT = 'collect'
@@ -9,13 +10,21 @@ const COLLECT = 'collect'
 const MAX_HEAP_MB = 2048
 /** Of the worker for small queries: one that wants more is for the others. */
 const TRIAL_HEAP_MB = 256
-/** An idle one weighs 30 MB, and starts in 0.15 s: small queries need none (in-place.ts). */
-const IDLE_MS = 60_000
+/**
+ * An idle one weighs 30 MB; small queries need none (in-place.ts). A new one starts in 0.15 s, and then needs about fifty
+ * runs before a query costs a third of what the first ones do: dashboards that come back within minutes find it warm.
+ */
+const IDLE_MS = 600_000
 const TRIAL_IDLE_MS = 20_000
 
-type Workers = Piscina<WorkerTask | typeof COLLECT, WorkerAnswer>
+type Workers = Piscina<PackedTask | typeof COLLECT, WorkerAnswer>
 
-export type QueryPoolOptions = { readonly threads?: number; readonly maxHeapMb?: number }
+export type QueryPoolOptions = {
+  readonly threads?: number
+  readonly maxHeapMb?: number
+  /** The first worker loads its code now, for it costs the first query most of what it waits for. */
+  readonly isAhead?: boolean
+}
 
 /** For one head: its workers remember the memory that they were first given. */
 export function createQueryPool(options: QueryPoolOptions = {}): QueryPool {
@@ -23,8 +32,11 @@ export function createQueryPool(options: QueryPoolOptions = {}): QueryPool {
   const maxHeapMb = options.maxHeapMb ?? MAX_HEAP_MB
   const pool = workers(threads, maxHeapMb, IDLE_MS)
   const trials = workers(1, Math.min(maxHeapMb, TRIAL_HEAP_MB), TRIAL_IDLE_MS)
+  // Nothing is owed to whoever closes before it is there.
+  if (options.isAhead === true) pool.run(COLLECT).catch(() => {})
+  const lists = new ListsOut()
   const runOn = async (on: Workers, collectSoon: () => void, task: WorkerTask): Promise<WorkerAnswer> => {
-    const answer = await on.run(task, { transferList: taskBuffers(task) as never })
+    const answer = await on.run(lists.pack(task), { transferList: taskBuffers(task) as never })
     if (answer.leavesGarbage === true) collectSoon()
     return answer
   }

@@ -9,7 +9,7 @@ import { move, transferableSymbol, valueSymbol } from 'piscina'
 import { nodeDisk } from '../../agent/env/disk.ts'
 import { runtimeZstd } from '../../agent/env/zstd.ts'
 import { DiskError } from '../../protocol/env/mod.ts'
-import { BlockSet } from '../block/mod.ts'
+import { BlockSet, type Damage } from '../block/mod.ts'
 import {
   answerBuffers,
   errorAnswer,
@@ -19,7 +19,8 @@ import {
   type WorkerAnswer,
   type WorkerTask,
 } from '../query/mod.ts'
-import { evictedUntil, openReader, type ReaderShare, StalePagesError } from '../tsdb/mod.ts'
+import { evictedUntil, evictions, openReader, type ReaderShare, StalePagesError } from '../tsdb/mod.ts'
+import { ListsIn, type PackedTask } from './block-lists.ts'
 import { threadCpuMs } from './thread-cpu.ts'
 
 /**
@@ -48,43 +49,51 @@ let bytesAfterCollection = usedBytes()
 const CACHE_BYTES = 64 << 20
 /** And of decoded values: what dashboards ask for again and again. */
 const VALUE_BYTES = 64 << 20
-const damage: string[] = []
+const damage: Damage[] = []
+/** What of all that the running task has read is damaged, by block and piece. */
+const missing = new Map<string, Damage>()
+const lists = new ListsIn()
 const blocks = new BlockSet(
   { disk: nodeDisk, compressor: runtimeZstd },
-  { cacheBytes: CACHE_BYTES, valueBytes: VALUE_BYTES, onDamage: (error) => damage.push(error.message) },
+  {
+    cacheBytes: CACHE_BYTES,
+    valueBytes: VALUE_BYTES,
+    onDamage: (error) => damage.push(error.damage),
+    onMissing: (error) => void missing.set(`${error.path} ${error.piece}`, error.damage),
+  },
 )
 
 /** A task without a question: to collect what stopped queries left. */
 const COLLECT = 'collect'
 
-export function work(given: WorkerTask | typeof COLLECT): WorkerAnswer | Promise<WorkerAnswer> | null {
+export function work(given: PackedTask | typeof COLLECT): WorkerAnswer | Promise<WorkerAnswer> | null {
   if (given === COLLECT) {
     collectIfMuch(0)
     return null
   }
-  const { task } = given
-  return 'settings' in task && task.settings.arrow ? loadArrow().then(() => run(given)) : run(given)
+  const whole = lists.unpack(given)
+  const { task } = whole
+  return 'settings' in task && task.settings.arrow ? loadArrow().then(() => run(whole)) : run(whole)
 }
 
 function run(given: WorkerTask): WorkerAnswer {
   const { lane } = given
   const flags = new Int32Array(given.flags)
   let answer: WorkerAnswer
+  missing.clear()
   try {
     // Tells whose claims to end, should this thread die. Pairs with the load in QueryService.
     Atomics.store(flags, 1 + lane, threadId)
     const share = asBefore(given.share)
     const head = openReader(share, { owner: threadId })
     try {
-      const { coveredUntil } = given.blocks
+      const { coveredUntil, evictions: known } = given.blocks
       const reader = given.task.kind === 'cardinality' ? head : blocks.behind(head, given.blocks)
       const now = (): number => performance.now()
-      answer =
-        given.isTrial === true
-          ? tryPart(given, { reader, flags, now, cpuMs: threadCpuMs })
-          : runPart(given, { reader, flags, now })
+      const context = { reader, flags, now, missing: () => [...missing.values()] }
+      answer = given.isTrial === true ? tryPart(given, { ...context, cpuMs: threadCpuMs }) : runPart(given, context)
       // What was evicted meanwhile stands in blocks that this query was not told of.
-      if (evictedUntil(share) > coveredUntil) answer = { ...answer, isStale: true }
+      if (evictedUntil(share) > coveredUntil || evictions(share) > known) answer = { ...answer, isStale: true }
     } finally {
       head.release()
     }

@@ -1,7 +1,7 @@
 /** Bodies of every way in, inflated by the runtime within bounds and decoded. */
 import { gunzipSync } from 'node:zlib'
 import { runtimeZstd } from '../../agent/env/zstd.ts'
-import { decodeOtlp, OTLP_DEFAULTS } from '../../protocol/otlp/mod.ts'
+import { DeltaToCumulative, decodeOtlp, OTLP_DEFAULTS, withoutDeltas } from '../../protocol/otlp/mod.ts'
 import {
   DEFAULT_MAX_INFLATED_BYTES,
   snappyDecompress,
@@ -9,7 +9,7 @@ import {
   WriteRequest2Decoder,
   WriteRequestDecoder,
 } from '../../protocol/remote-write/mod.ts'
-import type { WriteDecoder } from '../ingest/mod.ts'
+import type { WriteDecoder, WritePreparer } from '../ingest/mod.ts'
 
 /** Kept between bodies; larger ones are reserved and given back. */
 const SCRATCH_BYTES = 2 << 20
@@ -29,6 +29,20 @@ export function createWriteDecoder(): WriteDecoder {
     if (format === 'rw1') return first.decode(bytes)
     if (format === 'rw2') return second.decode(bytes)
     return decodeOtlp(bytes, format === 'otlp-json', { ...OTLP_DEFAULTS, ...settings })
+  }
+}
+
+/** Makes deltas of OTLP cumulative, where the settings say so. One per process: it knows what each stream has summed up to. */
+export function createDeltaConverter(): WritePreparer {
+  const converter = new DeltaToCumulative()
+  return (body, kind, nowMs) => {
+    const { format, encoding, settings } = kind
+    if (settings?.['convertDelta'] !== true || (format !== 'otlp' && format !== 'otlp-json')) return { body, kind }
+    const bytes = inflate(body, encoding, (size) => new Uint8Array(size))
+    const converted = withoutDeltas(bytes, format === 'otlp-json', converter, nowMs)
+    return converted === null
+      ? { body, kind }
+      : { body: converted, kind: { ...kind, format: 'otlp-json', encoding: 'identity' } }
   }
 }
 

@@ -8,9 +8,10 @@ import type { Histogram } from '../../protocol/samples/mod.ts'
 import { createHead, createSampleBuffer, type HeadOptions, headRestorer, openReader } from '../tsdb/mod.ts'
 import { openWal } from '../wal/mod.ts'
 import type { IngestEngine } from './mod.ts'
-import { REMOTE_WRITE_1, RecordType, writePrefix } from './records.ts'
+import { RecordType, writePrefix } from './records.ts'
 import { Refusals } from './refusals.ts'
 import { NOW, World } from './testing/world.ts'
+import { REMOTE_WRITE_1 } from './write-answer.ts'
 
 const MINUTE = 60_000
 const ALL = { minTime: -8e15, maxTime: 8e15 }

@@ -3,7 +3,8 @@
  * can refuse a batch comes before the first change, so a batch is stored whole or not at all.
  *
  * Order: subject → header → enrolled agent → signature → cursor → (sizes, inflate, decode) → times → definitions →
- * head, ledger, cursor, log. The caller commits the log, and only then may hand on the acknowledgement.
+ * head, ledger, cursor, log. The caller commits the log, and only then may hand on the acknowledgement. Only where
+ * the head proves to have no room for some of it is part of a batch there, and not in the log: it comes again.
  */
 
 import { BatchError } from '../../protocol/batch/mod.ts'
@@ -12,6 +13,7 @@ import type { Logger } from '../../protocol/env/mod.ts'
 import { type Labels, labelValue, METRIC_NAME } from '../../protocol/labels/mod.ts'
 import { parseBatchSubject, SubjectError } from '../../protocol/subjects/mod.ts'
 import type { Appender } from '../tsdb/contract.ts'
+import type { HeadMemory } from '../tsdb/head-contract.ts'
 import { type AgentSave, AgentState, type EpochState, REPLAY_SLACK } from './agent-state.ts'
 import type { BatchCodec, Decoded } from './codec.ts'
 import { type AppendCounts, appendExemplars, appendScrape, newestMs, resolveScrape } from './columns.ts'
@@ -21,6 +23,7 @@ import { withIdentity } from './identity-labels.ts'
 import type { LimitSight } from './limit-sight.ts'
 import { familyOf } from './local.ts'
 import { BATCH_PREFIX_BYTES, batchPrefix, NO_CAP, RecordType, readReceived, readSeriesCap, toCbor } from './records.ts'
+import type { SeriesRefusals } from './series-refusals.ts'
 
 /** Intervals of one cursor: more holes than an honest agent makes, and still small. */
 export const MAX_CURSOR_INTERVALS = 8192
@@ -46,13 +49,14 @@ export type BatchLimitsOfHub = {
 }
 
 export type BatchIntakeOptions = {
-  readonly head: Appender
+  readonly head: Appender & { readonly memory: HeadMemory }
   readonly codec: BatchCodec
   readonly log: Logger
   readonly hub: string
   readonly limits: BatchLimitsOfHub
   readonly counters: IngestCounters
   readonly sight: LimitSight
+  readonly refusals: SeriesRefusals
   readonly record: (type: number, parts: readonly Uint8Array[]) => void
 }
 
@@ -140,7 +144,7 @@ export class BatchIntake {
       return
     }
     this.#define(agent, epoch, decoded.batch.definitions, readSeriesCap(payload))
-    this.#store(agent, epoch, bytes, decoded, receivedMs)
+    this.#store(agent, epoch, bytes, decoded, receivedMs, this.#append(epoch, decoded.batch))
   }
 
   replayIdentity(agent: string, identity: Labels): void {
@@ -164,7 +168,7 @@ export class BatchIntake {
   }
 
   #acceptVerified(known: KnownAgent, header: BatchHeader, bytes: Uint8Array, receivedMs: number): Outcome {
-    const { limits, counters, hub } = this.#options
+    const { head, limits, counters, hub } = this.#options
     const agent = this.#agent(header.agent)
     const epoch = agent.epoch(header.epoch)
     if (!epoch) return this.#refuse('epoch_closed', header, `epoch ${header.epoch} has been closed for long`, true)
@@ -187,12 +191,20 @@ export class BatchIntake {
       if (isAhead(newestMs(scrape), receivedMs, limits.maxFutureMs)) return this.#future(header, receivedMs)
     if (!isDefined(epoch.dictionary, decoded.batch))
       return this.#refuse('undefined_series', header, 'it uses series that neither it nor its keyframe defines', true)
+    const { failures } = head.memory
     this.#define(agent, epoch, decoded.batch.definitions, limits.maxSeriesPerAgent)
+    const counts = this.#append(epoch, decoded.batch)
+    if (head.memory.failures > failures) {
+      // What of it is in the head is there a second time, as duplicates, when it comes again.
+      this.#options.refusals.forget()
+      return this.noRoom('memory_full')
+    }
     const prefix = batchPrefix(receivedMs, limits.maxSeriesPerAgent)
+    this.#options.refusals.logBefore(prefix, bytes)
     this.#options.record(RecordType.batch, [prefix, bytes])
     // Many batches cannot be read without their keyframe: it stands in the log twice, so that one bad sector costs none.
     if (isKeyframe) this.#options.record(RecordType.batch, [prefix, bytes])
-    this.#store(agent, epoch, bytes, decoded, receivedMs)
+    this.#store(agent, epoch, bytes, decoded, receivedMs, counts)
     if (isDuplicate) counters.batchesDuplicate++
     else {
       counters.batchesStored++
@@ -217,9 +229,9 @@ export class BatchIntake {
 
   /** Gives every new id its ref. */
   #define(agent: AgentState, epoch: EpochState, definitions: readonly SeriesDefinition[], seriesCap: number): void {
-    const { head, counters, sight } = this.#options
+    const { head, counters, sight, refusals } = this.#options
     const { dictionary } = epoch
-    for (const { id, labels, metadata } of definitions) {
+    for (const [position, { id, labels, metadata }] of definitions.entries()) {
       if (metadata) head.setMetadata(familyOf(labelValue(labels, METRIC_NAME), metadata.type), metadata)
       if (dictionary.ref(id) < REFUSED) continue
       if (dictionary.size >= seriesCap) {
@@ -229,12 +241,21 @@ export class BatchIntake {
       }
       const own = withIdentity(labels, agent.identity)
       counters.identityClashes += own.clashes
-      const ref = head.series(own.labels)
+      const ref = refusals.has(position) ? -1 : head.series(own.labels)
+      if (ref < 0) refusals.note(position)
       dictionary.set(id, ref < 0 ? REFUSED : ref)
     }
   }
 
-  #store(agent: AgentState, epoch: EpochState, bytes: Uint8Array, decoded: Decoded, receivedMs: number): void {
+  /** @param counts of its samples, which the head has; null: it had them before */
+  #store(
+    agent: AgentState,
+    epoch: EpochState,
+    bytes: Uint8Array,
+    decoded: Decoded,
+    receivedMs: number,
+    counts: AppendCounts | null,
+  ): void {
     const { codec, counters, log } = this.#options
     const { batch, keyframe } = decoded
     const { header } = batch
@@ -242,8 +263,7 @@ export class BatchIntake {
     else epoch.useKeyframe(header.base)
     agent.touch(header.epoch, epoch, this.#slack)
     if (receivedMs > agent.lastReceivedMs) agent.lastReceivedMs = receivedMs
-    if (epoch.stored.has(header.sequence)) return
-    const counts = this.#append(epoch, batch)
+    if (counts === null) return
     counters.samplesStored += counts.stored
     counters.samplesNotStored += counts.notStored
     counters.samplesOverSeriesLimit += counts.refused
@@ -258,7 +278,9 @@ export class BatchIntake {
     }
   }
 
-  #append(epoch: EpochState, batch: DecodedBatch): AppendCounts {
+  /** Null: it is stored already. */
+  #append(epoch: EpochState, batch: DecodedBatch): AppendCounts | null {
+    if (epoch.stored.has(batch.header.sequence)) return null
     const counts: AppendCounts = { stored: 0, notStored: 0, refused: 0 }
     let resolved: ReturnType<typeof resolveScrape> = null
     let ids: Uint32Array | null = null

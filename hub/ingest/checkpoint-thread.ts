@@ -14,8 +14,14 @@ export type FromCheckpoint =
   | { readonly kind: 'finished' }
   | { readonly kind: 'failed'; readonly error: SentError }
 
-/** Answers a message; the thread's loop. */
-export function createCheckpointThread(disk: Disk): (message: ToCheckpoint) => FromCheckpoint {
+/**
+ * Answers a message; the thread's loop.
+ * @param trimMemory gives the system back what the process has freed: this thread's end is a good time for it
+ */
+export function createCheckpointThread(
+  disk: Disk,
+  trimMemory: () => void = () => {},
+): (message: ToCheckpoint) => FromCheckpoint {
   let copier: CheckpointCopier | null = null
   return (message) => {
     try {
@@ -24,6 +30,7 @@ export function createCheckpointThread(disk: Disk): (message: ToCheckpoint) => F
         return { kind: 'copied', copies: copier.copy(message.share) }
       }
       copier!.finish(message.index, message.records)
+      trimMemory()
       return { kind: 'finished' }
     } catch (error) {
       if (sentError(error).code === 'DISK_FULL') copier?.abort()

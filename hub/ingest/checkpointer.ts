@@ -6,7 +6,7 @@
 import type { Disk, DiskFile } from '../../protocol/env/mod.ts'
 import { COPY_BYTES_MAX, type Copied, copyPages, type ReaderShare, SECTION_HEADER_BYTES } from '../tsdb/mod.ts'
 import { CheckpointFile, type CheckpointTarget } from '../wal/mod.ts'
-import { RecordType } from './records.ts'
+import { RecordType } from './record-types.ts'
 
 /** What a checkpoint file has of the pages, so that it can be compared with them. */
 export type PageCopies = {

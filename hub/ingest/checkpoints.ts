@@ -1,13 +1,20 @@
 /** When checkpoints are written, and how: one at a time, beside ingest, in proportion to what a restart would cost. */
-import type { Clock, Disk, Logger } from '../../protocol/env/mod.ts'
+import type { Clock, Disk, Logger, Timer } from '../../protocol/env/mod.ts'
 import { DiskFullError, FatalDiskError, type Wal } from '../wal/mod.ts'
 import { type Checkpointer, type CheckpointRecord, CopiesOnDisk } from './checkpointer.ts'
 import type { IngestCounters } from './counters.ts'
 import type { IngestHead } from './head.ts'
-import { RecordType } from './records.ts'
+import { RecordType } from './record-types.ts'
 
 /** Default of `newSeries`. */
 const NEW_SERIES = 100_000
+/**
+ * What a sample counts as at least, when the log is weighed: its bytes as rows of a remote write. Agents' batches take a
+ * twentieth of that in the log, and no less time to replay (about 8,000,000 samples a second).
+ */
+const BYTES_PER_SAMPLE = 10
+/** A head that is smaller than this part of `checkpointBytes` gets its checkpoints as if it were that large. */
+const SMALLEST_HEAD = 1 / 16
 const LOOK_EVERY_MS = 1000
 const PAUSE_MS = 10_000
 /** A checkpoint may take this part of the time. */
@@ -23,12 +30,17 @@ export type CheckpointsOptions = {
   readonly counters: IngestCounters
   /** Without one, checkpoints are written in place. */
   readonly checkpointer?: Checkpointer
-  /** Log since the last checkpoint that brings about the next. */
+  /**
+   * Log since the last checkpoint that brings about the next; less, where the head is smaller: then a checkpoint writes
+   * no more than the log has written since the one before.
+   */
   readonly checkpointBytes: number
   /** New series that do so, too: to make them anew one by one takes far longer than to read them back in a snapshot. */
   readonly newSeries?: number
   /** Bytes that may be written before the reserve is touched: a checkpoint must not be what fills the disk. */
   readonly room: () => number
+  /** Called while one is finished: what brought it about, such as many new series, left garbage that V8 may keep for hours. */
+  readonly collectGarbage?: () => void
   /** All that is not the head. */
   readonly records: () => Iterable<CheckpointRecord>
 }
@@ -38,8 +50,9 @@ export class Checkpoints {
   #running: Promise<void> | null = null
   #waiting: Promise<void> | null = null
   #lookMs = Number.NEGATIVE_INFINITY
-  /** Series ever made, as of the last checkpoint. */
-  #seriesBefore = 0
+  #timer: Timer | null = null
+  /** As of the last checkpoint. */
+  #before: Made = { series: 0, samples: 0 }
 
   constructor(options: CheckpointsOptions) {
     this.#options = options
@@ -47,7 +60,7 @@ export class Checkpoints {
 
   /** The head is what the last checkpoint had, and nothing has been added to it. */
   restored(): void {
-    this.#seriesBefore = this.#seriesMade()
+    this.#before = this.#made()
   }
 
   /** Holds everything until it is there. @throws DiskFullError, FatalDiskError */
@@ -76,14 +89,17 @@ export class Checkpoints {
     return this.#waiting
   }
 
-  /** To be called after each commit. */
+  /** To be called after each commit; what came last is looked at, too, when nothing follows it. */
   ifDue(): void {
-    const { clock, log, wal, checkpointBytes, newSeries = NEW_SERIES } = this.#options
+    const { clock, log } = this.#options
     const now = clock.monotonic()
-    if (this.#running || now < this.#lookMs) return
+    if (this.#running) return
+    if (now < this.#lookMs) {
+      this.#lookLater(now)
+      return
+    }
     this.#lookMs = now + LOOK_EVERY_MS
-    const isLong = wal.bytesSinceCheckpoint >= checkpointBytes
-    if (!isLong && this.#seriesMade() - this.#seriesBefore < newSeries) return
+    if (!this.#isDue()) return
     this.aside().then(
       () => this.#pause(now, PAUSE_MS),
       (error) => {
@@ -94,13 +110,35 @@ export class Checkpoints {
     )
   }
 
+  /** Whether to replay the log would take so long that it is worth a checkpoint. */
+  #isDue(): boolean {
+    const { head, wal, checkpointBytes, newSeries = NEW_SERIES } = this.#options
+    const { series, samples } = this.#made()
+    if (series - this.#before.series >= newSeries) return true
+    const weight = Math.max(wal.bytesSinceCheckpoint, BYTES_PER_SAMPLE * (samples - this.#before.samples))
+    return weight >= Math.max(SMALLEST_HEAD * checkpointBytes, Math.min(checkpointBytes, head.stats().pageBytes))
+  }
+
   close(): void {
+    this.#timer?.cancel()
     this.#options.checkpointer?.abort()
   }
 
   #pause(beganMs: number, atLeastMs: number): void {
     const now = this.#options.clock.monotonic()
     this.#lookMs = now + Math.max(atLeastMs, (now - beganMs) / SHARE_OF_TIME)
+    this.#lookLater(now)
+  }
+
+  #lookLater(now: number): void {
+    this.#timer ??= this.#options.clock.setTimer(
+      this.#lookMs - now,
+      () => {
+        this.#timer = null
+        this.ifDue()
+      },
+      { unref: true },
+    )
   }
 
   #start(): Promise<void> {
@@ -130,7 +168,7 @@ export class Checkpoints {
     if (head.stats().pageBytes > room()) throw new DiskFullError(target.directory)
     const copies = await checkpointer.copy(target, head.share())
     const beganMs = clock.monotonic()
-    const seriesMade = this.#seriesMade()
+    const made = this.#made()
     let index: number
     let records: CheckpointRecord[]
     try {
@@ -141,9 +179,12 @@ export class Checkpoints {
       throw error
     }
     const heldMs = clock.monotonic() - beganMs
-    await checkpointer.finish(index, records)
+    const finished = checkpointer.finish(index, records)
+    // Before the other thread is done: it gives what is free back to the system.
+    this.#options.collectGarbage?.()
+    await finished
     wal.checkpointFinished(index)
-    this.#seriesBefore = seriesMade
+    this.#before = made
     counters.checkpoints++
     log.info('Checkpoint written', { index, heldMs: Math.round(heldMs) })
   }
@@ -161,8 +202,11 @@ export class Checkpoints {
     }
   }
 
-  #seriesMade(): number {
-    const { series, seriesRemoved } = this.#options.head.stats()
-    return series + seriesRemoved
+  #made(): Made {
+    const { series, seriesRemoved, samplesAppended } = this.#options.head.stats()
+    return { series: series + seriesRemoved, samples: samplesAppended }
   }
 }
+
+/** Ever. */
+type Made = { readonly series: number; readonly samples: number }

@@ -9,11 +9,10 @@ import type { KnownAgent } from './batches.ts'
 import type { Gap } from './ledger.ts'
 import type { BatchAnswer, FromIngest, SentError, ToIngest } from './messages.ts'
 import type { LocalRecord, RuleResults } from './records.ts'
-import { REMOTE_WRITE_1 } from './records.ts'
-import { refused, type WriteAnswer } from './remote-write.ts'
 import { DirectSink } from './sink.ts'
 import type { IngestStatus } from './status.ts'
 import type { IngestWorkerData } from './worker-data.ts'
+import { REMOTE_WRITE_1, refused, type WriteAnswer } from './write-answer.ts'
 
 /** Bytes handed to the ingest thread and not yet answered; beyond it, the main thread answers for it. */
 const MAX_INFLIGHT_BYTES = 64 << 20
@@ -58,6 +57,8 @@ export interface Ingest {
   share(): ReaderShare
   /** Called with the new share whenever the head has more pages. */
   onShare(fn: (share: ReaderShare) => void): void
+  /** Called when the head is about to be short of memory, so that blocks should be cut. */
+  onMemoryHigh(fn: () => void): void
   cursor(agent: string): Promise<Cursor>
   ledger(agent: string, fromMs: number, toMs: number): Promise<readonly Gap[]>
   status(): Promise<IngestStatus & { readonly overloaded: number }>
@@ -98,8 +99,10 @@ class ThreadIngest implements Ingest {
   readonly #waiting = new Map<number, Waiting>()
   readonly #onShare: ((share: ReaderShare) => void)[] = []
   readonly #onFatal: ((error: Error) => void)[] = []
+  readonly #onMemoryHigh: (() => void)[] = []
   readonly #sinks = new Map<string, DirectSink>()
   #onRoom: (() => void)[] = []
+  #wasMemoryHigh = false
   #nextId = 1
   #inflightBytes = 0
   #overloaded = 0
@@ -180,6 +183,11 @@ class ThreadIngest implements Ingest {
 
   onShare(fn: (share: ReaderShare) => void): void {
     this.#onShare.push(fn)
+  }
+
+  onMemoryHigh(fn: () => void): void {
+    this.#onMemoryHigh.push(fn)
+    if (this.#wasMemoryHigh) fn()
   }
 
   cursor(agent: string): Promise<Cursor> {
@@ -265,6 +273,10 @@ class ThreadIngest implements Ingest {
       case 'share':
         this.#share = message.share
         for (const fn of this.#onShare) fn(message.share)
+        return
+      case 'memory-high':
+        this.#wasMemoryHigh = true
+        for (const fn of this.#onMemoryHigh) fn()
         return
       case 'renew':
         this.#sinks.get(message.source)?.renew()

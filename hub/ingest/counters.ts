@@ -18,6 +18,7 @@ export type BatchReason =
   | 'epoch_closed'
   | 'cursor_full'
   | 'disk_full'
+  | 'memory_full'
   | 'overloaded'
 
 export type IngestCounters = {
@@ -42,6 +43,8 @@ export type IngestCounters = {
   remoteWriteSamples: number
   /** Series skipped for their labels. */
   remoteWriteInvalidLabels: number
+  /** Data points of OTLP that are not stored, or not as a whole. */
+  otlpPointsRejected: number
   ruleSamples: number
   /** Records of the log that could not be applied again. */
   replayLost: number
@@ -67,6 +70,7 @@ export function newCounters(): IngestCounters {
     remoteWriteRequests: 0,
     remoteWriteSamples: 0,
     remoteWriteInvalidLabels: 0,
+    otlpPointsRejected: 0,
     ruleSamples: 0,
     replayLost: 0,
     checkpoints: 0,

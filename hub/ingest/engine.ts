@@ -19,6 +19,7 @@ import { type HeadFactory, type IngestHead, type LateHead, lateHead } from './he
 import type { Gap } from './ledger.ts'
 import { LimitSight } from './limit-sight.ts'
 import { LocalIntake, type SourceSave } from './local.ts'
+import { MemoryPressure } from './pressure.ts'
 import {
   decodeLocal,
   decodeRules,
@@ -27,15 +28,17 @@ import {
   fromCbor,
   type LocalRecord,
   RECEIVED_PREFIX_BYTES,
-  REMOTE_WRITE_1,
   RecordType,
   type RuleResults,
   readReceived,
   readWrite,
   toCbor,
 } from './records.ts'
-import { RemoteWriteIntake, refused, type WriteAnswer, type WriteDecoder } from './remote-write.ts'
+import { RemoteWriteIntake, type WriteDecoder, type WritePreparer } from './remote-write.ts'
+import { LACKS, Room } from './room.ts'
+import { SeriesRefusals } from './series-refusals.ts'
 import { type AgentStatusOfIngest, describeAgents, type IngestStatus } from './status.ts'
+import { REMOTE_WRITE_1, refused, type WriteAnswer } from './write-answer.ts'
 
 /** Frees the memory of a group that grows faster than it can be synced. */
 const MAX_PENDING_BYTES = 32 << 20
@@ -54,6 +57,7 @@ export type EngineOptions = {
   readonly compressor: Compressor
   readonly heads: HeadFactory
   readonly decodeWrite: WriteDecoder
+  readonly prepareWrite?: WritePreparer
   readonly limits: BatchLimitsOfHub
   readonly segmentBytes: number
   /** Log since the last checkpoint that brings about the next. */
@@ -63,6 +67,8 @@ export type EngineOptions = {
   readonly reserveBytes: number
   /** Writes checkpoints beside ingest; without one they are written in its stead. */
   readonly checkpointer?: Checkpointer
+  /** See `CheckpointsOptions`. */
+  readonly collectGarbage?: () => void
 }
 
 export class IngestEngine {
@@ -72,10 +78,13 @@ export class IngestEngine {
   readonly #wal: Wal
   readonly #head: IngestHead
   readonly #reserve: DiskReserve
+  readonly #room: Room
+  readonly #pressure: MemoryPressure
   readonly #batches: BatchIntake
   readonly #local: LocalIntake
   readonly #remote: RemoteWriteIntake
   readonly #sight: LimitSight
+  readonly #refusals: SeriesRefusals
   readonly #commits = new CommitTimer()
   readonly #checkpoints: Checkpoints
 
@@ -92,14 +101,18 @@ export class IngestEngine {
     const late = lateHead(options.heads, options.log, this.#sight)
     const { head } = late
     this.#head = head
+    this.#pressure = new MemoryPressure(head)
     this.#wal = openWal(options)
     try {
       this.#reserve = new DiskReserve(options)
+      this.#room = new Room({ ...options, head, reserve: this.#reserve })
       const { counters } = this
       const { log, codec, hub, limits } = options
       const record = (type: number, parts: readonly Uint8Array[]): void => this.#wal.append(type, parts)
-      this.#batches = new BatchIntake({ head, codec, log, hub, limits, counters, record, sight: this.#sight })
-      this.#local = new LocalIntake({ head, log, counters })
+      const refusals = new SeriesRefusals(record)
+      this.#refusals = refusals
+      this.#batches = new BatchIntake({ head, codec, log, hub, limits, counters, record, sight: this.#sight, refusals })
+      this.#local = new LocalIntake({ head, log, counters, refusals })
       this.#remote = new RemoteWriteIntake({
         head,
         log,
@@ -107,6 +120,7 @@ export class IngestEngine {
         record,
         compressor: options.compressor,
         decode: options.decodeWrite,
+        ...(options.prepareWrite && { prepare: options.prepareWrite }),
         outOfOrderWindowMs: limits.outOfOrderWindowMs ?? null,
         maxFutureMs: limits.maxFutureMs,
       })
@@ -121,7 +135,10 @@ export class IngestEngine {
       this.#settle(late)
       this.#batches.endReplay()
       this.#remote.begin(() => lifeOf(options.random))
+      this.#refusals.endReplay()
+      head.hasLimits = true
       head.publish()
+      this.#pressure.begin()
       // Counters count this process's work; what was stored before it is in the agents' own figures.
       Object.assign(counters, { ...newCounters(), replayLost: counters.replayLost })
       this.#sight.forget()
@@ -143,42 +160,59 @@ export class IngestEngine {
 
   /** The acknowledgement counts after the next successful `commit`. */
   acceptBatch(subject: string, bytes: Uint8Array): Outcome {
-    if (this.isFull) return this.#batches.noRoom('disk_full')
+    const lack = this.#room.lack()
+    if (lack) return this.#batches.noRoom(lack)
     return this.#batches.accept(subject, bytes, this.#options.clock.now())
   }
 
   acceptLocal(record: LocalRecord): boolean {
-    if (this.isFull) {
+    if (this.#room.lack()) {
       this.counters.localScrapesDropped++
       // The definitions would be missed by every later scrape.
       if (record.definitions.length === 0) return false
       record = { ...record, scrape: null, missed: [] }
       if (this.#wal.pendingBytes > MAX_PENDING_BYTES) return false
     }
+    const { failures } = this.#head.memory
     const isApplied = this.#local.apply(record)
     // Logged in any case: its definitions are needed by what follows.
-    this.#wal.append(RecordType.local, [this.#options.compressor.compress(encodeLocal(record), 1)])
-    if (isApplied) return true
+    this.#appendRefusable(RecordType.local, encodeLocal(record))
+    if (isApplied) return this.#head.memory.failures === failures
     this.counters.localScrapesDropped++
     this.#options.log.error('A local source uses a series that it did not define', { source: record.source })
     return false
   }
 
   acceptRules(results: RuleResults): boolean {
-    if (this.isFull) return false
+    if (this.#room.lack()) return false
+    const { failures } = this.#head.memory
     this.#local.applyRules(results)
-    this.#wal.append(RecordType.rules, [this.#options.compressor.compress(encodeRules(results), 1)])
-    return true
+    this.#appendRefusable(RecordType.rules, encodeRules(results))
+    return this.#head.memory.failures === failures
+  }
+
+  /** To the log, with what of it the head has just refused. */
+  #appendRefusable(type: number, record: Uint8Array): void {
+    const payload = this.#options.compressor.compress(record, 1)
+    this.#refusals.logBefore(payload)
+    this.#wal.append(type, [payload])
   }
 
   /** @param body as received */
   acceptRemoteWrite(body: Uint8Array, kind: WriteKind = REMOTE_WRITE_1): WriteAnswer {
-    if (this.isFull) return refused(503, 'disk is almost full: nothing is accepted until space is freed')
+    const lack = this.#room.lack()
+    if (lack) return refused(503, LACKS[lack])
     return this.#remote.accept(body, kind, this.#options.clock.now())
   }
 
+  /** The disk. */
   get isFull(): boolean {
     return this.#reserve.isFull
+  }
+
+  /** See `IngestStatus`. */
+  get isMemoryHigh(): boolean {
+    return this.#pressure.isHigh
   }
 
   get pendingBytes(): number {
@@ -259,6 +293,9 @@ export class IngestEngine {
       bytesSinceCheckpoint: this.#wal.bytesSinceCheckpoint,
       exceeded: this.#sight.exceeded(),
       isFull: this.isFull,
+      isMemoryFull: this.#head.isAlmostFull,
+      isMemoryHigh: this.isMemoryHigh,
+      isMemoryFailing: this.#pressure.isFailing,
       availableBytes: this.#reserve.availableBytes,
       replay: this.replayReport,
     }
@@ -283,7 +320,9 @@ export class IngestEngine {
 
   /** Blocks hold what was closed. @returns as `trim` */
   evict(): string[] {
-    return this.#head.evict() === 0 ? [] : this.#forgetDead()
+    const dead = this.#head.evict() === 0 ? [] : this.#forgetDead()
+    this.#pressure.relieved()
+    return [...new Set([...dead, ...this.#local.takeStarved()])]
   }
 
   #forgetDead(): string[] {
@@ -333,7 +372,11 @@ export class IngestEngine {
 
   #apply(type: number, payload: Uint8Array): void {
     switch (type) {
+      case RecordType.refused:
+        this.#refusals.read(payload)
+        break
       case RecordType.batch:
+        this.#refusals.replay(payload)
         this.#batches.replay(payload)
         break
       case RecordType.remoteWrite:
@@ -361,13 +404,21 @@ export class IngestEngine {
         break
       }
       case RecordType.local:
+        this.#refusals.replay(payload)
         if (!this.#local.apply(decodeLocal(this.#inflate(payload)))) this.#lost('local', 'its definitions are missing')
         break
       case RecordType.rules:
+        this.#refusals.replay(payload)
         this.#local.applyRules(decodeRules(this.#inflate(payload)))
         break
       case RecordType.agent:
-        this.#batches.restore(fromCbor<AgentSave>(payload))
+        // Series of its keyframes that the snapshot lacks were refused; those that it has meet no limit.
+        this.#head.hasLimits = true
+        try {
+          this.#batches.restore(fromCbor<AgentSave>(payload))
+        } finally {
+          this.#head.hasLimits = false
+        }
         break
       case RecordType.source:
         this.#local.restore(fromCbor<SourceSave>(payload))

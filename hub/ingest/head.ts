@@ -2,7 +2,7 @@
 import type { Logger } from '../../protocol/env/mod.ts'
 import { type Labels, labelValue, METRIC_NAME } from '../../protocol/labels/mod.ts'
 import type { Appender, ReaderShare, SeriesRef } from '../tsdb/contract.ts'
-import type { HeadStats, SeriesLimit } from '../tsdb/head-contract.ts'
+import type { HeadMemory, HeadStats, SeriesLimit } from '../tsdb/head-contract.ts'
 import type { Copied } from '../tsdb/mod.ts'
 import type { LimitSight } from './limit-sight.ts'
 
@@ -20,6 +20,14 @@ export interface IngestHead extends Appender {
   /** They are on disk: what they hold is forgotten. Returns how many series were removed, as `trim`. */
   evict(): number
   isLive(ref: SeriesRef): boolean
+  /**
+   * False while the log is replayed: what was acknowledged under other limits must not meet those of today, nor be
+   * counted against series that retention had removed by then. Nor must the cap of memory take any of it.
+   */
+  hasLimits: boolean
+  /** Memory is so near its cap that nothing more should be accepted before blocks were cut. */
+  readonly isAlmostFull: boolean
+  readonly memory: HeadMemory
   /** Why the last `series()` that returned -1 did so. */
   readonly refusedBy: SeriesLimit
   /** Of the newest sample of the series, or of all; -Infinity when there is none. */
@@ -44,7 +52,7 @@ export interface HeadRestorer {
   finish(): IngestHead
 }
 
-/** A head that exists once replay knows whether the log begins with a snapshot. */
+/** A head that exists once replay knows whether the log begins with a snapshot; without limits at first. */
 export type LateHead = {
   readonly head: IngestHead
   /** A piece of the snapshot, borrowed. Pieces that come after `settle` are of no use any more. */
@@ -82,6 +90,18 @@ export function lateHead(heads: HeadFactory, log: Logger, sight: LimitSight): La
     closeBefore: (maxTime) => it().closeBefore(maxTime),
     evict: () => it().evict(),
     isLive: (ref) => it().isLive(ref),
+    get hasLimits() {
+      return it().hasLimits
+    },
+    set hasLimits(has) {
+      it().hasLimits = has
+    },
+    get isAlmostFull() {
+      return it().isAlmostFull
+    },
+    get memory() {
+      return it().memory
+    },
     get refusedBy() {
       return it().refusedBy
     },
@@ -120,6 +140,7 @@ export function lateHead(heads: HeadFactory, log: Logger, sight: LimitSight): La
       })
       inner = heads.create()
     }
+    inner.hasLimits = false
     restorer = null
     return true
   }

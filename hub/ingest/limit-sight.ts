@@ -14,14 +14,14 @@ export type LimitName =
   | 'label_value_length'
   | 'memory'
 
-/** The setting under `heliograph: limits:` that moves it; null: none. */
-const SETTINGS: Readonly<Record<LimitName, string | null>> = {
-  series: 'max_series',
-  series_per_agent: 'max_series_per_agent',
-  series_per_job: 'max_series_per_job',
-  labels_per_series: 'max_labels_per_series',
-  label_name_length: 'max_label_name_length',
-  label_value_length: 'max_label_value_length',
+/** The setting that moves it; null: none. */
+export const LIMIT_SETTINGS: Readonly<Record<LimitName, string | null>> = {
+  series: 'heliograph.limits.max_series',
+  series_per_agent: 'heliograph.limits.max_series_per_agent',
+  series_per_job: 'heliograph.limits.max_series_per_job',
+  labels_per_series: 'heliograph.limits.max_labels_per_series',
+  label_name_length: 'heliograph.limits.max_label_name_length',
+  label_value_length: 'heliograph.limits.max_label_value_length',
   memory: null,
 }
 
@@ -57,12 +57,12 @@ export class LimitSight {
     const now = this.#clock.monotonic()
     if (now - entry.loggedMs < LOG_EVERY_MS) return
     entry.loggedMs = now
-    const setting = SETTINGS[limit]
+    const setting = LIMIT_SETTINGS[limit]
     this.#log.warn('A limit refuses series', {
       limit,
       who: entry.who,
       refused: entry.refused,
-      ...(setting !== null && { setting: `heliograph.limits.${setting}` }),
+      ...(setting !== null && { setting }),
     })
   }
 

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { labelsFrom } from '../../protocol/labels/mod.ts'
 import { encodeWriteRequest, snappyCompress, type WriteSeries } from '../../protocol/remote-write/mod.ts'
+import type { HeadStats } from '../tsdb/head-contract.ts'
 import { createHead, type HeadOptions, headRestorer } from '../tsdb/mod.ts'
 import { LimitSight } from './limit-sight.ts'
 import type { IngestEngine } from './mod.ts'
@@ -49,7 +50,8 @@ test('who exceeds which limit of series is named in status and log; what fits is
     ).status,
     write(engine, [job('d', 0)]).status,
   ]
-  assert.deepEqual(answers, [429, 429, 429, 429, 204, 429])
+  // What is wrong with labels stays wrong: the sender must not try again.
+  assert.deepEqual(answers, [429, 400, 400, 400, 204, 429])
   assert.deepEqual(engine.status().exceeded, [
     { limit: 'series_per_job', who: 'a', refused: 2 },
     { limit: 'labels_per_series', who: 'wide of b', refused: 1 },
@@ -59,6 +61,83 @@ test('who exceeds which limit of series is named in status and log; what fits is
   ])
   assert.equal(engine.status().head.series, 6)
   assert.equal(world.log.lines.filter(({ message }) => message === 'A limit refuses series').length, 5)
+})
+
+for (const checkpoints of [false, true])
+  test(`limits that are lowered before a restart cost nothing that was acknowledged${checkpoints ? ', nor after a checkpoint' : ''}`, async () => {
+    const world = worldWith({})
+    const agent = world.agent('web-1')
+    let engine = await world.open()
+    const all = (value: number): WriteSeries[] =>
+      [0, 1, 2].map((i) => series({ __name__: 'm', job: 'a', i: `number ${i}` }, NOW + value, value))
+    const store = (value: number): void => {
+      assert.equal(write(engine, all(value)).status, 204)
+      const answer = engine.acceptBatch(agent.subject, agent.batch(2).bytes)
+      assert.equal(answer.result, 'stored')
+      const labels = [labelsFrom({ __name__: 'rule', job: 'a', n: String(value) })]
+      assert.equal(
+        engine.acceptRules({ timestampMs: NOW + value, labels, values: Float64Array.of(value), histograms: null }),
+        true,
+      )
+      engine.commit()
+    }
+    store(1)
+    if (checkpoints) engine.checkpoint()
+    store(2)
+    const { series: before, samplesAppended } = engine.status().head
+    engine.close()
+    const low: HeadOptions = { maxSeries: 2, maxSeriesPerJob: 1, maxLabelsPerSeries: 1, maxLabelValueLength: 2 }
+    world.options = worldWith(low).options
+    engine = await world.open()
+    assert.deepEqual(engine.status().head.series, before)
+    assert.equal(engine.status().head.samplesAppended, samplesAppended)
+    assert.equal(write(engine, all(3)).status, 204, 'series that are there go on')
+    assert.equal(write(engine, [series({ __name__: 'x' })]).status, 429, 'the limits are in force again')
+    assert.deepEqual(
+      engine.status().exceeded.map(({ limit }) => limit),
+      ['series'],
+    )
+    engine.close()
+  })
+
+test('what a limit refused does not come back with a restart, whatever the limits are by then', async () => {
+  const world = worldWith({ maxSeries: 3 })
+  const agent = world.agent('web-1')
+  let engine = await world.open()
+  const rule = (n: number) => labelsFrom({ __name__: 'rule', n: String(n) })
+  const local = (id: number) => ({ id, labels: labelsFrom({ __name__: 'local', id: String(id) }), metadata: null })
+  assert.equal(write(engine, [series({ __name__: 'm' })]).status, 204)
+  const scrape = {
+    target: 't',
+    slotMs: NOW,
+    intervalMs: 1000,
+    timestampMs: NOW,
+    ids: Uint32Array.of(0, 1, 2),
+    values: Float64Array.of(1, 2, 3),
+    timestamps: null,
+    startTimestamps: null,
+    histograms: null,
+    exemplars: null,
+  }
+  engine.acceptLocal({ source: 's', epoch: 1, definitions: [local(0)], scrape: null, missed: [] })
+  engine.acceptRules({ timestampMs: NOW, labels: [rule(0)], values: Float64Array.of(1), histograms: null })
+  engine.acceptLocal({ source: 's', epoch: 1, definitions: [local(1), local(2)], scrape, missed: [] })
+  const labels = [rule(1), rule(0), rule(2)]
+  engine.acceptRules({ timestampMs: NOW + 1, labels, values: Float64Array.of(1, 2, 3), histograms: null })
+  assert.equal(engine.acceptBatch(agent.subject, agent.batch(2).bytes).result, 'stored')
+  engine.commit()
+  const shown = ({ series, samplesAppended }: HeadStats) => ({ series, samplesAppended })
+  const before = shown(engine.status().head)
+  assert.deepEqual(before, { series: 3, samplesAppended: 4 })
+  engine.close()
+  world.options = worldWith({}).options
+  engine = await world.open()
+  assert.deepEqual(shown(engine.status().head), before)
+  engine.checkpoint()
+  engine.close()
+  engine = await world.open()
+  assert.equal(engine.status().head.samplesAppended, before.samplesAppended)
+  engine.close()
 })
 
 test('an agent beyond its limit is named', async () => {
@@ -119,6 +198,59 @@ for (const { window, late, tooLate } of [
     assert.equal(engine.counters.samplesTooOld, window === 10 * MINUTE ? 1 : 0)
   })
 
+test('a limit on labels is named in the answer, and what else is in the request is stored', async () => {
+  const engine = await worldWith({ maxLabelsPerSeries: 2 }).open()
+  const wide = (name: string): WriteSeries => series({ __name__: name, job: 'b', x: '1' })
+  assert.deepEqual(write(engine, [wide('m'), series({ __name__: 'fits' }), wide('n')]), {
+    status: 400,
+    message:
+      'labels_per_series exceeded: 2 series of the request were not stored; see heliograph.limits.max_labels_per_series',
+  })
+  assert.equal(engine.counters.samplesStored, 1)
+  engine.close()
+})
+
+test('nothing is acknowledged that memory has no room for, and all is accepted again once blocks were cut', async () => {
+  const world = worldWith({ maxBytes: 1 << 20 })
+  const agent = world.agent('web-1')
+  const engine = await world.open()
+  const fill = (n: number): WriteSeries[] =>
+    Array.from({ length: 100 }, (_, i) => series({ __name__: 'm', n: String(n), i: String(i) }))
+  let acknowledged = 0
+  let answer = write(engine, fill(0))
+  for (let n = 1; answer.status === 204 && n < 200; n++) {
+    acknowledged += 100
+    answer = write(engine, fill(n))
+  }
+  assert.deepEqual(answer, {
+    status: 503,
+    message: 'memory for recent samples is almost full: nothing is accepted until they are cut into blocks',
+  })
+  assert.equal(engine.counters.samplesStored, acknowledged)
+  assert.equal(engine.acceptBatch(agent.subject, agent.batch(2).bytes).result, 'no-room')
+  assert.equal(engine.status().refused['memory_full'], 1)
+  assert.ok(engine.status().isMemoryFull)
+  const told = world.log.lines.filter(({ message }) => message.startsWith('Memory for recent samples is almost full'))
+  assert.equal(told.length, 1, 'the log hears of it, and not at each refusal')
+  engine.closeBefore(NOW + 1)
+  engine.commit()
+  engine.evict()
+  assert.ok(!engine.status().isMemoryFull)
+  assert.equal(write(engine, fill(1)).status, 204)
+  assert.equal(engine.acceptBatch(agent.subject, agent.batch(2).bytes).result, 'stored', 'it comes again')
+  engine.close()
+})
+
+test('one write that is larger than what memory has left is not acknowledged', async () => {
+  const engine = await worldWith({ maxBytes: 1 << 20 }).open()
+  const all = Array.from({ length: 8000 }, (_, i) => series({ __name__: 'm', i: String(i) }))
+  assert.deepEqual(write(engine, all), {
+    status: 503,
+    message: 'memory for recent samples is full; try again later',
+  })
+  engine.close()
+})
+
 test('samples too far in the future are refused, and have no say over what is late', async () => {
   const world = worldWith({})
   world.options = {
@@ -136,5 +268,17 @@ test('samples too far in the future are refused, and have no say over what is la
   const both = { labels: labelsFrom(m), timestamps: [NOW + 60 * MINUTE, NOW + 1], values: Float64Array.of(1, 2) }
   assert.equal(write(engine, [both]).status, 400)
   assert.equal(engine.counters.samplesStored, 4, 'what comes after one in the future')
+  engine.close()
+})
+
+test('a limit is told of beside what else is wrong with a request', async () => {
+  const engine = await worldWith({ maxSeries: 1 }).open()
+  assert.equal(write(engine, [series({ __name__: 'm' }, NOW, 1)]).status, 204)
+  const { status, message } = write(engine, [series({ __name__: 'm' }, NOW, 2), series({ __name__: 'other' }, NOW, 1)])
+  assert.equal(status, 400)
+  assert.match(
+    message,
+    /^duplicate sample for timestamp\nseries limit reached: 1 series of the request were not stored$/,
+  )
   engine.close()
 })

@@ -6,13 +6,20 @@ import type { MissedSlots } from '../../protocol/batch/types.ts'
 import type { Logger } from '../../protocol/env/mod.ts'
 import { labelValue, METRIC_NAME } from '../../protocol/labels/mod.ts'
 import { type Appender, AppendResult } from '../tsdb/contract.ts'
+import type { HeadMemory } from '../tsdb/head-contract.ts'
 import { type AppendCounts, appendExemplars, appendScrape, resolveScrape } from './columns.ts'
 import type { IngestCounters } from './counters.ts'
 import { Dictionary, MAX_SERIES_ID, REFUSED } from './dictionary.ts'
 import { Ledger, type LedgerState } from './ledger.ts'
 import type { LocalRecord, RuleResults } from './records.ts'
+import type { SeriesRefusals } from './series-refusals.ts'
 
-export type LocalIntakeOptions = { readonly head: Appender; readonly log: Logger; readonly counters: IngestCounters }
+export type LocalIntakeOptions = {
+  readonly head: Appender & { readonly memory: HeadMemory }
+  readonly log: Logger
+  readonly counters: IngestCounters
+  readonly refusals: SeriesRefusals
+}
 
 type Source = { epoch: number; dictionary: Dictionary; ledger: Ledger; newestMs: number; samples: number }
 
@@ -28,6 +35,8 @@ export type SourceSave = {
 
 export class LocalIntake {
   readonly sources = new Map<string, Source>()
+  /** Sources of which memory had no room for something: a series, maybe, that they will not define again by themselves. */
+  readonly #starved = new Set<string>()
   readonly #options: LocalIntakeOptions
 
   constructor(options: LocalIntakeOptions) {
@@ -36,14 +45,17 @@ export class LocalIntake {
 
   /** @returns false when it uses a series that was never defined, which only damage to the log can bring about */
   apply(record: LocalRecord): boolean {
-    const { head, counters } = this.#options
+    const { head, counters, refusals } = this.#options
     const source = this.#source(record.source, record.epoch)
-    for (const { id, labels, metadata } of record.definitions) {
+    const { failures } = head.memory
+    for (const [position, { id, labels, metadata }] of record.definitions.entries()) {
       if (id > MAX_SERIES_ID) return false
-      const ref = head.series(labels)
+      const ref = refusals.has(position) ? -1 : head.series(labels)
+      if (ref < 0) refusals.note(position)
       source.dictionary.set(id, ref < 0 ? REFUSED : ref)
       if (metadata) head.setMetadata(familyOf(labelValue(labels, METRIC_NAME), metadata.type), metadata)
     }
+    if (head.memory.failures > failures) this.#starved.add(record.source)
     for (const missed of record.missed) source.ledger.missed(missed)
     const { scrape } = record
     if (!scrape) return true
@@ -62,15 +74,23 @@ export class LocalIntake {
     return true
   }
 
+  /** They should define their series anew, once there is room. */
+  takeStarved(): string[] {
+    const starved = [...this.#starved]
+    this.#starved.clear()
+    return starved
+  }
+
   missed(source: string, epoch: number, slots: MissedSlots): void {
     this.#source(source, epoch).ledger.missed(slots)
   }
 
   applyRules(results: RuleResults): void {
-    const { head, counters } = this.#options
+    const { head, counters, refusals } = this.#options
     for (let i = 0; i < results.labels.length; i++) {
-      const ref = head.series(results.labels[i]!)
+      const ref = refusals.has(i) ? -1 : head.series(results.labels[i]!)
       if (ref < 0) {
+        refusals.note(i)
         counters.samplesOverSeriesLimit++
         continue
       }

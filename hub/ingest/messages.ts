@@ -35,6 +35,8 @@ export type FromIngest =
   | { readonly kind: 'share'; readonly share: ReaderShare }
   /** Series of this source were removed: its dictionary must begin anew. */
   | { readonly kind: 'renew'; readonly source: string }
+  /** The head is about to be short of memory: blocks should be cut. Once until it has been relieved. */
+  | { readonly kind: 'memory-high' }
   /** By id of the request; of batches and writes only after they are durable. */
   | { readonly kind: 'answers'; readonly answers: readonly (readonly [id: number, value: unknown])[] }
   | { readonly kind: 'failed'; readonly id: number; readonly error: SentError }

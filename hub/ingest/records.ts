@@ -10,6 +10,7 @@
  *     definitions, rows   remote write 1.0 without more than float samples: row-log.ts
  *     identity      CBOR { agent, labels }                           before the first batch that it applies to
  *     local, rules  zstd of CBOR
+ *     refused       series-refusals.ts; before the batch, local or rules of which limits refused series
  *     agent, source, head   in checkpoints only: cursors and ledger of one agent; a local source; a piece of the head
  */
 import { Encoder } from 'cbor-x'
@@ -18,21 +19,7 @@ import type { Labels } from '../../protocol/labels/mod.ts'
 import { WRITE_ENCODINGS, WRITE_FORMATS, type WriteKind } from '../../protocol/remote-write/mod.ts'
 import type { Exemplar, Histogram } from '../../protocol/samples/mod.ts'
 
-export const RecordType = {
-  batch: 1,
-  remoteWrite: 2,
-  identity: 3,
-  local: 4,
-  rules: 5,
-  write: 6,
-  definitions: 7,
-  rows: 8,
-  accepted: 9,
-  agent: 16,
-  head: 17,
-  source: 18,
-} as const
-export type RecordType = (typeof RecordType)[keyof typeof RecordType]
+export { RecordType } from './record-types.ts'
 
 /** No cap on the series of a batch. */
 export const NO_CAP = 0xffffffff
@@ -48,8 +35,6 @@ export function receivedPrefix(receivedMs: number): Uint8Array {
   new DataView(prefix.buffer).setFloat64(0, receivedMs, true)
   return prefix
 }
-
-export const REMOTE_WRITE_1: WriteKind = { format: 'rw1', encoding: 'snappy' }
 
 export function writePrefix(receivedMs: number, { format, encoding, settings }: WriteKind): Uint8Array {
   const json = settings ? new TextEncoder().encode(JSON.stringify(settings)) : new Uint8Array(0)

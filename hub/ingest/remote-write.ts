@@ -21,36 +21,27 @@ import type { IngestHead } from './head.ts'
 import { RecordType, writePrefix } from './records.ts'
 import { RefCache } from './ref-cache.ts'
 import { Refusals } from './refusals.ts'
+import { isHeld, rejectedPoints } from './rejected-points.ts'
 import { type LabelSource, RowLogWriter } from './row-log.ts'
 import { RowReplay } from './row-replay.ts'
+import { refused, type WriteAnswer } from './write-answer.ts'
+import { WriteOutcome } from './write-outcome.ts'
 
 /** From the body as received. Any error it throws is the sender's: its message is the answer, with status 400. */
 export type WriteDecoder = (body: Uint8Array, kind: WriteKind) => WriteColumns
 
-/** Of one request: for the headers that 2.0 asks for. */
-export type Written = { samples: number; histograms: number; exemplars: number }
+/**
+ * What is to be stored, and logged, in place of a request as it came: it may depend on those before, which its decoder,
+ * whom the log asks again, must not. Throws as `WriteDecoder`.
+ */
+export type WritePreparer = (
+  body: Uint8Array,
+  kind: WriteKind,
+  nowMs: number,
+) => { readonly body: Uint8Array; readonly kind: WriteKind }
 
-/** Status and text of the HTTP answer; the text of 204 is empty. */
-export type WriteAnswer = {
-  readonly status: 204 | 400 | 429 | 503
-  readonly message: string
-  readonly written: Readonly<Written>
-  /** The body could be read, and what is wrong concerns parts of it. */
-  readonly isPartial: boolean
-}
-
-const NOTHING: Written = { samples: 0, histograms: 0, exemplars: 0 }
 /** More than the definitions of the largest request. */
 const MAX_DEFINITIONS_BYTES = 256 << 20
-/** Complaints told to the sender; the rest are counted. */
-const MAX_PROBLEMS = 10
-
-export const refused = (status: 400 | 429 | 503, message: string): WriteAnswer => ({
-  status,
-  message,
-  written: NOTHING,
-  isPartial: false,
-})
 
 export type RemoteWriteOptions = {
   readonly head: IngestHead
@@ -59,6 +50,7 @@ export type RemoteWriteOptions = {
   readonly log: Logger
   readonly counters: IngestCounters
   readonly decode: WriteDecoder
+  readonly prepare?: WritePreparer
   /** How far behind the newest sample of all one may come after a newer one of its series; null: any. */
   readonly outOfOrderWindowMs: number | null
   /** How far ahead of this hub's clock a sample may be. */
@@ -94,10 +86,13 @@ export class RemoteWriteIntake {
   }
 
   /** Into the head, and, where that has changed it, into the log. */
-  accept(body: Uint8Array, kind: WriteKind, receivedMs: number): WriteAnswer {
-    const { log, counters, record } = this.#options
+  accept(received: Uint8Array, receivedAs: WriteKind, receivedMs: number): WriteAnswer {
+    const { log, counters, record, prepare } = this.#options
     let request: WriteColumns
+    let body = received
+    let kind = receivedAs
     try {
+      if (prepare) ({ body, kind } = prepare(received, receivedAs, receivedMs))
       request = this.#options.decode(body, kind)
     } catch (error) {
       const message = error instanceof Error ? error.message : String(error)
@@ -224,15 +219,7 @@ export class RemoteWriteIntake {
   #append(request: WriteColumns, judgement: Judgement): WriteAnswer {
     const { windowMs, newestMs, refusals } = judgement
     const { head } = this.#options
-    const outcome: Outcome = {
-      written: { ...NOTHING },
-      problems: [],
-      conflicts: 0,
-      outOfOrder: 0,
-      tooOld: 0,
-      ahead: 0,
-      overLimit: 0,
-    }
+    const outcome = new WriteOutcome()
     this.#resolve(request, outcome, refusals)
     this.#refuseAhead(request, newestMs)
     if (windowMs !== null) this.#refuseLate(request, windowMs)
@@ -245,10 +232,12 @@ export class RemoteWriteIntake {
       outcome.written.exemplars++
     }
     for (const { family, metadata } of request.metadata) head.setMetadata(family, metadata)
-    return answerOf(outcome, request.isStrict)
+    outcome.rejectedPoints = rejectedPoints(request, this.#results, this.#histogramResults)
+    this.#options.counters.otlpPointsRejected += outcome.rejectedPoints
+    return outcome.answer(request.isStrict)
   }
 
-  #appendHistograms({ histograms }: WriteColumns, judgement: Judgement, outcome: Outcome): void {
+  #appendHistograms({ histograms }: WriteColumns, judgement: Judgement, outcome: WriteOutcome): void {
     const { head } = this.#options
     const { windowMs, newestMs, refusals } = judgement
     if (this.#histogramResults.length < histograms.length)
@@ -268,7 +257,7 @@ export class RemoteWriteIntake {
   }
 
   /** Fills `#refs`, and `#sampleRefs` from it. */
-  #resolve(request: WriteColumns, outcome: Outcome, refusals: Refusals | null): void {
+  #resolve(request: WriteColumns, outcome: WriteOutcome, refusals: Refusals | null): void {
     const { seriesCount, sampleStart, labelHashes } = request
     if (this.#refs.length < seriesCount) this.#refs = new Uint32Array(2 * seriesCount)
     const samples = sampleStart[seriesCount]!
@@ -295,18 +284,18 @@ export class RemoteWriteIntake {
   }
 
   /** By its labels; `NONE` when they are not valid, or a limit refuses the series. */
-  #find(request: WriteColumns, s: number, outcome: Outcome): number {
+  #find(request: WriteColumns, s: number, outcome: WriteOutcome): number {
     const { head, log, counters } = this.#options
     const { labels, problem } = request.labels(s)
     if (problem !== null) {
       counters.remoteWriteInvalidLabels++
-      if (outcome.problems.length < MAX_PROBLEMS) outcome.problems.push(problem)
+      outcome.problem(problem)
       log.warn('Invalid labels in remote write', { error: problem })
       return NONE
     }
     const ref = head.series(labels)
     if (ref >= 0) return ref
-    outcome.overLimit++
+    outcome.overLimit(head.refusedBy)
     counters.samplesOverSeriesLimit += request.sampleStart[s + 1]! - request.sampleStart[s]!
     return NONE
   }
@@ -338,7 +327,7 @@ export class RemoteWriteIntake {
   }
 
   /** Samples of one time that follow each other go to the head together: they are often of one scrape. */
-  #appendFloats(request: WriteColumns, outcome: Outcome): void {
+  #appendFloats(request: WriteColumns, outcome: WriteOutcome): void {
     const { head } = this.#options
     const { timestamps, values, startTimes, sampleStart, seriesCount } = request
     const refs = this.#sampleRefs
@@ -373,7 +362,7 @@ export class RemoteWriteIntake {
     }
   }
 
-  #appendRun(time: number, values: Float64Array, from: number, to: number, outcome: Outcome): void {
+  #appendRun(time: number, values: Float64Array, from: number, to: number, outcome: WriteOutcome): void {
     const { head, counters } = this.#options
     const results = this.#results
     const stored = head.appendRun(time, this.#sampleRefs, values, from, to - from, results)
@@ -384,7 +373,7 @@ export class RemoteWriteIntake {
     } else for (let i = from; i < to; i++) this.#count(results[i] as AppendResult, 'samples', outcome)
   }
 
-  #count(result: Result, what: 'samples' | 'histograms', outcome: Outcome): void {
+  #count(result: Result, what: 'samples' | 'histograms', outcome: WriteOutcome): void {
     const { counters } = this.#options
     if (isHeld(result)) outcome.written[what]++
     if (result === AppendResult.stored) {
@@ -401,7 +390,7 @@ export class RemoteWriteIntake {
     } else if (result === AHEAD) {
       outcome.ahead++
       counters.samplesAhead++
-    }
+    } else if (result === AppendResult.limit) outcome.withoutMemory++
   }
 }
 
@@ -415,50 +404,12 @@ type Judgement = {
   readonly refusals: Refusals | null
 }
 
-/** What became of a request, while it is worked through. */
-type Outcome = {
-  readonly written: Written
-  readonly problems: string[]
-  /** Samples with another value than the one stored at their time. */
-  conflicts: number
-  /** Samples older than their series' newest: without a window, and outside of it. */
-  outOfOrder: number
-  tooOld: number
-  /** Samples too far in the future. */
-  ahead: number
-  /** Series. */
-  overLimit: number
-}
-
 /** In place of a ref. */
 const NONE = 0xffffffff
 
 /** Besides what the head says: too far in the future. */
 const AHEAD = 255
 type Result = AppendResult | typeof AHEAD
-
-function answerOf(outcome: Outcome, isStrict: boolean): WriteAnswer {
-  const { written, problems, conflicts, outOfOrder, tooOld, ahead, overLimit } = outcome
-  const refusals: string[] = []
-  if (conflicts > 0) refusals.push('duplicate sample for timestamp')
-  if (outOfOrder > 0) refusals.push('out of order sample')
-  if (tooOld > 0) refusals.push('too old sample')
-  if (ahead > 0) refusals.push('out of bounds: timestamp is too far in the future')
-  problems.unshift(...refusals)
-  if (refusals.length > 0 || (isStrict && problems.length > 0))
-    return { status: 400, message: problems.join('\n'), written, isPartial: true }
-  if (overLimit > 0)
-    return {
-      status: 429,
-      message: `series limit reached: ${overLimit} series of the request were not stored`,
-      written,
-      isPartial: true,
-    }
-  return { status: 204, message: '', written, isPartial: false }
-}
-
-/** A sample that is there already counts as written: the sender need not send it again. */
-const isHeld = (result: Result): boolean => result === AppendResult.stored || result === AppendResult.duplicate
 
 function isEqual(a: Uint8Array, b: Uint8Array): boolean {
   if (a.length !== b.length) return false

@@ -36,7 +36,14 @@ export type IngestStatus = {
   readonly bytesSinceCheckpoint: number
   /** Limits that refused series, and whose; the worst first. */
   readonly exceeded: readonly Exceeded[]
+  /** The disk. */
   readonly isFull: boolean
+  /** As `IngestHead.isAlmostFull`. */
+  readonly isMemoryFull: boolean
+  /** So much of it is in use that blocks should be cut before their time: see pressure.ts. */
+  readonly isMemoryHigh: boolean
+  /** Something found no room in it since blocks were cut last. */
+  readonly isMemoryFailing: boolean
   readonly availableBytes: number
   readonly replay: ReplayReport
 }

@@ -44,6 +44,7 @@ class Loop {
   #answers: [number, unknown][] = []
   #timer: Timer | null = null
   #pages = 0
+  #isMemoryHigh = false
   #ended = false
 
   constructor(
@@ -67,6 +68,9 @@ class Loop {
     if (this.#ended) return
     try {
       this.#apply(message)
+      // Whoever reads meets the new page at once; the commit may be a long queue of messages away.
+      if (!this.#ended) this.#sharePages(this.#engine.share())
+      if (!this.#ended) this.#tellMemory()
     } catch (error) {
       this.#end(error)
     }
@@ -180,6 +184,12 @@ class Loop {
     if (share.pages.length === this.#pages) return
     this.#pages = share.pages.length
     this.#post({ kind: 'share', share })
+  }
+
+  #tellMemory(): void {
+    const isHigh = this.#engine.isMemoryHigh
+    if (isHigh && !this.#isMemoryHigh) this.#post({ kind: 'memory-high' })
+    this.#isMemoryHigh = isHigh
   }
 
   #post(message: FromIngest): void {

@@ -3,6 +3,7 @@
  * Semantics: Prometheus cmd/promtool/tsdb.go, analyzeBlock (v3.5). Differs: it looks at a block or at all that is
  * stored, head included; it ends with the bytes a sample takes.
  */
+import { formatGoDuration } from '../../protocol/durations/mod.ts'
 import { labelsFromSorted, METRIC_NAME } from '../../protocol/labels/mod.ts'
 import type { Matcher } from '../../protocol/matchers/mod.ts'
 import { createSampleBuffer, type SeriesReader, type TimeRange } from '../tsdb/mod.ts'
@@ -87,7 +88,7 @@ export function analyze({ reader, matchers, range, limit, title, sizeBytes }: An
   ]
   return [
     `${title}\n`,
-    `Duration: ${goDuration(span)}\n`,
+    `Duration: ${formatGoDuration(span)}\n`,
     `Total Series: ${shown}\n`,
     `Label names: ${values.size}\n`,
     `Postings (unique label pairs): ${pairs.counts.size}\n`,
@@ -96,13 +97,4 @@ export function analyze({ reader, matchers, range, limit, title, sizeBytes }: An
     sizeBytes === null || samples === 0 ? '' : `Bytes per sample: ${(sizeBytes / samples).toFixed(3)}\n`,
     ...lists.map(([heading, rows]) => `\n${heading}:\n${rows}`),
   ].join('')
-}
-
-/** As Go prints a duration of whole milliseconds: `2h0m0s`. */
-export function goDuration(ms: number): string {
-  if (ms < 1000) return `${ms}ms`
-  const hours = Math.floor(ms / 3_600_000)
-  const minutes = Math.floor(ms / 60_000) % 60
-  const seconds = `${Math.round(ms % 60_000) / 1000}s`
-  return hours > 0 ? `${hours}h${minutes}m${seconds}` : minutes > 0 ? `${minutes}m${seconds}` : seconds
 }

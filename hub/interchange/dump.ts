@@ -4,19 +4,12 @@
  * stand in the order of their labels.
  */
 import { formatGoFloat } from '../../protocol/exposition/mod.ts'
-import {
-  formatLabels,
-  isLegacyMetricName,
-  type Labels,
-  labelsFromSorted,
-  labelValue,
-  METRIC_NAME,
-  quote,
-} from '../../protocol/labels/mod.ts'
+import { formatLabels, type Labels, labelsFromSorted } from '../../protocol/labels/mod.ts'
 import type { Matcher } from '../../protocol/matchers/mod.ts'
 import type { Histogram } from '../../protocol/samples/mod.ts'
 import { formatHistogram } from '../promql/engine/mod.ts'
 import { createSampleBuffer, type SampleBuffer, type SeriesReader, type TimeRange } from '../tsdb/mod.ts'
+import { OpenMetricsText, type TextReport } from './openmetrics-text.ts'
 import { sortSeries } from './sorted-series.ts'
 
 export type DumpOptions = {
@@ -29,11 +22,7 @@ export type DumpOptions = {
   readonly write: (text: string) => void | Promise<void>
 }
 
-export type DumpReport = {
-  samples: number
-  /** OpenMetrics has no text for native histograms, nor for stale markers. */
-  leftOut: number
-}
+export type DumpReport = TextReport
 
 const PIECE_CHARS = 1 << 16
 
@@ -44,12 +33,15 @@ export async function dump({ reader, selectors, range, format, write }: DumpOpti
   )
   const series = sortSeries(reader, Uint32Array.from(refs))
   const samples = createSampleBuffer(1024)
-  const lines = format === 'promtool' ? promtoolLines : openMetricsLines
+  const openMetrics = format === 'openmetrics' ? new OpenMetricsText(reader) : null
   let text = ''
   for (let n = 0; n < series.count; n++) {
     const labels = labelsFromSorted(Array.from(series.labels(n), (symbol) => series.symbols[symbol]!))
-    reader.read(series.ref(n), range, samples)
-    text += lines(labels, samples, report)
+    const ref = series.ref(n)
+    reader.read(ref, range, samples)
+    text += openMetrics
+      ? openMetrics.lines(labels, samples, reader.exemplars(ref, range), report)
+      : promtoolLines(labels, samples, report)
     if (text.length < PIECE_CHARS) continue
     await write(text)
     text = ''
@@ -71,24 +63,3 @@ function promtoolLines(labels: Labels, samples: SampleBuffer, report: DumpReport
 
 const histogramText = (histogram: Histogram): string =>
   histogram.isStale ? '{count:0, sum:NaN}' : formatHistogram(histogram)
-
-function openMetricsLines(labels: Labels, samples: SampleBuffer, report: DumpReport): string {
-  const name = labelValue(labels, METRIC_NAME)
-  const rest: string[] = []
-  for (let i = 0; i < labels.length; i += 2) if (labels[i] !== METRIC_NAME) rest.push(labels[i]!, labels[i + 1]!)
-  // Names that are not legacy ones stand inside of the braces.
-  const inner = formatLabels(labelsFromSorted(rest)).slice(1, -1).replaceAll('", ', '",')
-  const head = isLegacyMetricName(name)
-    ? name + (inner === '' ? '' : `{${inner}}`)
-    : `{${quote(name)}${inner === '' ? '' : `,${inner}`}}`
-  let text = ''
-  for (let i = 0; i < samples.count; i++) {
-    if (samples.flags[i] !== 0) {
-      report.leftOut++
-      continue
-    }
-    report.samples++
-    text += `${head} ${formatGoFloat(samples.values[i]!)} ${(samples.times[i]! / 1000).toFixed(3)}\n`
-  }
-  return text
-}

@@ -18,8 +18,9 @@ import {
   TsdbIndexWriter,
   type TsdbMeta,
 } from '../../protocol/prometheus-tsdb/mod.ts'
+import { firstTimeIn } from '../block/mod.ts'
 import { createSampleBuffer, type SeriesReader, type TimeRange } from '../tsdb/mod.ts'
-import type { Progress } from './progress.ts'
+import { dateOf, type Progress } from './progress.ts'
 import { sortSeries } from './sorted-series.ts'
 
 export type ExportOptions = {
@@ -44,20 +45,28 @@ const TWO_32 = 2 ** 32
 
 /** Oldest first; ranges without samples have none. @throws DiskError */
 export function exportPrometheus(options: ExportOptions): TsdbMeta[] {
-  const { blockMs, progress } = options
-  const stored = options.reader.timeRange()
+  const { blockMs, matchers, progress, reader } = options
+  const stored = reader.timeRange()
   const metas: TsdbMeta[] = []
   if (!stored) return metas
   const first = Math.max(stored.minTime, options.range.minTime)
   const last = Math.min(stored.maxTime, options.range.maxTime)
-  for (let from = blockMs * Math.floor(first / blockMs); from <= last; from += blockMs) {
+  const startOf = (time: number): number => blockMs * Math.floor(time / blockMs)
+  for (let from = startOf(first); from <= last; ) {
     const range = { minTime: Math.max(from, first), maxTime: Math.min(from + blockMs - 1, last) }
-    const refs = options.reader.select(options.matchers, range)
-    if (refs.length === 0) continue
-    progress.begin(`exporting block ${metas.length + 1} of ${new Date(from).toISOString()}`, refs.length)
-    const meta = exportBlock(options, refs, range)
-    if (meta) metas.push(meta)
-    progress.end()
+    const refs = reader.select(matchers, range)
+    from += blockMs
+    if (refs.length > 0) {
+      progress.begin(`exporting block ${metas.length + 1} of ${dateOf(range.minTime)}`, refs.length)
+      const meta = exportBlock(options, refs, range)
+      progress.end()
+      if (meta) {
+        metas.push(meta)
+        continue
+      }
+    }
+    // Between a sample with a wrong time and the others lie ages of nothing.
+    from = startOf(firstTimeIn(reader, { minTime: from, maxTime: last + 1 }, blockMs, matchers))
   }
   return metas
 }

@@ -3,19 +3,31 @@
  * end. The newest block that is written at the end bears the name of the source, and is the last: an import that was
  * interrupted is done again, and what it had left behind merges with it.
  */
-import type { Labels } from '../../protocol/labels/mod.ts'
+import { formatLabels, type Labels } from '../../protocol/labels/mod.ts'
 import type { Histogram } from '../../protocol/samples/mod.ts'
-import { type BlockMeta, writeBlockInSlices } from '../block/mod.ts'
+import { type BlockMeta, firstTimeIn, writeBlockInSlices } from '../block/mod.ts'
 import { AppendResult, createHead, type Head, openReader } from '../tsdb/mod.ts'
 import { newSequence, type OwnBlocks } from './own-blocks.ts'
-import type { Progress } from './progress.ts'
+import { dateOf, type Progress } from './progress.ts'
 import { steps } from './steps.ts'
 
 const HOUR_MS = 3_600_000
 /** Lengths of the hub's blocks as they are cut and merged. */
 const BLOCK_LENGTHS = [2 * HOUR_MS, 20 * HOUR_MS, 200 * HOUR_MS, 2000 * HOUR_MS] as const
+/** Of labels in a message. */
+const SHOWN_CHARS = 200
 /** Beyond so many, longer ones. */
 const BLOCKS_MAX = 50
+
+/** Something that is to be imported is more than a hub would take. */
+export class ImportLimitError extends Error {
+  readonly code = 'IMPORT_LIMIT'
+  /** @param labels of the series that it is about */
+  constructor(why: string, labels?: Labels) {
+    super(labels ? `Cannot import ${formatLabels(labels).slice(0, SHOWN_CHARS)}: ${why}` : `Cannot import: ${why}`)
+    this.name = 'ImportLimitError'
+  }
+}
 
 export class Gathering {
   readonly #own: OwnBlocks
@@ -37,12 +49,11 @@ export class Gathering {
     this.#maxSamples = maxSamples
   }
 
-  /** Good until `generation` changes. @throws Error beyond the limits */
+  /** Good until `generation` changes. @throws ImportLimitError */
   series(labels: Labels): number {
     const ref = this.#head.series(labels)
     if (ref >= 0) return ref
-    const shown = labels.join(' ').slice(0, 200)
-    throw new Error(`Cannot import ${shown}: it is beyond the limits of labels per series, label length or memory`)
+    throw new ImportLimitError(`it exceeds the limit ${this.#head.refusedBy} of a hub`, labels)
   }
 
   float(ref: number, timeMs: number, values: Float64Array, at: number): void {
@@ -68,7 +79,7 @@ export class Gathering {
   #count(result: AppendResult): void {
     if (result === AppendResult.stored) this.samples++
     else if (result === AppendResult.duplicate || result === AppendResult.conflicting) this.duplicates++
-    else throw new Error('Cannot import: there is not enough memory for the samples of one block')
+    else throw new ImportLimitError('there is not enough memory for the samples of one block')
     if (++this.#inHead < this.#maxSamples) return
     this.#cut([])
     this.#head = createHead()
@@ -84,10 +95,11 @@ export class Gathering {
       if (!range) return
       const span = range.maxTime - range.minTime
       const blockMs = BLOCK_LENGTHS.find((length) => span / length <= BLOCKS_MAX) ?? BLOCK_LENGTHS[3]
-      for (let from = blockMs * Math.floor(range.minTime / blockMs); from <= range.maxTime; from += blockMs) {
+      for (let next = range.minTime; next <= range.maxTime; ) {
+        const from = blockMs * Math.floor(next / blockMs)
         const block = { minTime: from, maxTime: from + blockMs }
         const wanted = reader.select([], { minTime: block.minTime, maxTime: block.maxTime - 1 }).length
-        this.#progress.begin(`writing the block of ${new Date(from).toISOString()}`, wanted)
+        this.#progress.begin(`writing the block of ${dateOf(from)}`, wanted)
         const slices = writeBlockInSlices(this.#own.env, this.#own.directory, reader, {
           range: block,
           sequence: newSequence(this.#own),
@@ -99,6 +111,9 @@ export class Gathering {
         const meta = steps(slices, () => this.#progress.advance(64))
         if (meta) this.#written.push(meta)
         this.#progress.end()
+        // Between a sample with a wrong time and the others lie ages of nothing.
+        const rest = { minTime: block.maxTime, maxTime: range.maxTime + 1 }
+        next = meta ? block.maxTime : firstTimeIn(reader, rest, blockMs)
       }
     } finally {
       reader.release()

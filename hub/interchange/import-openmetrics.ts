@@ -6,10 +6,11 @@
  */
 import type { Hasher } from '../../protocol/batch/mod.ts'
 import type { Disk } from '../../protocol/env/mod.ts'
-import { ExpositionError, parseExposition, type SeriesEntry } from '../../protocol/exposition/mod.ts'
-import { type Labels, labelsFrom, labelValue, METRIC_NAME } from '../../protocol/labels/mod.ts'
+import { type ExpositionEntry, ExpositionError, parseExposition } from '../../protocol/exposition/mod.ts'
+import { type Labels, labelsFrom } from '../../protocol/labels/mod.ts'
+import type { Metadata } from '../../protocol/samples/mod.ts'
 import type { BlockMeta } from '../block/mod.ts'
-import { Gathering } from './gathering.ts'
+import { Gathering, ImportLimitError } from './gathering.ts'
 import type { OwnBlocks } from './own-blocks.ts'
 import type { Progress } from './progress.ts'
 
@@ -27,6 +28,12 @@ export type OpenMetricsReport = {
   readonly samples: number
   /** At a time for which the series had a value already: the first stays. */
   readonly duplicates: number
+  /** ms; -Infinity without samples. */
+  readonly newestTime: number
+  /** By family, what the file says of it: blocks have no place for that. */
+  readonly families: ReadonlyMap<string, Metadata>
+  /** Blocks have no place for exemplars. */
+  readonly exemplarsLeftOut: number
   readonly isKnown: boolean
 }
 
@@ -42,26 +49,46 @@ export type OpenMetricsOptions = {
 const WINDOW_BYTES = 1 << 20
 const SAMPLES_MAX = 10_000_000
 const EVER = Number.MAX_SAFE_INTEGER
+/** A head keeps no more. */
+const FAMILIES_MAX = 20_000
+const KNOWN: OpenMetricsReport = {
+  imported: [],
+  samples: 0,
+  duplicates: 0,
+  newestTime: Number.NEGATIVE_INFINITY,
+  families: new Map(),
+  exemplarsLeftOut: 0,
+  isKnown: true,
+}
+const NEWLINE = 10
+const HASH = 35
 
 /** @throws OpenMetricsImportError, DiskError */
 export function importOpenMetrics(options: OpenMetricsOptions): OpenMetricsReport {
   const { own, file, progress, maxSamples = SAMPLES_MAX } = options
   const { disk } = own.env
   const name = `openmetrics:${fingerprint(disk, file, options.hasher)}`
-  if (own.list().some(({ sources }) => sources.includes(name)))
-    return { imported: [], samples: 0, duplicates: 0, isKnown: true }
+  if (own.list().some(({ sources }) => sources.includes(name))) return KNOWN
   progress.begin(`reading ${file}`, disk.stat(file)?.sizeBytes ?? 0)
   // A file with a bad line leaves nothing behind.
   const target = new Gathering(own, name, progress, maxSamples)
   const values = new Float64Array(1)
+  const families = new Map<string, Metadata>()
+  let newestTime = Number.NEGATIVE_INFINITY
+  let exemplarsLeftOut = 0
+  const samples = samplesOf(disk, file, families, (bytes) => progress.advance(bytes))
   try {
-    for (const { labels, value, timestampMs } of samplesOf(disk, file, (bytes) => progress.advance(bytes))) {
+    for (const { labels, value, timestampMs, exemplars, line } of samples) {
       values[0] = value
-      target.float(target.series(labels), timestampMs, values, 0)
+      exemplarsLeftOut += exemplars
+      const ref = seriesOf(target, labels, file, line)
+      target.float(ref, timestampMs, values, 0)
+      newestTime = Math.max(newestTime, timestampMs)
     }
     progress.end()
     const imported = target.finish()
-    return { imported, samples: target.samples, duplicates: target.duplicates, isKnown: false }
+    const { samples: stored, duplicates } = target
+    return { imported, samples: stored, duplicates, newestTime, families, exemplarsLeftOut, isKnown: false }
   } catch (error) {
     progress.end()
     target.abandon()
@@ -69,11 +96,31 @@ export function importOpenMetrics(options: OpenMetricsOptions): OpenMetricsRepor
   }
 }
 
+function seriesOf(target: Gathering, labels: Labels, file: string, line: () => number): number {
+  try {
+    return target.series(labels)
+  } catch (error) {
+    if (!(error instanceof ImportLimitError)) throw error
+    throw new OpenMetricsImportError(file, line(), error.message, { cause: error })
+  }
+}
+
+type Sample = {
+  readonly labels: Labels
+  readonly value: number
+  readonly timestampMs: number
+  /** How many it has. */
+  readonly exemplars: number
+  /** For what is to be said of it: looks for it in the file. */
+  readonly line: () => number
+}
+
 function* samplesOf(
   disk: Disk,
   file: string,
+  families: Map<string, Metadata>,
   onRead: (bytes: number) => void,
-): Generator<{ labels: Labels; value: number; timestampMs: number }> {
+): Generator<Sample> {
   let line = 1
   let isEnded = false
   for (const { text, isLast } of windows(disk, file)) {
@@ -81,17 +128,22 @@ function* samplesOf(
     isEnded = endsWithEof(text)
     if (isLast && !isEnded)
       throw new OpenMetricsImportError(file, line + lineCount(text), 'data does not end with # EOF')
+    let sample = 0
     for (const entry of entriesOf(text, isEnded, file, line)) {
+      if (entry.kind !== 'series') {
+        noteFamily(families, entry)
+        continue
+      }
+      const i = sample++
       const labels = labelsFrom(pairs(entry.labels))
-      const where = (): number => line + lineOf(text, entry.series)
-      if (labelValue(labels, METRIC_NAME) === '')
-        throw new OpenMetricsImportError(file, where(), `a series has no name: ${entry.series}`)
+      const begin = line
+      const where = (): number => begin + lineOf(text, i)
       const { timestampMs, value } = entry
       if (timestampMs === null)
         throw new OpenMetricsImportError(file, where(), `expected timestamp for series ${entry.series}, got none`)
       if (Math.abs(timestampMs) > EVER)
         throw new OpenMetricsImportError(file, where(), `the timestamp of ${entry.series} cannot be`)
-      yield { labels, value, timestampMs }
+      yield { labels, value, timestampMs, exemplars: entry.exemplars.length, line: where }
     }
     line += lineCount(text)
     onRead(text.length)
@@ -105,7 +157,16 @@ function endsWithEof(text: Uint8Array): boolean {
   return /(?:^|\n)# EOF\n?$/.test(tail)
 }
 
-function entriesOf(text: Uint8Array, isWhole: boolean, file: string, line: number): SeriesEntry[] {
+function noteFamily(families: Map<string, Metadata>, entry: Exclude<ExpositionEntry, { kind: 'series' }>): void {
+  if (entry.kind === 'comment') return
+  const { metric } = entry
+  if (families.size >= FAMILIES_MAX && !families.has(metric)) return
+  const known: Metadata = families.get(metric) ?? { type: 'unknown', help: '', unit: '' }
+  const { kind: _, metric: __, ...news } = entry
+  families.set(metric, { ...known, ...news })
+}
+
+function entriesOf(text: Uint8Array, isWhole: boolean, file: string, line: number): ExpositionEntry[] {
   let page = text
   if (!isWhole) {
     page = new Uint8Array(text.length + EOF_BYTES.length)
@@ -113,8 +174,7 @@ function entriesOf(text: Uint8Array, isWhole: boolean, file: string, line: numbe
     page.set(EOF_BYTES, text.length)
   }
   try {
-    const entries = parseExposition(page, { format: 'openmetrics', startTimestamps: false })
-    return entries.filter((entry): entry is SeriesEntry => entry.kind === 'series')
+    return parseExposition(page, { format: 'openmetrics', startTimestamps: false })
   } catch (error) {
     if (!(error instanceof ExpositionError)) throw error
     throw new OpenMetricsImportError(file, line + firstBadLine(text), error.message, { cause: error })
@@ -124,7 +184,7 @@ function entriesOf(text: Uint8Array, isWhole: boolean, file: string, line: numbe
 /** Which line it was: those before it can be read. */
 function firstBadLine(text: Uint8Array): number {
   const ends: number[] = []
-  for (let at = text.indexOf(10); at >= 0; at = text.indexOf(10, at + 1)) ends.push(at + 1)
+  for (let at = text.indexOf(NEWLINE); at >= 0; at = text.indexOf(NEWLINE, at + 1)) ends.push(at + 1)
   let low = 0
   let high = ends.length
   while (low < high) {
@@ -150,17 +210,20 @@ function canRead(text: Uint8Array): boolean {
 
 function lineCount(text: Uint8Array): number {
   let lines = 0
-  for (let at = text.indexOf(10); at >= 0; at = text.indexOf(10, at + 1)) lines++
+  for (let at = text.indexOf(NEWLINE); at >= 0; at = text.indexOf(NEWLINE, at + 1)) lines++
   return lines
 }
 
-/** Of the first line with this series and, for the errors that name it, no timestamp. */
-function lineOf(text: Uint8Array, series: string): number {
-  const lines = new TextDecoder().decode(text).split('\n')
-  const at = lines.findIndex(
-    (each) => each.startsWith(series) && each.slice(series.length).trim().split(' ').length < 2,
-  )
-  return Math.max(0, at)
+/** How many lines come before the `n`-th sample: all that are no comments are samples. */
+function lineOf(text: Uint8Array, n: number): number {
+  let lines = 0
+  for (let at = 0, samples = 0; at < text.length; lines++) {
+    if (text[at] !== HASH && samples++ === n) return lines
+    const end = text.indexOf(NEWLINE, at)
+    if (end < 0) break
+    at = end + 1
+  }
+  return lines
 }
 
 function* pairs(labels: readonly string[]): Generator<readonly [string, string]> {
@@ -187,7 +250,7 @@ function* windows(disk: Disk, path: string): Generator<{ readonly text: Uint8Arr
         yield { text: window.slice(0, have), isLast: true }
         return
       }
-      const end = window.subarray(0, have).lastIndexOf(10) + 1
+      const end = window.subarray(0, have).lastIndexOf(NEWLINE) + 1
       if (end > 0) yield { text: window.slice(0, end), isLast: false }
       window.copyWithin(0, end, have)
       kept = have - end

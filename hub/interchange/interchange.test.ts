@@ -2,25 +2,14 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { runtimeSha256 } from '../../agent/env/sha256.ts'
 import { TsdbFormatError } from '../../protocol/prometheus-tsdb/mod.ts'
-import { openBlock } from '../block/mod.ts'
 import { anySeries, contents, fillHead, memoryEnv, sorted } from '../block/testing/samples.ts'
 import { openReader } from '../tsdb/mod.ts'
-import {
-  createProgress,
-  exportPrometheus,
-  importOpenMetrics,
-  importPrometheus,
-  OpenMetricsImportError,
-  openPrometheusBlock,
-  scanPrometheus,
-} from './mod.ts'
-import type { OwnBlocks } from './own-blocks.ts'
+import { createProgress, exportPrometheus, importPrometheus, openPrometheusBlock, scanPrometheus } from './mod.ts'
+import { ownBlocks, silent, stored } from './testing/own-blocks.ts'
 
 const HOUR_MS = 3_600_000
 const MAX_TIME = 9 * HOUR_MS
-const silent = createProgress({ isTerminal: false, write: () => {}, nowMs: () => 0 })
 let ulids = 0
 const random = { bytes: (n: number) => new Uint8Array(n).fill(++ulids % 251), float: () => 0.5 } as never
 
@@ -35,34 +24,6 @@ function comparable(map: ReadonlyMap<string, string[]>): [string, string[]][] {
     key,
     lines.map(plain).map((line) => line.replace(/\{.*"isStale":true.*/, 'stale')),
   ])
-}
-
-type MemoryEnv = ReturnType<typeof memoryEnv>
-
-function ownBlocks(env: MemoryEnv): OwnBlocks {
-  const directory = '/data/blocks'
-  env.disk.makeDirectory(directory)
-  const metas = () =>
-    env.disk
-      .readDirectory(directory)
-      .filter((name) => !name.endsWith('.tmp'))
-      .map((name) => {
-        const block = openBlock(env, `${directory}/${name}`)
-        block.close()
-        return block.meta
-      })
-  return { env, directory, deletes: 0, list: metas }
-}
-
-/** All that the hub's own blocks hold. */
-function stored(own: OwnBlocks): Map<string, string[]> {
-  const all = new Map<string, string[]>()
-  for (const { id } of [...own.list()].sort((a, b) => a.minTime - b.minTime)) {
-    const block = openBlock(own.env, `${own.directory}/${id}`)
-    for (const [key, lines] of contents(block)) all.set(key, [...(all.get(key) ?? []), ...lines])
-    block.close()
-  }
-  return all
 }
 
 test('what goes out as blocks of Prometheus comes in as it was, and once', () => {
@@ -161,43 +122,6 @@ test('an import that meets damage leaves no part of the block behind, and goes o
   env.disk.writeFileAtomic(chunks, sound)
   const rest = importPrometheus(own, blocks, silent)
   assert.deepEqual([rest.known.length, rest.imported.length], [1, metas.length - 1])
-})
-
-function bigText(samples: number): string {
-  const lines = Array.from(
-    { length: samples },
-    (_, i) => `m{series="${i % 37}"} ${i} ${1_700_000_000 + Math.floor(i / 37) * 15}`,
-  )
-  return `# TYPE m gauge\n${lines.join('\n')}\n# EOF\n`
-}
-
-test('OpenMetrics text that is larger than memory becomes blocks piece by piece', () => {
-  const env = memoryEnv()
-  const own = ownBlocks(env)
-  // Three windows, and four heads.
-  const text = bigText(100_000)
-  env.disk.writeFileAtomic('/data/in.om', text)
-  assert.ok(text.length > 3 << 20)
-  const options = { own, hasher: runtimeSha256, file: '/data/in.om', progress: silent }
-  const report = importOpenMetrics({ ...options, maxSamples: 30_000 })
-  assert.deepEqual([report.samples, report.duplicates, report.isKnown], [100_000, 0, false])
-  assert.equal(
-    own.list().reduce((sum, { stats }) => sum + stats.samples, 0),
-    100_000,
-  )
-  assert.equal(importOpenMetrics(options).isKnown, true)
-})
-
-test('a bad line late in a large text takes back what was written before it', () => {
-  const env = memoryEnv()
-  const own = ownBlocks(env)
-  env.disk.writeFileAtomic('/data/in.om', bigText(60_000).replace('# EOF\n', 'm{series="x" 1 1\n# EOF\n'))
-  const options = { own, hasher: runtimeSha256, file: '/data/in.om', progress: silent, maxSamples: 20_000 }
-  assert.throws(
-    () => importOpenMetrics(options),
-    (error) => error instanceof OpenMetricsImportError && /in\.om:60002: /.test(error.message),
-  )
-  assert.deepEqual(own.list(), [])
 })
 
 test('progress is a bar on a terminal and a line now and then elsewhere', () => {

@@ -26,7 +26,7 @@ const SEQUENCE = /^-?\d+--?\d+-(\d+)(?:\.\w+)?$/
 export function openOwnBlocks(env: BlockEnv, log: Logger, dataPath: string): OpenedBlocks {
   const directory = `${dataPath}/${BLOCKS_FOLDER}`
   const store = BlockStore.open({ ...env, log, directory })
-  const tombstones = new TombstoneFile(env.disk, `${directory}/${TOMBSTONES_FILE}`, log)
+  const tombstones = new TombstoneFile(env.disk, `${dataPath}/${TOMBSTONES_FILE}`, log)
   return { env, directory, store, tombstones, list: () => store.list(), deletes: tombstones.lastId }
 }
 

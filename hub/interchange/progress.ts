@@ -9,6 +9,11 @@ export interface Progress {
   note(text: string): void
 }
 
+/** A time as people read it, or its ms, where no calendar has it. */
+export function dateOf(ms: number): string {
+  return Math.abs(ms) <= DATE_MAX_MS ? new Date(ms).toISOString() : `${ms} ms`
+}
+
 export type ProgressOptions = {
   /** A bar that is drawn over, or a line now and then. */
   readonly isTerminal: boolean
@@ -16,6 +21,8 @@ export type ProgressOptions = {
   readonly nowMs: () => number
 }
 
+/** The last that a Date can be. */
+const DATE_MAX_MS = 8.64e15
 const BAR_CELLS = 30
 const BAR_EVERY_MS = 100
 const LINE_EVERY_MS = 5000

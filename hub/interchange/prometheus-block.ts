@@ -124,6 +124,7 @@ class OpenPrometheusBlock implements PrometheusBlock {
     out.count = 0
     out.mixed = false
     out.histograms = null
+    out.before = undefined
     out.startTimes = null
     const deleted = this.#tombstones.get(ref) ?? []
     const minTime = Math.max(range.minTime, this.meta.minTime)

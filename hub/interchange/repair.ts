@@ -1,6 +1,6 @@
 /**
- * Sets what is damaged aside and writes the rest anew. Nothing is deleted: a damaged block is kept as `<id>.damaged`,
- * damaged ranges of the log are copied to `wal/quarantine/` by the replay, which every start does.
+ * Sets what is damaged aside and writes the rest anew. Nothing is deleted of which a part is lost: such a block is kept
+ * as `<id>.damaged`, damaged ranges of the log are copied to `wal/quarantine/` by the replay, which every start does.
  */
 
 import { formatLabels, type Labels } from '../../protocol/labels/mod.ts'
@@ -8,9 +8,12 @@ import {
   type BlockDamagedError,
   BlockIndex,
   type BlockMeta,
+  countRows,
   decodeIndex,
   openBlock,
   RunCache,
+  sameTiers,
+  UNFINISHED,
   writeBlock,
 } from '../block/mod.ts'
 import { createSampleBuffer } from '../tsdb/mod.ts'
@@ -20,6 +23,8 @@ export type LostRun = {
   readonly file: string
   readonly offset: number
   readonly why: string
+  /** In a word: some samples, downsampled windows, or nothing. */
+  readonly effect: 'are samples' | 'are downsampled windows' | 'is nothing'
   /** What stood in it: series, number of samples, first and last time. */
   readonly lost: readonly {
     readonly labels: string
@@ -33,9 +38,11 @@ export type RepairedBlock = {
   readonly id: string
   /** Null: not one sample of it can be read. */
   readonly newId: string | null
-  readonly keptAs: string
+  /** Null: nothing of it was lost, and it is gone. */
+  readonly keptAs: string | null
   readonly runs: readonly LostRun[]
   readonly samplesLost: number
+  readonly windowsLost: number
 }
 
 const CACHE_BYTES = 16 << 20
@@ -51,7 +58,9 @@ export function repairBlock(own: OpenedBlocks, meta: BlockMeta): RepairedBlock |
   try {
     const samples = createSampleBuffer(1024)
     for (const ref of block.select([], EVER)) block.read(ref, EVER, samples)
+    countRows(block)
     if (errors.length === 0) return null
+    const tiers = sameTiers(meta)
     rest = writeBlock(env, directory, block, {
       range: { minTime: meta.minTime, maxTime: meta.maxTime },
       sequence: newSequence(own),
@@ -59,18 +68,34 @@ export function repairBlock(own: OpenedBlocks, meta: BlockMeta): RepairedBlock |
       sources: [...meta.sources, meta.id],
       deletes: meta.deletes ?? 0,
       ...(meta.expired && { expired: meta.expired }),
+      ...(tiers && { tiers }),
     })
     const index = new BlockIndex(decodeIndex(env.disk.readFile(`${path}/index`), path, env.compressor))
-    const runs = errors.map((error) => describe(path, error, index, (ref) => block.labels(ref)))
-    const keptAs = `${path}.damaged`
-    if (env.disk.stat(keptAs)) env.disk.removeDirectory(keptAs, { recursive: true })
-    env.disk.rename(path, keptAs)
-    env.disk.syncDirectory(directory)
     const samplesLost = meta.stats.samples - (rest?.stats.samples ?? 0)
-    return { id: meta.id, newId: rest?.id ?? null, keptAs, runs, samplesLost }
+    // Windows of samples that are there were made anew from these.
+    const windowsLost = Math.max(0, rowsOf(meta) - rowsOf(rest))
+    const without = windowsLost > 0 ? 'are downsampled windows' : 'is nothing'
+    const runs = errors.map((error) => {
+      const found = describe(path, error, index, (ref) => block.labels(ref))
+      const effect = found.lost.length > 0 ? 'are samples' : error.cost === 'nothing' ? 'is nothing' : without
+      return { ...found, effect } as const
+    })
+    // What is set aside counts as missing in every answer about its time.
+    const isLossless = errors.every(({ cost }) => cost === 'nothing')
+    const keptAs = isLossless ? null : `${path}.damaged`
+    const aside = keptAs ?? `${path}${UNFINISHED}`
+    if (env.disk.stat(aside)) env.disk.removeDirectory(aside, { recursive: true })
+    env.disk.rename(path, aside)
+    env.disk.syncDirectory(directory)
+    if (isLossless) env.disk.removeDirectory(aside, { recursive: true })
+    return { id: meta.id, newId: rest?.id ?? null, keptAs, runs, samplesLost, windowsLost }
   } finally {
     block.close()
   }
+}
+
+function rowsOf(meta: BlockMeta | null): number {
+  return (meta?.tiers ?? []).reduce((sum, { rows }) => sum + rows, 0)
 }
 
 const RUN = /run at byte (\d+)/
@@ -80,7 +105,7 @@ function describe(
   error: BlockDamagedError,
   index: BlockIndex,
   labelsOf: (ref: number) => Labels,
-): LostRun {
+): Omit<LostRun, 'effect'> {
   const offset = Number(RUN.exec(error.piece)?.[1] ?? 0)
   const { chunks, times, runs, timeRuns } = index
   const run = runs.offsets.indexOf(offset)

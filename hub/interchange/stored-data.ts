@@ -7,12 +7,13 @@ import { BLOCKS_FOLDER, type BlockEnv, BlockSet, type Damage, NO_FLOORS } from '
 import { createIngest, type Ingest } from '../ingest/mod.ts'
 import { openReader, type SeriesReader } from '../tsdb/mod.ts'
 import { type OpenedBlocks, openOwnBlocks } from './own-blocks.ts'
+import { readOnlyDisk } from './read-only-disk.ts'
 
 export type StoredData = {
   readonly reader: SeriesReader
   readonly blocks: OpenedBlocks
   readonly ingest: Ingest
-  /** Set aside now, not before. */
+  /** Of blocks, found now and not before. */
   readonly damagedBlocks: readonly Damage[]
   /** What was found damaged so far, and is not in what the reader gives. */
   readonly damage: readonly string[]
@@ -21,8 +22,18 @@ export type StoredData = {
 
 const CACHE_BYTES = 64 << 20
 
-/** @throws DirectoryLockedError, DiskError, FatalDiskError */
-export async function openStoredData(env: Env, blockEnv: BlockEnv, dataPath: string): Promise<StoredData> {
+/**
+ * @param mayRepair whether blocks that are damaged are set aside, as by a start of the hub. The log is replayed as by a
+ * start in any case: what a crash left of its last record is cut off
+ * @throws DirectoryLockedError, DiskError, FatalDiskError
+ */
+export async function openStoredData(
+  env: Env,
+  ofBlocks: BlockEnv,
+  dataPath: string,
+  mayRepair: boolean,
+): Promise<StoredData> {
+  const blockEnv = mayRepair ? ofBlocks : { ...ofBlocks, disk: readOnlyDisk(ofBlocks.disk) }
   const ingest = await createIngest(env, {
     directory: dataPath,
     hub: 'offline',
@@ -30,13 +41,19 @@ export async function openStoredData(env: Env, blockEnv: BlockEnv, dataPath: str
     logFormat: 'logfmt',
   })
   try {
-    const damage = ingest.replay.damages.map(({ file, fromByte, what }) => `${file}:${fromByte}: ${what}`)
+    const damage = ingest.replay.damages
+      .filter(({ isHarmless }) => !isHarmless)
+      .map(({ file, fromByte, what }) => `${file}:${fromByte}: ${what}`)
     const folder = `${dataPath}/${BLOCKS_FOLDER}`
     const before = new Set(env.disk.stat(folder) ? env.disk.readDirectory(folder) : [])
     const blocks = openOwnBlocks(blockEnv, env.log, dataPath)
     const damagedBlocks = blocks.store.damages().filter(({ block }) => !before.has(`${block}.damaged`))
-    for (const { block, piece, why } of damagedBlocks) damage.push(`${block}: ${piece}: ${why}`)
-    const set = new BlockSet(blockEnv, { cacheBytes: CACHE_BYTES, onDamage: (error) => damage.push(error.message) })
+    for (const { block, piece, why, cost } of damagedBlocks)
+      if (cost !== 'nothing') damage.push(`${block}: ${piece}: ${why}`)
+    const set = new BlockSet(blockEnv, {
+      cacheBytes: CACHE_BYTES,
+      onDamage: ({ cost, message }) => cost !== 'nothing' && damage.push(message),
+    })
     const head = openReader(ingest.share())
     const byStrength = [...blocks.list()].sort((a, b) => b.sequence - a.sequence)
     const reader = set.behind(head, {

@@ -5,7 +5,16 @@
 import type { Compressor } from '../../protocol/batch/mod.ts'
 import { crc32c } from '../../protocol/crc/mod.ts'
 import { type Disk, DiskError } from '../../protocol/env/mod.ts'
-import { BLOCKS_FOLDER, BlockDamagedError, openBlock, RunCache } from '../block/mod.ts'
+import {
+  BLOCKS_FOLDER,
+  BlockDamagedError,
+  countRows,
+  metaCopyDamage,
+  openBlock,
+  RunCache,
+  TOMBSTONES_FILE,
+  tombstonesDamage,
+} from '../block/mod.ts'
 import { createSampleBuffer } from '../tsdb/mod.ts'
 import {
   CHECKPOINT_END,
@@ -49,39 +58,45 @@ export function verifyData(disk: Disk, compressor: Compressor, dataPath: string,
   for (const name of names) {
     if (BLOCK.test(name)) {
       for (const each of verifyBlock(disk, compressor, `${blocks}/${name}`)) findings.push(each)
-      for (const file of ['meta.json', 'index', 'chunks']) looked(`${blocks}/${name}/${file}`)
+      for (const file of ['meta.json', 'meta.copy.json', 'index', 'chunks']) looked(`${blocks}/${name}/${file}`)
     } else if (name.endsWith('.damaged'))
       findings.push({ file: `${blocks}/${name}`, offset: 0, what: 'set aside before', isDamage: false })
     progress.advance(1)
   }
   progress.end()
-  const wal = `${dataPath}/wal`
-  if (disk.stat(wal)) {
-    const { segments, checkpoints } = listFiles(disk.readDirectory(wal))
-    progress.begin('verifying the log', segments.length + checkpoints.length)
-    for (const index of checkpoints) {
-      for (const each of verifyLogFile(disk, `${wal}/${checkpointName(index)}`, 'checkpoint')) findings.push(each)
-      looked(`${wal}/${checkpointName(index)}`)
-      progress.advance(1)
-    }
-    for (const index of segments) {
-      const kind = index === segments.at(-1) ? 'last segment' : 'segment'
-      for (const each of verifyLogFile(disk, `${wal}/${segmentName(index)}`, kind)) findings.push(each)
-      looked(`${wal}/${segmentName(index)}`)
-      progress.advance(1)
-    }
-    const from = checkpoints.at(-1) ?? segments[0] ?? 0
-    for (let index = from; index < (segments.at(-1) ?? from); index++)
-      if (!segments.includes(index))
-        findings.push({
-          file: `${wal}/${segmentName(index)}`,
-          offset: 0,
-          what: 'the segment is missing',
-          isDamage: true,
-        })
-    progress.end()
-  }
+  const deletions = `${dataPath}/${TOMBSTONES_FILE}`
+  const why = tombstonesDamage(disk, deletions)
+  if (why !== null) findings.push({ file: deletions, offset: 0, what: `deletions: ${why}`, isDamage: true })
+  if (disk.stat(deletions)) looked(deletions)
+  findings.push(...verifyLog(disk, dataPath, progress, looked))
   return { findings, files, sizeBytes }
+}
+
+/** The log and its checkpoints alone; `looked` hears of every file. @throws DiskError */
+export function verifyLog(
+  disk: Disk,
+  dataPath: string,
+  progress: Progress,
+  looked: (file: string) => void = () => {},
+): Finding[] {
+  const wal = `${dataPath}/wal`
+  if (!disk.stat(wal)) return []
+  const { segments, checkpoints } = listFiles(disk.readDirectory(wal))
+  const findings: Finding[] = []
+  const look = (name: string, kind: LogFileKind): void => {
+    findings.push(...verifyLogFile(disk, `${wal}/${name}`, kind))
+    looked(`${wal}/${name}`)
+    progress.advance(1)
+  }
+  progress.begin('verifying the log', segments.length + checkpoints.length)
+  for (const index of checkpoints) look(checkpointName(index), 'checkpoint')
+  for (const index of segments) look(segmentName(index), index === segments.at(-1) ? 'last segment' : 'segment')
+  const from = checkpoints.at(-1) ?? segments[0] ?? 0
+  for (let index = from; index < (segments.at(-1) ?? from); index++)
+    if (!segments.includes(index))
+      findings.push({ file: `${wal}/${segmentName(index)}`, offset: 0, what: 'the segment is missing', isDamage: true })
+  progress.end()
+  return findings
 }
 
 export function verifyBlock(disk: Disk, compressor: Compressor, path: string): Finding[] {
@@ -89,6 +104,8 @@ export function verifyBlock(disk: Disk, compressor: Compressor, path: string): F
   const damaged = (error: BlockDamagedError): void => void findings.push(placeOf(disk, path, error))
   try {
     const block = openBlock({ disk, compressor }, path, { cache: new RunCache(CACHE_BYTES), onDamage: damaged })
+    const ofCopy = metaCopyDamage(disk, path)
+    if (ofCopy) damaged(ofCopy)
     try {
       const samples = createSampleBuffer(1024)
       let count = 0
@@ -96,6 +113,15 @@ export function verifyBlock(disk: Disk, compressor: Compressor, path: string): F
         block.read(ref, EVER, samples)
         count += samples.count
       }
+      const rows = countRows(block)
+      const ofMeta = (block.meta.tiers ?? []).reduce((sum, tier) => sum + tier.rows, 0)
+      if (rows !== ofMeta && findings.length === 0)
+        findings.push({
+          file: `${path}/chunks`,
+          offset: 0,
+          what: `${rows} downsampled windows, and meta.json says ${ofMeta}`,
+          isDamage: true,
+        })
       if (count !== block.meta.stats.samples && findings.length === 0)
         findings.push({
           file: `${path}/chunks`,
@@ -126,7 +152,7 @@ function placeOf(disk: Disk, path: string, error: BlockDamagedError): Finding {
   const what = `${piece}: ${error.why}`
   const run = RUN.exec(piece)
   if (run) return { file: `${path}/chunks`, offset: Number(run[1]), what, isDamage: true }
-  if (piece.startsWith('meta')) return { file: `${path}/meta.json`, offset: 0, what, isDamage: true }
+  if (piece.startsWith('meta')) return { file: `${path}/${piece}`, offset: 0, what, isDamage: true }
   if (!piece.startsWith('index')) return { file: `${path}/chunks`, offset: 0, what, isDamage: true }
   return { file: `${path}/index`, offset: firstBadSection(disk.readFile(`${path}/index`)), what, isDamage: true }
 }
@@ -146,7 +172,9 @@ function firstBadSection(bytes: Uint8Array): number {
   return bytes.length
 }
 
-function verifyLogFile(disk: Disk, path: string, kind: 'checkpoint' | 'segment' | 'last segment'): Finding[] {
+type LogFileKind = 'checkpoint' | 'segment' | 'last segment'
+
+function verifyLogFile(disk: Disk, path: string, kind: LogFileKind): Finding[] {
   const file = disk.open(path, 'r')
   try {
     const page = new Uint8Array(HEADER_PAGE_BYTES)

@@ -7,7 +7,7 @@ import { type Labels, labelValue } from '../../protocol/labels/mod.ts'
 
 export const ALERTS_PATH_LABEL = '__alerts_path__'
 
-/** Its targets bear this as their job. */
+/** Of the section at `index`: its targets bear this as their job. */
 export const jobNameOf = (index: number): string => `config-${index}`
 
 export function discoveryJob(section: AlertmanagerTarget, index: number): ScrapeConfig {

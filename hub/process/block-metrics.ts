@@ -8,7 +8,7 @@ import {
   type MetricFamily,
   Summary,
 } from '../../protocol/exposition/mod.ts'
-import type { BlocksState, RetentionLimits } from '../block/mod.ts'
+import type { BlocksDigest, RetentionLimits } from '../block/mod.ts'
 
 /** Seconds, as upstream's ExponentialBuckets(1, 2, 14). */
 const DURATION_BOUNDS = Array.from({ length: 14 }, (_, i) => 2 ** i)
@@ -30,17 +30,18 @@ export class BlockMetrics {
   failures = 0
   headTruncations = 0
   failedTruncations = 0
+  /** Cuts of a window that was still open, for want of memory. */
+  earlyCuts = 0
 
   families(
-    { blocks, chunkSizes, counters, sizeBytes, generation }: BlocksState,
+    { count, oldestTime, symbols, chunkSizes, counters, sizeBytes, generation }: BlocksDigest,
     limits: RetentionLimits,
     damageFound: number,
     tombstones: number,
   ): MetricFamily[] {
     const written = counters.cut + counters.compacted + counters.rewritten
-    const oldest = blocks[0]?.minTime ?? 0
     return [
-      gauge('prometheus_tsdb_blocks_loaded', 'Number of currently loaded data blocks', one(blocks.length)),
+      gauge('prometheus_tsdb_blocks_loaded', 'Number of currently loaded data blocks', one(count)),
       gauge(
         'prometheus_tsdb_storage_blocks_bytes',
         'The number of bytes that are currently used for local storage by all blocks.',
@@ -50,17 +51,17 @@ export class BlockMetrics {
         'prometheus_tsdb_symbol_table_size_bytes',
         'Size of symbol table in memory for loaded blocks',
         // What a thread keeps of a loaded block's symbols: a string each.
-        one(blocks.reduce((sum, { stats }) => sum + 8 * stats.symbols, 0)),
+        one(8 * symbols),
       ),
       gauge(
         'prometheus_tsdb_lowest_timestamp',
         'Lowest timestamp value stored in the database. The unit is decided by the library consumer.',
-        one(oldest),
+        one(oldestTime),
       ),
       gauge(
         'prometheus_tsdb_lowest_timestamp_seconds',
         'Lowest timestamp value stored in the database.',
-        one(Math.trunc(oldest / 1000)),
+        one(Math.trunc(oldestTime / 1000)),
       ),
       gauge(
         'prometheus_tsdb_retention_limit_bytes',
@@ -71,6 +72,11 @@ export class BlockMetrics {
         'prometheus_tsdb_retention_limit_seconds',
         'How long to retain samples in storage.',
         one(limits.timeMs / 1000),
+      ),
+      counter(
+        'heliograph_head_early_cuts_total',
+        'Blocks that were cut from the head before their time range had ended, because its memory ran short.',
+        one(this.earlyCuts),
       ),
       counter(
         'prometheus_tsdb_time_retentions_total',

@@ -3,30 +3,34 @@
  * sample in sight: close the head's time, cut, share the blocks with queries, evict from the head, checkpoint the log.
  * Semantics of the times: Prometheus tsdb/db.go (a block once its range ended half a range ago).
  */
-import type { DownsamplingLevel } from '../../protocol/config/mod.ts'
 import type { Env, Timer, WorkerHandle } from '../../protocol/env/mod.ts'
 import type { MetricFamily } from '../../protocol/exposition/mod.ts'
 import type { Matcher } from '../../protocol/matchers/mod.ts'
 import {
+  type Asked,
   BLOCKS_FOLDER,
+  type BlocksDigest,
   type BlocksState,
-  ChunkSizes,
+  cutsUntil,
   type Damage,
+  decodeShared,
   deletionOf,
+  dueCuts,
+  earlyCuts,
   type Floors,
   type FromBlocks,
-  type Hidden,
-  type InForce,
-  planCuts,
   type RetentionLimits,
+  SNAPSHOTS_FOLDER,
   TOMBSTONES_FILE,
   type ToBlocks,
+  type Tombstone,
   TombstoneFile,
 } from '../block/mod.ts'
 import type { Ingest } from '../ingest/mod.ts'
 import type { BlockView } from '../query/mod.ts'
-import { evictedUntil, openReader, type TimeRange } from '../tsdb/mod.ts'
+import { evictedUntil, evictions, openReader, type TimeRange } from '../tsdb/mod.ts'
 import { BlockMetrics } from './block-metrics.ts'
+import { FoundDamage } from './found-damage.ts'
 
 export type BlockKeeperOptions = {
   readonly env: Pick<Env, 'clock' | 'disk' | 'log' | 'pool' | 'random'>
@@ -40,57 +44,49 @@ export type BlockKeeperOptions = {
   readonly limits: () => RetentionLimits
   /** What retention by series hides. */
   readonly floors: (nowMs: () => number) => Floors
-  /** Of blocks of which age. */
-  readonly downsampling: () => readonly DownsamplingLevel[]
 }
 
 const ROUND_MS_MAX = 60_000
+/** While the head is short of memory. */
+const ROUND_MS_SHORT = 500
 /** What came late for ranges that are blocks already is cut together, so often at most. */
 const LATE_EVERY_MS = 600_000
+/** While the head is short of memory, of which each late sample takes far more than it does in a block. */
+const LATE_EVERY_MS_SHORT = 5000
 
 const STOP_MS = 1000
 
-const NONE: BlocksState = {
-  blocks: [],
-  paths: [],
-  generation: 0,
-  sizeBytes: 0,
-  counters: {
-    cut: 0,
-    compacted: 0,
-    overlapping: 0,
-    rewritten: 0,
-    removed: 0,
-    timeRetentions: 0,
-    sizeRetentions: 0,
-    damagedBlocks: 0,
-    damagedRuns: 0,
-  },
-  chunkSizes: new ChunkSizes().state,
-  damages: [],
-  hasRetired: false,
-}
-/** Of the list that is shown; all are counted. */
-const DAMAGES_MAX = 1000
-export const SNAPSHOTS_FOLDER = 'snapshots'
+type Done = FromBlocks & { readonly kind: 'done' }
 
 export class BlockKeeper {
   readonly #options: BlockKeeperOptions
   readonly #worker: WorkerHandle
-  readonly #waiting = new Map<number, { resolve: (isMore: boolean) => void; reject: (error: Error) => void }>()
+  readonly #waiting = new Map<number, { resolve: (done: Done) => void; reject: (error: Error) => void }>()
   #nextId = 1
-  #state: BlocksState = NONE
+  /** There from the moment that `open` resolves. */
+  #digest!: BlocksDigest
   readonly #tombstones: TombstoneFile
+  /** What the block thread knows of them. */
+  #told: readonly Tombstone[] = []
   readonly #metrics = new BlockMetrics()
-  readonly #damages = new Map<string, Damage>()
+  readonly #damage: FoundDamage
   #coveredUntil: number
-  #paths: readonly string[] = []
-  #deletes: readonly number[] = []
+  /** Of the head, the next of the keeper's own included once its blocks are shared. */
+  #evictions: number
+  /** As queries are given them. */
+  #shared: Pick<BlockView, 'paths' | 'deletes'> & { readonly generation: number } = {
+    paths: [],
+    deletes: [],
+    generation: -1,
+  }
   #timer: Timer | null = null
   #round: Promise<void> = Promise.resolve()
   #isStopped = false
+  /** The head is short of memory, or will be soon. */
+  #isMemoryHigh = false
+  #isRunning = false
   #lateCutMs = Number.NEGATIVE_INFINITY
-  #damageFound = 0
+  #maintainedMs = Number.NEGATIVE_INFINITY
 
   /** Resolves once the blocks on disk are known. Rejects when their directory cannot be read. */
   static open(options: BlockKeeperOptions): Promise<BlockKeeper> {
@@ -104,6 +100,8 @@ export class BlockKeeper {
     const { env, directory, logLevel, logFormat } = options
     // What the head had evicted when it was saved stands in blocks since before.
     this.#coveredUntil = evictedUntil(options.ingest.share())
+    this.#evictions = evictions(options.ingest.share())
+    this.#damage = new FoundDamage(env.log)
     this.#tombstones = new TombstoneFile(env.disk, `${directory}/${TOMBSTONES_FILE}`, env.log)
     this.#worker = env.pool.spawn({
       url: new URL('../env/block-worker.ts', import.meta.url).href,
@@ -113,6 +111,11 @@ export class BlockKeeper {
     this.#worker.onMessage((message) => this.#receive(message as FromBlocks, onReady))
     options.ingest.onShare((share) => {
       if (!this.#isStopped) this.#worker.post({ kind: 'share', share })
+    })
+    options.ingest.onMemoryHigh(() => {
+      this.#isMemoryHigh = true
+      // A round that is running sees it at its end.
+      if (this.#timer !== null && !this.#isRunning) this.start()
     })
     this.#worker.onExit((error) => {
       const reason = error ?? new Error('The block thread has ended')
@@ -128,11 +131,16 @@ export class BlockKeeper {
   start(): void {
     if (this.#isStopped) return
     const { env, blockMs } = this.#options
-    const delayMs = Math.min(ROUND_MS_MAX, blockMs / 2)
+    const delayMs = Math.min(this.#isMemoryHigh ? ROUND_MS_SHORT : ROUND_MS_MAX, blockMs / 2)
+    this.#timer?.cancel()
     this.#timer = env.clock.setTimer(
       delayMs,
       () => {
-        this.#round = this.#runRound().finally(() => this.start())
+        this.#isRunning = true
+        this.#round = this.#runRound().finally(() => {
+          this.#isRunning = false
+          this.start()
+        })
       },
       { unref: true },
     )
@@ -149,35 +157,36 @@ export class BlockKeeper {
   }
 
   view(): BlockView {
+    const { paths, deletes } = this.#shared
+    const hidden = { tombstones: this.#tombstones.list(), floors: this.#floors() }
+    const lost = this.#damage.lost(this.#digest.damages)
+    return { paths, deletes, hidden, lost, coveredUntil: this.#coveredUntil, evictions: this.#evictions }
+  }
+
+  /** `blocks` takes time in proportion to their number. */
+  state(): BlocksState {
+    const digest = this.#digest
     return {
-      paths: this.#paths,
-      deletes: this.#deletes,
-      hidden: this.#hidden(),
-      coveredUntil: this.#coveredUntil,
+      ...digest,
+      get blocks() {
+        return decodeShared(digest.list)
+      },
     }
   }
 
-  state(): BlocksState {
-    return this.#state
-  }
-
   /** A query worker has found something that is not what was written. */
-  sawDamage(what: string): void {
-    this.#damageFound++
-    const [, path = '', piece = what, why = ''] = /"([^"]*)", (.*): (.*); it is set aside/.exec(what) ?? []
-    if (this.#damages.size < DAMAGES_MAX)
-      this.#damages.set(what, { block: path.slice(path.lastIndexOf('/') + 1), piece, why })
-    this.#options.env.log.error('Damaged data in a block is not served; the rest is', { what })
+  sawDamage(damage: Damage): void {
+    this.#damage.saw(damage)
   }
 
   /** What is set aside, or not served, as far as anybody has come upon it. */
   damages(): readonly Damage[] {
-    return [...this.#state.damages, ...this.#damages.values()]
+    return this.#damage.all(this.#digest.damages)
   }
 
   families(): MetricFamily[] {
-    const found = this.#state.counters.damagedRuns + this.#damageFound
-    return this.#metrics.families(this.#state, this.#options.limits(), found, this.#tombstones.list().length)
+    const found = this.#damage.count(this.#digest.damages, this.#digest.counters.damagesForgotten)
+    return this.#metrics.families(this.#digest, this.#options.limits(), found, this.#tombstones.list().length)
   }
 
   /**
@@ -185,7 +194,10 @@ export class BlockKeeper {
    * next written. @throws DiskError
    */
   deleteSeries(selectors: readonly (readonly Matcher[])[], range: TimeRange): void {
-    const newest = this.#newestSample()
+    // Blocks end with their window or an import's mistake: what comes until then is no business of this deletion.
+    const inBlocks = Math.min(this.#digest.newestTime, this.#options.env.clock.now())
+    const inHead = Math.max(this.#headRange()?.maxTime ?? Number.NEGATIVE_INFINITY, inBlocks)
+    const newest = { inHead, inBlocks: this.#digest.newestTime }
     const deletions = selectors
       .map((matchers) => deletionOf(matchers, range, newest))
       .filter((deletion) => deletion !== null)
@@ -198,7 +210,7 @@ export class BlockKeeper {
     const startedMs = clock.monotonic()
     let isMore = true
     while (isMore) {
-      isMore = await this.#ask((id) => ({ kind: 'clean', id, inForce: this.#inForce() }))
+      ;({ isMore } = await this.#ask((id) => ({ kind: 'clean', id, asked: this.#asked() })))
       this.#share(this.#coveredUntil)
     }
     this.#metrics.cleanups.observe((clock.monotonic() - startedMs) / 1000)
@@ -213,25 +225,29 @@ export class BlockKeeper {
     env.disk.syncDirectory(directory)
     const share = skipHead ? null : ingest.share()
     const target = `${folder}/${name}`
-    await this.#ask((id) => ({ kind: 'snapshot', id, target, share, blockMs, inForce: this.#inForce() }))
+    await this.#ask((id) => ({ kind: 'snapshot', id, target, share, blockMs, asked: this.#asked() }))
     return name
   }
 
   async #runRound(): Promise<void> {
     const { env, limits, blockMs } = this.#options
     try {
-      await this.#cutIfDue()
-      let isMore = true
-      while (isMore && !this.#isStopped) {
+      const isCut = await this.#cutIfDue()
+      // Rounds that wait for something to be old enough come often, and there is nothing new to maintain.
+      const restMs = Math.min(ROUND_MS_MAX, blockMs / 2)
+      if (!isCut && this.#isMemoryHigh && env.clock.monotonic() - this.#maintainedMs < restMs) return
+      this.#maintainedMs = env.clock.monotonic()
+      for (let isMore = true; isMore && !this.#isStopped; ) {
         const nowMs = this.#nowForRetention()
         const startedMs = env.clock.monotonic()
         const before = this.#compactions()
-        const inForce = this.#inForce()
-        isMore = await this.#ask((id) => ({ kind: 'maintain', id, nowMs, limits: limits(), blockMs, inForce }))
+        const maintain = { kind: 'maintain', nowMs, limits: limits(), blockMs, asked: this.#asked() } as const
+        const done = await this.#ask((id) => ({ ...maintain, id }))
         if (this.#compactions() > before) this.#metrics.durations.observe((env.clock.monotonic() - startedMs) / 1000)
         this.#share(this.#coveredUntil)
+        isMore = done.isMore
+        if (!isMore) this.#prune(null, done)
       }
-      if (!this.#state.hasRetired) this.#tombstones.prune(null, this.#state.blocks)
     } catch (err) {
       if (this.#isStopped) return
       this.#metrics.failures++
@@ -239,35 +255,75 @@ export class BlockKeeper {
     }
   }
 
-  async #cutIfDue(): Promise<void> {
+  /** Returns whether there was something to cut. */
+  async #cutIfDue(): Promise<boolean> {
     const { env, ingest, blockMs } = this.#options
     const now = env.clock.monotonic()
-    const due = this.#due()
-    const evicted = evictedUntil(ingest.share())
-    const isFresh = due.some(({ maxTime }) => maxTime > evicted)
-    if (due.length === 0 || (!isFresh && now - this.#lateCutMs < LATE_EVERY_MS)) return
-    const closed = await ingest.closeBefore(due.at(-1)!.maxTime)
+    // Then to wait for what may still come late, or for a window's end, would mean to accept nothing before.
+    const {
+      isMemoryHigh,
+      isMemoryFailing,
+      isMemoryFull,
+      head: { usedBytes, maxBytes, series },
+    } = await ingest.status()
+    const need = isMemoryFull ? 'by all' : isMemoryFailing ? 'by some' : 'soon'
+    this.#isMemoryHigh = isMemoryHigh
+    const cutUntil = evictedUntil(ingest.share())
+    const head = this.#headRange()
+    const due = isMemoryHigh
+      ? earlyCuts(head, env.clock.now(), blockMs, cutUntil, need)
+      : dueCuts(head, env.clock.now(), blockMs / 2, blockMs, cutUntil)
+    if (due === null) {
+      if (isMemoryFull && now - this.#lateCutMs >= LATE_EVERY_MS_SHORT) await this.#sweep(now)
+      return false
+    }
+    const isFresh = due.maxTime > cutUntil
+    if (!isFresh && now - this.#lateCutMs < (isMemoryHigh ? LATE_EVERY_MS_SHORT : LATE_EVERY_MS)) return false
+    const closed = await ingest.closeBefore(due.maxTime)
     // All that is closed now: what came while we asked, too.
-    const ranges = planCuts(this.#headRange(), closed + 1, 0, blockMs)
+    const range = this.#headRange()
+    const closedNow = range && cutsUntil(range, closed, cutUntil, blockMs)
+    const isEarly = due.maxTime % blockMs !== 0
+    if (isEarly)
+      env.log.warn('Memory of the head runs short: blocks are cut before their time', {
+        usedBytes,
+        maxBytes,
+        series,
+        need,
+      })
     const startedMs = env.clock.monotonic()
-    await this.#ask((id) => ({ kind: 'cut', id, share: ingest.share(), ranges, inForce: this.#inForce() }))
+    const cut = { kind: 'cut', share: ingest.share(), due: closedNow, asked: this.#asked() } as const
+    const done = await this.#ask((id) => ({ ...cut, id }))
     this.#metrics.durations.observe((env.clock.monotonic() - startedMs) / 1000)
     this.#share(closed)
     this.#metrics.headTruncations++
+    if (isEarly) this.#metrics.earlyCuts++
     this.#metrics.failedTruncations++
-    const evictedMs = env.clock.monotonic()
-    await ingest.evict()
-    this.#metrics.evictions.observe((env.clock.monotonic() - evictedMs) / 1000)
+    await this.#sweep(now)
     await ingest.checkpoint()
     this.#metrics.failedTruncations--
-    this.#lateCutMs = now
     // Only now would a restart not bring back to the head what was deleted from it.
-    this.#tombstones.prune(this.#headRange()?.minTime ?? Number.POSITIVE_INFINITY, this.#state.blocks)
+    this.#prune(this.#headRange()?.minTime ?? Number.POSITIVE_INFINITY, done)
+    return true
   }
 
-  #due(): ReturnType<typeof planCuts> {
-    const { env, blockMs } = this.#options
-    return planCuts(this.#headRange(), env.clock.now(), blockMs / 2, blockMs)
+  /** Takes from the head what is in blocks, and series that are without samples, as what had no room for them leaves some. */
+  async #sweep(now: number): Promise<void> {
+    const { env, ingest } = this.#options
+    this.#evictions = evictions(ingest.share()) + 1
+    const startedMs = env.clock.monotonic()
+    await ingest.evict()
+    this.#isMemoryHigh = (await ingest.status()).isMemoryHigh
+    this.#metrics.evictions.observe((env.clock.monotonic() - startedMs) / 1000)
+    this.#lateCutMs = now
+  }
+
+  /** @param headMinTime null: not known */
+  #prune(headMinTime: number | null, { digest, openDeletes, newestDelete }: Done): void {
+    const open = new Set(openDeletes)
+    // A block that waits for its removal is back in the list if the process ends before.
+    const isOpen = ({ id }: Tombstone): boolean => digest.hasRetired || id > newestDelete || open.has(id)
+    this.#tombstones.prune(headMinTime, isOpen)
   }
 
   #headRange(): TimeRange | null {
@@ -275,10 +331,6 @@ export class BlockKeeper {
     const range = reader.timeRange()
     reader.release()
     return range
-  }
-
-  #newestBlockTime(): number {
-    return this.#state.blocks.reduce((newest, { maxTime }) => Math.max(newest, maxTime - 1), Number.NEGATIVE_INFINITY)
   }
 
   /**
@@ -290,36 +342,33 @@ export class BlockKeeper {
   }
 
   #newestSample(): number {
-    return Math.max(this.#headRange()?.maxTime ?? Number.NEGATIVE_INFINITY, this.#newestBlockTime())
+    return Math.max(this.#headRange()?.maxTime ?? Number.NEGATIVE_INFINITY, this.#digest.newestTime)
   }
 
-  #hidden(): Hidden {
-    return { tombstones: this.#tombstones.list(), floors: this.#options.floors(() => this.#nowForRetention()) }
+  #floors(): Floors {
+    return this.#options.floors(() => this.#nowForRetention())
   }
 
-  #inForce(): InForce {
-    const now = this.#nowForRetention()
-    const thinning = this.#options
-      .downsampling()
-      .map(({ afterMs, resolutionMs }) => ({ maxTime: now - afterMs, resolutionMs }))
-    return { hidden: this.#hidden(), deletes: this.#tombstones.lastId, thinning }
+  #asked(): Asked {
+    const all = this.#tombstones.list()
+    const tombstones = all === this.#told ? undefined : all
+    this.#told = all
+    return { tombstones, floors: this.#floors(), deletes: this.#tombstones.lastId }
   }
 
   #compactions(): number {
-    const { compacted, rewritten } = this.#state.counters
+    const { compacted, rewritten } = this.#digest.counters
     return compacted + rewritten
   }
 
   /** Before the head evicts. */
   #share(coveredUntil: number): void {
-    const { blocks, paths } = this.#state
-    const deletes = new Map(blocks.map((block) => [block.id, block.deletes ?? 0]))
-    this.#paths = paths
-    this.#deletes = paths.map((path) => deletes.get(path.slice(path.lastIndexOf('/') + 1)) ?? 0)
+    const { generation, paths } = this.#digest
+    if (generation !== this.#shared.generation) this.#shared = { ...decodeShared(paths), generation }
     this.#coveredUntil = Math.max(coveredUntil, this.#coveredUntil)
   }
 
-  #ask(message: (id: number) => ToBlocks): Promise<boolean> {
+  #ask(message: (id: number) => ToBlocks): Promise<Done> {
     return new Promise((resolve, reject) => {
       const id = this.#nextId++
       this.#waiting.set(id, { resolve, reject })
@@ -328,7 +377,7 @@ export class BlockKeeper {
   }
 
   #receive(message: FromBlocks, onReady: () => void): void {
-    this.#state = message.state
+    this.#digest = message.digest
     if (message.kind === 'ready') {
       this.#share(this.#coveredUntil)
       onReady()
@@ -336,7 +385,7 @@ export class BlockKeeper {
     }
     const waiting = this.#waiting.get(message.id)
     this.#waiting.delete(message.id)
-    if (message.kind === 'done') waiting?.resolve(message.isMore)
+    if (message.kind === 'done') waiting?.resolve(message)
     else waiting?.reject(new Error(message.message))
   }
 }

@@ -10,7 +10,11 @@ export class ConfigSources {
   /** The disk for the loader: what it reads is remembered here. */
   recording(disk: ConfigDisk): ConfigDisk {
     return {
-      stat: (path, options) => disk.stat(path, options),
+      // It may come, or go.
+      stat: (path, options) => {
+        this.#files.add(path)
+        return disk.stat(path, options)
+      },
       readText: (path) => {
         this.#files.add(path)
         return disk.readText(path)

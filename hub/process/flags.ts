@@ -52,6 +52,11 @@ export const HUB_FLAGS: readonly FlagDefinition[] = [
     'Path to configuration file that can enable TLS or authentication. Agents on /nats and their enrolment need no password: they have an authentication of their own.',
   ),
   text('web.max-connections', '512', 'Maximum number of simultaneous connections.'),
+  text(
+    'web.max-notifications-subscribers',
+    '16',
+    'Limits the maximum number of subscribers that can concurrently receive live notifications.',
+  ),
   toggle('web.enable-lifecycle', 'Enable shutdown and reload via HTTP request.'),
   toggle('web.enable-admin-api', 'Enable API endpoints for admin control actions.'),
   toggle('web.enable-remote-write-receiver', 'Enable API endpoint accepting remote write requests.'),
@@ -66,6 +71,11 @@ export const HUB_FLAGS: readonly FlagDefinition[] = [
     'storage.tsdb.retention.size',
     '',
     'Maximum number of bytes of the data directory; the oldest samples are removed first. Units: B, KB, MB, GB, TB, PB, EB.',
+  ),
+  text(
+    'storage.tsdb.head-max-size',
+    '8GB',
+    'How much memory recent samples and their series may take, at most 16GB, and an eighth more where it is in pieces. Blocks are cut early when it runs short. Units: B, KB, MB, GB.',
   ),
   text('storage.tsdb.wal-segment-size', '128MB', 'Size at which to split the WAL segment files; for tests.'),
   text('storage.tsdb.min-block-duration', '2h', 'Time range of a block as it is cut from the head; for tests.'),

@@ -100,6 +100,11 @@ export function headFamilies(
     ),
     gauge('heliograph_head_symbols', 'Strings that labels of the head use.', one(head.symbols)),
     gauge('heliograph_head_page_bytes', 'Shared memory of the head.', one(head.pageBytes)),
+    gauge(
+      'heliograph_head_limit_bytes',
+      'How much memory the head may take: --storage.tsdb.head-max-size.',
+      one(head.maxBytes),
+    ),
     gauge('heliograph_head_used_bytes', 'Of the shared memory of the head, what is in use.', one(head.usedBytes)),
     ...exemplarFamilies(head),
     ...logFamilies(c.checkpoints, wal, commits, replay),

@@ -1,6 +1,8 @@
 /** The hub put together: bus, ingest, queries, rules, alerts, its own scrapes, HTTP. */
 
+import os from 'node:os'
 import path from 'node:path'
+import process from 'node:process'
 import { type Discovered, DiscoveryManager } from '../../agent/discovery/mod.ts'
 import { runtimeVerifier } from '../../agent/env/ed25519.ts'
 import { connectNats, type NatsBus } from '../../agent/env/nats-bus.ts'
@@ -11,34 +13,33 @@ import { ScrapeManager } from '../../agent/scrape/mod.ts'
 import type { Exporter } from '../../exporters/contract.ts'
 import { createNodejsExporter } from '../../exporters/nodejs/mod.ts'
 import { directoryOf, parseAddress } from '../../protocol/config/mod.ts'
-import { type Bus, DiskError, type Env, type Listener, type Timer } from '../../protocol/env/mod.ts'
-import { type MetricFamily, writeExposition } from '../../protocol/exposition/mod.ts'
-import { decodePublicKey } from '../../protocol/identity/mod.ts'
-import { type Labels, labelsFrom, labelsFromSorted } from '../../protocol/labels/mod.ts'
-import { setStaleAt } from '../../protocol/samples/mod.ts'
+import type { Bus, Env, Listener } from '../../protocol/env/mod.ts'
+import type { MetricFamily } from '../../protocol/exposition/mod.ts'
 import { type AgentRecord, type AgentRegistry, createRegistry } from '../agents/mod.ts'
 import { Dispatcher } from '../alerts/mod.ts'
-import { type BuildInfo, createApp } from '../api/mod.ts'
-import { type Floors, NO_FLOORS } from '../block/mod.ts'
+import { type BuildInfo, createApp, Reloads } from '../api/mod.ts'
 import { type BusServer, createBusServer } from '../bus/mod.ts'
 import { compressBytes } from '../env/compress.ts'
 import type { StreamFeed } from '../env/jetstream.ts'
 import { smtpMailer } from '../env/mailer.ts'
 import { createQueryPool } from '../env/query-pool.ts'
 import { threadCpuMs } from '../env/thread-cpu.ts'
-import { createIngest, type Ingest, type KnownAgent } from '../ingest/mod.ts'
+import { createIngest, type Ingest } from '../ingest/mod.ts'
 import type { Notifier } from '../notifier/mod.ts'
 import { PresenceBoard } from '../presence/mod.ts'
 import { ActiveQueries, InPlace, QueryLog, QueryService, type QuerySettings } from '../query/mod.ts'
-import { type ActiveAlert, RuleManager, type RuleSample, type VectorSample } from '../rules/mod.ts'
+import { type ActiveAlert, RuleManager } from '../rules/mod.ts'
 import { openReader, releaseOwner } from '../tsdb/mod.ts'
 import { BlockKeeper } from './blocks.ts'
 import { ConfigSources } from './config-sources.ts'
 import { headFamilies } from './head-metrics.ts'
 import { ingestOptions } from './ingest-options.ts'
+import { describeRetention, floorsOf, retentionLimits } from './kept.ts'
+import { isApproved, knownAgents } from './known-agents.ts'
 import { type LoadedConfig, loadAll, noticesOf } from './load.ts'
 import { alertMapping, createNotifier, outgoing } from './notify.ts'
 import { Retention } from './retention.ts'
+import { askForRule, writeOfRule } from './rule-doors.ts'
 import {
   alertFamilies,
   busFamilies,
@@ -49,6 +50,8 @@ import {
 } from './self-metrics.ts'
 import type { HubSettings } from './settings.ts'
 import { serveEmbedded, serveNats } from './streams.ts'
+import { newAdminToken, offerEnrolment } from './token-files.ts'
+import { WhenRoom } from './when-room.ts'
 
 export type HubOptions = {
   readonly settings: HubSettings
@@ -57,10 +60,6 @@ export type HubOptions = {
   readonly uiFolder: string
   readonly onStop: (exitCode: number) => void
 }
-
-const RULE_QUERY_TIMEOUT_MS = 60_000
-const WRITE_RETRY_MS = 10_000
-const FULL: ReadonlySet<string> = new Set(['ENOSPC', 'EDQUOT'])
 
 export class Hub {
   readonly #env: Env
@@ -72,7 +71,7 @@ export class Hub {
   #loaded: LoadedConfig
   /** Of the last attempt to load, whether or not it went well. */
   #sources!: ConfigSources
-  #lastReload: { ok: boolean; atMs: number }
+  readonly #reloads: Reloads
   #discovery: DiscoveryManager | null = null
   #dropped: Discovered['dropped'] = []
   #registry!: AgentRegistry
@@ -92,7 +91,7 @@ export class Hub {
   #feed: StreamFeed | null = null
   #http!: Listener
   #ready = false
-  readonly #retries = new Map<string, Timer>()
+  readonly #whenRoom: WhenRoom
 
   /** Loads the configuration; starts nothing. @throws ConfigError, DiskError */
   constructor(env: Env, options: HubOptions) {
@@ -101,8 +100,9 @@ export class Hub {
     this.#startedMs = env.clock.now()
     this.#exporter = createNodejsExporter(this.#stats, env)
     this.#notifier = createNotifier(env, options)
+    this.#whenRoom = new WhenRoom(env)
     this.#loaded = this.#load()
-    this.#lastReload = { ok: true, atMs: this.#startedMs }
+    this.#reloads = new Reloads(env.clock, options.settings.maxNotificationSubscribers)
   }
 
   /** Differs whenever the files of the configuration do. */
@@ -120,6 +120,13 @@ export class Hub {
     const { settings } = this.#options
     const { hub } = this.#loaded.prometheus
     disk.makeDirectory(settings.dataPath)
+    // The event loop is watched from the first look at it: the first page tells of the start, too.
+    this.#stats.snapshot()
+    const pool = createQueryPool({
+      ...(settings.queryThreads > 0 && { threads: settings.queryThreads }),
+      // The log is about to be replayed: what is asked right after finds a worker.
+      isAhead: disk.stat(`${settings.dataPath}/wal`) !== null,
+    })
     this.#ingest = await createIngest(this.#env, ingestOptions(settings, this.#loaded.prometheus))
     this.#ingest.onFatal((err) => {
       log.error('Storage failed; stopping, to recover from disk at the next start', { err })
@@ -135,7 +142,7 @@ export class Hub {
       path: `${settings.dataPath}/agents.json`,
     })
     this.#registry.onChange((record) => this.#agentChanged(record))
-    this.#presence = new PresenceBoard(clock, (agent) => this.#isApproved(agent))
+    this.#presence = new PresenceBoard(clock, (agent) => isApproved(this.#registry, agent))
     this.#announceAgents()
     this.#queryLog = new QueryLog({ disk, clock, log: log.with({ component: 'query' }) })
     this.#activeQueries = new ActiveQueries(`${settings.dataPath}/queries.active`, {
@@ -150,12 +157,11 @@ export class Hub {
       blockMs: settings.blockMs,
       logLevel: settings.logLevel,
       logFormat: settings.logFormat,
-      limits: () => this.#blockLimits(),
-      floors: (nowMs) => this.#retentionFloors(nowMs),
-      downsampling: () => this.#loaded.prometheus.hub.downsampling,
+      limits: () => retentionLimits(settings, this.#loaded),
+      floors: (nowMs) => floorsOf(settings, this.#loaded, nowMs),
     })
     this.#query = new QueryService({
-      pool: createQueryPool(settings.queryThreads > 0 ? { threads: settings.queryThreads } : {}),
+      pool,
       clock,
       log: log.with({ component: 'query' }),
       share: () => this.#ingest.share(),
@@ -175,9 +181,8 @@ export class Hub {
     this.#retention = new Retention({
       ...this.#env,
       ingest: this.#ingest,
-      directory: settings.dataPath,
-      limits: () => this.#retentionLimits(),
-      hasBlocks: () => this.#blocks.state().blocks.length > 0,
+      limits: () => retentionLimits(settings, this.#loaded),
+      hasBlocks: () => this.#blocks.state().count > 0,
     })
     this.#scrapes = new ScrapeManager({
       ...this.#env,
@@ -189,7 +194,7 @@ export class Hub {
     await this.#serve()
     this.#startRules()
     await this.#apply()
-    this.#writeWhenRoom('a one-time enrolment token', () => this.#offerToken())
+    this.#offerToken()
     this.#retention.start()
     this.#blocks.start()
     this.#ready = true
@@ -209,7 +214,7 @@ export class Hub {
     try {
       next = this.#load()
     } catch (error) {
-      this.#lastReload = { ok: false, atMs: this.#lastReload.atMs }
+      this.#reloads.failed()
       throw error
     }
     const fixed = ({ prometheus: { hub } }: LoadedConfig): string =>
@@ -219,13 +224,13 @@ export class Hub {
     this.#loaded = next
     this.#announceAgents()
     await this.#apply()
-    this.#lastReload = { ok: true, atMs }
+    this.#reloads.succeeded(atMs)
     log.info('Completed loading of configuration file', { file: this.#options.settings.configFile })
   }
 
   async stop(): Promise<void> {
     this.#ready = false
-    for (const timer of this.#retries.values()) timer.cancel()
+    this.#whenRoom.stop()
     this.#retention?.stop()
     this.#discovery?.stop()
     await this.#scrapes?.stop()
@@ -275,7 +280,7 @@ export class Hub {
       if (hub.busListen) await bus.listen(net, parseAddress(hub.busListen))
     } else this.#connectNats(hub.nats)
     this.#presence.listen(this.#localBus ?? this.#nats!)
-    const handler = createApp({
+    const { handler, plain } = createApp({
       clock,
       disk: this.#env.disk,
       log: log.with({ component: 'api' }),
@@ -286,20 +291,23 @@ export class Hub {
       registry,
       bus: () => this.#localBus ?? this.#nats,
       presence: this.#presence,
-      adminToken: this.#adminToken(),
+      adminToken: newAdminToken(this.#env, this.#whenRoom, settings.dataPath),
       groups: () => this.#rules?.groups ?? [],
       targets: () => this.#scrapes.targets(),
       droppedTargets: () => this.#dropped,
-      scrapePools: () => this.#loaded.prometheus.scrapeConfigs.map(({ jobName }) => jobName),
+      scrapePools: () =>
+        new Map(this.#loaded.prometheus.scrapeConfigs.map(({ jobName, relabel }) => [jobName, relabel])),
       externalLabels: () => this.#loaded.prometheus.global.externalLabels,
+      reach: { externalUrl: this.#externalUrl(), listen: settings.listen },
       configText: () => this.#loaded.prometheus.redacted,
       flags: settings.all,
       build,
       startedMs: this.#startedMs,
       blocks: () => this.#blocks.state(),
       damages: () => this.#blocks.damages(),
-      retention: this.#retention.describe(),
-      lastReload: () => this.#lastReload,
+      retention: () => describeRetention(settings, this.#loaded),
+      host: { name: os.hostname(), directory: process.cwd() },
+      reloads: this.#reloads,
       alertmanagers: () => this.#notifier.urls,
       droppedAlertmanagers: () => this.#notifier.dropped,
       dispatcher: () => this.#dispatcher,
@@ -326,6 +334,7 @@ export class Hub {
     this.#http = await net.serveHttp({
       ...address,
       handler: web.guard(handler, (path) => path === enrolment),
+      plain: web.guardPlain(plain),
       serverTls: web.serverTls,
       maxConnections: settings.maxConnections,
       ...(bus && { webSockets: { [`${settings.routePrefix}/nats`]: (socket) => bus.accept(socket) } }),
@@ -360,8 +369,11 @@ export class Hub {
       clock,
       log: log.with({ component: 'rules' }),
       env: {
-        query: (expr, timeMs) => this.#ruleQuery(expr, timeMs),
-        append: (timeMs, samples) => this.#writeRules(timeMs, samples),
+        query: (expr, timeMs, lookbackMs) => {
+          const settings = this.#querySettings()
+          return askForRule(this.#query, expr, timeMs, { ...settings, lookbackMs: lookbackMs ?? settings.lookbackMs })
+        },
+        append: (timeMs, samples) => writeOfRule(this.#ingest, timeMs, samples),
         notify: (alerts, expr) => this.#notify(alerts, expr),
         context: { externalLabels: this.#loaded.prometheus.global.externalLabels, externalUrl: this.#externalUrl() },
         resendDelayMs: settings.resendDelayMs,
@@ -430,32 +442,6 @@ export class Hub {
     }
   }
 
-  async #ruleQuery(query: string, timeMs: number): Promise<readonly VectorSample[]> {
-    const { vector, error } = await this.#query.run(
-      { kind: 'vector', query, timeMs, settings: this.#querySettings() },
-      { timeoutMs: RULE_QUERY_TIMEOUT_MS, client: 'rules' },
-    )
-    if (error) throw new Error(error.message)
-    return vector!.map(({ labels, value }) => ({ labels: labelsFromSorted(labels), value }))
-  }
-
-  async #writeRules(timestampMs: number, samples: readonly RuleSample[]): Promise<void> {
-    if (samples.length === 0) return
-    const values = new Float64Array(samples.length)
-    const words = new Uint32Array(values.buffer)
-    samples.forEach(({ value, stale }, i) => {
-      if (stale) setStaleAt(words, i)
-      else values[i] = value
-    })
-    const stored = await this.#ingest.appendRuleResults({
-      timestampMs,
-      labels: samples.map(({ labels }) => labels),
-      values,
-      histograms: null,
-    })
-    if (!stored) throw new Error('the results could not be stored: the disk is full')
-  }
-
   #notify(alerts: readonly ActiveAlert[], expr: string): void {
     const out = outgoing(alerts, expr, alertMapping(this.#loaded.prometheus, this.#externalUrl()))
     if (out.length === 0) return
@@ -474,61 +460,8 @@ export class Hub {
     return externalUrl || `http://${listen.replace(/^0\.0\.0\.0/, 'localhost')}${routePrefix}`
   }
 
-  /** Before which times series are not shown, nor kept when their blocks are written anew. */
-  #retentionFloors(nowMs: () => number): Floors {
-    const { retention } = this.#loaded
-    if (retention.length === 0) return NO_FLOORS
-    const now = nowMs()
-    const { timeMs } = this.#commonRetention()
-    return {
-      rules: retention.map((rule) => ({ matchers: rule.matchers, minTime: now - rule.timeMs })),
-      minTime: timeMs > 0 ? now - timeMs : Number.NEGATIVE_INFINITY,
-    }
-  }
-
-  /** Of what is kept longest. */
-  #retentionLimits(): { readonly timeMs: number; readonly sizeBytes: number } {
-    const { timeMs, sizeBytes } = this.#commonRetention()
-    const longest = this.#loaded.retention.reduce((max, rule) => Math.max(max, rule.timeMs), timeMs)
-    return { timeMs: timeMs > 0 ? longest : 0, sizeBytes }
-  }
-
-  /** Of series that no rule matches. */
-  #commonRetention(): { readonly timeMs: number; readonly sizeBytes: number } {
-    const { retentionTimeMs, retentionSizeBytes } = this.#options.settings
-    const { storage } = this.#loaded.prometheus
-    const sizeBytes = retentionSizeBytes ?? storage.retentionSizeBytes ?? 0
-    const timeMs = retentionTimeMs ?? storage.retentionTimeMs ?? (sizeBytes > 0 ? 0 : 15 * 86_400_000)
-    return { timeMs, sizeBytes }
-  }
-
-  /** What is not blocks counts too, and blocks are what can go. */
-  #blockLimits(): { readonly timeMs: number; readonly sizeBytes: number } {
-    const { timeMs, sizeBytes } = this.#retentionLimits()
-    if (sizeBytes === 0) return { timeMs, sizeBytes }
-    const others = this.#retention.usedBytes() - this.#blocks.state().sizeBytes
-    return { timeMs, sizeBytes: Math.max(1, sizeBytes - others) }
-  }
-
   #announceAgents(): void {
-    this.#ingest.setAgents(
-      this.#registry
-        .list()
-        .filter(({ status }) => status !== 'pending')
-        .map((record) => this.#known(record)),
-    )
-  }
-
-  #isApproved(agent: string): boolean {
-    return this.#registry.list().some((record) => record.agent === agent && record.status === 'approved')
-  }
-
-  #known({ agent, publicKey, site, status }: AgentRecord): KnownAgent {
-    const values: Readonly<Record<string, string>> = { agent, site, tenant: '' }
-    const identity: Labels = labelsFrom(
-      this.#loaded.prometheus.hub.identityLabels.map((name) => [name, values[name] ?? ''] as const),
-    )
-    return { agent, publicKey: decodePublicKey(publicKey), approved: status === 'approved', identity }
+    this.#ingest.setAgents(knownAgents(this.#registry, this.#loaded.prometheus.hub.identityLabels))
   }
 
   #agentChanged({ agent, status }: AgentRecord): void {
@@ -536,51 +469,19 @@ export class Hub {
     if (status === 'revoked') this.#bus?.revoke(agent)
   }
 
-  /** A one-time token in a file that only this user can read, for the agent that is set up beside this hub. */
   #offerToken(): void {
-    const { enrollmentTokenFile, enrollmentTokenTtlMs } = this.#loaded.prometheus.hub
-    if (!enrollmentTokenFile) return
-    const { token } = this.#registry.createToken({ ttlMs: enrollmentTokenTtlMs })
-    this.#env.disk.writeFileAtomic(enrollmentTokenFile, `${token}\n`, { mode: 0o600 })
-    this.#env.log.info('Wrote a one-time enrolment token', { file: enrollmentTokenFile })
+    const { enrollmentTokenFile: file, enrollmentTokenTtlMs: ttlMs } = this.#loaded.prometheus.hub
+    if (!file) return
+    this.#whenRoom.write('a one-time enrolment token', () => offerEnrolment(this.#env, this.#registry, { file, ttlMs }))
   }
 
-  /** New at every start; reading the file is the proof of being allowed. */
-  #adminToken(): string {
-    const { disk, random } = this.#env
-    const token = Array.from(random.bytes(32), (byte) => byte.toString(16).padStart(2, '0')).join('')
-    this.#writeWhenRoom('the admin token', () => {
-      disk.writeFileAtomic(`${this.#options.settings.dataPath}/admin.token`, `${token}\n`, { mode: 0o600 })
-    })
-    return token
-  }
-
-  /** A hub starts, and answers, on a full disk: what it wants to have there is written once there is room. */
-  #writeWhenRoom(what: string, write: () => void): void {
-    const { clock, log } = this.#env
-    try {
-      write()
-    } catch (err) {
-      if (!(err instanceof DiskError && FULL.has(err.code))) throw err
-      log.warn('No room to write yet; it is tried again', { what, retryMs: WRITE_RETRY_MS })
-      const again = (): void => {
-        try {
-          this.#writeWhenRoom(what, write)
-        } catch (error) {
-          log.error('Cannot write', { what, err: error })
-        }
-      }
-      this.#retries.set(what, clock.setTimer(WRITE_RETRY_MS, again, { unref: true }))
-    }
-  }
-
-  async #metrics(): Promise<Uint8Array> {
+  async #metrics(): Promise<MetricFamily[]> {
     const reader = openReader(this.#ingest.share())
     const range = reader.timeRange()
     reader.release()
     const status = await this.#ingest.status()
     const { settings, build } = this.#options
-    const families: MetricFamily[] = [
+    return [
       ...(await this.#exporter.collect()),
       ...headFamilies(status, range),
       ...ingestFamilies(status),
@@ -592,8 +493,7 @@ export class Hub {
       ...this.#notifier.families(),
       ...(this.#bus ? busFamilies(this.#bus.stats) : []),
       ...(this.#dispatcher ? alertFamilies(this.#dispatcher) : []),
-      ...processFamilies(build, this.#lastReload, this.#ready),
+      ...processFamilies(build, this.#reloads, this.#ready),
     ]
-    return writeExposition(families)
   }
 }

@@ -20,6 +20,9 @@ export function ingestOptions(
       outOfOrderWindowMs: storage.outOfOrderTimeWindowMs,
     },
     // 0: the head's own default.
-    head: Object.fromEntries(Object.entries(ofHead).filter(([, limit]) => limit > 0)),
+    head: {
+      ...Object.fromEntries(Object.entries(ofHead).filter(([, limit]) => limit > 0)),
+      maxBytes: settings.headMaxBytes,
+    },
   }
 }

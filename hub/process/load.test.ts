@@ -4,7 +4,6 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { nodeDisk } from '../../agent/env/mod.ts'
-import { ConfigError } from '../../protocol/config/mod.ts'
 import { loadAll, noticesOf } from './load.ts'
 
 function inFolder(files: Readonly<Record<string, string>>, work: (folder: string) => void): void {
@@ -65,15 +64,33 @@ test('no alertmanager.yml: nothing is notified from here', () => {
   inFolder({ 'prometheus.yml': '' }, (folder) => assert.equal(load(folder).alertmanager, null))
 })
 
-test('a rule file that is not there is named', () => {
-  inFolder({ 'prometheus.yml': 'rule_files: [rules.yml]\n' }, (folder) =>
-    assert.throws(
-      () => load(folder),
-      (error: Error) => {
-        assert.ok(error instanceof ConfigError)
-        assert.match(error.message, /rules\.yml/)
-        return true
-      },
-    ),
+test('files that are named but not there are told, as upstream passes over them', () => {
+  const files = {
+    'prometheus.yml': 'rule_files: [rules.yml, "none/*.yml"]\n',
+    'alertmanager.yml': `${ALERTMANAGER}templates: [a.tmpl]\n`,
+  }
+  inFolder(files, (folder) => {
+    const notices = noticesOf(load(folder))
+    assert.deepEqual(notices, [
+      `${folder}/rules.yml, which the configuration names, is not there`,
+      `${folder}/a.tmpl, which the configuration names, is not there`,
+    ])
+  })
+})
+
+test('a pattern of rule files that is none is refused', () => {
+  inFolder({ 'prometheus.yml': 'rule_files: ["[a.yml"]\n' }, (folder) =>
+    assert.throws(() => load(folder), /syntax error in pattern/),
+  )
+})
+
+test('a template file with a mistake is refused with its line', () => {
+  const files = {
+    'prometheus.yml': '',
+    'alertmanager.yml': `${ALERTMANAGER}templates: ['templates/*.tmpl']\n`,
+    'templates/a.tmpl': '{{ define "a" }}\n{{ nosuch }}{{ end }}',
+  }
+  inFolder(files, (folder) =>
+    assert.throws(() => load(folder), /alertmanager\.yml.*template: a\.tmpl:2: function "nosuch" not defined/),
   )
 })

@@ -1,6 +1,7 @@
 /** Everything a hub reads from files, loaded and checked as a whole: a reload applies all of it or nothing. */
 import {
   ConfigError,
+  type DownsamplingLevel,
   directoryOf,
   expandGlob,
   joinPath,
@@ -8,10 +9,12 @@ import {
   type PrometheusConfig,
   type RetentionRule,
 } from '../../protocol/config/mod.ts'
+import { DiskError } from '../../protocol/env/mod.ts'
 import type { Matcher } from '../../protocol/matchers/mod.ts'
-import { canSend, type DispatcherConfig, loadAlertmanagerConfig } from '../alerts/mod.ts'
+import { type DispatcherConfig, houseTemplates, loadAlertmanagerConfig } from '../alerts/mod.ts'
 import { parseMetricSelector } from '../promql/parser/mod.ts'
 import { loadRuleFile, type RuleGroup } from '../rules/mod.ts'
+import { TemplateError } from '../template/mod.ts'
 import type { ConfigDisk } from './config-sources.ts'
 
 export type LoadedConfig = {
@@ -20,12 +23,18 @@ export type LoadedConfig = {
   readonly groups: readonly RuleGroup[]
   /** null: alerts are not notified from here. */
   readonly alertmanager: DispatcherConfig | null
+  /** Files named under rule_files or templates that are not there; upstream passes over them too. */
+  readonly missingFiles: readonly string[]
   /** An `alertmanager.yml` beside a configuration that names Alertmanagers; '' if there is none. */
   readonly unusedAlertmanagerFile: string
 }
 
 /** How long series are kept that the matchers select. */
-export type SeriesRetention = { readonly matchers: readonly Matcher[]; readonly timeMs: number }
+export type SeriesRetention = {
+  readonly matchers: readonly Matcher[]
+  readonly timeMs: number
+  readonly downsampling: readonly DownsamplingLevel[]
+}
 
 export type LoadPaths = {
   readonly configFile: string
@@ -37,27 +46,30 @@ export type LoadPaths = {
 export function loadAll(disk: ConfigDisk, { configFile, alertmanagerFile, environment }: LoadPaths): LoadedConfig {
   const prometheus = loadPrometheusConfig(disk.readText(configFile), { file: configFile, files: disk, environment })
   const base = directoryOf(configFile)
-  const ruleFiles = new Set(prometheus.ruleFiles.flatMap((pattern) => expandGlob(joinPath(base, pattern), disk)))
-  const groups = [...ruleFiles].flatMap((file) =>
+  const ruleFiles = matching(disk, configFile, prometheus.ruleFiles)
+  const groups = ruleFiles.found.flatMap((file) =>
     loadRuleFile(readRules(disk, file), file, { nameValidation: prometheus.global.nameValidation }),
   )
   const beside = alertmanagerFile || joinPath(base, 'alertmanager.yml')
   const isThere = alertmanagerFile !== '' || disk.stat(beside) !== null
   // Debian keeps both files in one folder: who names Alertmanagers wants them to notify, not this hub as well.
   const isOthers = alertmanagerFile === '' && prometheus.alerting.alertmanagers.length > 0
-  const retention = prometheus.hub.retention.map((rule) => ({ matchers: selectorOf(rule), timeMs: rule.timeMs }))
+  const alertmanager = isThere && !isOthers ? loadAlertmanager(disk, beside) : null
+  const retention = prometheus.hub.retention.map((rule) => ({ ...rule, matchers: selectorOf(rule) }))
   return {
     prometheus,
     retention,
     groups,
-    alertmanager: isThere && !isOthers ? loadAlertmanager(disk, disk.readText(beside), beside) : null,
+    alertmanager: alertmanager?.config ?? null,
+    missingFiles: [...ruleFiles.missing, ...(alertmanager?.missingFiles ?? [])],
     unusedAlertmanagerFile: isThere && isOthers ? beside : '',
   }
 }
 
 /** What an operator should know of a configuration that is in order. */
-export function noticesOf({ prometheus, unusedAlertmanagerFile }: LoadedConfig): string[] {
+export function noticesOf({ prometheus, missingFiles, unusedAlertmanagerFile }: LoadedConfig): string[] {
   const notices = prometheus.withoutEffect.map((section) => `Nothing acts upon ${section} of the configuration`)
+  for (const file of missingFiles) notices.push(`${file}, which the configuration names, is not there`)
   if (unusedAlertmanagerFile !== '')
     notices.push(
       `${unusedAlertmanagerFile} is not used: the Alertmanagers under alerting notify; to notify from here as well, name it with --alertmanager.config.file`,
@@ -75,35 +87,48 @@ function selectorOf({ match, place }: RetentionRule): readonly Matcher[] {
   }
 }
 
-/** With its template files; an alert that goes nowhere must not look configured. */
-function loadAlertmanager(disk: ConfigDisk, text: string, file: string): DispatcherConfig {
-  const config = loadAlertmanagerConfig(text, file)
-  const fail = (problem: string): never => {
-    throw new ConfigError({ file, line: 1, column: 1, key: '' }, problem)
+export type LoadedAlertmanager = { readonly config: DispatcherConfig; readonly missingFiles: readonly string[] }
+
+/** With its template files. @throws ConfigError, or DiskError if the file cannot be read */
+export function loadAlertmanager(disk: ConfigDisk, file: string): LoadedAlertmanager {
+  const config = loadAlertmanagerConfig(disk.readText(file), file)
+  const { found, missing } = matching(disk, file, config.templates)
+  try {
+    const templateTexts = found.map((name) => ({
+      name: name.slice(name.lastIndexOf('/') + 1),
+      text: disk.readText(name),
+    }))
+    houseTemplates(templateTexts, () => 0)
+    return { config: { ...config, templateTexts, directory: directoryOf(file) }, missingFiles: missing }
+  } catch (error) {
+    if (!(error instanceof TemplateError || error instanceof DiskError)) throw error
+    throw new ConfigError(startOf(file), `templates: ${error.message}`, { cause: error })
   }
-  for (const { name, integrations } of config.receivers.values())
-    for (const { kind } of integrations)
-      if (!canSend(kind)) fail(`${kind}_configs of receiver ${JSON.stringify(name)} cannot be sent from here yet`)
-  const base = directoryOf(file)
-  const files = config.templates.flatMap((pattern) => expandGlob(joinPath(base, pattern), disk))
-  const templateTexts = files.map((name) => {
-    try {
-      return { name: name.slice(name.lastIndexOf('/') + 1), text: disk.readText(name) }
-    } catch (error) {
-      return fail(`cannot read the template file ${name}: ${(error as Error).message}`)
-    }
-  })
-  return { ...config, templateTexts, directory: base }
 }
+
+/** Files that the patterns of a configuration select, and those that they name but that are not there. */
+function matching(
+  disk: ConfigDisk,
+  file: string,
+  patterns: readonly string[],
+): { readonly found: string[]; readonly missing: string[] } {
+  let paths: string[]
+  try {
+    paths = patterns.flatMap((pattern) => expandGlob(joinPath(directoryOf(file), pattern), disk))
+  } catch (error) {
+    throw new ConfigError(startOf(file), `${JSON.stringify(patterns)}: ${(error as Error).message}`, { cause: error })
+  }
+  const unique = [...new Set(paths)]
+  const isThere = (path: string): boolean => disk.stat(path) !== null
+  return { found: unique.filter(isThere), missing: unique.filter((path) => !isThere(path)) }
+}
+
+const startOf = (file: string) => ({ file, line: 1, column: 1, key: '' })
 
 function readRules(disk: ConfigDisk, file: string): string {
   try {
     return disk.readText(file)
   } catch (error) {
-    throw new ConfigError(
-      { file, line: 1, column: 1, key: '' },
-      `cannot read the rule file: ${(error as Error).message}`,
-      { cause: error },
-    )
+    throw new ConfigError(startOf(file), `cannot read the rule file: ${(error as Error).message}`, { cause: error })
   }
 }

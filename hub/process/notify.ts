@@ -6,6 +6,7 @@ import { type CompiledRelabel, compileRelabel, relabel } from '../../protocol/re
 import type { Alert } from '../alerts/mod.ts'
 import { Notifier } from '../notifier/mod.ts'
 import type { ActiveAlert } from '../rules/mod.ts'
+import { queryEscape } from '../template/mod.ts'
 import type { HubOptions } from './hub.ts'
 
 export type AlertMapping = {
@@ -27,7 +28,7 @@ export function outgoing(
   expr: string,
   { externalLabels, rules, externalUrl }: AlertMapping,
 ): Alert[] {
-  const generatorUrl = `${externalUrl}/graph?g0.expr=${encodeURIComponent(expr)}&g0.tab=1`
+  const generatorUrl = `${externalUrl}/graph?g0.expr=${queryEscape(expr)}&g0.tab=1`
   return alerts.flatMap((alert) => {
     const labels = relabel(rules, labelsFrom({ ...labelsToObject(externalLabels), ...labelsToObject(alert.labels) }))
     if (labels === null) return []

@@ -1,18 +1,14 @@
 /** Retention: once a minute what is older than the limits is removed from head and log. */
 
-import { formatDuration } from '../../protocol/durations/mod.ts'
-import type { Clock, Disk, Logger, Timer } from '../../protocol/env/mod.ts'
+import type { Clock, Logger, Timer } from '../../protocol/env/mod.ts'
+import type { RetentionLimits } from '../block/mod.ts'
 import type { Ingest } from '../ingest/mod.ts'
 import { openReader } from '../tsdb/mod.ts'
-import { SNAPSHOTS_FOLDER } from './blocks.ts'
 
-export type RetentionLimits = { /** 0 = none. */ readonly timeMs: number /** 0 = none. */; readonly sizeBytes: number }
 export type RetentionOptions = {
   readonly clock: Clock
-  readonly disk: Disk
   readonly log: Logger
-  readonly ingest: Ingest
-  readonly directory: string
+  readonly ingest: Pick<Ingest, 'share' | 'status' | 'trim' | 'checkpoint'>
   readonly limits: () => RetentionLimits
   /** While there are blocks, they go first where the size is concerned. */
   readonly hasBlocks: () => boolean
@@ -38,14 +34,6 @@ export class Retention {
     this.#timer?.cancel()
   }
 
-  /** `15d or 1GiB` */
-  describe(): string {
-    const { timeMs, sizeBytes } = this.#options.limits()
-    return [timeMs > 0 ? formatDuration(timeMs) : '', sizeBytes > 0 ? `${Math.round(sizeBytes / 2 ** 20)}MiB` : '']
-      .filter((part) => part !== '')
-      .join(' or ')
-  }
-
   async #round(): Promise<void> {
     const { clock, hasBlocks, ingest, limits, log } = this.#options
     try {
@@ -57,7 +45,8 @@ export class Retention {
         // From the newest sample, as upstream: a clock that jumps ahead must not remove anything.
         const nowMs = Math.min(clock.now(), span.maxTime)
         let minTimeMs = timeMs > 0 ? nowMs - timeMs : Number.NEGATIVE_INFINITY
-        const usedBytes = sizeBytes > 0 && !hasBlocks() ? this.usedBytes() : 0
+        // What is not the log is small while there are no blocks.
+        const usedBytes = sizeBytes > 0 && !hasBlocks() ? (await ingest.status()).wal.sizeBytes : 0
         if (usedBytes > sizeBytes) minTimeMs = Math.max(minTimeMs, span.minTime + SHARE * (span.maxTime - span.minTime))
         if (minTimeMs > span.minTime) {
           ingest.trim(Math.floor(minTimeMs))
@@ -74,22 +63,5 @@ export class Retention {
       log.error('Retention failed; it is tried again', { err })
     }
     this.start()
-  }
-
-  /** Of the data directory, without snapshots: they are the user's, and share the blocks' bytes. */
-  usedBytes(): number {
-    const { disk, directory } = this.#options
-    let total = 0
-    const walk = (path: string): void => {
-      for (const name of disk.readDirectory(path)) {
-        const file = `${path}/${name}`
-        if (file === `${directory}/${SNAPSHOTS_FOLDER}`) continue
-        const stat = disk.stat(file, { followLinks: false })
-        if (stat?.isDirectory) walk(file)
-        else total += stat?.sizeBytes ?? 0
-      }
-    }
-    walk(directory)
-    return total
   }
 }

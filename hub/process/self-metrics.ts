@@ -56,6 +56,7 @@ export function ingestFamilies({
   agents,
   wal,
   isFull,
+  isMemoryFull,
   availableBytes,
   replay,
 }: IngestStatus): MetricFamily[] {
@@ -105,11 +106,21 @@ export function ingestFamilies({
       'Samples of remote write requests.',
       one(c.remoteWriteSamples),
     ),
+    counter(
+      'heliograph_ingest_otlp_points_rejected_total',
+      'Data points of OTLP that were not stored, or not as a whole; the answer says why.',
+      one(c.otlpPointsRejected),
+    ),
     counter('heliograph_ingest_rule_samples_total', 'Samples written by rules.', one(c.ruleSamples)),
     gauge(
       'heliograph_ingest_disk_full',
       'Whether acknowledgements have stopped for want of disk space.',
       one(isFull ? 1 : 0),
+    ),
+    gauge(
+      'heliograph_ingest_memory_full',
+      'Whether acknowledgements have stopped until recent samples are cut into blocks.',
+      one(isMemoryFull ? 1 : 0),
     ),
     gauge(
       'heliograph_ingest_disk_available_bytes',

@@ -33,6 +33,20 @@ test('of features, unknown ones and those that nothing acts upon are named', () 
   assert.deepEqual(settingsOf().withoutEffect, [])
 })
 
+test('deltas are stored as they are or made cumulative, not both', () => {
+  const [asTheyAre, cumulative] = ['otlp-native-delta-ingestion', 'otlp-deltatocumulative']
+  for (const name of [asTheyAre, cumulative]) assert.deepEqual(settingsOf(`--enable-feature=${name}`).withoutEffect, [])
+  assert.throws(() => settingsOf(`--enable-feature=${asTheyAre},${cumulative}`), /cannot enable .* at the same time/)
+})
+
+test('the memory of the head has a size within bounds', () => {
+  const size = (text: string) => settingsOf(`--storage.tsdb.head-max-size=${text}`).headMaxBytes
+  assert.equal(settingsOf().headMaxBytes, 2 ** 33)
+  assert.equal(size('512MB'), 2 ** 29)
+  for (const text of ['17GB', '1KB', '0', '5', 'x'])
+    assert.throws(() => size(text), /--storage.tsdb.head-max-size: /, text)
+})
+
 test('a flag with a meaning that is lacking stays unknown', () => {
   assert.throws(() => settingsOf('--agent'), /unknown long flag '--agent'/)
 })

@@ -26,6 +26,7 @@ export type HubSettings = {
   /** '' = neither TLS nor passwords. */
   readonly webConfigFile: string
   readonly maxConnections: number
+  readonly maxNotificationSubscribers: number
   readonly lifecycleEnabled: boolean
   readonly adminEnabled: boolean
   readonly otlpEnabled: boolean
@@ -33,6 +34,8 @@ export type HubSettings = {
   readonly dataPath: string
   readonly blockMs: number
   readonly walSegmentBytes: number
+  /** Of the head's memory. */
+  readonly headMaxBytes: number
   readonly retentionTimeMs: number | null
   readonly retentionSizeBytes: number | null
   readonly outageToleranceMs: number
@@ -87,6 +90,11 @@ export function hubSettings(flags: ParsedFlags): HubSettings {
   })
   const prefix = get('web.route-prefix') || (externalUrl === '' ? '' : new URL(externalUrl).pathname)
   const features = values.get('enable-feature')!.filter((name) => name !== '')
+  // As upstream.
+  if (features.includes('otlp-deltatocumulative') && features.includes('otlp-native-delta-ingestion'))
+    throw new UsageError(
+      '--enable-feature: cannot enable otlp-deltatocumulative and otlp-native-delta-ingestion features at the same time',
+    )
   for (const name of ['read-sample-limit', 'read-concurrent-limit', 'read-max-bytes-in-frame'])
     count(`storage.remote.${name}`)
   return {
@@ -102,6 +110,7 @@ export function hubSettings(flags: ParsedFlags): HubSettings {
     routePrefix: prefix === '/' ? '' : `/${prefix.replace(/^\/+|\/+$/g, '')}`.replace(/^\/$/, ''),
     webConfigFile: get('web.config.file'),
     maxConnections: count('web.max-connections'),
+    maxNotificationSubscribers: count('web.max-notifications-subscribers'),
     adminEnabled: get('web.enable-admin-api') === 'true',
     lifecycleEnabled: get('web.enable-lifecycle') === 'true',
     otlpEnabled: get('web.enable-otlp-receiver') === 'true',
@@ -109,6 +118,7 @@ export function hubSettings(flags: ParsedFlags): HubSettings {
     dataPath: get('storage.tsdb.path').replace(/\/+$/, '') || '/',
     retentionTimeMs: optional('storage.tsdb.retention.time', parseDuration),
     retentionSizeBytes: optional('storage.tsdb.retention.size', parseBytes),
+    headMaxBytes: checked('storage.tsdb.head-max-size', headBytes),
     walSegmentBytes: Math.max(1 << 16, checked('storage.tsdb.wal-segment-size', parseBytes)),
     blockMs: Math.max(1000, checked('storage.tsdb.min-block-duration', parseDuration)),
     outageToleranceMs: checked('rules.alert.for-outage-tolerance', parseDuration),
@@ -132,4 +142,11 @@ export function hubSettings(flags: ParsedFlags): HubSettings {
     logFormat: choice('log.format', ['logfmt', 'json']),
     all: Object.fromEntries(HUB_FLAGS.map(({ name }) => [name, (values.get(name) ?? []).join(',')])),
   }
+}
+
+/** Less would not hold the head of an idle hub; more has no addresses. */
+function headBytes(text: string): number {
+  const bytes = parseBytes(text)
+  if (bytes < 2 ** 21 || bytes > 16 * 2 ** 30) throw new Error(`must be from 2MB to 16GB, got "${text}"`)
+  return bytes
 }

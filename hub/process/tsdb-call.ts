@@ -38,12 +38,21 @@ export async function locked<T>({ env, dataPath }: Call, run: () => Promise<T>):
   }
 }
 
-/** Head and blocks behind one reader; the log's replay takes the lock. */
-export async function stored<T>({ env, dataPath }: Call, run: (data: StoredData) => Promise<T>): Promise<T> {
+/** Head and blocks behind one reader, to be looked at; the log's replay takes the lock. */
+export function stored<T>(call: Call, run: (data: StoredData) => Promise<T>): Promise<T> {
+  return open(call, false, run)
+}
+
+/** The same to be changed. */
+export function storedForRepair<T>(call: Call, run: (data: StoredData) => Promise<T>): Promise<T> {
+  return open(call, true, run)
+}
+
+async function open<T>({ env, dataPath }: Call, mayRepair: boolean, run: (data: StoredData) => Promise<T>): Promise<T> {
   needDirectory(env, dataPath)
   let data: StoredData
   try {
-    data = await openStoredData(env, blockEnv(env), dataPath)
+    data = await openStoredData(env, blockEnv(env), dataPath, mayRepair)
   } catch (error) {
     throw error instanceof DirectoryLockedError ? heldError(env, dataPath) : error
   }

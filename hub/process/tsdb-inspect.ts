@@ -1,8 +1,9 @@
 /** `heliograph-hub tsdb list`, `verify`, `analyze`, `dump` and `repair`: what is stored, and whether it is sound. */
 import { UsageError } from '../../agent/cli/mod.ts'
 import { runtimeZstd } from '../../agent/env/zstd.ts'
+import { formatGoDuration } from '../../protocol/durations/mod.ts'
 import type { BlockMeta } from '../block/mod.ts'
-import { analyze, dump, goDuration, repairBlock, verifyData } from '../interchange/mod.ts'
+import { analyze, dateOf, dump, repairBlock, verifyData, verifyLog } from '../interchange/mod.ts'
 import {
   type Call,
   CommandError,
@@ -12,6 +13,7 @@ import {
   print,
   rangeOf,
   stored,
+  storedForRepair,
   tellLeftOut,
 } from './tsdb-call.ts'
 
@@ -35,14 +37,14 @@ export async function list(call: Call): Promise<number> {
       continue
     }
     const bytes = meta.indexBytes + meta.chunksBytes
-    const time = (ms: number): string => (human ? new Date(ms).toISOString() : String(ms))
+    const time = (ms: number): string => (human ? dateOf(ms) : String(ms))
     const { samples, chunks, series } = meta.stats
     const size = human ? `${(bytes / 1024).toFixed(1)}KiB` : String(bytes)
     rows.push([
       meta.id,
       time(meta.minTime),
       time(meta.maxTime),
-      goDuration(meta.maxTime - meta.minTime),
+      formatGoDuration(meta.maxTime - meta.minTime),
       String(samples),
       String(chunks),
       String(series),
@@ -122,35 +124,50 @@ export function dumpCommand(call: Call): Promise<number> {
 }
 
 export async function repair(call: Call): Promise<number> {
-  return stored(call, async ({ ingest, blocks, damagedBlocks }) => {
+  return storedForRepair(call, async ({ ingest, blocks, damagedBlocks }) => {
     let pieces = 0
-    for (const { file, fromByte, toByte, what, quarantine } of ingest.replay.damages) {
+    for (const { file, fromByte, toByte, what, quarantine, isHarmless } of ingest.replay.damages) {
       pieces++
-      await print(
-        `${file}:${fromByte}: ${what}: ${toByte - fromByte} bytes of the log are lost${quarantine ? `, kept as ${quarantine}` : ''}\n`,
-      )
+      const cost = isHarmless ? 'nothing is lost' : `${toByte - fromByte} bytes of the log are lost`
+      await print(`${file}:${fromByte}: ${what}: ${cost}${quarantine ? `, kept as ${quarantine}` : ''}\n`)
+    }
+    const isMet = new Set(ingest.replay.damages.map(({ file }) => file))
+    const log = verifyLog(call.env.disk, call.dataPath, call.progress)
+    for (const { file, offset, what } of log.filter((each) => each.isDamage && !isMet.has(each.file))) {
+      pieces++
+      await print(`${file}:${offset}: ${what}: newer files stand in for it, nothing is lost\n`)
     }
     if (ingest.replay.tornBytes > 0)
       await print(`the torn tail of the log (${ingest.replay.tornBytes} bytes, never acknowledged) is cut off\n`)
-    // What was read is written anew: the next start meets no damage.
-    if (ingest.replay.damages.length > 0) await ingest.checkpoint()
-    for (const { block, piece, why } of damagedBlocks) {
+    // What was read is written anew, and for both generations that are kept: neither has damage that is met again.
+    if (pieces > 0) for (let generation = 0; generation < 2; generation++) await ingest.checkpoint()
+    const { tombstones } = blocks
+    if (tombstones.isDamaged) {
       pieces++
-      await print(`${blocks.directory}/${block}: ${piece}: ${why}: the whole block is lost, kept as ${block}.damaged\n`)
+      await print(
+        `${tombstones.path}: the list of deletions is damaged: what was deleted and not cleaned up is back; kept as ${tombstones.path}.damaged\n`,
+      )
+    }
+    for (const { block, piece, why, cost } of damagedBlocks) {
+      // What a block has lost by it is told of where it is written anew.
+      if (cost === 'piece') continue
+      pieces++
+      const effect = cost === 'nothing' ? 'nothing is lost' : `the whole block is lost, kept as ${block}.damaged`
+      await print(`${blocks.directory}/${block}: ${piece}: ${why}: ${effect}\n`)
     }
     for (const meta of [...blocks.list()]) {
       const repaired = repairBlock(blocks, meta)
       if (!repaired) continue
-      for (const { file, offset, why, lost } of repaired.runs) {
+      for (const { file, offset, why, effect, lost } of repaired.runs) {
         pieces++
-        await print(`${file}:${offset}: ${why}: lost are\n`)
+        await print(`${file}:${offset}: ${why}: lost ${effect}\n`)
         for (const { labels, samples, minTime, maxTime } of lost)
-          await print(
-            `  ${labels}: ${samples} samples from ${new Date(minTime).toISOString()} to ${new Date(maxTime).toISOString()}\n`,
-          )
+          await print(`  ${labels}: ${samples} samples from ${dateOf(minTime)} to ${dateOf(maxTime)}\n`)
       }
+      const kept = repaired.keptAs === null ? '' : `, the damaged block is kept as ${repaired.keptAs}`
+      const windows = repaired.windowsLost > 0 ? `and ${repaired.windowsLost} downsampled windows ` : ''
       await print(
-        `${repaired.id}: ${repaired.samplesLost} of ${meta.stats.samples} samples are lost; the rest is ${repaired.newId ?? 'nothing'}, the damaged block is kept as ${repaired.keptAs}\n`,
+        `${repaired.id}: ${repaired.samplesLost} of ${meta.stats.samples} samples ${windows}are lost; the rest is ${repaired.newId ?? 'nothing'}${kept}\n`,
       )
     }
     await print(pieces === 0 ? 'nothing is damaged\n' : `${pieces} damaged pieces set aside\n`)

@@ -4,15 +4,19 @@ import { UsageError } from '../../agent/cli/mod.ts'
 import { runtimeSha256 } from '../../agent/env/sha256.ts'
 import { parseDuration } from '../../protocol/durations/mod.ts'
 import type { Env } from '../../protocol/env/mod.ts'
+import { encodeWriteRequest, snappyCompress } from '../../protocol/remote-write/mod.ts'
 import type { BlockMeta } from '../block/mod.ts'
 import {
+  dateOf,
   dump,
   exportPrometheus,
   importOpenMetrics,
   importPrometheus,
   importPrometheusHead,
   looksLikePrometheus,
+  type OpenMetricsReport,
   openOwnBlocks,
+  type StoredData,
   scanPrometheus,
 } from '../interchange/mod.ts'
 import type { TimeRange } from '../tsdb/mod.ts'
@@ -30,6 +34,9 @@ import {
 } from './tsdb-call.ts'
 
 const HOUR_MS = 3_600_000
+/** Clocks are not as far apart as that. */
+const FUTURE_MS = 24 * HOUR_MS
+const FAMILIES_PER_WRITE = 1000
 const DEFAULT_RETENTION_MS = 15 * 24 * HOUR_MS
 
 export async function importCommand(call: Call): Promise<number> {
@@ -40,23 +47,9 @@ export async function importCommand(call: Call): Promise<number> {
   const format =
     choice(call, 'format', ['', 'prometheus', 'openmetrics']) || (stat.isDirectory ? 'prometheus' : 'openmetrics')
   env.disk.makeDirectory(dataPath)
+  if (format === 'openmetrics') return importText(call, source)
   return locked(call, async () => {
     const own = openOwnBlocks(blockEnv(env), env.log, dataPath)
-    if (format === 'openmetrics') {
-      const { imported, samples, duplicates, isKnown } = importOpenMetrics({
-        own,
-        hasher: runtimeSha256,
-        file: source,
-        progress,
-      })
-      if (isKnown) await print(`${source} was imported before: nothing to do\n`)
-      else
-        await print(
-          `imported ${samples} samples into ${imported.length} blocks${duplicates > 0 ? `; ${duplicates} samples at times that had a value were left out` : ''}\n`,
-        )
-      warnOfRetention(env, imported)
-      return 0
-    }
     if (!stat.isDirectory || !looksLikePrometheus(env.disk, source))
       throw new CommandError(`${source} is no data directory of Prometheus: it has neither blocks nor a chunks_head`)
     const { blocks, headBytes } = scanPrometheus(env.disk, source)
@@ -77,12 +70,53 @@ export async function importCommand(call: Call): Promise<number> {
   })
 }
 
+async function importText(call: Call, file: string): Promise<number> {
+  const { env, dataPath, progress } = call
+  const { imported, samples, duplicates, newestTime, families, exemplarsLeftOut, isKnown } = await locked(
+    call,
+    async () => {
+      const own = openOwnBlocks(blockEnv(env), env.log, dataPath)
+      return importOpenMetrics({ own, hasher: runtimeSha256, file, progress })
+    },
+  )
+  if (isKnown) {
+    await print(`${file} was imported before: nothing to do\n`)
+    return 0
+  }
+  if (families.size > 0) await stored(call, ({ ingest }) => storeFamilies(ingest, families))
+  const more = [
+    duplicates > 0 ? `; ${duplicates} samples at times that had a value were left out` : '',
+    exemplarsLeftOut > 0 ? `; ${exemplarsLeftOut} exemplars were left out` : '',
+  ]
+  await print(`imported ${samples} samples into ${imported.length} blocks${more.join('')}\n`)
+  warnOfRetention(env, imported)
+  if (newestTime > env.clock.now() + FUTURE_MS) warnOfFuture(newestTime)
+  return 0
+}
+
+/** Into the head, which is where metadata is kept. */
+async function storeFamilies(ingest: StoredData['ingest'], families: OpenMetricsReport['families']): Promise<void> {
+  const all = [...families].map(([family, metadata]) => ({ family, metadata }))
+  for (let at = 0; at < all.length; at += FAMILIES_PER_WRITE) {
+    const body = snappyCompress(encodeWriteRequest([], all.slice(at, at + FAMILIES_PER_WRITE)))
+    const { status, message } = await ingest.remoteWrite(body)
+    if (status !== 204) throw new CommandError(`the samples are imported, and not the metadata: ${message}`)
+  }
+}
+
 function warnOfRetention(env: Env, imported: readonly BlockMeta[]): void {
   const old = imported.filter(({ maxTime }) => maxTime < env.clock.now() - DEFAULT_RETENTION_MS).length
   if (old > 0)
     process.stderr.write(
       `heliograph-hub: warning: ${old} blocks are older than 15 days, and a hub removes them when it starts, unless its --storage.tsdb.retention.time says more\n`,
     )
+}
+
+/** A file of milliseconds is taken as it stands, for nothing in it says so. */
+function warnOfFuture(newestTime: number): void {
+  process.stderr.write(
+    `heliograph-hub: warning: the newest sample is of ${dateOf(newestTime)}, in the future: timestamps of OpenMetrics are seconds; samples of a wrong time can be deleted (POST /api/v1/admin/tsdb/delete_series)\n`,
+  )
 }
 
 export async function exportCommand(call: Call): Promise<number> {

@@ -18,7 +18,6 @@ const WITH_VALUE = [
   'storage.tsdb.wal-compression-type',
   'web.console.libraries',
   'web.console.templates',
-  'web.max-notifications-subscribers',
   'web.page-title',
   'web.read-timeout',
   'web.user-assets',

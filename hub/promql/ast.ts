@@ -59,6 +59,8 @@ export type VectorSelector = {
   readonly at: AtModifier | null
   readonly anchored: boolean
   readonly smoothed: boolean
+  /** Set by the engine: of native histograms only count and sum are wanted. */
+  readonly statsOnly?: true
   readonly pos: Position
 }
 

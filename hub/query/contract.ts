@@ -1,8 +1,9 @@
 /** What crosses between the API on the main thread and a query worker: plain data, and shared memory. */
-import { NOTHING_HIDDEN, type VisibleBlocks } from '../block/mod.ts'
+import type { Histogram } from '../../protocol/samples/mod.ts'
+import { type Damage, NOTHING_HIDDEN, type VisibleBlocks } from '../block/mod.ts'
 import type { PartialResult } from '../promql/engine/mod.ts'
 import type { ReaderShare } from '../tsdb/contract.ts'
-import type { NameEscaping } from './escape-names.ts'
+import type { FederationFormat, NameEscaping } from './escape-names.ts'
 import type { RemoteReadSlice, RemoteReadTask } from './remote-read.ts'
 import type { QueryStats } from './stats.ts'
 
@@ -41,7 +42,14 @@ export type QueryTask =
       readonly endMs: number
       readonly limit: number
     }
-  | { readonly kind: 'exemplars'; readonly query: string; readonly startMs: number; readonly endMs: number }
+  | {
+      readonly kind: 'exemplars'
+      readonly query: string
+      readonly startMs: number
+      readonly endMs: number
+      /** Of the language, as `QuerySettings`. */
+      readonly features: readonly string[]
+    }
   | { readonly kind: 'metadata'; readonly metric: string; readonly limit: number; readonly limitPerMetric: number }
   | {
       readonly kind: 'federate'
@@ -50,6 +58,7 @@ export type QueryTask =
       readonly lookbackMs: number
       readonly externalLabels: readonly string[]
       readonly escaping: NameEscaping
+      readonly format: FederationFormat
     }
   | { readonly kind: 'cardinality'; readonly limit: number }
   /** Answered in slices: ask again with `after` until `read.next` is null. */
@@ -74,6 +83,8 @@ export type QuerySettings = {
 export type BlockView = VisibleBlocks & {
   /** All that the head has evicted up to this time is in the blocks; when it has evicted more, the view is stale. */
   readonly coveredUntil: number
+  /** As many times of the head's have brought samples to these blocks (`evictions`); after more the view is stale, too. */
+  readonly evictions: number
 }
 
 export const NO_BLOCKS: BlockView = {
@@ -81,6 +92,7 @@ export const NO_BLOCKS: BlockView = {
   deletes: [],
   hidden: NOTHING_HIDDEN,
   coveredUntil: Number.NEGATIVE_INFINITY,
+  evictions: Number.POSITIVE_INFINITY,
 }
 
 /**
@@ -127,11 +139,15 @@ export type WorkerAnswer = {
   readonly status: number
   readonly contentType: string
   readonly body: Uint8Array
-  /** Of a `vector` task: labels flat, and values. */
-  readonly vector?: readonly { readonly labels: readonly string[]; readonly value: number }[]
+  /** Of a `vector` task: labels flat, and values; a histogram stands in place of one. */
+  readonly vector?: readonly {
+    readonly labels: readonly string[]
+    readonly value: number
+    readonly histogram?: Histogram
+  }[]
   readonly error?: { readonly type: ErrorType; readonly message: string }
   /** Runs of chunks, and blocks, that were found damaged meanwhile. */
-  readonly damage?: readonly string[]
+  readonly damage?: readonly Damage[]
   /** The head has grown pages, or evicted to newer blocks, since the share was made: ask again with a fresh one. */
   readonly isStale?: boolean
   /** Of a query that was stopped: the worker has not yet collected what it left, so as to answer at once. */

@@ -2,6 +2,7 @@
 import type { Labels } from '../../protocol/labels/mod.ts'
 import type { Matcher } from '../../protocol/matchers/mod.ts'
 import type { Exemplar, Metadata } from '../../protocol/samples/mod.ts'
+import type { ChosenAggregates } from '../tsdb/aggregates.ts'
 import type { SampleBuffer, SeriesReader, SeriesRef, Shard, SymbolId, TimeRange } from '../tsdb/contract.ts'
 
 export class DelegatingReader implements SeriesReader {
@@ -21,6 +22,15 @@ export class DelegatingReader implements SeriesReader {
 
   labels(ref: SeriesRef): Labels {
     return this.reader.labels(ref)
+  }
+
+  isOwnRef(ref: SeriesRef): boolean {
+    return this.reader.isOwnRef?.(ref) ?? false
+  }
+
+  /** -1: it has none. */
+  refFor(labels: Labels): SeriesRef {
+    return this.reader.refFor?.(labels) ?? -1
   }
 
   labelIds(ref: SeriesRef): Uint32Array {
@@ -44,6 +54,19 @@ export class DelegatingReader implements SeriesReader {
 
   read(ref: SeriesRef, range: TimeRange, out: SampleBuffer): void {
     this.reader.read(ref, range, out)
+  }
+
+  readNewest(ref: SeriesRef, range: TimeRange, out: SampleBuffer): void {
+    if (this.reader.readNewest !== undefined) this.reader.readNewest(ref, range, out)
+    else this.read(ref, range, out)
+  }
+
+  readWeight(ref: SeriesRef, range: TimeRange): number {
+    return this.reader.readWeight?.(ref, range) ?? Number.POSITIVE_INFINITY
+  }
+
+  get chosen(): ChosenAggregates | null {
+    return this.reader.chosen ?? null
   }
 
   labelNames(matchers: readonly Matcher[], range: TimeRange): string[] {

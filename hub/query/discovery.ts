@@ -3,8 +3,20 @@ import { compareLabels, type Labels, sortStrings } from '../../protocol/labels/m
 import type { Matcher } from '../../protocol/matchers/mod.ts'
 import { extractSelectors, parseExpr } from '../promql/parser/mod.ts'
 import type { SeriesReader, TimeRange } from '../tsdb/contract.ts'
+import type { QueryTask } from './contract.ts'
+import { parserFeatures } from './features.ts'
 import { JsonWriter } from './json.ts'
 import { writeTexts } from './results.ts'
+
+/** What a list is made with. */
+export type ListContext = {
+  /** Warnings of what was damaged where one has read. */
+  readonly missing: () => readonly string[]
+  /** Called now and then; throws to end the query. */
+  readonly poll: () => void
+}
+
+const ENTRIES_PER_POLL = 256
 
 type Window = { readonly startMs: number; readonly endMs: number; readonly limit: number }
 
@@ -13,59 +25,86 @@ const rangeOf = ({ startMs, endMs }: { readonly startMs: number; readonly endMs:
   maxTime: endMs,
 })
 
+/** @throws QueryError as `poll` does */
 export function writeSeries(
   reader: SeriesReader,
   selectors: readonly (readonly Matcher[])[],
   window: Window,
+  context: ListContext,
 ): Uint8Array {
-  const refs = new Set<number>()
-  for (const matchers of selectors) for (const ref of reader.select(matchers, rangeOf(window))) refs.add(ref)
-  const sets: Labels[] = [...refs].map((ref) => reader.labels(ref))
+  const [first, ...others] = selectors
   // One selector's series come as they are stored, those of several are merged.
-  if (selectors.length > 1) sets.sort(compareLabels)
-  const truncated = window.limit > 0 && sets.length > window.limit
-  const out = new JsonWriter().raw('{"status":"success","data":[')
-  const shown = truncated ? sets.slice(0, window.limit) : sets
-  shown.forEach((labels, i) => {
-    if (i > 0) out.raw(',')
-    out.labels(labels)
-  })
-  return finish(out.raw(']'), truncated)
+  if (first !== undefined && others.length === 0) {
+    const refs = reader.select(first, rangeOf(window))
+    return seriesList(refs.length, (i) => reader.labels(refs[i]!), window, context)
+  }
+  const refs = new Set<number>()
+  for (const matchers of selectors) {
+    context.poll()
+    for (const ref of reader.select(matchers, rangeOf(window))) refs.add(ref)
+  }
+  const sets: Labels[] = [...refs].map((ref) => reader.labels(ref)).sort(compareLabels)
+  return seriesList(sets.length, (i) => sets[i]!, window, context)
 }
 
-/** Label names, or the values of `label`. */
+function seriesList(
+  count: number,
+  labelsAt: (index: number) => Labels,
+  { limit }: Window,
+  context: ListContext,
+): Uint8Array {
+  const truncated = limit > 0 && count > limit
+  const shown = truncated ? limit : count
+  const out = new JsonWriter().raw('{"status":"success","data":[')
+  for (let i = 0; i < shown; i++) {
+    if (i % ENTRIES_PER_POLL === 0) context.poll()
+    if (i > 0) out.raw(',')
+    out.labels(labelsAt(i))
+  }
+  return finish(out.raw(']'), truncated, context)
+}
+
+/** Label names, or the values of `label`. @throws QueryError as `poll` does */
 export function writeLabels(
   reader: SeriesReader,
   selectors: readonly (readonly Matcher[])[],
   window: Window,
   label: string | null,
+  context: ListContext,
 ): Uint8Array {
-  const one = (matchers: readonly Matcher[]): string[] =>
-    label === null ? reader.labelNames(matchers, rangeOf(window)) : reader.labelValues(label, matchers, rangeOf(window))
+  const one = (matchers: readonly Matcher[]): string[] => {
+    context.poll()
+    const range = rangeOf(window)
+    return label === null ? reader.labelNames(matchers, range) : reader.labelValues(label, matchers, range)
+  }
   const all =
     selectors.length === 0 ? one([]) : sortStrings([...new Set(selectors.flatMap((matchers) => one(matchers)))])
   const truncated = window.limit > 0 && all.length > window.limit
   const out = new JsonWriter().raw('{"status":"success","data":[')
-  const shown = truncated ? all.slice(0, window.limit) : all
-  shown.forEach((text, i) => {
+  const shown = truncated ? window.limit : all.length
+  for (let i = 0; i < shown; i += ENTRIES_PER_POLL) {
+    context.poll()
     if (i > 0) out.raw(',')
-    out.string(text)
-  })
-  return finish(out.raw(']'), truncated)
+    out.strings(all.slice(i, Math.min(shown, i + ENTRIES_PER_POLL)))
+  }
+  return finish(out.raw(']'), truncated, context)
 }
 
-function finish(out: JsonWriter, truncated: boolean): Uint8Array {
-  if (truncated) writeTexts(out, 'warnings', ['results truncated due to limit'])
+function finish(out: JsonWriter, truncated: boolean, { missing }: ListContext): Uint8Array {
+  writeTexts(out, 'warnings', [...missing(), ...(truncated ? ['results truncated due to limit'] : [])])
   return out.raw('}').finish()
 }
 
+/** Null for an expression that selects nothing. */
 export function writeExemplars(
   reader: SeriesReader,
-  { query, startMs, endMs }: { readonly query: string; readonly startMs: number; readonly endMs: number },
-): Uint8Array {
+  { query, startMs, endMs, features }: Extract<QueryTask, { kind: 'exemplars' }>,
+): Uint8Array | null {
+  const selectors = extractSelectors(parseExpr(query, parserFeatures(features)))
+  if (selectors.length === 0) return null
   const out = new JsonWriter().raw('{"status":"success","data":[')
   const seen = new Set<number>()
-  for (const matchers of extractSelectors(parseExpr(query))) {
+  for (const matchers of selectors) {
     for (const ref of reader.select(matchers, rangeOf({ startMs, endMs }))) {
       if (seen.has(ref)) continue
       const exemplars = reader.exemplars(ref, rangeOf({ startMs, endMs }))

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import test from 'node:test'
-import { escapeName, type NameEscaping, negotiateEscaping } from './escape-names.ts'
+import { escapeName, type NameEscaping, negotiateFormat } from './escape-names.ts'
 
 /** As a Prometheus 3.5.3 answered `/federate`. */
 const ACCEPTED: readonly [accept: string, NameEscaping][] = [
@@ -19,7 +19,18 @@ const ACCEPTED: readonly [accept: string, NameEscaping][] = [
   ],
 ]
 for (const [accept, scheme] of ACCEPTED)
-  test(`Accept: ${accept} asks for ${scheme}`, () => assert.equal(negotiateEscaping(accept), scheme))
+  test(`Accept: ${accept} asks for ${scheme}`, () =>
+    assert.deepEqual(negotiateFormat(accept), { format: 'text', escaping: scheme }))
+
+const FAMILIES = 'application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily'
+for (const [accept, format, escaping] of [
+  [`${FAMILIES};encoding=delimited;q=0.6,text/plain;version=0.0.4;q=0.5`, 'protobuf', 'underscores'],
+  [`${FAMILIES};encoding=delimited;q=0.4,text/plain;version=0.0.4;q=0.5`, 'text', 'underscores'],
+  [`${FAMILIES};encoding=delimited;escaping=allow-utf-8`, 'protobuf', 'allow-utf-8'],
+  [`${FAMILIES};encoding=text,text/plain`, 'text', 'underscores'],
+  ['application/vnd.google.protobuf;encoding=delimited', 'text', 'underscores'],
+] as const)
+  test(`Accept: ${accept} asks for ${format}`, () => assert.deepEqual(negotiateFormat(accept), { format, escaping }))
 
 const ESCAPED: readonly [name: string, NameEscaping, escaped: string][] = [
   ['my.metric', 'allow-utf-8', 'my.metric'],

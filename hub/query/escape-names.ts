@@ -8,20 +8,33 @@ export type NameEscaping = 'allow-utf-8' | 'underscores' | 'dots' | 'values'
 
 const SCHEMES: readonly string[] = ['allow-utf-8', 'underscores', 'dots', 'values']
 
-/** The scheme named by the clause for plain text or by one that is preferred to it; underscores without any. */
-export function negotiateEscaping(accept: string): NameEscaping {
+export type FederationFormat = 'text' | 'protobuf'
+const FAMILIES = 'application/vnd.google.protobuf'
+
+/**
+ * Plain text, or delimited protobuf families where they are preferred to it; and the scheme that is named by the clause
+ * for the format or by one that is preferred to it: underscores without any.
+ */
+export function negotiateFormat(accept: string): {
+  readonly format: FederationFormat
+  readonly escaping: NameEscaping
+} {
   const clauses = accept.split(',').map((clause) => {
     const [type, ...parameters] = clause.split(';').map((part) => part.trim())
     const get = (name: string) => parameters.find((part) => part.startsWith(`${name}=`))?.slice(name.length + 1)
     const quality = Number(get('q') ?? 1)
-    return { type, version: get('version'), scheme: get('escaping'), quality }
+    const isFamilies = type === FAMILIES && get('proto') === 'io.prometheus.client.MetricFamily'
+    const isProtobuf = isFamilies && get('encoding') === 'delimited'
+    return { type, version: get('version'), scheme: get('escaping'), quality, isProtobuf }
   })
-  let scheme: NameEscaping = 'underscores'
+  let escaping: NameEscaping = 'underscores'
   for (const clause of clauses.sort((a, b) => b.quality - a.quality)) {
-    if (clause.scheme !== undefined && SCHEMES.includes(clause.scheme)) scheme = clause.scheme as NameEscaping
-    if (clause.type === 'text/plain' && [undefined, '0.0.4', '1.0.0'].includes(clause.version)) return scheme
+    if (clause.scheme !== undefined && SCHEMES.includes(clause.scheme)) escaping = clause.scheme as NameEscaping
+    if (clause.isProtobuf) return { format: 'protobuf', escaping }
+    if (clause.type === 'text/plain' && [undefined, '0.0.4', '1.0.0'].includes(clause.version))
+      return { format: 'text', escaping }
   }
-  return scheme
+  return { format: 'text', escaping }
 }
 
 /** A name that is still not plain (`allow-utf-8`) has to be quoted by the writer. */

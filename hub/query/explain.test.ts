@@ -42,10 +42,18 @@ test('the plan is the query without its parentheses, as it was run', () => {
   assert.deepEqual(shape(plan), [
     'binary >',
     ['binary /', ['aggregate sum', ['call rate', 'matrix-selector']], ['aggregate count', 'vector-selector']],
-    ['binary -', 'number', 'number'],
+    'number',
   ])
+  assert.equal(plan.inputs[1]!.expression, '-1')
   assert.equal(plan.inputs[0]!.inputs[0]!.expression, 'sum by (g) (rate(x_total[5m]))')
   assert.deepEqual([plan.isConstant, plan.inputs[1]!.isConstant], [false, true])
+})
+
+test('the plan shows the matchers that went across a join', () => {
+  const { plan } = explained(run('sum by (g) (rate(x_total{g=~"[01]"}[5m])) / sum by (g) (rate(x_total[5m]))'))
+  assert.equal(plan.inputs[1]!.expression, 'sum by (g) (rate(x_total{g=~"[01]"}[5m]))')
+  const other = explained(run('x_total{g="1"} * on (g) group_left () count by (g) (y)'))
+  assert.equal(other.plan.inputs[1]!.expression, 'count by (g) (y{g="1"})')
 })
 
 test('operators tell their series and samples, and times of inputs are within those of what they feed', () => {

@@ -15,6 +15,7 @@ const ACTED_UPON: readonly string[] = [
   'exemplar-storage',
   'metadata-wal-records',
   'otlp-native-delta-ingestion',
+  'otlp-deltatocumulative',
 ]
 
 /** Of others the operator is warned; as upstream does it, they are no error. */

@@ -1,6 +1,7 @@
 /**
- * `/federate`: the latest sample of every matching series as text, with its timestamp, untyped. External labels are
- * added where the series has none of that name. Semantics: Prometheus web/federate.go.
+ * `/federate`: the latest sample of every matching series, with its timestamp, untyped; native histograms where the
+ * format has a place for them. External labels are added where the series has none of that name.
+ * Semantics: Prometheus web/federate.go.
  */
 
 import { formatGoFloat } from '../../protocol/exposition/mod.ts'
@@ -14,8 +15,10 @@ import {
   METRIC_NAME,
 } from '../../protocol/labels/mod.ts'
 import type { Matcher } from '../../protocol/matchers/mod.ts'
+import { CUSTOM_BUCKETS_SCHEMA, type Histogram } from '../../protocol/samples/mod.ts'
 import type { SampleBuffer, SeriesReader } from '../tsdb/contract.ts'
-import { escapeName, type NameEscaping } from './escape-names.ts'
+import { escapeName, type FederationFormat, type NameEscaping } from './escape-names.ts'
+import { familiesAsProto } from './federation-proto.ts'
 import { JsonWriter } from './json.ts'
 import { newSampleBuffer } from './sample-buffer.ts'
 
@@ -24,10 +27,18 @@ export type FederationOptions = {
   readonly lookbackMs: number
   readonly externalLabels: Labels
   readonly escaping: NameEscaping
+  readonly format: FederationFormat
 }
 
-type Pair = readonly [name: string, value: string]
-type Line = { readonly name: string; readonly labels: Labels; readonly value: number; readonly timeMs: number }
+export type Pair = readonly [name: string, value: string]
+export type Line = {
+  readonly name: string
+  readonly labels: Labels
+  readonly value: number
+  /** In place of the value. */
+  readonly histogram: Histogram | null
+  readonly timeMs: number
+}
 
 export function writeFederation(
   reader: SeriesReader,
@@ -42,22 +53,31 @@ export function writeFederation(
   for (const ref of refs) {
     reader.read(ref, range, buffer)
     const last = buffer.count - 1
-    // Native histograms have no place in this text format; stale series are gone.
-    if (last < 0 || buffer.flags[last] !== 0) continue
+    // Stale series are gone.
+    if (last < 0 || buffer.flags[last] === 1) continue
+    const histogram = buffer.flags[last] === 2 ? buffer.histograms![last]! : null
+    if (histogram && (options.format === 'text' || histogram.schema === CUSTOM_BUCKETS_SCHEMA)) continue
     const labels = escaped(reader.labels(ref), options.escaping)
     lines.push({
       name: labelValue(labels, METRIC_NAME),
       labels,
       value: buffer.values[last]!,
+      histogram,
       timeMs: buffer.times[last]!,
     })
   }
   lines.sort((a, b) => compareStrings(a.name, b.name) || compareLabels(a.labels, b.labels))
   const external = externalPairs(escaped(options.externalLabels, options.escaping))
+  const named = lines.filter((line) => line.name !== '')
+  return options.format === 'text'
+    ? asText(named, external)
+    : familiesAsProto(named, (line) => allPairs(line, external))
+}
+
+function asText(lines: readonly Line[], external: readonly Pair[]): Uint8Array {
   const out = new JsonWriter()
   let name = ''
   for (const line of lines) {
-    if (line.name === '') continue
     if (line.name !== name) {
       name = line.name
       out.raw(`# TYPE ${isLegacyMetricName(name) ? name : `"${escapeText(name)}"`} untyped\n`)
@@ -75,10 +95,15 @@ function externalPairs(labels: Labels): Pair[] {
 }
 
 /** The series' own labels, then those external ones that it lacks. */
-function seriesText({ name, labels }: Line, external: readonly Pair[]): string {
+function allPairs({ labels }: Line, external: readonly Pair[]): Pair[] {
   const own = pairsOf(labels).filter(([label]) => label !== METRIC_NAME)
   const names = new Set(own.map(([label]) => label))
-  const pairs = [...own, ...external.filter(([label]) => !names.has(label))].map(
+  return [...own, ...external.filter(([label]) => !names.has(label))]
+}
+
+function seriesText(line: Line, external: readonly Pair[]): string {
+  const { name } = line
+  const pairs = allPairs(line, external).map(
     ([label, value]) => `${isLegacyLabelName(label) ? label : `"${escapeText(label)}"`}="${escapeText(value)}"`,
   )
   if (isLegacyMetricName(name)) return pairs.length > 0 ? `${name}{${pairs.join(',')}}` : name

@@ -18,6 +18,12 @@ test('large answers have room until others hold it; what is given back makes roo
   assert.equal(held.admit(new Uint8Array(12 * MIB)), true)
 })
 
+test('what an answer did not need of its buffer does not count', () => {
+  const held = new HeldAnswers(20 * MIB)
+  assert.equal(held.admit(new Uint8Array(16 * MIB).subarray(0, 9 * MIB)), true)
+  assert.equal(held.bytes(), 9 * MIB)
+})
+
 test('one alone has room whatever its size; small ones always have', () => {
   const held = new HeldAnswers(5 * MIB)
   const first = new Uint8Array(6 * MIB)
@@ -26,9 +32,12 @@ test('one alone has room whatever its size; small ones always have', () => {
   assert.equal(held.bytes(), 6 * MIB)
 })
 
-test('small ones, and parts of buffers, are not taken from others', () => {
+test('small ones, and parts behind the beginning of a buffer, are not taken from others', () => {
   const small = new Uint8Array(10)
   const part = new Uint8Array(16 * MIB).subarray(1)
+  const answer = new Uint8Array(16 * MIB).subarray(0, 9 * MIB)
+  giveBack(answer)
+  assert.equal(answer.length, 0, 'it had the rest of the buffer for growing only')
   giveBack(small)
   giveBack(part)
   assert.deepEqual([small.length, part.length], [10, 16 * MIB - 1])

@@ -11,7 +11,7 @@ const HELD_MAX_BYTES = 1 << 30
 
 export class HeldAnswers {
   readonly #maxBytes: number
-  #held: WeakRef<ArrayBufferLike>[] = []
+  #held: { readonly buffer: WeakRef<ArrayBufferLike>; readonly bytes: number }[] = []
 
   constructor(maxBytes = HELD_MAX_BYTES) {
     this.#maxBytes = maxBytes
@@ -20,10 +20,10 @@ export class HeldAnswers {
   /** Of large ones. */
   bytes(): number {
     let sum = 0
-    this.#held = this.#held.filter((each) => {
-      const bytes = each.deref()?.byteLength ?? 0
-      sum += bytes
-      return bytes > 0
+    this.#held = this.#held.filter(({ buffer, bytes }) => {
+      const isHeld = (buffer.deref()?.byteLength ?? 0) > 0
+      if (isHeld) sum += bytes
+      return isHeld
     })
     return sum
   }
@@ -36,12 +36,15 @@ export class HeldAnswers {
       giveBack(body)
       return false
     }
-    this.#held.push(new WeakRef(body.buffer))
+    this.#held.push({ buffer: new WeakRef(body.buffer), bytes: body.length })
     return true
   }
 }
 
-/** Frees the memory of a large body that fills its buffer; there is nothing in it then. An idle thread may collect late. */
-export function giveBack({ buffer, length }: Uint8Array): void {
-  if (length >= LARGE_BYTES && length === buffer.byteLength && buffer instanceof ArrayBuffer) buffer.transfer(0)
+/**
+ * Frees the memory of a large body, which is the beginning of a buffer of its own; there is nothing in it then. An idle
+ * thread may collect late.
+ */
+export function giveBack({ buffer, byteOffset, length }: Uint8Array): void {
+  if (length >= LARGE_BYTES && byteOffset === 0 && buffer instanceof ArrayBuffer) buffer.transfer(0)
 }

@@ -8,9 +8,9 @@ import { runPart } from './run-task.ts'
 import { INTERVAL_MS, seededHead } from './testing/head.ts'
 import { SETTINGS } from './testing/settings.ts'
 
-const SAMPLES = 40
+const SAMPLES = 60
 const END = (SAMPLES - 1) * INTERVAL_MS
-const head = seededHead({ seed: 3, series: 400, samples: SAMPLES })
+const head = seededHead({ seed: 3, series: 1200, samples: SAMPLES })
 
 const instant = (query: string, timeMs = END): QueryTask => ({
   kind: 'instant',
@@ -42,6 +42,7 @@ for (const query of [
   'time()',
   'absent(nothing)',
   'y{g="g0",i!="5"} > 0',
+  'sum(rate(x_total{i=~"1|2|6",g=~"g[1-2]"}[5m]))',
 ]) {
   test(`${query} is answered as a worker does`, () => {
     const task = instant(query)
@@ -54,8 +55,11 @@ for (const query of [
 const LARGE: readonly (readonly [string, string])[] = [
   ['many series', 'x_total'],
   ['a regular expression over all values', 'x_total{i=~".*1.*"}'],
+  ['a counted repetition in a regular expression', 'y{g=~"(.{1,30}){1,33}x|g1",i="1"}'],
+  ['one that an escape hides', String.raw`y{g=~"(.\x7b1,30}){1,33}x|g1",i="1"}`],
+  ['long classes in a function', String.raw`label_replace(y{i="1"}, "a", "$1", "g", "(?i)[\\pL\\pN]+")`],
   ['no matcher that names a value', '{g!=""}'],
-  ['many samples', 'count_over_time(x_total{g=~"g1|g2|g3"}[10m])'],
+  ['many samples', 'count_over_time(x_total{g=~"g0|g1|g2|g3"}[15m])'],
   ['many steps of a subquery', 'max_over_time(y{i="1"}[1h:10ms])'],
   ['an error', 'x_total{'],
   ['an error of evaluation', 'x_total{i="1"} + on (nothing) y{g="g1"}'],
@@ -85,28 +89,144 @@ test('what was deleted is not seen', () => {
   assert.ok(answer === null || /"result":\[\]/.test(new TextDecoder().decode(answer.body)))
 })
 
-test('what reads little and computes much ends soon, and is left to the workers', () => {
-  let now = 0
-  // A millisecond at each look: enough looks, and the query is late.
-  const one = inPlace(NO_BLOCKS, () => now++)
-  assert.equal(one.answer(instant('quantile_over_time(0.5, y{g="g1"}[5m])')), null)
-  assert.ok(now < 40, `${now} looks`)
+test('what was deleted is not looked for among many series', () => {
+  // Some of them are hidden, and which of them only a selection would tell.
+  const matchers = [{ name: 'job', op: '=', value: 'test' }] as const
+  const tombstone = { id: 1, matchers, minTime: 0, maxTime: 10, inHead: true }
+  const one = inPlace({ ...NO_BLOCKS, hidden: { ...NO_BLOCKS.hidden, tombstones: [tombstone] } })
+  assert.equal(one.answer(instant('last_over_time(y{i="1"}[1h])')), null)
 })
 
-test('what was slow goes to the workers for a while, and is tried again', () => {
-  let now = 0
-  let costMs = 5
-  // Each look at the clock takes so long.
-  const slow = inPlace(NO_BLOCKS, () => {
-    const at = now
-    now += costMs
-    return at
+const DISCOVERY: readonly QueryTask[] = [
+  { kind: 'series', matches: ['y{g="g1"}', 'x_total{i="3"}'], startMs: 0, endMs: END, limit: 0 },
+  { kind: 'labels', matches: ['y{g="g1"}'], startMs: 0, endMs: END, limit: 0 },
+  { kind: 'values', label: 'i', matches: ['y{g="g1"}'], startMs: 0, endMs: END, limit: 2 },
+]
+for (const task of DISCOVERY) {
+  test(`${task.kind} of few series are answered as a worker does`, () => {
+    const answer = inPlace().answer(task)
+    assert.notEqual(answer, null)
+    assert.equal(new TextDecoder().decode(answer!.body), byWorker(task))
   })
-  const task = instant('y{i="1"}')
-  const first = slow.answer(task)
+}
+test('discovery among many series is left to the workers', () => {
+  const ever = { startMs: 0, endMs: END, limit: 0 }
+  assert.equal(inPlace().answer({ kind: 'series', matches: ['y'], ...ever }), null)
+  assert.equal(inPlace().answer({ kind: 'values', label: 'g', matches: [], ...ever }), null)
+  assert.equal(inPlace().answer({ kind: 'labels', matches: [], ...ever }), null)
+})
+
+/** A thread of which each look at its account costs so much, beside a clock that is set by hand. */
+class Thread {
+  nowMs = 0
+  spentMs = 0
   costMs = 0
-  assert.equal(slow.answer(task), null)
-  now += 1000
-  assert.notEqual(slow.answer(task), null)
-  assert.notEqual(first, undefined)
+  looks = 0
+  readonly inPlace = new InPlace({
+    share: () => head.share(),
+    blocks: () => NO_BLOCKS,
+    now: () => (this.nowMs += 0.3),
+    cpuMs: () => {
+      this.looks++
+      return (this.spentMs += this.costMs)
+    },
+  })
+
+  /** Was it tried? */
+  tries(query: string): boolean {
+    const { looks } = this
+    this.inPlace.answer(instant(query))
+    return this.looks > looks
+  }
+
+  wait(ms: number): void {
+    this.nowMs += ms
+  }
+}
+
+test('what reads little and computes much ends soon, and is left to the workers', () => {
+  const thread = new Thread()
+  thread.costMs = 1
+  assert.equal(thread.inPlace.answer(instant('quantile_over_time(0.5, y{g="g1"}[5m])')), null)
+  assert.ok(thread.looks < 12, `${thread.looks} looks`)
+})
+
+test('what was stopped for its time is not tried again soon, and then after twice as long', () => {
+  const thread = new Thread()
+  thread.costMs = 3
+  const query = 'quantile_over_time(0.5, y{g="g1"}[5m])'
+  assert.equal(thread.tries(query), true)
+  for (const pauseMs of [50, 100, 200, 400]) {
+    thread.wait(pauseMs - 25)
+    assert.equal(thread.tries(query), false, `before ${pauseMs} ms`)
+    thread.wait(50)
+    assert.equal(thread.tries(query), true, `after ${pauseMs} ms`)
+  }
+})
+
+test('what was stopped may take longer the next time: code that is always stopped is never compiled', () => {
+  const thread = new Thread()
+  const query = 'quantile_over_time(0.5, y{g="g1"}[5m])'
+  const spends = (): number => {
+    const { spentMs } = thread
+    assert.equal(thread.inPlace.answer(instant(query)), null)
+    thread.wait(10_000)
+    return thread.spentMs - spentMs
+  }
+  thread.costMs = 1
+  const spent = [spends(), spends(), spends(), spends()]
+  const lookMs = 3 * thread.costMs
+  for (const [i, maxMs] of [5, 10, 20, 20].entries())
+    assert.ok(spent[i]! >= maxMs && spent[i]! <= maxMs + lookMs, `${spent} of at most ${maxMs}`)
+})
+
+test('what was stopped long ago is as good as new: its code may have been thrown away meanwhile', () => {
+  const thread = new Thread()
+  thread.costMs = 3
+  const query = 'quantile_over_time(0.5, y{g="g1"}[5m])'
+  for (const pauseMs of [75, 150, 300]) {
+    assert.equal(thread.tries(query), true)
+    thread.wait(pauseMs)
+  }
+  thread.wait(20_000)
+  assert.equal(thread.tries(query), true)
+  thread.wait(75)
+  assert.equal(thread.tries(query), true)
+})
+
+test('what is too large is not tried again for a minute, however long it took to find that out', () => {
+  const thread = new Thread()
+  thread.costMs = 2
+  assert.equal(thread.tries('x_total'), true)
+  thread.wait(59_000)
+  assert.equal(thread.tries('x_total'), false)
+  thread.wait(2000)
+  assert.equal(thread.tries('x_total'), true)
+})
+
+test('what was slow is tried some more, for code is compiled by being run, and then goes to the workers for a while', () => {
+  const thread = new Thread()
+  thread.costMs = 2.6
+  const query = 'y{i="1"}'
+  let tries = 0
+  while (thread.tries(query)) {
+    tries++
+    thread.wait(500)
+  }
+  assert.ok(tries > 4 && tries < 40, `${tries} tries`)
+  thread.costMs = 0
+  assert.equal(thread.tries(query), false)
+  thread.wait(1000)
+  assert.equal(thread.tries(query), true)
+  assert.equal(thread.tries(query), true)
+})
+
+test('many at once leave the thread a part of its time', () => {
+  const thread = new Thread()
+  thread.costMs = 1
+  const answered = Array.from({ length: 20 }, (_, i) => thread.inPlace.answer(instant(`y{i="${i}"}`)) !== null)
+  assert.ok(answered[0])
+  assert.ok(answered.includes(false))
+  thread.wait(10)
+  assert.notEqual(thread.inPlace.answer(instant('y{i="9"}')), null)
 })

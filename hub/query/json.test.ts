@@ -104,10 +104,12 @@ function encode(given: Case): string {
             timestampMs,
           })),
       }
-      return text(writeExemplars(reader as unknown as SeriesReader, { query: 'x', startMs: 0, endMs: 1 }))
+      return text(writeExemplars(reader as unknown as SeriesReader, TASK)!)
     }
   }
 }
+
+const TASK = { kind: 'exemplars', query: 'x', startMs: 0, endMs: 1, features: [] } as const
 
 const text = (bytes: Uint8Array): string => new TextDecoder().decode(bytes)
 
@@ -151,6 +153,43 @@ test('strings of any length and script survive', () => {
   for (const given of ['', 'é'.repeat(100_000), 'a"b\\c\n\u0001', `${'x'.repeat(47)}€`, '\u{1f600}'.repeat(20_000)]) {
     assert.equal(JSON.parse(text(new JsonWriter().string(given).finish())), given)
   }
+})
+
+const LISTS: readonly (readonly [what: string, texts: readonly string[]])[] = [
+  ['one', ['pod-1']],
+  ['many', Array.from({ length: 3000 }, (_, i) => `pod-${i}`)],
+  ['empty ones', ['', '', '']],
+  ['what needs escaping', ['a"b', 'c\\d', 'e\n\u0001', '\u007f', '","']],
+  ['all scripts', ['é', '€', '\u{1f600}', 'plain']],
+  ['what is no UTF-8, and what looks like it', ['a\udcffb', '\\udcff', '\ud83d', '\u{1f600}']],
+]
+for (const [what, texts] of LISTS) {
+  test(`strings() writes ${what} as string() does each`, () => {
+    const each = new JsonWriter()
+    for (const [i, one] of texts.entries()) each.raw(i === 0 ? '' : ',').string(one)
+    assert.equal(text(new JsonWriter().strings(texts).finish()), text(each.finish()))
+  })
+}
+
+test('labels that begin like the last ones are written as all others are, wherever the buffer ends', () => {
+  const sets = Array.from({ length: 3000 }, (_, i) => ({
+    __name__: i % 7 === 0 ? 'other' : 'requests_total',
+    ...(i % 5 > 0 && { job: `job-${i >> 9}` }),
+    ...(i % 3 > 0 && { path: `/é"${i >> 4}` }),
+    pod: `pod-${i}`,
+  }))
+  const given = [{}, {}, { a: 'b' }, { a: 'b' }, {}, { a: 'b', c: 'd' }, { a: 'c', c: 'd' }, ...sets]
+  const out = new JsonWriter()
+  for (const [i, labels] of given.entries()) out.raw(i === 0 ? '[' : ',').labels(labelsFrom(labels))
+  assert.deepEqual(JSON.parse(text(out.raw(']').finish())), given)
+})
+
+test('answers share no memory, neither with each other nor with the next one', () => {
+  const [one, other] = [new JsonWriter().string('one'), new JsonWriter().string('other')]
+  const answers = [one.finish(), other.finish(), new JsonWriter().string('next').finish()]
+  new JsonWriter().raw('x'.repeat(100)).finish()
+  assert.deepEqual(answers.map(text), ['"one"', '"other"', '"next"'])
+  for (const { buffer, length } of answers) assert.equal(buffer.byteLength, length)
 })
 
 test('points of steps are written as single points are', () => {

@@ -13,14 +13,14 @@ export {
   type WorkerAnswer,
   type WorkerTask,
 } from './contract.ts'
-export { negotiateEscaping } from './escape-names.ts'
+export { negotiateFormat } from './escape-names.ts'
 export { isActedUpon, parserFeatures } from './features.ts'
 export { giveBack } from './held-answers.ts'
 export { InPlace, type InPlaceOptions } from './in-place.ts'
 export { formatJsonFloat, formatTimestamp, JsonWriter } from './json.ts'
 export { QueryLog, type QueryOrigin } from './query-log.ts'
 export { errorBody } from './results.ts'
-export { errorAnswer, runPart } from './run-task.ts'
+export { errorAnswer, narrowSelectors, runPart } from './run-task.ts'
 export { type QueryCounters, type QueryPool, QueryService, type QueryServiceOptions } from './service.ts'
 export { answerBuffers, taskBuffers } from './transfer.ts'
 export { tryPart } from './trial.ts'

@@ -37,12 +37,17 @@ export type RemoteReadSlice = {
 }
 
 const SLICE_BYTES = 2 << 20
+/** Each slice selects and sorts anew: of many series it goes on until that has paid, but not beyond this. */
+const SLICE_MAX_BYTES = 32 << 20
+const SLICES_PER_SELECTION = 8
 
 /** @throws ApiError over the sample limit */
 export function readSlice(reader: SeriesReader, task: RemoteReadTask): RemoteReadSlice {
   const range = { minTime: task.startMs, maxTime: task.endMs }
   const { after, form, sampleLimit } = task
-  const series = Array.from(reader.select(task.matchers, range), (ref) => ({ ref, labels: reader.labels(ref) }))
+  const refs = reader.select(task.matchers, range)
+  const least = refs.length / SLICES_PER_SELECTION
+  const series = Array.from(refs, (ref) => ({ ref, labels: reader.labels(ref) }))
     .filter(({ labels }) => after === null || compareLabels(labels, labelsFromSorted(after)) > 0)
     .sort((a, b) => compareLabels(a.labels, b.labels))
   const frames = new FrameWriter(task.queryIndex, task.maxBytesInFrame)
@@ -64,7 +69,8 @@ export function readSlice(reader: SeriesReader, task: RemoteReadTask): RemoteRea
     const shown = withExternal(labels, task.externalLabels)
     if (form === 'samples') add(encodeTimeSeries(shown, samples))
     else frames.frames(shown, samples, add)
-    if (size < SLICE_BYTES || i === series.length - 1) continue
+    const isEnough = size >= SLICE_MAX_BYTES || (size >= SLICE_BYTES && i >= least)
+    if (!isEnough || i === series.length - 1) continue
     next = labels
     break
   }

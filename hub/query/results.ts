@@ -49,21 +49,24 @@ export function writeResult(
       truncated = limit > 0 && shown.length > limit
       out.raw('"vector","result":[')
       const kept = truncated ? shown.slice(0, limit) : shown
+      const times = stepTimes(range.startMs, range.stepMs, 1)
       kept.forEach((series, i) => {
         if (i % SERIES_PER_POLL === 0) poll()
-        writeVectorSample(out, series, range.startMs, i)
+        writeVectorSample(out, series, range, times, i)
       })
       out.raw(']')
       break
     }
     case 'matrix': {
-      truncated = limit > 0 && result.series.length > limit
       out.raw('"matrix","result":[')
       let written = 0
       const times = stepTimes(range.startMs, range.stepMs, result.series[0]?.present.length ?? 0)
-      for (const series of truncated ? result.series.slice(0, limit) : result.series) {
+      for (const series of result.series) {
         poll()
-        if (writeSteps(out, series, range, times, written)) written++
+        if (!series.present.some(isPoint)) continue
+        truncated = limit > 0 && written === limit
+        if (truncated) break
+        writeSteps(out, series, range, times, written++)
       }
       out.raw(']')
       break
@@ -90,30 +93,31 @@ export function writeResult(
 function writeVectorSample(
   out: JsonWriter,
   { labels, values, present, histograms }: ResultSeries,
-  timeMs: number,
+  { startMs }: QueryRange,
+  times: StepTimes,
   index: number,
 ): void {
   out.raw(index > 0 ? ',{"metric":' : '{"metric":').labels(labels)
-  if (present[0] === 2) out.raw(',"histogram":').histogramPoint(timeMs, histograms![0]!)
-  else out.raw(',"value":').point(timeMs, values[0]!)
+  if (present[0] === 2) out.raw(',"histogram":').histogramPoint(startMs, histograms![0]!)
+  else out.raw(',"value":').stepPoint(times, 0, values[0]!, true)
   out.raw('}')
 }
 
-/** False (and nothing written) when the series has no point. */
+const isPoint = (present: number): boolean => present !== 0
+
 function writeSteps(
   out: JsonWriter,
   { labels, values, present, histograms }: ResultSeries,
   { startMs, stepMs }: QueryRange,
   times: StepTimes,
   index: number,
-): boolean {
+): void {
   let floats = 0
   let histogramCount = 0
   for (let i = 0; i < present.length; i++) {
     if (present[i] === 1) floats++
     else if (present[i] === 2) histogramCount++
   }
-  if (floats + histogramCount === 0) return false
   out.raw(index > 0 ? ',{"metric":' : '{"metric":').labels(labels)
   if (floats > 0) {
     out.raw(',"values":[')
@@ -137,7 +141,6 @@ function writeSteps(
     out.raw(']')
   }
   out.raw('}')
-  return true
 }
 
 type RawSeries = Extract<QueryResult, { type: 'raw-matrix' }>['series'][number]

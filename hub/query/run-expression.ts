@@ -1,8 +1,9 @@
 /** An expression in a query worker: whole, one shard of it, or the merging of all; and what that cost. */
 
-import { type EngineOptions, QueryError, type QueryResult } from '../promql/contract.ts'
+import type { Damage } from '../block/mod.ts'
+import { type Annotation, type EngineOptions, QueryError, type QueryResult } from '../promql/contract.ts'
 import { evaluate, evaluatePartial, mergePartials, type PlanNode, type Query } from '../promql/engine/mod.ts'
-import { ParseError, parseExpr, typeOf } from '../promql/parser/mod.ts'
+import { ParseError, typeOf } from '../promql/parser/mod.ts'
 import type { SeriesReader } from '../tsdb/mod.ts'
 import { ARROW_TYPE, arrowResult } from './arrow.ts'
 import {
@@ -15,8 +16,8 @@ import {
   type WorkerAnswer,
   type WorkerTask,
 } from './contract.ts'
-import { parserFeatures } from './features.ts'
 import { LimitedReader } from './limited-reader.ts'
+import { ParsedQueries } from './parsed-queries.ts'
 import { annotationTexts, writeResult } from './results.ts'
 import { paysToSplit } from './split-cost.ts'
 import type { QueryStats } from './stats.ts'
@@ -28,6 +29,8 @@ export const isExpression = (task: QueryTask): task is ExpressionTask => 'settin
 /** As `ValueType`s are called in errors. */
 const TYPE_NAMES = { matrix: 'range vector', string: 'string', none: 'none' } as const
 const NO_BYTES = new Uint8Array(0)
+/** Of this thread. */
+const parsedQueries = new ParsedQueries()
 
 export type PartTask = Pick<WorkerTask, 'task' | 'part' | 'queuedMs' | 'before'>
 /** What a part of a task runs with; `now` is monotonic, in ms. */
@@ -37,6 +40,14 @@ export type PartContext = {
   readonly now: () => number
   /** Asked where the flags are: true ends the query as a deadline does. */
   readonly isLate?: () => boolean
+  /** What is damaged of all that was read so far, each once. */
+  readonly missing?: () => readonly Damage[]
+}
+
+export function missingTexts({ missing }: Pick<PartContext, 'missing'>): string[] {
+  return (missing?.() ?? []).map(
+    ({ block, piece, why }) => `samples are missing: block ${block} is damaged: ${piece}: ${why}`,
+  )
 }
 
 /** @throws QueryError, ApiError, StalePagesError */
@@ -48,15 +59,30 @@ export function runExpression(task: ExpressionTask, given: PartTask, context: Pa
     case 'whole': {
       if (part.threads > 1 && paysToSplit(query))
         return { status: 200, contentType: JSON_TYPE, body: NO_BYTES, split: true, stats: meter.stats() }
-      return resultAnswer(task, query, evaluate(query), meter)
+      return resultAnswer(task, query, warned(evaluate(query), context), meter)
     }
     case 'shard': {
       const { index, count } = part
-      const partial = evaluatePartial({ ...query, shard: { index, count } })
+      const partial = warned(evaluatePartial({ ...query, shard: { index, count } }), context)
       return { status: 200, contentType: JSON_TYPE, body: NO_BYTES, partial, stats: meter.stats() }
     }
     case 'merge':
-      return resultAnswer(task, query, mergePartials(query, part.partials) ?? evaluate(query), meter)
+      return resultAnswer(task, query, warned(mergePartials(query, part.partials) ?? evaluate(query), context), meter)
+  }
+}
+
+function warned<Result extends { readonly annotations: readonly Annotation[] }>(
+  result: Result,
+  context: PartContext,
+): Result {
+  const texts = missingTexts(context)
+  if (texts.length === 0) return result
+  return {
+    ...result,
+    annotations: [
+      ...result.annotations,
+      ...texts.map((message) => ({ level: 'warning', message, pos: null }) as const),
+    ],
   }
 }
 
@@ -106,7 +132,7 @@ class Meter {
 
 function queryOf(task: ExpressionTask, context: PartContext, meter: Meter): LimitedQuery {
   const { query, settings } = task
-  const expr = parse(query, settings)
+  const expr = parse(query, settings, task.kind === 'vector' ? '' : 'invalid parameter "query": ')
   const type = typeOf(expr)
   if (task.kind === 'range' && type !== 'scalar' && type !== 'vector') {
     throw new ApiError(
@@ -126,17 +152,27 @@ function queryOf(task: ExpressionTask, context: PartContext, meter: Meter): Limi
   }
 }
 
-function parse(query: string, settings: QuerySettings): Query['expr'] {
+/** @param prefix of complaints: rules have no parameters */
+function parse(query: string, settings: QuerySettings, prefix: string): Query['expr'] {
   try {
-    return parseExpr(query, parserFeatures(settings.features))
+    return parsedQueries.parse(query, settings.features)
   } catch (error) {
-    if (error instanceof ParseError)
-      throw new ApiError('bad_data', `invalid parameter "query": ${error.message}`, { cause: error })
+    if (error instanceof ParseError) throw new ApiError('bad_data', `${prefix}${error.message}`, { cause: error })
     throw error
   }
 }
 
-function engineOptions(settings: QuerySettings, { flags, now, isLate }: PartContext, meter: Meter): EngineOptions {
+/** Why the task is to end. */
+export function interruptedOf({ flags, isLate }: PartContext): EngineOptions['interrupted'] {
+  return () => {
+    // Pairs with the main thread's Atomics.store in QueryService.
+    const flag = Atomics.load(flags, 0)
+    if (flag === FLAG_CANCELED) return 'canceled'
+    return flag === FLAG_TIMEOUT || isLate?.() ? 'timeout' : null
+  }
+}
+
+function engineOptions(settings: QuerySettings, context: PartContext, meter: Meter): EngineOptions {
   return {
     lookbackMs: settings.lookbackMs,
     defaultSubqueryStepMs: settings.defaultSubqueryStepMs,
@@ -144,13 +180,8 @@ function engineOptions(settings: QuerySettings, { flags, now, isLate }: PartCont
     delayedNameRemoval: settings.features.includes('promql-delayed-name-removal'),
     useStartTimestamps: settings.features.includes('use-start-timestamps'),
     typeAndUnitLabels: settings.features.includes('type-and-unit-labels'),
-    interrupted: () => {
-      // Pairs with the main thread's Atomics.store in QueryService.
-      const flag = Atomics.load(flags, 0)
-      if (flag === FLAG_CANCELED) return 'canceled'
-      return flag === FLAG_TIMEOUT || isLate?.() ? 'timeout' : null
-    },
-    ...(settings.explain === true && { explainClock: now }),
+    interrupted: interruptedOf(context),
+    ...(settings.explain === true && { explainClock: context.now }),
     onPeak: (samples, looked) => {
       meter.peak = samples
       meter.looked = looked
@@ -180,7 +211,7 @@ function resultAnswer(task: ExpressionTask, query: Query, result: QueryResult, m
 }
 
 /** @throws QueryError as the engine does */
-function pollOf({ interrupted }: EngineOptions): () => void {
+export function pollOf({ interrupted }: Pick<EngineOptions, 'interrupted'>): () => void {
   return () => {
     const reason = interrupted()
     if (reason === 'canceled') throw new QueryError('canceled', 'query was canceled in result encoding')
@@ -191,7 +222,8 @@ function pollOf({ interrupted }: EngineOptions): () => void {
 function vectorOf(result: QueryResult): NonNullable<WorkerAnswer['vector']> {
   if (result.type === 'scalar') return [{ labels: [], value: result.values[0]! }]
   if (result.type !== 'vector') throw new ApiError('bad_data', 'rule result is not a vector or scalar')
-  return result.series.flatMap(({ labels, values, present }) =>
-    present[0] === 1 ? [{ labels: [...labels], value: values[0]! }] : [],
-  )
+  return result.series.flatMap(({ labels, values, present, histograms }) => {
+    if (present[0] === 1) return [{ labels: [...labels], value: values[0]! }]
+    return present[0] === 2 ? [{ labels: [...labels], value: 0, histogram: histograms![0]! }] : []
+  })
 }

@@ -223,6 +223,7 @@ test('/federate writes the newest sample of each series, with external labels be
     lookbackMs: 5000,
     externalLabels: ['site', 'ä', 'zone', 'ext'],
     escaping: 'allow-utf-8',
+    format: 'text',
   }
   const answer = run(head, task)
   const plain = run(head, { ...task, escaping: 'underscores' })
@@ -245,14 +246,21 @@ test('a small query runs whole, a large one says that it is worth splitting', ()
   const two: Part = { kind: 'whole', threads: 2 }
   assert.equal(run(SMALL, range('sum(rate(x_total[5m]))', END), two).split, undefined)
   const large = seededHead({ seed: 3, series: 400, samples: 20 })
-  const heavy = range('sum by (g) (rate(x_total[5m]))', 500 * INTERVAL_MS, INTERVAL_MS)
+  const heavy = range('sum by (g) (rate(x_total[5m]))', 800 * INTERVAL_MS, INTERVAL_MS)
   assert.equal(run(large, heavy, two).split, true)
   assert.equal(run(large, heavy).split, undefined, 'not on one thread')
   assert.equal(
-    run(large, range('sum by (g) (rate(x_total{i="1"}[5m]))', 500 * INTERVAL_MS, INTERVAL_MS), two).split,
+    run(large, range('sum by (g) (rate(x_total{i="1"}[5m]))', 800 * INTERVAL_MS, INTERVAL_MS), two).split,
     undefined,
   )
-  assert.equal(run(large, range('x_total', 500 * INTERVAL_MS, INTERVAL_MS), two).split, undefined, 'nothing to cut')
+  assert.equal(run(large, range('x_total', 800 * INTERVAL_MS, INTERVAL_MS), two).split, undefined, 'nothing to cut')
+})
+
+test('exemplars may be asked for in all that is enabled of the language', () => {
+  const window = { startMs: 0, endMs: END }
+  const task: QueryTask = { kind: 'exemplars', query: 'limitk(1, x)', ...window, features: [] }
+  assert.equal(run(SMALL, task).status, 400)
+  assert.equal(run(SMALL, { ...task, features: ['promql-experimental-functions'] }).status, 200)
 })
 
 const SPLIT = [
@@ -317,3 +325,19 @@ test('an error does not send a megabyte of query back', () => {
   assert.ok(body.length < 2000, `${body.length} bytes`)
   assert.match(new TextDecoder().decode(body), /more characters/)
 })
+
+const listed = { matches: ['{__name__=~".+"}'], startMs: 0, endMs: END, limit: 0 }
+const LISTS: readonly QueryTask[] = [
+  { kind: 'series', ...listed },
+  { kind: 'series', ...listed, matches: ['x_total', 'y'] },
+  { kind: 'labels', ...listed },
+  { kind: 'values', label: 'i', ...listed },
+]
+for (const task of LISTS)
+  test(`${task.kind}: ends when its client has gone, or its time is up`, () => {
+    for (const [flag, type] of [
+      [FLAG_CANCELED, 'canceled'],
+      [FLAG_TIMEOUT, 'timeout'],
+    ] as const)
+      assert.equal(run(SMALL, task, undefined, flag).error?.type, type)
+  })

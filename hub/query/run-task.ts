@@ -5,21 +5,35 @@ import { labelsFromSorted } from '../../protocol/labels/mod.ts'
 import { compileMatcher, type Matcher, MatcherError } from '../../protocol/matchers/mod.ts'
 import { QueryError } from '../promql/contract.ts'
 import { ParseError, parseMetricSelector } from '../promql/parser/mod.ts'
-import { type SeriesReader, StalePagesError } from '../tsdb/mod.ts'
+import { StalePagesError } from '../tsdb/mod.ts'
 import { ApiError, ERROR_STATUS, JSON_TYPE, type QueryTask, type WorkerAnswer } from './contract.ts'
 import { writeCardinality, writeExemplars, writeLabels, writeMetadata, writeSeries } from './discovery.ts'
 import { writeFederation } from './federation.ts'
 import { readSlice } from './remote-read.ts'
 import { errorBody } from './results.ts'
-import { type ExpressionTask, isExpression, type PartContext, type PartTask, runExpression } from './run-expression.ts'
+import {
+  type ExpressionTask,
+  interruptedOf,
+  isExpression,
+  missingTexts,
+  type PartContext,
+  type PartTask,
+  pollOf,
+  runExpression,
+} from './run-expression.ts'
 
 const MAX_MESSAGE_CHARS = 1500
+const FEDERATION_TYPES = {
+  text: 'text/plain; version=0.0.4; charset=utf-8',
+  protobuf: 'application/vnd.google.protobuf; proto=io.prometheus.client.MetricFamily; encoding=delimited',
+} as const
+const NO_CONTENT: WorkerAnswer = { status: 204, contentType: '', body: new Uint8Array(0) }
 
 /** Never throws but StalePagesError, and DiskError of a block that is gone: what goes wrong is an answer too. */
 export function runPart(given: PartTask, context: PartContext): WorkerAnswer {
   const { task } = given
   try {
-    return isExpression(task) ? runExpression(task, given, context) : answer(task, context.reader)
+    return isExpression(task) ? runExpression(task, given, context) : answer(task, context)
   } catch (error) {
     // Not an answer: the caller has to come again with the pages that were missing, or the blocks that there are now.
     if (error instanceof StalePagesError || (error instanceof DiskError && error.code === 'ENOENT')) throw error
@@ -54,17 +68,21 @@ function classify(error: unknown): NonNullable<WorkerAnswer['error']> {
   return { type: 'internal', message: error instanceof Error ? error.message : String(error) }
 }
 
-function answer(task: Exclude<QueryTask, ExpressionTask>, reader: SeriesReader): WorkerAnswer {
+function answer(task: Exclude<QueryTask, ExpressionTask>, context: PartContext): WorkerAnswer {
+  const { reader } = context
+  const lists = { missing: () => missingTexts(context), poll: pollOf({ interrupted: interruptedOf(context) }) }
   const json = (body: Uint8Array): WorkerAnswer => ({ status: 200, contentType: JSON_TYPE, body })
   switch (task.kind) {
     case 'series':
-      return json(writeSeries(reader, narrowSelectors(task.matches, 'invalid parameter "match[]": '), task))
+      return json(writeSeries(reader, narrowSelectors(task.matches, 'invalid parameter "match[]": '), task, lists))
     case 'labels':
-      return json(writeLabels(reader, narrowSelectors(task.matches, ''), task, null))
+      return json(writeLabels(reader, narrowSelectors(task.matches, ''), task, null, lists))
     case 'values':
-      return json(writeLabels(reader, narrowSelectors(task.matches, ''), task, task.label))
-    case 'exemplars':
-      return json(writeExemplars(reader, task))
+      return json(writeLabels(reader, narrowSelectors(task.matches, ''), task, task.label, lists))
+    case 'exemplars': {
+      const body = writeExemplars(reader, task)
+      return body === null ? NO_CONTENT : json(body)
+    }
     case 'metadata':
       return json(writeMetadata(reader, task))
     case 'cardinality':
@@ -78,7 +96,7 @@ function answer(task: Exclude<QueryTask, ExpressionTask>, reader: SeriesReader):
         ...task,
         externalLabels: labelsFromSorted(task.externalLabels),
       })
-      return { status: 200, contentType: `text/plain; version=0.0.4; charset=utf-8; escaping=${task.escaping}`, body }
+      return { status: 200, contentType: `${FEDERATION_TYPES[task.format]}; escaping=${task.escaping}`, body }
     }
   }
 }
@@ -102,7 +120,7 @@ function selectors(matches: readonly string[]): Matcher[][] {
  * Those of discovery may not ask for everything; `prefix` of the errors, for upstream names the parameter in some only.
  * Semantics: Prometheus web/api/v1/api.go, parseMatchersParam.
  */
-function narrowSelectors(matches: readonly string[], prefix: string): Matcher[][] {
+export function narrowSelectors(matches: readonly string[], prefix: string): Matcher[][] {
   const all = matches.map((text) => {
     try {
       return [...parseMetricSelector(text)]

@@ -4,17 +4,11 @@ import type { LogFields, Logger } from '../../protocol/env/mod.ts'
 import type { PartialResult } from '../promql/engine/mod.ts'
 import { ApiError, type QueryTask, type WorkerAnswer, type WorkerTask } from './contract.ts'
 import { giveBack } from './held-answers.ts'
+import type { InPlace } from './in-place.ts'
 import { type QueryPool, QueryService } from './service.ts'
 import { ManualClock } from './testing/manual-clock.ts'
+import { SETTINGS } from './testing/settings.ts'
 
-const SETTINGS = {
-  lookbackMs: 300_000,
-  maxSamples: 1e6,
-  maxSeries: 1e6,
-  defaultSubqueryStepMs: 60_000,
-  features: [],
-  stats: false,
-}
 const instant = (query: string): QueryTask => ({ kind: 'instant', query, timeMs: 0, limit: 0, settings: SETTINGS })
 const ok = (text = ''): WorkerAnswer => ({
   status: 200,
@@ -52,6 +46,8 @@ type WorldOptions<Pool> = {
   readonly maxConcurrency?: number
   readonly pool?: Pool
   readonly maxHeldBytes?: number
+  /** Texts that are answered at once. */
+  readonly small?: readonly string[]
 }
 
 function world<Pool extends ManualPool = ManualPool>(options: WorldOptions<Pool> = {}) {
@@ -69,6 +65,11 @@ function world<Pool extends ManualPool = ManualPool>(options: WorldOptions<Pool>
     releaseOwner: (owner) => released.push(owner),
     maxConcurrency: options.maxConcurrency ?? 4,
     maxHeldBytes: options.maxHeldBytes ?? 1 << 30,
+    ...(options.small && {
+      inPlace: {
+        answer: (task: QueryTask) => ('query' in task && options.small!.includes(task.query) ? ok(task.query) : null),
+      } as unknown as InPlace,
+    }),
   })
   return { clock, pool, service, logged, released }
 }
@@ -90,6 +91,24 @@ test('an answer passes through, and the counters return to rest', async () => {
   const { started, active, waiting, seconds } = service.counters
   assert.deepEqual({ started, active, waiting, seconds }, { started: 1, active: 0, waiting: 0, seconds: 0.5 })
   assert.equal(clock.timers, 0)
+})
+
+test('small ones are answered at once, also while a queue of others is full', async () => {
+  const { pool, service } = world({ small: ['up'] })
+  const gone = new AbortController()
+  const { signal } = gone
+  const waiting = Array.from({ length: 400 }, () => service.run(instant('heavy'), { timeoutMs: 1000, signal }))
+  await assert.rejects(
+    service.run(instant('heavy'), { timeoutMs: 1000 }),
+    refusal('unavailable', /^too many queries are waiting/),
+  )
+  assert.equal(new TextDecoder().decode((await service.run(instant('up'), { timeoutMs: 1000 })).body), 'up')
+  assert.equal(new TextDecoder().decode(service.runAtOnce(instant('up'))!.body), 'up')
+  assert.equal(service.runAtOnce(instant('heavy')), null)
+  assert.equal(service.counters.inPlace, 2)
+  gone.abort()
+  pool.calls[0]!.finish(ok())
+  await Promise.allSettled(waiting)
 })
 
 test('clients get the worker in turn, each in its own order', async () => {

@@ -4,6 +4,7 @@
  * that is worth splitting over the workers.
  */
 import type { Clock, Logger, Timer } from '../../protocol/env/mod.ts'
+import type { Damage } from '../block/mod.ts'
 import type { PartialResult } from '../promql/engine/mod.ts'
 import type { ReaderShare } from '../tsdb/contract.ts'
 import type { ActiveQueries } from './active-queries.ts'
@@ -43,7 +44,7 @@ export type QueryServiceOptions = {
   /** Taken after the share: no block that the head has evicted to may be missing for longer than a moment. */
   readonly blocks?: () => BlockView
   /** Hears what workers found damaged. */
-  readonly onDamage?: (what: string) => void
+  readonly onDamage?: (what: Damage) => void
   /** Ends the claims on the head's pages of a worker that died. */
   readonly releaseOwner: (owner: number) => void
   /** What may wait is this three times over, or WAITING_MAX. */
@@ -157,16 +158,27 @@ export class QueryService {
     return this.#options.pool.threads
   }
 
+  /** What is small is answered here and now; null: `run` it. */
+  runAtOnce(task: QueryTask, origin?: QueryOrigin): WorkerAnswer | null {
+    const { inPlace, clock, queryLog } = this.#options
+    if (inPlace === undefined) return null
+    const startedMs = clock.monotonic()
+    const answer = inPlace.answer(task)
+    if (answer === null) return null
+    this.counters.started++
+    this.counters.inPlace++
+    this.counters.seconds += (clock.monotonic() - startedMs) / 1000
+    queryLog?.write(task, answer, origin ?? null)
+    return answer
+  }
+
   /** @throws ApiError when the queue is full, the deadline passes or the client goes while it waits */
   async run(task: QueryTask, { timeoutMs, signal, client = '', origin }: RunOptions): Promise<WorkerAnswer> {
     const { activeQueries, blocks, clock, pool, queryLog, share } = this.#options
+    const small = this.runAtOnce(task, origin)
+    if (small !== null) return small
     const chars = charsOf(task)
     this.#refuseBeyond(chars)
-    const small = this.#answerInPlace(task)
-    if (small !== null) {
-      queryLog?.write(task, small, origin ?? null)
-      return small
-    }
     const flags = new SharedArrayBuffer(4 + 4 * pool.threads)
     const run: Run = {
       task,
@@ -229,18 +241,6 @@ export class QueryService {
       'unavailable',
       `clients have yet to read ${this.#held.bytes()} bytes of other answers, and there is no room for one more that is large; try again later, or ask for less`,
     )
-  }
-
-  #answerInPlace(task: QueryTask): WorkerAnswer | null {
-    const { inPlace, clock } = this.#options
-    if (inPlace === undefined) return null
-    const startedMs = clock.monotonic()
-    const answer = inPlace.answer(task)
-    if (answer === null) return null
-    this.counters.started++
-    this.counters.inPlace++
-    this.counters.seconds += (clock.monotonic() - startedMs) / 1000
-    return answer
   }
 
   async close(): Promise<void> {

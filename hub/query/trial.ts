@@ -27,11 +27,12 @@ export type TrialContext = Omit<PartContext, 'isLate'> & {
 }
 
 /** With `isLarge` and nothing else of use when the task is for the workers. @throws as runPart does */
-export function tryPart(given: PartTask, { reader, flags, now, cpuMs }: TrialContext): WorkerAnswer {
+export function tryPart(given: PartTask, { reader, cpuMs, ...rest }: TrialContext): WorkerAnswer {
+  const { flags, now } = rest
   const budget = new Budget(now, cpuMs)
   const answer = runPart(
     { ...given, task: narrowed(given.task) },
-    { reader: new BudgetReader(reader, budget), flags, now, isLate: () => budget.isLate() },
+    { ...rest, reader: new BudgetReader(reader, budget), isLate: () => budget.isLate() },
   )
   // Who stops the query wants to hear that. Other errors, but those of the text, may be those of the budget.
   const isLarge = answer.error !== undefined && answer.error.type !== 'bad_data' && Atomics.load(flags, 0) === 0
@@ -107,6 +108,11 @@ class BudgetReader extends DelegatingReader {
 
   override read(ref: SeriesRef, range: TimeRange, out: SampleBuffer): void {
     this.reader.read(ref, range, out)
+    this.#budget.spend(0, out.count)
+  }
+
+  override readNewest(ref: SeriesRef, range: TimeRange, out: SampleBuffer): void {
+    super.readNewest(ref, range, out)
     this.#budget.spend(0, out.count)
   }
 }

@@ -71,7 +71,7 @@ export class TestStore {
           lookbackMs: LOOKBACK_MS,
           defaultSubqueryStepMs: this.#subqueryStepMs,
           maxSamples: SAMPLES_MAX,
-          delayedNameRemoval: true,
+          delayedNameRemoval: false,
           useStartTimestamps: false,
           typeAndUnitLabels: false,
           interrupted: () => null,

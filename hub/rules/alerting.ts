@@ -34,6 +34,9 @@ export type AlertEnv = {
 }
 export type AlertContext = { readonly externalLabels: Labels; readonly externalUrl: string }
 
+/** The newest that is stored of an alert's `ALERTS_FOR_STATE` from before a restart. */
+export type StoredState = { readonly labels: Labels; readonly activeAtMs: number; readonly writtenAtMs: number }
+
 /** Resolved alerts are kept so long, so that a receiver that missed the notice gets it again. */
 const RESOLVED_RETENTION_MS = 15 * 60_000
 
@@ -42,9 +45,10 @@ export class AlertingRule {
   readonly active = new Map<string, ActiveAlert>()
   #restored: boolean
 
-  constructor(rule: Rule) {
+  /** @param restored false: until `restore()` nothing is stored, for that would hide what is to be restored */
+  constructor(rule: Rule, restored = true) {
     this.rule = rule
-    this.#restored = rule.forMs === 0
+    this.#restored = restored
   }
 
   get state(): AlertState {
@@ -56,12 +60,12 @@ export class AlertingRule {
     return out
   }
 
-  get needsRestore(): boolean {
-    return !this.#restored
+  get isRestored(): boolean {
+    return this.#restored
   }
 
   /**
-   * Takes the rule's result at `timeMs` and gives the samples to store (without stale markers).
+   * Takes the rule's result for the evaluation of `timeMs` and gives the samples to store (without stale markers).
    * @throws Error when two results end with the same labels
    */
   async evaluate(result: readonly VectorSample[], timeMs: number, env: AlertEnv, limit: number): Promise<RuleSample[]> {
@@ -91,6 +95,7 @@ export class AlertingRule {
       this.active.clear()
       throw new Error(`exceeded limit of ${limit} with ${count} alerts`)
     }
+    if (!this.#restored) return []
     return [...this.active.values()]
       .filter(({ state }) => state !== 'inactive')
       .flatMap((alert) => this.#samples(alert))
@@ -111,28 +116,36 @@ export class AlertingRule {
     return out
   }
 
-  /** Gives pending alerts the time they had before a restart, from `ALERTS_FOR_STATE`. Semantics: Group.RestoreForState. */
-  restore(states: readonly VectorSample[], timeMs: number, outageGraceMs: number, forGraceMs: number): void {
-    const stored = new Map(states.map(({ labels, value }) => [labelsKey(withoutName(labels)), value * 1000]))
+  /**
+   * Gives alerts the time that they had waited before a restart; the time when nobody looked does not count. What would
+   * fire within `forGraceMs` gets so long, for the rule to see whether it is over. Semantics: Group.RestoreForState.
+   */
+  restore(states: readonly StoredState[], timeMs: number, forGraceMs: number): void {
+    const byLabels = new Map(states.map((state) => [labelsKey(state.labels), state]))
     for (const [key, alert] of this.active) {
-      if (alert.state === 'inactive') continue
-      const activeAtMs = stored.get(key)
-      if (activeAtMs === undefined) continue
-      const downAtMs = timeMs
-      if (downAtMs - activeAtMs < 0 || outageGraceMs <= 0) continue
-      const waited = downAtMs - activeAtMs
-      const left = this.rule.forMs - waited
-      // Not at once after an outage: the rule gets a little time to see that it is over.
-      const restored = left <= 0 ? activeAtMs : left < forGraceMs ? timeMs - (this.rule.forMs - forGraceMs) : activeAtMs
-      this.active.set(key, { ...alert, activeAtMs: Math.min(restored, alert.activeAtMs) })
+      const stored = byLabels.get(key)
+      if (stored === undefined) continue
+      const leftMs = this.rule.forMs - (stored.writtenAtMs - stored.activeAtMs)
+      let { activeAtMs } = stored
+      if (leftMs > 0) {
+        if (leftMs < forGraceMs) activeAtMs = timeMs + forGraceMs - this.rule.forMs
+        else activeAtMs += timeMs - stored.writtenAtMs
+      }
+      this.active.set(key, { ...alert, activeAtMs })
     }
     this.#restored = true
   }
 
-  async #alertFor({ labels, value }: VectorSample, timeMs: number, { context, query }: AlertEnv): Promise<ActiveAlert> {
+  async #alertFor(sample: VectorSample, timeMs: number, { context, query }: AlertEnv): Promise<ActiveAlert> {
+    const { labels, value, histogram } = sample
     const expand = alertExpander(
       this.rule.name,
-      { labels, value, externalLabels: context.externalLabels, externalUrl: context.externalUrl },
+      {
+        labels,
+        value: histogram ?? value,
+        externalLabels: context.externalLabels,
+        externalUrl: context.externalUrl,
+      },
       { nowMs: timeMs, query: (expr) => query(expr, timeMs) },
     )
     const out = labelsToObject(labels)
@@ -145,7 +158,7 @@ export class AlertingRule {
       labels: labelsFrom(out),
       annotations,
       state: 'pending',
-      value,
+      value: histogram ? 0 : value,
       activeAtMs: timeMs,
       firedAtMs: 0,
       resolvedAtMs: 0,
@@ -183,10 +196,4 @@ export class AlertingRule {
       },
     ]
   }
-}
-
-function withoutName(labels: Labels): Labels {
-  const own = labelsToObject(labels)
-  delete own[METRIC_NAME]
-  return labelsFrom(own)
 }

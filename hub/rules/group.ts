@@ -8,7 +8,14 @@ import {
   labelsToObject,
   METRIC_NAME,
 } from '../../protocol/labels/mod.ts'
-import { type ActiveAlert, type AlertContext, AlertingRule, type RuleSample, type VectorSample } from './alerting.ts'
+import {
+  type ActiveAlert,
+  type AlertContext,
+  AlertingRule,
+  type RuleSample,
+  type StoredState,
+  type VectorSample,
+} from './alerting.ts'
 import type { Rule, RuleGroup } from './rule-file.ts'
 
 export type RuleHealth = 'ok' | 'err' | 'unknown'
@@ -23,8 +30,8 @@ export type RuleStatus = {
 }
 
 export type GroupEnv = {
-  /** Instant query of a rule's expression; scalars come as one sample without labels. */
-  readonly query: (expr: string, timeMs: number) => Promise<readonly VectorSample[]>
+  /** Instant query of a rule's expression; scalars come as one sample without labels. `lookbackMs`: not the usual one. */
+  readonly query: (expr: string, timeMs: number, lookbackMs?: number) => Promise<readonly VectorSample[]>
   readonly append: (timeMs: number, samples: readonly RuleSample[]) => Promise<void>
   readonly notify: (alerts: readonly ActiveAlert[], expr: string) => void
   /** Of every evaluation that fails; its place in the group counts from 0. */
@@ -36,6 +43,19 @@ export type GroupEnv = {
   readonly outageToleranceMs: number
   readonly forGracePeriodMs: number
 }
+
+export type GroupDefaults = {
+  readonly intervalMs: number
+  readonly queryOffsetMs: number
+  /**
+   * Alerts of rules with a `for` of so long or longer get back what they had waited before a restart; absent: none do.
+   * Differs: the series of other rules are written from the first evaluation on, as they overwrite nothing that is needed.
+   */
+  readonly restoreForMs?: number | undefined
+}
+
+/** Upstream waits for the second one, as recording rules have told and targets have been scraped by then. */
+const EVALUATIONS_BEFORE_RESTORE = 2
 
 /** `iterations`: evaluations of the group that were due, the missed ones too. */
 export type GroupCounters = { evaluations: number; failures: number; iterations: number; missed: number }
@@ -61,21 +81,20 @@ export class Group {
   readonly #previous: Map<string, Labels>[]
   /** Of rules that are gone by a reload; ended at the next evaluation. */
   #orphans: Labels[] = []
-  /** Of this evaluation; -1: it has restored nothing. */
-  #restoreMs = -1
 
-  constructor(definition: RuleGroup, defaults: { readonly intervalMs: number; readonly queryOffsetMs: number }) {
+  constructor(definition: RuleGroup, defaults: GroupDefaults) {
     this.definition = definition
     this.intervalMs = definition.intervalMs || defaults.intervalMs
     this.queryOffsetMs = definition.queryOffsetMs ?? defaults.queryOffsetMs
     this.#previous = definition.rules.map(() => new Map())
+    const restoreForMs = defaults.restoreForMs ?? Number.POSITIVE_INFINITY
     this.#status = definition.rules.map((rule) => ({
       rule,
       health: 'unknown',
       lastError: '',
       lastEvaluationMs: 0,
       evaluationSeconds: 0,
-      alerting: rule.kind === 'alert' ? new AlertingRule(rule) : null,
+      alerting: rule.kind === 'alert' ? new AlertingRule(rule, rule.forMs < restoreForMs) : null,
     }))
   }
 
@@ -121,12 +140,17 @@ export class Group {
     return [...this.#orphans, ...this.#previous.flatMap((series) => [...series.values()])].map(end)
   }
 
+  /** Whether its last evaluation wrote a sample of the series. */
+  tells(labels: Labels): boolean {
+    const key = labelsKey(labels)
+    return this.#previous.some((series) => series.has(key))
+  }
+
   /** Evaluates every rule in order at `timeMs`; a rule that fails is reported and does not stop the others. */
   async evaluate(timeMs: number, env: GroupEnv): Promise<void> {
     const start = env.monotonic()
     const queryTimeMs = timeMs - this.queryOffsetMs
     this.counters.iterations++
-    this.#restoreMs = -1
     this.#samples = 0
     for (let i = 0; i < this.#status.length; i++) await this.#evaluateRule(i, queryTimeMs, timeMs, env)
     if (this.#orphans.length > 0) {
@@ -137,7 +161,7 @@ export class Group {
     this.lastEvaluationMs = timeMs
     this.lastDurationSeconds = (env.monotonic() - start) / 1000
     env.times?.group.observe(this.lastDurationSeconds)
-    if (this.#restoreMs >= 0) this.lastRestoreSeconds = this.#restoreMs / 1000
+    if (this.counters.iterations - this.counters.missed === EVALUATIONS_BEFORE_RESTORE) await this.#restore(timeMs, env)
   }
 
   async #evaluateRule(index: number, queryTimeMs: number, timeMs: number, env: GroupEnv): Promise<void> {
@@ -148,18 +172,17 @@ export class Group {
     try {
       const result = await env.query(rule.expr, queryTimeMs)
       const samples = alerting
-        ? await alerting.evaluate(result, queryTimeMs, env, this.definition.limit)
+        ? await alerting.evaluate(result, timeMs, env, this.definition.limit)
         : recordingSamples(rule, result, this.definition.limit)
       this.#samples += samples.length
-      if (alerting?.needsRestore) await this.#restore(alerting, queryTimeMs, env)
+      if (alerting) {
+        const due = alerting.toSend(timeMs, env.resendDelayMs, this.intervalMs)
+        if (due.length > 0) env.notify(due, rule.expr)
+      }
       const now = new Map(samples.map(({ labels }) => [labelsKey(labels), labels]))
       const ended = [...this.#previous[index]!].filter(([key]) => !now.has(key)).map(([, labels]) => end(labels))
       await env.append(queryTimeMs, [...samples, ...ended])
       this.#previous[index] = now
-      if (alerting) {
-        const due = alerting.toSend(queryTimeMs, env.resendDelayMs, this.intervalMs)
-        if (due.length > 0) env.notify(due, rule.expr)
-      }
     } catch (thrown) {
       error = thrown instanceof Error ? thrown.message : String(thrown)
       this.counters.failures++
@@ -176,14 +199,41 @@ export class Group {
     }
   }
 
-  async #restore(alerting: AlertingRule, timeMs: number, env: GroupEnv): Promise<void> {
+  /** Of rules that wait for it; what cannot be asked for is told and given up, or its alerts would never be stored. */
+  async #restore(timeMs: number, env: GroupEnv): Promise<void> {
     const start = env.monotonic()
-    const name = JSON.stringify(alerting.rule.name)
-    const seconds = Math.max(1, Math.floor(env.outageToleranceMs / 1000))
-    const states = await env.query(`last_over_time(ALERTS_FOR_STATE{alertname=${name}}[${seconds}s])`, timeMs - 1)
-    alerting.restore(states, timeMs, env.outageToleranceMs, env.forGracePeriodMs)
-    this.#restoreMs = Math.max(0, this.#restoreMs) + env.monotonic() - start
+    for (const [index, { alerting }] of this.#status.entries()) {
+      if (alerting === null || alerting.isRestored) continue
+      let states: readonly StoredState[] = []
+      try {
+        states = await storedStates(alerting.rule.name, timeMs, env)
+      } catch (thrown) {
+        env.onFailure?.(this.definition, index, `Cannot restore what alerts have waited: ${(thrown as Error).message}`)
+      }
+      alerting.restore(states, timeMs, env.forGracePeriodMs)
+      this.lastRestoreSeconds = (env.monotonic() - start) / 1000
+    }
   }
+}
+
+/** Of alerts that were active when the hub went down, which is no longer ago than the outage that is tolerated. */
+async function storedStates(rule: string, timeMs: number, env: GroupEnv): Promise<StoredState[]> {
+  const selector = `ALERTS_FOR_STATE{alertname=${JSON.stringify(rule)}}`
+  const [values, times] = await Promise.all([
+    env.query(selector, timeMs, env.outageToleranceMs),
+    env.query(`timestamp(${selector})`, timeMs, env.outageToleranceMs),
+  ])
+  const writtenAt = new Map(times.map(({ labels, value }) => [labelsKey(withoutName(labels)), value * 1000]))
+  return values.flatMap((state) => {
+    const labels = withoutName(state.labels)
+    const writtenAtMs = writtenAt.get(labelsKey(labels))
+    return writtenAtMs === undefined ? [] : [{ labels, activeAtMs: state.value * 1000, writtenAtMs }]
+  })
+}
+
+function withoutName(labels: Labels): Labels {
+  const { [METRIC_NAME]: _, ...own } = labelsToObject(labels)
+  return labelsFrom(own)
 }
 
 function recordingSamples(rule: Rule, result: readonly VectorSample[], limit: number): RuleSample[] {

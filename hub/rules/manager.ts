@@ -1,7 +1,7 @@
 /** All rule groups: loaded from files, evaluated on time, replaced on reload without losing their state. */
 import type { Clock, Logger, Timer } from '../../protocol/env/mod.ts'
 import { Summary } from '../../protocol/exposition/mod.ts'
-import { Group, type GroupEnv, type RuleTimes } from './group.ts'
+import { Group, type GroupDefaults, type GroupEnv, type RuleTimes } from './group.ts'
 import type { RuleGroup } from './rule-file.ts'
 
 export type ManagerOptions = {
@@ -10,7 +10,14 @@ export type ManagerOptions = {
   readonly env: Omit<GroupEnv, 'monotonic' | 'onFailure' | 'times'>
 }
 
-type Running = { readonly group: Group; timer: Timer | null; stopped: boolean; busy: Promise<void> }
+type Running = {
+  readonly group: Group
+  timer: Timer | null
+  stopped: boolean
+  /** Until it is over, the group's state is about to change. */
+  busy: Promise<void>
+  isBusy: boolean
+}
 
 export class RuleManager {
   readonly times: RuleTimes = {
@@ -20,6 +27,10 @@ export class RuleManager {
   readonly #options: ManagerOptions
   readonly #running = new Map<string, Running>()
   #env: GroupEnv
+  /** Of groups that are gone, until their series are ended. */
+  readonly #endings = new Set<Timer>()
+  /** Groups that come with a reload have nothing to restore. */
+  #isFirst = true
 
   constructor(options: ManagerOptions) {
     this.#options = options
@@ -39,15 +50,18 @@ export class RuleManager {
   /** Starts, keeps or ends groups so that just `definitions` run. Unchanged groups are not disturbed. */
   apply(
     definitions: readonly RuleGroup[],
-    defaults: { readonly intervalMs: number; readonly queryOffsetMs: number },
+    defaults: Omit<GroupDefaults, 'restoreForMs'>,
     context: GroupEnv['context'],
   ): void {
     this.#env = { ...this.#env, context }
+    const restoreForMs = this.#isFirst ? this.#env.forGracePeriodMs : undefined
+    this.#isFirst = false
     const wanted = new Map<string, Group>()
     for (const definition of definitions) {
-      const group = new Group(definition, defaults)
+      const group = new Group(definition, { ...defaults, restoreForMs })
       wanted.set(group.key, group)
     }
+    const replaced = new Map<string, Running>()
     for (const [key, running] of this.#running) {
       const next = wanted.get(key)
       const same =
@@ -60,21 +74,22 @@ export class RuleManager {
       }
       this.#halt(running)
       this.#running.delete(key)
-      if (next) next.takeOver(running.group)
-      else
-        void running.busy
-          .then(() => this.#env.append(this.#options.clock.now(), running.group.staleMarkers()))
-          .catch((err) => this.#options.log.error('Rule group could not be ended', { group: key, err }))
+      if (next) replaced.set(key, running)
+      else this.#end(running)
     }
     for (const [key, group] of wanted) {
-      const running: Running = { group, timer: null, stopped: false, busy: Promise.resolve() }
+      const running: Running = { group, timer: null, stopped: false, busy: Promise.resolve(), isBusy: false }
       this.#running.set(key, running)
+      const old = replaced.get(key)
+      if (old?.isBusy) occupy(running, () => old.busy.then(() => group.takeOver(old.group)))
+      else if (old) group.takeOver(old.group)
       this.#schedule(running)
     }
   }
 
   async stop(): Promise<void> {
     for (const running of this.#running.values()) this.#halt(running)
+    for (const timer of this.#endings) timer.cancel()
     await Promise.all([...this.#running.values()].map(({ busy }) => busy))
   }
 
@@ -83,16 +98,37 @@ export class RuleManager {
     running.timer?.cancel()
   }
 
-  #schedule(running: Running): void {
+  /**
+   * Ends the series of a group that is gone, as of now, but after two intervals: those of rules that were moved, or whose
+   * group was renamed, are told by another group by then. Semantics: Prometheus rules/group.go, Group.run.
+   */
+  #end({ group, busy }: Running): void {
+    const { clock, log } = this.#options
+    const goneMs = clock.now()
+    const timer = clock.setTimer(2 * group.intervalMs, () => {
+      this.#endings.delete(timer)
+      void busy
+        .then(async () => {
+          const ended = group.staleMarkers().filter(({ labels }) => !this.groups.some((other) => other.tells(labels)))
+          if (ended.length > 0) await this.#env.append(goneMs - group.queryOffsetMs, ended)
+        })
+        .catch((err) => log.error('Rule group could not be ended', { group: group.key, err }))
+    })
+    this.#endings.add(timer)
+  }
+
+  /** @param dueMs the slot to evaluate, when it is not the next one */
+  #schedule(running: Running, dueMs?: number): void {
     const { clock } = this.#options
     const now = clock.now()
-    const next = nextSlot(running.group.key, running.group.intervalMs, now)
-    running.timer = clock.setTimer(next - now, () => {
-      running.busy = this.#evaluate(running, next)
-    })
+    const slot = dueMs ?? nextSlot(running.group.key, running.group.intervalMs, now)
+    running.timer = clock.setTimer(Math.max(0, slot - now), () =>
+      occupy(running, () => running.busy.then(() => this.#evaluate(running, slot))),
+    )
   }
 
   async #evaluate(running: Running, slotMs: number): Promise<void> {
+    if (running.stopped) return
     const { clock, log } = this.#options
     const { group } = running
     try {
@@ -101,13 +137,21 @@ export class RuleManager {
       log.error('Rule group failed', { group: group.key, err })
     }
     if (running.stopped) return
-    const missed = Math.floor((clock.now() - slotMs) / group.intervalMs)
-    if (missed > 0) {
-      group.counters.missed += missed
-      group.counters.iterations += missed
-    }
-    this.#schedule(running)
+    // What has become due runs at once; of several, the newest, and the others are missed. As upstream's ticker.
+    const due = Math.floor((clock.now() - slotMs) / group.intervalMs)
+    if (due < 1) return this.#schedule(running)
+    group.counters.missed += due - 1
+    group.counters.iterations += due - 1
+    this.#schedule(running, slotMs + due * group.intervalMs)
   }
+}
+
+function occupy(running: Running, work: () => Promise<void>): void {
+  const busy = work().finally(() => {
+    if (running.busy === busy) running.isBusy = false
+  })
+  running.busy = busy
+  running.isBusy = true
 }
 
 /** The group's own offset within the interval keeps many groups from starting at once; it is pinned to absolute time. */

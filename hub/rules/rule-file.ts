@@ -1,24 +1,16 @@
 /** Rule files. Semantics: Prometheus model/rulefmt/rulefmt.go (v3.14). */
-import {
-  boolean,
-  type Cursor,
-  decodeYaml,
-  duration,
-  list,
-  natural,
-  object,
-  record,
-  string,
-} from '../../protocol/config/mod.ts'
+import { decodeYaml, duration, integer, listOfFilled, object, record, string } from '../../protocol/config/mod.ts'
 import { isLegacyLabelName, isLegacyMetricName, METRIC_NAME } from '../../protocol/labels/mod.ts'
 import type { NameValidationScheme } from '../../protocol/relabel/mod.ts'
 import { ALL_FEATURES, parseExpr } from '../promql/parser/mod.ts'
+import { printExpr } from '../promql/printer/mod.ts'
 import { checkTemplate } from './template.ts'
 
 export type Rule = {
   readonly kind: 'record' | 'alert'
   /** Metric name of a recording rule, name of an alert. */
   readonly name: string
+  /** As upstream prints it: that is what it evaluates, shows and links to. */
   readonly expr: string
   readonly forMs: number
   readonly keepFiringForMs: number
@@ -60,17 +52,14 @@ const group = object(
     name: string,
     interval: duration,
     query_offset: duration,
-    limit: natural,
-    rules: list(rule),
+    limit: integer,
+    rules: listOfFilled(rule),
     labels,
-    partial_response_strategy: string,
-    source_tenants: list(string),
-    align_evaluation_time_on_interval: boolean,
   },
   (raw, at) => ({ raw, at }),
 )
 
-const root = object('rulefmt.RuleGroups', { groups: list(group) }, (raw) => raw.groups ?? [])
+const root = object('rulefmt.RuleGroups', { groups: listOfFilled(group) }, (raw) => raw.groups ?? [])
 
 export type RuleFileOptions = {
   readonly ignoreUnknownFields?: boolean
@@ -87,7 +76,7 @@ export function loadRuleFile(text: string, file: string, options: RuleFileOption
     if (name === '') at.fail('Groupname must not be empty')
     if (seen.has(name)) at.fail(`groupname: ${JSON.stringify(name)} is repeated in the same file`)
     seen.add(name)
-    checkLabels(raw.labels ?? {}, at, nameValidation)
+    checkLabels(raw.labels ?? {}, nameValidation, (problem) => at.fail(problem))
     return {
       file,
       name,
@@ -114,8 +103,9 @@ function finishRule(
   if (raw.record && raw.alert) fail("only one of 'record' and 'alert' must be set")
   if (!raw.record && !raw.alert) fail("one of 'record' or 'alert' must be set")
   if (!raw.expr) fail("field 'expr' must be set in rule")
+  let expr = ''
   try {
-    parseExpr(raw.expr!, ALL_FEATURES)
+    expr = printExpr(parseExpr(raw.expr!, ALL_FEATURES))
   } catch (error) {
     fail(`could not parse expression: ${(error as Error).message}`)
   }
@@ -124,11 +114,11 @@ function finishRule(
     if (Object.keys(annotations).length > 0) fail("invalid field 'annotations' in recording rule")
     if (raw.for) fail("invalid field 'for' in recording rule")
     if (raw.keep_firing_for) fail("invalid field 'keep_firing_for' in recording rule")
-    if (/[{}]/.test(raw.record)) fail(`braces present in the recording rule name; should it be in expr?: ${raw.record}`)
     if (!isMetricName(raw.record, scheme)) fail(`invalid recording rule name: ${raw.record}`)
+    if (/[{}]/.test(raw.record)) fail(`braces present in the recording rule name; should it be in expr?: ${raw.record}`)
   }
   const own = raw.labels ?? {}
-  checkLabels(own, at, scheme)
+  checkLabels(own, scheme, fail)
   for (const name of Object.keys(annotations)) if (!isLabelName(name, scheme)) fail(`invalid annotation name: ${name}`)
   if (raw.alert) {
     for (const [kind, texts] of [
@@ -144,7 +134,7 @@ function finishRule(
   return {
     kind: raw.record ? 'record' : 'alert',
     name: (raw.record || raw.alert)!,
-    expr: raw.expr!,
+    expr,
     forMs: raw.for ?? 0,
     keepFiringForMs: raw.keep_firing_for ?? 0,
     labels: { ...groupLabels, ...own },
@@ -152,10 +142,14 @@ function finishRule(
   }
 }
 
-function checkLabels(names: Readonly<Record<string, string>>, at: Cursor, scheme: NameValidationScheme): void {
+function checkLabels(
+  names: Readonly<Record<string, string>>,
+  scheme: NameValidationScheme,
+  fail: (problem: string) => never,
+): void {
   for (const [name, value] of Object.entries(names)) {
-    if (!isLabelName(name, scheme) || name === METRIC_NAME) at.fail(`invalid label name: ${name}`)
-    if (!value.isWellFormed()) at.fail(`invalid label value: ${value}`)
+    if (!isLabelName(name, scheme) || name === METRIC_NAME) fail(`invalid label name: ${name}`)
+    if (!value.isWellFormed()) fail(`invalid label value: ${value}`)
   }
 }
 

@@ -109,18 +109,99 @@ test('an alert goes from pending to firing after `for`, keeps firing, and resolv
   assert.equal(ended.length, 1, 'ALERTS{alertstate="firing"} ends with a stale marker')
 })
 
-test('a restart gives a pending alert its time back', async () => {
-  const labels = { __name__: 'up', instance: 'a' }
-  const stored = labelsFrom({ __name__: 'ALERTS_FOR_STATE', alertname: 'Down', instance: 'a', severity: 'page' })
-  const results = new Map<string, readonly VectorSample[]>([
-    ['up == 0', [{ labels: labelsFrom(labels), value: 0 }]],
-    ['last_over_time(ALERTS_FOR_STATE{alertname="Down"}[3600s])', [{ labels: stored, value: 1000 }]],
-  ])
-  const { env } = world(results)
-  const group = new Group(loadRuleFile(FILE, 'f.yml')[0]!, { intervalMs: 60_000, queryOffsetMs: 0 })
-  await group.evaluate(1_100_000, env)
-  await group.evaluate(1_110_000, env)
-  assert.equal(group.status[1]!.alerting!.state, 'firing')
+const MINUTE = 60_000
+/** `for` is 30 minutes; the hub comes back at minute 100, and its second evaluation is one minute after. */
+const restarts: readonly (readonly [
+  title: string,
+  stored: [sinceMinute: number, untilMinute: number] | null,
+  fires: number,
+])[] = [
+  ['that was not there before waits from its first evaluation on', null, 130],
+  ['waits on from where the hub went down', [80, 90], 121],
+  ['that was nearly there waits for the grace period', [60, 85], 111],
+  ['that was firing fires at once', [20, 90], 102],
+]
+for (const [title, stored, fires] of restarts)
+  test(`after a restart an alert ${title}`, async () => {
+    const labels = labelsFrom({ __name__: 'ALERTS_FOR_STATE', alertname: 'Slow', instance: 'a' })
+    const results = new Map<string, readonly VectorSample[]>([
+      ['up == 0', [{ labels: labelsFrom({ __name__: 'up', instance: 'a' }), value: 0 }]],
+      ['ALERTS_FOR_STATE{alertname="Slow"}', stored ? [{ labels, value: stored[0] * 60 }] : []],
+      ['timestamp(ALERTS_FOR_STATE{alertname="Slow"})', stored ? [{ labels, value: stored[1] * 60 }] : []],
+    ])
+    const { env, written } = world(results)
+    const lookbacks = new Set<number>()
+    const query: GroupEnv['query'] = (expr, timeMs, lookbackMs) => {
+      if (lookbackMs !== undefined) lookbacks.add(lookbackMs)
+      return env.query(expr, timeMs)
+    }
+    const group = new Group(loadRuleFile(SLOW, 'f.yml')[0]!, {
+      intervalMs: MINUTE,
+      queryOffsetMs: 0,
+      restoreForMs: env.forGracePeriodMs,
+    })
+    const alerting = group.status[0]!.alerting!
+    let firesAt = 0
+    for (let minute = 100; minute <= 130; minute++) {
+      await group.evaluate(minute * MINUTE, { ...env, query })
+      if (alerting.state === 'firing') firesAt ||= minute
+    }
+    assert.equal(firesAt, fires)
+    assert.deepEqual([...lookbacks], [env.outageToleranceMs])
+    const first = written.find(({ samples }) => samples.length > 0)
+    assert.equal(first?.timeMs, 102 * MINUTE, 'what is stored stays until it has been read')
+  })
+
+const SLOW = `
+groups:
+  - name: g
+    rules:
+      - alert: Slow
+        expr: up == 0
+        for: 30m
+`
+
+test('what is stored of alerts that cannot be asked for is given up', async () => {
+  const { env, written } = world(new Map([['up == 0', [{ labels: labelsFrom({ instance: 'a' }), value: 0 }]]]))
+  const failures: string[] = []
+  const group = new Group(loadRuleFile(SLOW, 'f.yml')[0]!, { intervalMs: MINUTE, queryOffsetMs: 0, restoreForMs: 0 })
+  for (let minute = 1; minute <= 3; minute++)
+    await group.evaluate(minute * MINUTE, {
+      ...env,
+      query: async (expr, timeMs) =>
+        expr.includes('ALERTS') ? Promise.reject(new Error('timed out')) : env.query(expr, timeMs),
+      onFailure: (_group, _index, error) => failures.push(error),
+    })
+  assert.deepEqual(failures, ['Cannot restore what alerts have waited: timed out'])
+  assert.deepEqual(
+    written.map(({ samples }) => samples.length),
+    [0, 0, 2],
+  )
+})
+
+test('an offset moves queries and what is stored, not the times of alerts', async () => {
+  const asked: number[] = []
+  const { env, written } = world(new Map([['up == 0', [{ labels: labelsFrom({ instance: 'a' }), value: 0 }]]]))
+  const group = new Group(loadRuleFile(SLOW, 'f.yml')[0]!, { intervalMs: MINUTE, queryOffsetMs: 7000 })
+  const query: GroupEnv['query'] = (expr, timeMs) => {
+    asked.push(timeMs)
+    return env.query(expr, timeMs)
+  }
+  await group.evaluate(MINUTE, { ...env, query })
+  assert.deepEqual(asked, [53_000])
+  assert.deepEqual(
+    written.map(({ timeMs, samples }) => [timeMs, samples.map(({ value }) => value)]),
+    [[53_000, [1, 60]]],
+  )
+})
+
+test('alerts are sent even where their series cannot be stored', async () => {
+  const { env, sent } = world(new Map([['up', [{ labels: labelsFrom({ instance: 'a' }), value: 0 }]]]))
+  const rules = 'groups: [{name: g, rules: [{alert: Up, expr: up}]}]'
+  const group = new Group(loadRuleFile(rules, 'f.yml')[0]!, { intervalMs: MINUTE, queryOffsetMs: 0 })
+  await group.evaluate(0, { ...env, append: async () => Promise.reject(new Error('the disk is full')) })
+  assert.equal(group.status[0]!.lastError, 'the disk is full')
+  assert.equal(sent.length, 1)
 })
 
 test('a recording rule writes its series and ends those that vanish', async () => {
@@ -141,28 +222,34 @@ test('a recording rule writes its series and ends those that vanish', async () =
   ])
 })
 
-test('a group knows what its last evaluation returned and took, rule by rule, restoring too', async () => {
+test('a group knows what its last evaluation returned and took, rule by rule, and its restoring', async () => {
   const results = new Map<string, readonly VectorSample[]>([
     ['sum by (job) (up)', [{ labels: labelsFrom({ job: 'x' }), value: 3 }]],
     ['up == 0', [{ labels: labelsFrom({ __name__: 'up', instance: 'a' }), value: 0 }]],
   ])
   const { env } = world(results)
   const times = { rule: new Summary(), group: new Summary() }
-  const group = new Group(loadRuleFile(FILE, 'f.yml')[0]!, { intervalMs: 60_000, queryOffsetMs: 0 })
+  const group = new Group(loadRuleFile(FILE, 'f.yml')[0]!, {
+    intervalMs: 60_000,
+    queryOffsetMs: 0,
+    restoreForMs: 0,
+  })
   let ms = 0
   const evaluate = (timeMs: number) => group.evaluate(timeMs, { ...env, times, monotonic: () => (ms += 1000) })
   await evaluate(0)
-  assert.equal(group.lastRestoreSeconds, 1)
-  // What the recording rule returned, ALERTS and ALERTS_FOR_STATE.
-  assert.deepEqual([group.counters.iterations, group.lastSamples, group.lastRuleSeconds], [1, 3, 4])
+  assert.equal(group.lastRestoreSeconds, 0)
+  // The recording rule's; those of alerts come after what is stored of them has been read.
+  assert.deepEqual([group.counters.iterations, group.lastSamples, group.lastRuleSeconds], [1, 1, 2])
   results.delete('sum by (job) (up)')
   await evaluate(10_000)
-  assert.deepEqual([group.counters.iterations, group.lastSamples, group.lastRuleSeconds], [2, 2, 2])
+  assert.deepEqual([group.counters.iterations, group.lastSamples, group.lastRuleSeconds], [2, 0, 2])
   assert.equal(group.lastRestoreSeconds, 1)
+  await evaluate(20_000)
+  assert.deepEqual([group.counters.iterations, group.lastSamples, group.lastRuleSeconds], [3, 2, 2])
   const sums = [times.rule, times.group].map((each) => each.lines([]).map(({ value }) => value))
   assert.deepEqual(sums, [
-    [6, 4],
-    [12, 2],
+    [6, 6],
+    [15, 3],
   ])
 })
 
@@ -185,6 +272,7 @@ test('a rule that fails is reported and does not stop the others', async () => {
 const templates: readonly (readonly [text: string, want: string])[] = [
   ['plain', 'plain'],
   ['{{ $labels.job }} {{ $value }}', 'node 1.2345675e+06'],
+  [`{{ title "it's hELLO a_b 2x" }}`, "It'S HELLO A_b 2x"],
   ['{{ $value | humanize }}', '1.235M'],
   ['{{ humanize1024 $value }}B', '1.177MiB'],
   ['{{ 90061 | humanizeDuration }}', '1d 1h 1m 1s'],
@@ -197,6 +285,19 @@ const templates: readonly (readonly [text: string, want: string])[] = [
     '{{ query "broken" }}',
     '<error expanding template: error executing template __alert_Down: template: __alert_Down:1:115: executing "__alert_Down" at <query "broken">: error calling query: no such metric>',
   ],
+  [
+    '{{ .Bad }}',
+    '<error expanding template: error executing template __alert_Down: template: __alert_Down:1:115: executing "__alert_Down" at <.Bad>: can\'t evaluate field Bad in type struct { Labels map[string]string; ExternalLabels map[string]string; ExternalURL string; Value interface {} }>',
+  ],
+  [
+    '{{ query "up" | value }}',
+    '<error expanding template: error executing template __alert_Down: template: __alert_Down:1:128: executing "__alert_Down" at <value>: wrong type for value; expected *template.sample; got template.queryResult>',
+  ],
+  [
+    '{{ first 1 }}',
+    '<error expanding template: error executing template __alert_Down: template: __alert_Down:1:121: executing "__alert_Down" at <1>: can\'t handle 1 for arg of type template.queryResult>',
+  ],
+  ['{{ humanizeDuration 1e300 }}', '-106751991167300d -15h -30m -8s'],
   [
     '{{ nope }}',
     '<error expanding template: error parsing template __alert_Down: template: __alert_Down:1: function "nope" not defined>',

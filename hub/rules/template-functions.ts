@@ -2,6 +2,7 @@
 import { parseDuration } from '../../protocol/durations/mod.ts'
 import { labelsToObject } from '../../protocol/labels/mod.ts'
 import {
+  COMMON_FUNCTIONS,
   type Functions,
   formatFloat64,
   GoList,
@@ -11,15 +12,13 @@ import {
   goTime,
   humanize,
   humanize1024,
-  humanizeDuration,
   humanizePercentage,
-  matches,
+  ofAny,
+  ofText,
   queryEscape,
-  replaceAllRegex,
   SafeText,
   short,
   stringMap,
-  type TemplateFunction,
   title,
   toFloat,
   type Value,
@@ -35,29 +34,36 @@ export type FunctionContext = {
   readonly run: (name: string, data: Value) => string
 }
 
+const SAMPLE = '*template.sample'
+const QUERY_RESULT = 'template.queryResult'
 const INT64_MAX = 9223372036854775807
 const INT64_MIN = -9223372036854775808
 
 export function templateFunctions({ nowMs, externalUrl, query, run }: FunctionContext): Functions {
   return {
-    query: text((expr) => new GoList(query(expr).map(sampleOf), 'template.queryResult')),
-    first: any(([list]) => {
-      const [first] = vectorOf(list!)
-      if (first === undefined) throw new Error('first() called on vector with no elements')
-      return first
-    }),
+    ...COMMON_FUNCTIONS,
+    title: ofText(title),
+    query: ofText((expr) => new GoList(query(expr).map(sampleOf), QUERY_RESULT)),
+    first: {
+      params: [QUERY_RESULT],
+      call: ([list]) => {
+        const [first] = (list as GoList).items
+        if (first === undefined) throw new Error('first() called on vector with no elements')
+        return first
+      },
+    },
     label: {
-      params: ['string', 'any'],
+      params: ['string', SAMPLE],
       call: ([name, sample]) => labelsOf(sample!).entries.get(name as string) ?? '',
     },
-    value: any(([sample]) => fieldsOf(sample!)['Value']!),
-    strvalue: any(([sample]) => labelsOf(sample!).entries.get('__value__') ?? ''),
+    value: { params: [SAMPLE], call: ([sample]) => (sample as GoStruct).fields['Value']! },
+    strvalue: { params: [SAMPLE], call: ([sample]) => labelsOf(sample!).entries.get('__value__') ?? '' },
     sortByLabel: {
-      params: ['string', 'any'],
+      params: ['string', QUERY_RESULT],
       call: ([name, list]) => {
         const key = (sample: Value): string => String(labelsOf(sample).entries.get(name as string) ?? '')
-        const sorted = vectorOf(list!).toSorted((a, b) => (key(a) < key(b) ? -1 : key(a) > key(b) ? 1 : 0))
-        return new GoList(sorted, 'template.queryResult')
+        const sorted = (list as GoList).items.toSorted((a, b) => (key(a) < key(b) ? -1 : key(a) > key(b) ? 1 : 0))
+        return new GoList(sorted, QUERY_RESULT)
       },
     },
     args: {
@@ -66,67 +72,35 @@ export function templateFunctions({ nowMs, externalUrl, query, run }: FunctionCo
       call: (args) => new GoMap(args.map((arg, i) => [`arg${i}`, arg] as const)),
     },
     tmpl: { params: ['string', 'any'], call: ([name, data]) => new SafeText('html', run(name as string, data!)) },
-    humanize: any(([value]) => humanize(toFloat(value!))),
-    humanize1024: any(([value]) => humanize1024(toFloat(value!))),
-    humanizeDuration: any(([value]) => humanizeDuration(toFloat(value!))),
-    humanizePercentage: any(([value]) => humanizePercentage(toFloat(value!))),
-    humanizeTimestamp: any(([value]) => {
+    humanize: ofAny(([value]) => humanize(toFloat(value!))),
+    humanize1024: ofAny(([value]) => humanize1024(toFloat(value!))),
+    humanizePercentage: ofAny(([value]) => humanizePercentage(toFloat(value!))),
+    humanizeTimestamp: ofAny(([value]) => {
       const seconds = toFloat(value!)
       return Number.isFinite(seconds) ? timeOf(seconds) : short(seconds)
     }),
-    toTime: any(([value]) => timeOf(toFloat(value!))),
-    toDuration: any(([value]) => {
+    toTime: ofAny(([value]) => timeOf(toFloat(value!))),
+    toDuration: ofAny(([value]) => {
       const seconds = toFloat(value!)
       return goDuration(nanoseconds(seconds, 'duration'))
     }),
     now: { params: [], call: () => nowMs / 1000 },
-    parseDuration: text((duration) => parseSigned(duration) / 1000),
-    toUpper: text((value) => value.toUpperCase()),
-    toLower: text((value) => value.toLowerCase()),
-    title: text(title),
-    safeHtml: text((value) => new SafeText('html', value)),
-    reReplaceAll: {
-      params: ['string', 'string', 'string'],
-      call: ([pattern, replacement, value]) =>
-        replaceAllRegex(pattern as string, replacement as string, value as string),
-    },
-    match: {
-      params: ['string', 'string'],
-      call: ([pattern, value]) => matches(pattern as string, value as string),
-    },
-    stripPort: text((value) => splitHostPort(value)?.host ?? value),
-    stripDomain: text(stripDomain),
-    graphLink: text((expr) => `/graph?g0.expr=${queryEscape(expr)}&g0.tab=0`),
-    tableLink: text((expr) => `/graph?g0.expr=${queryEscape(expr)}&g0.tab=1`),
-    urlQueryEscape: text(queryEscape),
+    parseDuration: ofText((duration) => parseSigned(duration) / 1000),
+    stripPort: ofText((value) => splitHostPort(value)?.host ?? value),
+    stripDomain: ofText(stripDomain),
+    graphLink: ofText((expr) => `/graph?g0.expr=${queryEscape(expr)}&g0.tab=0`),
+    tableLink: ofText((expr) => `/graph?g0.expr=${queryEscape(expr)}&g0.tab=1`),
+    urlQueryEscape: ofText(queryEscape),
     externalURL: { params: [], call: () => externalUrl },
     pathPrefix: { params: [], call: () => pathOf(externalUrl) },
   }
 }
 
-function any(call: TemplateFunction['call']): TemplateFunction {
-  return { params: ['any'], call }
-}
-
-function text(call: (value: string) => Value): TemplateFunction {
-  return { params: ['string'], call: ([value]) => call(value as string) }
-}
-
 function sampleOf({ labels, value }: VectorSample): GoStruct {
-  return new GoStruct('*template.sample', { Labels: stringMap(labelsToObject(labels)), Value: value })
+  return new GoStruct(SAMPLE, { Labels: stringMap(labelsToObject(labels)), Value: value })
 }
 
-function fieldsOf(sample: Value): GoStruct['fields'] {
-  if (sample instanceof GoStruct && sample.typeName === '*template.sample') return sample.fields
-  throw new Error('wrong type for value; expected *template.sample')
-}
-
-const labelsOf = (sample: Value): GoMap => fieldsOf(sample)['Labels'] as GoMap
-
-function vectorOf(list: Value): readonly Value[] {
-  if (list instanceof GoList && list.typeName === 'template.queryResult') return list.items
-  throw new Error('wrong type for value; expected template.queryResult')
-}
+const labelsOf = (sample: Value): GoMap => (sample as GoStruct).fields['Labels'] as GoMap
 
 /** To the millisecond, as upstream. */
 function timeOf(seconds: number): GoStruct {

@@ -3,6 +3,8 @@
  * rules have; queries are answered before they run on. Semantics: Prometheus template/template.go, rules/alerting.go.
  */
 import { type Labels, labelsToObject } from '../../protocol/labels/mod.ts'
+import type { Histogram } from '../../protocol/samples/mod.ts'
+import { formatHistogram } from '../promql/engine/mod.ts'
 import { GoStruct, stringMap, TemplateError, TemplateSet, type Value } from '../template/mod.ts'
 import type { VectorSample } from './alerting.ts'
 import { templateFunctions } from './template-functions.ts'
@@ -17,6 +19,12 @@ export type ExpandOptions = {
   readonly query: TemplateQuery
   readonly html?: boolean
   readonly missingKey?: 'zero' | 'error'
+}
+
+/** Those that upstream counts among its features: all but the one that runs other templates. */
+export function templateFunctionNames(): string[] {
+  const context = { nowMs: 0, externalUrl: '', query: () => [], run: () => '' }
+  return Object.keys(templateFunctions(context)).filter((name) => name !== 'tmpl')
 }
 
 /** More queries than that in one template are taken for a mistake. */
@@ -38,7 +46,15 @@ export async function expand(text: string, data: Value, options: ExpandOptions):
     templateFunctions({
       nowMs,
       externalUrl,
-      run: (other, dot) => set.execute(other, dot, { html: options.html ?? false, isSignal }),
+      run: (other, dot) => {
+        if (!set.has(other))
+          throw new Error(
+            options.html
+              ? `html/template: ${JSON.stringify(other)} is undefined`
+              : `template: no template ${JSON.stringify(other)} associated with template ${JSON.stringify(name)}`,
+          )
+        return set.execute(other, dot, { html: options.html ?? false, isSignal })
+      },
       // Templates run at once and queries do not: the template stops at an open one and runs again with its answer.
       query: (expr) => {
         const answer = answers.get(expr)
@@ -76,9 +92,13 @@ const isSignal = (error: unknown): boolean => error instanceof Asked
 const VARIABLES =
   '{{$labels := .Labels}}{{$externalLabels := .ExternalLabels}}{{$externalURL := .ExternalURL}}{{$value := .Value}}'
 
+/** What Go calls the type of its data, in errors. */
+const DATA_TYPE =
+  'struct { Labels map[string]string; ExternalLabels map[string]string; ExternalURL string; Value interface {} }'
+
 export type AlertTemplateData = {
   readonly labels: Labels
-  readonly value: number
+  readonly value: number | Histogram
   readonly externalLabels: Labels
   readonly externalUrl: string
 }
@@ -91,11 +111,11 @@ export function alertExpander(
   { labels, value, externalLabels, externalUrl }: AlertTemplateData,
   { nowMs, query }: { readonly nowMs: number; readonly query: TemplateQuery },
 ): AlertExpander {
-  const data = new GoStruct('template.AlertTemplateData', {
+  const data = new GoStruct(DATA_TYPE, {
     Labels: stringMap(labelsToObject(labels)),
     ExternalLabels: stringMap(labelsToObject(externalLabels)),
     ExternalURL: externalUrl,
-    Value: value,
+    Value: typeof value === 'number' ? value : histogramValue(value),
   })
   return async (text) => {
     if (!text.includes('{{')) return text
@@ -105,6 +125,11 @@ export function alertExpander(
       return `<error expanding template: ${(error as Error).message}>`
     }
   }
+}
+
+/** It prints itself. */
+function histogramValue(histogram: Histogram): GoStruct {
+  return new GoStruct('*histogram.FloatHistogram', {}, { String: () => formatHistogram(histogram) })
 }
 
 /** The problem of a rule's label or annotation, or null. Semantics: Prometheus model/rulefmt, testTemplateParsing. */

@@ -3,7 +3,7 @@
  * unless told otherwise, as Prometheus and Alertmanager set it.
  */
 import { assertNever, TemplateError } from './errors.ts'
-import { BUILTINS, checkArguments, type Functions } from './functions.ts'
+import { BUILTINS, checkArgument, checkArity, checkConstant, type Functions } from './functions.ts'
 import { HtmlPlaces } from './html.ts'
 import {
   type Argument,
@@ -306,10 +306,20 @@ class State {
     if (name === 'and' || name === 'or') return this.#shortCircuit(dot, name, args, final)
     const own = Object.hasOwn(this.#options.functions, name) ? this.#options.functions[name] : BUILTINS[name]
     if (!own) return this.#fail(`${JSON.stringify(name)} is not a defined function`)
-    const values = args.slice(1).map((arg) => this.#argument(dot, arg))
-    if (final !== MISSING) values.push(final)
-    const problem = checkArguments(name, own, values)
-    if (problem) this.#fail(problem)
+    const wrongCount = checkArity(name, own, args.length - 1 + (final === MISSING ? 0 : 1))
+    if (wrongCount) this.#fail(wrongCount)
+    const values = args.slice(1).map((arg, i) => {
+      const value = this.#argument(dot, arg)
+      const isConstant = arg.kind === 'bool' || arg.kind === 'number' || arg.kind === 'string' || arg.kind === 'nil'
+      const problem = isConstant ? checkConstant(own, i, value, printNode(arg)) : checkArgument(own, i, value)
+      if (problem) this.#fail(problem)
+      return value
+    })
+    if (final !== MISSING) {
+      const problem = checkArgument(own, values.length, final)
+      if (problem) this.#fail(problem)
+      values.push(final)
+    }
     return this.#guarded(name, command, () => own.call(values))
   }
 

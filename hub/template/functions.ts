@@ -12,26 +12,45 @@ export type TemplateFunction = {
   readonly rest?: ParamType
   readonly call: (args: readonly Value[]) => Value
 }
-export type ParamType = 'any' | 'string' | 'int' | 'float64' | 'bool'
+export type ParamType = 'any' | 'string' | 'int' | 'float64' | 'bool' | OwnType
+/** Types of rule templates. There are no constants of them. */
+type OwnType = '*template.sample' | 'template.queryResult'
 export type Functions = Readonly<Record<string, TemplateFunction>>
 
 /** The problem with the arguments, in Go's words, or null. */
-export function checkArguments(
-  name: string,
+export function checkArity(name: string, { params, rest }: TemplateFunction, given: number): string | null {
+  const { length } = params
+  const isRight = rest === undefined ? given === length : given >= length
+  return isRight
+    ? null
+    : `wrong number of args for ${name}: want ${rest === undefined ? '' : 'at least '}${length} got ${given}`
+}
+
+/** What is wrong with the value of the argument at `index`, or null. */
+export function checkArgument({ params, rest }: TemplateFunction, index: number, value: Value): string | null {
+  const want = params[index] ?? rest!
+  if (want === 'any' || typeName(value) === want) return null
+  // A constant without a point is a float where one is wanted.
+  if (want === 'float64' && typeof value === 'bigint') return null
+  if (value === null) return `invalid value; expected ${want}`
+  return `wrong type for value; expected ${want}; got ${typeName(value)}`
+}
+
+const CONSTANTS: Readonly<Record<string, string>> = { string: 'string', float64: 'float', bool: 'bool', int: 'integer' }
+
+/** The same of a constant, which Go reads as what is wanted: a literal's text in place of its type. */
+export function checkConstant(
   { params, rest }: TemplateFunction,
-  args: readonly Value[],
+  index: number,
+  value: Value,
+  shown: string,
 ): string | null {
-  if (rest === undefined ? args.length !== params.length : args.length < params.length)
-    return `wrong number of args for ${name}: want ${rest === undefined ? '' : 'at least '}${params.length} got ${args.length}`
-  for (const [i, arg] of args.entries()) {
-    const want = params[i] ?? rest!
-    if (want === 'any' || typeName(arg) === want) continue
-    // A constant without a point is a float where one is wanted.
-    if (want === 'float64' && typeof arg === 'bigint') continue
-    if (arg === null) return `invalid value; expected ${want}`
-    return `wrong type for value; expected ${want}; got ${typeName(arg)}`
-  }
-  return null
+  const want = params[index] ?? rest!
+  if (checkArgument({ params, ...(rest !== undefined && { rest }), call: () => null }, index, value) === null)
+    return null
+  if (value === null) return `cannot assign nil to ${want}`
+  if (!(want in CONSTANTS)) return `can't handle ${shown} for arg of type ${want}`
+  return `expected ${CONSTANTS[want]}; found ${shown}`
 }
 
 const any = (count: number): readonly ParamType[] => Array.from({ length: count }, () => 'any' as const)
@@ -40,6 +59,13 @@ const f = (params: readonly ParamType[], call: TemplateFunction['call'], rest?: 
 
 /** `and` and `or` are not here: they do not evaluate all of their arguments. */
 export const BUILTINS: Functions = {
+  call: f(
+    any(1),
+    ([value]) => {
+      throw new Error(value === null ? 'call of nil' : `non-function of type ${typeName(value!)}`)
+    },
+    'any',
+  ),
   not: f(any(1), ([value]) => !isTrue(value!)),
   len: f(any(1), ([value]) => length(value!)),
   index: f(any(1), ([value, ...path]) => path.reduce<Value>(index, value!), 'any'),
@@ -122,13 +148,16 @@ function basicKind(value: Value): Basic {
   throw new Error('invalid type for comparison')
 }
 
+const incompatible = (a: Value, b: Value): Error =>
+  new Error(`incompatible types for comparison: ${typeName(a)} and ${typeName(b)}`)
+
 function equal(a: Value, b: Value): boolean {
   if (a === null || b === null) return a === b
   const [at, bt] = [instantOf(a), instantOf(b)]
   if (at && bt) return at.ns === bt.ns
   const [ad, bd] = [durationOf(a), durationOf(b)]
   if (ad !== null && bd !== null) return ad === bd
-  if (basicKind(a) !== basicKind(b)) throw new Error('incompatible types for comparison')
+  if (basicKind(a) !== basicKind(b)) throw incompatible(a, b)
   return a === b
 }
 
@@ -136,7 +165,7 @@ function compare(a: Value, b: Value): number {
   const [ad, bd] = [durationOf(a), durationOf(b)]
   if (ad !== null && bd !== null) return ad < bd ? -1 : ad > bd ? 1 : 0
   const kind = basicKind(a)
-  if (kind !== basicKind(b)) throw new Error('incompatible types for comparison')
+  if (kind !== basicKind(b)) throw incompatible(a, b)
   if (kind === 'bool') throw new Error('invalid type for comparison')
   if (kind === 'string') return Buffer.compare(Buffer.from(a as string), Buffer.from(b as string))
   return (a as number) < (b as number) ? -1 : a === b ? 0 : 1

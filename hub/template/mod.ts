@@ -9,6 +9,7 @@ import type { Definition } from './nodes.ts'
 import { isEmptyTree, parseTemplate } from './parse.ts'
 import type { Value } from './values.ts'
 
+export { COMMON_FUNCTIONS, ofAny, ofText } from './common.ts'
 export { TemplateError } from './errors.ts'
 export type { Functions, ParamType, TemplateFunction } from './functions.ts'
 export { queryEscape } from './functions.ts'
@@ -26,6 +27,7 @@ export {
   replaceAllRegex,
   short,
   title,
+  titleCase,
   toFloat,
 } from './text.ts'
 export {

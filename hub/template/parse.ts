@@ -233,7 +233,6 @@ class Parser {
       if (token.kind === 'space') continue
       if (token.kind === 'close' || token.kind === 'rightParen') this.#back()
       else if (token.kind !== 'pipe') this.#unexpected(token, 'operand')
-      else if (!STARTS.has(this.#peekNonSpace().kind)) this.#fail('missing value for command', token)
       break
     }
     if (args.length === 0) this.#fail('empty command', this.#tokens[this.#next]!)

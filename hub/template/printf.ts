@@ -10,17 +10,19 @@ type Spec = {
 /** Widths and precisions above are refused, as by Go, so that a template cannot ask for a huge text. */
 const SIZE_MAX = 1_000_000
 
-const DIRECTIVE = /%([-+# 0]*)(\*|\d+)?(?:\.(\*|\d+)?)?([\s\S])?/gu
+const DIRECTIVE = /%([-+# 0]*)(\*|\d+)?(?:\.(\*|\d+)?)?(?:\[(\d+)\])?([\s\S])?/gu
 
 export function sprintf(format: string, args: readonly Value[]): string {
   let next = 0
+  // With indexes, not every value has to be used.
+  let reordered = false
   const star = (): number | null => {
     const value = args[next++]
     return typeof value === 'bigint' && value <= BigInt(SIZE_MAX) && value >= BigInt(-SIZE_MAX) ? Number(value) : null
   }
   const out = format.replace(
     DIRECTIVE,
-    (whole, flags: string, widthText?: string, precisionText?: string, verb?: string) => {
+    (whole, flags: string, widthText?: string, precisionText?: string, indexText?: string, verb?: string) => {
       if (verb === undefined) return '%!(NOVERB)'
       if (verb === '%') return '%'
       const set = new Set(flags)
@@ -38,11 +40,16 @@ export function sprintf(format: string, args: readonly Value[]): string {
             : hasPoint && whole.includes('.')
               ? 0
               : null
+      if (indexText !== undefined) {
+        reordered = true
+        next = Number(indexText) - 1
+        if (next < 0 || next >= args.length) return `%!${verb}(BADINDEX)`
+      }
       if (next >= args.length) return `%!${verb}(MISSING)`
       return directive(verb, args[next++]!, { flags: set, width, precision })
     },
   )
-  if (next >= args.length) return out
+  if (reordered || next >= args.length) return out
   const extra = args.slice(next).map((value) => (value === null ? '<nil>' : `${typeName(value)}=${formatValue(value)}`))
   return `${out}%!(EXTRA ${extra.join(', ')})`
 }

@@ -1,7 +1,18 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { formatDuration, formatTime, GoList, GoMap, goTime, sprintf, stringMap, TemplateSet, zone } from './mod.ts'
+import {
+  COMMON_FUNCTIONS,
+  formatDuration,
+  formatTime,
+  GoList,
+  GoMap,
+  goTime,
+  sprintf,
+  stringMap,
+  TemplateSet,
+  zone,
+} from './mod.ts'
 
 const data = new GoMap([
   ['name', 'web'],
@@ -161,3 +172,21 @@ test('times are laid out as Go does', () => {
 })
 
 test('sprintf bounds what it is asked for', () => assert.ok(sprintf('%999999999d', [1n]).length <= 1_000_000))
+
+const callErrors: readonly (readonly [text: string, message: string])[] = [
+  ['{{ toUpper }}', 'executing "t" at <toUpper>: wrong number of args for toUpper: want 1 got 0'],
+  ['{{ toUpper "a" .b }}', 'executing "t" at <toUpper>: wrong number of args for toUpper: want 1 got 2'],
+  ['{{ toUpper 1 }}', 'executing "t" at <1>: expected string; found 1'],
+  ['{{ toUpper nil }}', 'executing "t" at <nil>: cannot assign nil to string'],
+  ['{{ 1 | toUpper }}', 'executing "t" at <toUpper>: wrong type for value; expected string; got int'],
+  [
+    '{{ reReplaceAll "(" "x" "y" }}',
+    'executing "t" at <reReplaceAll "(" "x" "y">: error calling reReplaceAll: regexp: Compile(`(`): error parsing regexp: missing closing ): `(`',
+  ],
+]
+for (const [text, message] of callErrors)
+  test(`a call that cannot be: ${text}`, () =>
+    assert.throws(
+      () => new TemplateSet(COMMON_FUNCTIONS).add('t', text).execute('t', stringMap({ b: 'c' })),
+      (error: Error) => error.message.includes(message) || assert.fail(error.message),
+    ))

@@ -1,4 +1,5 @@
 /** Functions on text and numbers that Prometheus's and Alertmanager's templates share. Semantics: their template/template.go. */
+import { lowerCase, upperCase } from '../../protocol/labels/mod.ts'
 import { compileRegex } from '../../protocol/matchers/mod.ts'
 import { expandGroups } from '../../protocol/relabel/mod.ts'
 import { general } from './printf.ts'
@@ -61,6 +62,8 @@ export function humanizeDuration(value: number): string {
   }
   const sign = value < 0 ? '-' : ''
   const v = Math.abs(value)
+  // What does not fit in an int64 becomes the least of them on x86.
+  if (v >= 2 ** 63) return `${sign}-106751991167300d -15h -30m -8s`
   const whole = Math.floor(v)
   const seconds = whole % 60
   const minutes = Math.floor(whole / 60) % 60
@@ -94,17 +97,37 @@ function scaleUp(value: number): readonly [number, string] {
   return [v, prefix]
 }
 
-/** Each word's first letter in title case. */
+/** Semantics: Go strings.Title, to which an apostrophe ends a word. */
 export function title(text: string): string {
-  return text.replace(
-    /(^|[^\p{L}\p{N}_'])(\p{L})/gu,
-    (_, before: string, letter: string) => before + letter.toUpperCase(),
-  )
+  return text.replace(/(?<!\w|[^\x00-\x7f\s])\p{L}/gu, upperCase)
+}
+
+/** `ß` is two letters in upper case, of which the second is small. */
+const titleLetter = (letter: string): string => {
+  const [first = '', ...rest] = letter.toUpperCase()
+  return first + rest.join('').toLowerCase()
+}
+
+const WORDS = new Intl.Segmenter('en-US', { granularity: 'word' })
+
+/** Semantics: golang.org/x/text/cases, Title(AmericanEnglish): the rest of each word becomes lower case. */
+export function titleCase(text: string): string {
+  return [...WORDS.segment(text)].map(({ segment }) => lowerCase(segment).replace(/\p{L}/u, titleLetter)).join('')
 }
 
 /** With the groups of each match in the replacement, as Go's ReplaceAllString. @throws MatcherError */
+/** @throws Error in the words of Go's panic */
+function mustCompile(pattern: string): ReturnType<typeof compileRegex> {
+  try {
+    return compileRegex(pattern)
+  } catch (error) {
+    const quoted = pattern.includes('`') ? JSON.stringify(pattern) : `\`${pattern}\``
+    throw new Error(`regexp: Compile(${quoted}): ${(error as Error).message}`, { cause: error })
+  }
+}
+
 export function replaceAllRegex(pattern: string, replacement: string, text: string): string {
-  const regex = compileRegex(pattern)
+  const regex = mustCompile(pattern)
   const matcher = regex.matcher(text)
   let out = ''
   let at = 0

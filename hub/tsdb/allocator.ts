@@ -7,9 +7,20 @@ import { HeadFullError } from './errors.ts'
 import { C_BUMP, C_BUMP_END, C_FREE_LISTS, C_PAGES, FREE_CLASSES, PAGE_MASK, SLOT_WORDS } from './layout.ts'
 import type { Memory } from './memory.ts'
 
+/** Of the cap, or of bytes: more than one message takes. */
+const RESERVE_SHARE = 1 / 16
+const RESERVE_BYTES_MAX = 64 << 20
+
 /** The first pages are small so that an idle head is; untouched memory of later ones costs nothing either. */
 const FIRST_PAGES_BYTES = [1 << 20, 4 << 20] as const
 const PAGE_BYTES = SLOT_WORDS * 4
+const SMALLEST_PAGE_BYTES = 256 << 10
+/** Of the cap: how much more pages may take when what is free in them is in pieces of the wrong sizes. */
+const PIECES_SHARE = 1 / 8
+/** Free blocks that `coalesce` looks at, the largest first: it takes a second or less, and 32 MB. */
+const COALESCED_MAX = 4_000_000
+/** What addresses of 32 bits can name. */
+const ADDRESSABLE_BYTES = 2 ** 34
 
 export function classOf(words: number): number {
   if (words <= 32) return words <= 4 ? 0 : ((words + 3) >>> 2) - 1
@@ -31,7 +42,11 @@ export function roundUp(words: number): number {
 
 export class Allocator {
   readonly mem: Memory
-  readonly maxBytes: number
+  #maxBytes: number
+  /** False: the cap does not hold, only that of addresses. */
+  isCapped = true
+  /** How often there was no block to be had. */
+  failures = 0
   #pageBytes = 0
   #freeBytes = 0
   /** A page made ahead of need, so that readers hear of it before an address in it does: its first word, or 0. */
@@ -40,11 +55,23 @@ export class Allocator {
 
   constructor(mem: Memory, maxBytes: number) {
     this.mem = mem
-    this.maxBytes = maxBytes
+    this.#maxBytes = maxBytes
     for (const page of mem.pages) this.#pageBytes += page.byteLength
     this.#freeBytes = this.#countFree()
     if (mem.pages.length === 0) this.#openFirstPage()
     else this.#nextPage = this.#findUnopenedPage()
+  }
+
+  get maxBytes(): number {
+    return this.#maxBytes
+  }
+
+  /**
+   * `bytes` in use will not become less, and must not keep out all that comes: as it would where the cap was larger once,
+   * for tables and directories do not shrink.
+   */
+  acceptInUse(bytes: number): void {
+    this.#maxBytes = Math.max(this.#maxBytes, 2 * bytes)
   }
 
   onPage(fn: (page: SharedArrayBuffer) => void): void {
@@ -63,6 +90,11 @@ export class Allocator {
     return this.#pageBytes - unopened - (control[C_BUMP_END]! - control[C_BUMP]!) * 4 - this.#freeBytes
   }
 
+  /** Of blocks, before what comes may not fit under the cap any more. */
+  get limitBytes(): number {
+    return this.maxBytes - Math.min(RESERVE_BYTES_MAX, this.maxBytes * RESERVE_SHARE)
+  }
+
   /**
    * The contents of the block are undefined.
    * @throws HeadFullError at the cap; nothing has changed then
@@ -74,7 +106,11 @@ export class Allocator {
     if (free !== 0) return free
     const size = classWords(sizeClass)
     const { control } = this.mem
-    if (control[C_BUMP_END]! - control[C_BUMP]! < size && !this.#advance(size)) return this.#split(sizeClass)
+    if (control[C_BUMP_END]! - control[C_BUMP]! < size && !this.#advance(size)) {
+      const part = this.#split(sizeClass)
+      if (part !== 0) return part
+      if (!this.#advanceBeyondCap(size)) throw this.#full(size * 4)
+    }
     const addr = control[C_BUMP]!
     control[C_BUMP] = addr + size
     if (this.#nextPage === 0 && control[C_BUMP_END]! - control[C_BUMP]! < (addr & PAGE_MASK) >>> 2) this.#reserve()
@@ -107,6 +143,23 @@ export class Allocator {
     else this.#push(addr, sizeClass)
   }
 
+  /** Makes larger blocks of free ones that lie side by side. */
+  coalesce(): void {
+    const { control } = this.mem
+    const free = new Float64Array(Math.min(COALESCED_MAX, this.#countFreeBlocks()))
+    let count = 0
+    for (let sizeClass = FREE_CLASSES - 1; sizeClass >= 0; sizeClass--)
+      while (count < free.length && control[C_FREE_LISTS + sizeClass] !== 0)
+        free[count++] = this.#pop(sizeClass) * FREE_CLASSES + sizeClass
+    free.sort()
+    for (let i = 0; i < count; ) {
+      const from = Math.floor(free[i]! / FREE_CLASSES)
+      let end = from
+      for (; i < count && Math.floor(free[i]! / FREE_CLASSES) === end; i++) end += classWords(free[i]! % FREE_CLASSES)
+      this.#giveBack(from, end - from)
+    }
+  }
+
   #pop(sizeClass: number): number {
     const { control } = this.mem
     const addr = control[C_FREE_LISTS + sizeClass]!
@@ -137,6 +190,7 @@ export class Allocator {
     }
   }
 
+  /** A part of a larger free block; 0: there is none. */
   #split(wanted: number): number {
     for (let sizeClass = wanted + 1; sizeClass < FREE_CLASSES && classWords(sizeClass) <= SLOT_WORDS; sizeClass++) {
       const addr = this.#pop(sizeClass)
@@ -144,7 +198,7 @@ export class Allocator {
       this.#giveBack(addr + classWords(wanted), classWords(sizeClass) - classWords(wanted))
       return addr
     }
-    throw new HeadFullError(classWords(wanted) * 4, this.maxBytes)
+    return 0
   }
 
   /** Moves the bump to a page with room for `words`; false at the cap. */
@@ -160,10 +214,35 @@ export class Allocator {
     return pageWords >= words || this.#advance(words)
   }
 
+  /** As `#advance`, where the cap is not what is in use. */
+  #advanceBeyondCap(words: number): boolean {
+    if (this.usedBytes + words * 4 > this.#capBytes || !this.#hasRoom(PAGE_BYTES)) return false
+    this.#nextPage = this.#newPage(PAGE_BYTES)
+    return this.#advance(words)
+  }
+
+  #hasRoom(bytes: number): boolean {
+    return this.#pageBytes + bytes <= Math.min(ADDRESSABLE_BYTES, this.#capBytes * (1 + PIECES_SHARE))
+  }
+
   #reserve(): void {
-    const bytes = FIRST_PAGES_BYTES[this.mem.pages.length] ?? PAGE_BYTES
-    if (this.#pageBytes + bytes > this.maxBytes) return
+    const wanted = FIRST_PAGES_BYTES[this.mem.pages.length] ?? PAGE_BYTES
+    // The last page is what is left of the cap, unless that is hardly worth an address.
+    const bytes = Math.min(
+      wanted,
+      SMALLEST_PAGE_BYTES * Math.floor((this.#capBytes - this.#pageBytes) / SMALLEST_PAGE_BYTES),
+    )
+    if (bytes <= 0) return
     this.#nextPage = this.#newPage(bytes)
+  }
+
+  get #capBytes(): number {
+    return this.isCapped ? this.maxBytes : ADDRESSABLE_BYTES
+  }
+
+  #full(bytes: number): HeadFullError {
+    this.failures++
+    return new HeadFullError(bytes, this.#capBytes)
   }
 
   #openFirstPage(): void {
@@ -187,7 +266,7 @@ export class Allocator {
   /** A block of more than a slot is a page of its own. */
   #allocLarge(words: number): number {
     const bytes = largeWords(words) * 4
-    if (this.#pageBytes + bytes > this.maxBytes) throw new HeadFullError(bytes, this.maxBytes)
+    if (this.usedBytes + bytes > this.#capBytes || !this.#hasRoom(bytes)) throw this.#full(bytes)
     if (this.#nextPage !== 0) this.#advance(4)
     return this.#newPage(bytes)
   }
@@ -202,12 +281,21 @@ export class Allocator {
 
   #countFree(): number {
     let bytes = 0
-    for (let sizeClass = 0; sizeClass < FREE_CLASSES; sizeClass++) {
-      for (let addr = this.mem.control[C_FREE_LISTS + sizeClass]!; addr !== 0; addr = this.mem.get(addr)) {
-        bytes += classWords(sizeClass) * 4
-      }
-    }
+    for (let sizeClass = 0; sizeClass < FREE_CLASSES; sizeClass++)
+      bytes += this.#listLength(sizeClass) * classWords(sizeClass) * 4
     return bytes
+  }
+
+  #countFreeBlocks(): number {
+    let blocks = 0
+    for (let sizeClass = 0; sizeClass < FREE_CLASSES; sizeClass++) blocks += this.#listLength(sizeClass)
+    return blocks
+  }
+
+  #listLength(sizeClass: number): number {
+    let blocks = 0
+    for (let addr = this.mem.control[C_FREE_LISTS + sizeClass]!; addr !== 0; addr = this.mem.get(addr)) blocks++
+    return blocks
   }
 }
 

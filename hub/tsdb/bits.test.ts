@@ -19,6 +19,11 @@ const steps = fc.oneof(
     { minLength: 1, maxLength: 64 },
   ),
   fc.array(fc.integer({ min: -(2 ** 45), max: 2 ** 45 }), { minLength: 1, maxLength: 20 }),
+  // As far as 32-bit integers go, and beyond: by the smallest delta, one way or the other, and by the bits of each.
+  fc.array(fc.constantFrom(2 ** 24, 2 ** 25 - 1), { minLength: 60, maxLength: 64 }),
+  fc.array(fc.constantFrom(2 ** 26, 2 ** 26 + 1), { minLength: 60, maxLength: 64 }),
+  fc.array(fc.constantFrom(-(2 ** 26), -(2 ** 26) - 1), { minLength: 60, maxLength: 64 }),
+  fc.array(fc.constantFrom(0, 2 ** 27 - 1), { minLength: 60, maxLength: 64 }),
 )
 const base = fc.oneof(fc.constantFrom(0, 1_764_460_800_000), fc.integer({ min: -(2 ** 44), max: 2 ** 44 }))
 
@@ -44,6 +49,10 @@ test('whole numbers come back from packed deltas, by words and byte by byte, and
         const got = new Float64Array(n + 2)
         unpackDeltas(out, cursor, n, first, got, 1)
         assert.deepEqual([...got], [0, ...ints.subarray(before), 0])
+        assert.equal(cursor.pos, end)
+        cursor.pos = at
+        unpackDeltas(out, cursor, n, first, got, 1, 100)
+        assert.deepEqual([...got], [0, ...ints.subarray(before).map((value) => value / 100), 0])
         assert.equal(cursor.pos, end)
         cursor.pos = at
         assert.equal(sumDeltas(out, cursor, n, first), ints.at(-1))

@@ -78,7 +78,10 @@ export function packDeltas(
   return pos
 }
 
-/** Sums the deltas from `base` into `out[to, to + n)`; moves `cursor.pos`. Hot: bench/hub/head.bench.ts */
+/**
+ * Sums the deltas from `base` into `out[to, to + n)`, each divided by `power`; moves `cursor.pos`.
+ * Hot: bench/hub/head.bench.ts
+ */
 export function unpackDeltas(
   bytes: Uint8Array<ArrayBufferLike>,
   cursor: Cursor,
@@ -86,47 +89,49 @@ export function unpackDeltas(
   base: number,
   out: Float64Array,
   to: number,
+  power = 1,
 ): void {
   const width = bytes[cursor.pos]!
-  const scale = scaleOf(bytes[cursor.pos + 1]!)
+  const shift = bytes[cursor.pos + 1]!
   const min = readSmallest(bytes, cursor)
-  const { pos } = cursor
-  let value = base
-  if (width === 0) {
-    for (let i = to; i < to + n; i++) {
-      value += min
-      out[i] = value
-    }
-    cursor.pos = pos
-    return
-  }
-  let bit = 0
-  const { view } = cursor
-  if (width <= 24 && pos + ((n * width) >>> 3) + 4 <= view.byteLength) {
+  const { pos, view } = cursor
+  const isInside = pos + ((n * width) >>> 3) + 4 <= view.byteLength
+  cursor.pos = pos + ((n * width + 7) >>> 3)
+  const end = to + n
+  let bit = 8 * pos
+  if (isInside && width + shift <= SMALL_BITS && min <= SMALL && min >= -SMALL && n <= SMALL_COUNT) {
+    // All that is added stays below 2^31: integers add up faster than doubles.
+    const least = min | 0
     const mask = (1 << width) - 1
-    bit = pos * 8
-    if (scale === 1) {
-      for (let i = to; i < to + n; i++) {
-        value += min + ((view.getInt32(bit >>> 3, true) >>> (bit & 7)) & mask)
-        out[i] = value
+    let sum = 0
+    if (power === 1) {
+      for (let i = to; i < end; i++) {
+        sum = (sum + least + (((view.getInt32(bit >>> 3, true) >>> (bit & 7)) & mask) << shift)) | 0
+        out[i] = base + sum
         bit += width
       }
-    } else {
-      for (let i = to; i < to + n; i++) {
-        value += min + ((view.getInt32(bit >>> 3, true) >>> (bit & 7)) & mask) * scale
-        out[i] = value
-        bit += width
-      }
+      return
     }
-  } else {
-    for (let i = to; i < to + n; i++) {
-      value += min + readBits(bytes, pos, bit, width) * scale
-      out[i] = value
+    for (let i = to; i < end; i++) {
+      sum = (sum + least + (((view.getInt32(bit >>> 3, true) >>> (bit & 7)) & mask) << shift)) | 0
+      out[i] = (base + sum) / power
       bit += width
     }
+    return
   }
-  cursor.pos = pos + ((n * width + 7) >>> 3)
+  const scale = scaleOf(shift)
+  let value = base
+  for (let i = to; i < end; i++) {
+    value += width === 0 ? min : min + readBits(bytes, 0, bit, width) * scale
+    out[i] = value / power
+    bit += width
+  }
 }
+
+/** What is unpacked as 32-bit integers: bits of a delta, size of the smallest one, and how many. */
+const SMALL_BITS = 24
+const SMALL = 2 ** 24
+const SMALL_COUNT = 63
 
 const scaleOf = (shift: number): number => (shift === 31 ? 2147483648 : 1 << shift)
 
@@ -134,15 +139,12 @@ const scaleOf = (shift: number): number => (shift === 31 ? 2147483648 : 1 << shi
 function readSmallest(bytes: Uint8Array<ArrayBufferLike>, cursor: Cursor): number {
   const scale = scaleOf(bytes[cursor.pos + 1]!)
   let pos = cursor.pos + 2
-  let factor = 1
-  let zigzag = 0
   let byte = bytes[pos++]!
-  while (byte >= 0x80) {
-    zigzag += (byte & 0x7f) * factor
-    factor *= 128
+  let zigzag = byte & 0x7f
+  for (let factor = 128; byte >= 0x80; factor *= 128) {
     byte = bytes[pos++]!
+    zigzag += (byte & 0x7f) * factor
   }
-  zigzag += byte * factor
   cursor.pos = pos
   return (zigzag % 2 === 1 ? -(zigzag + 1) / 2 : zigzag / 2) * scale
 }

@@ -4,6 +4,7 @@
  * Hot: bench/hub/head.bench.ts
  */
 
+import type { Histogram } from '../../protocol/samples/mod.ts'
 import { type Cursor, evenStep, unpackDeltas } from './bits.ts'
 import { FRAME_COUNT, FRAME_GAP, HISTOGRAM_HEADER } from './chunk-writer.ts'
 import type { SampleBuffer } from './contract.ts'
@@ -106,7 +107,9 @@ export function decodeGroupChunk(
 /** The chunk's samples of own times in the time range. */
 export function decodeOwnChunk(mem: Memory, chunk: number, cursor: Cursor, target: ChunkTarget): void {
   const { out, words, minTime, maxTime, runTimes, isAscending } = target
+  const { times, values } = out
   const hasStarts = chunkKind(mem, chunk) === Kind.ownStart
+  const isPlain = isAscending && !hasStarts
   const bytes = mem.u8[chunk >>> PAGE_SHIFT]!
   cursor.view = mem.views[chunk >>> PAGE_SHIFT]!
   cursor.pos = ((chunk & PAGE_MASK) + K_HEADER) * 4
@@ -126,17 +129,27 @@ export function decodeOwnChunk(mem: Memory, chunk: number, cursor: Cursor, targe
       before = runTimes[n - 1]!
     } else {
       before = from + n * step
-      if (isAscending && !hasStarts && base + before < minTime) {
-        skipValues(bytes, cursor, n)
-        continue
+      if (isPlain) {
+        if (base + before < minTime) {
+          skipValues(bytes, cursor, n)
+          continue
+        }
+        const first = base + from + step
+        if (first > maxTime) break
+        if (first >= minTime && base + before <= maxTime) {
+          decodeValues(bytes, cursor, n, values, words, count)
+          for (let i = 0; i < n; i++) times[count + i] = first + i * step
+          count += n
+          continue
+        }
       }
       for (let i = 0; i < n; i++) runTimes[i] = from + (i + 1) * step
     }
     if (isAscending && base + runTimes[0]! > maxTime) break
     if (hasStarts) readStarts(bytes, cursor, n, target)
     if (isAscending && base + runTimes[0]! >= minTime && base + before <= maxTime) {
-      decodeValues(bytes, cursor, n, out.values, words, count)
-      for (let i = 0; i < n; i++) out.times[count + i] = base + runTimes[i]!
+      decodeValues(bytes, cursor, n, values, words, count)
+      for (let i = 0; i < n; i++) times[count + i] = base + runTimes[i]!
       if (hasStarts) for (let i = 0; i < n; i++) out.startTimes![count + i] = target.runStarts[i]!
       count += n
       continue
@@ -150,7 +163,7 @@ export function decodeOwnChunk(mem: Memory, chunk: number, cursor: Cursor, targe
     for (let i = 0; i < n; i++) {
       const time = base + runTimes[i]!
       if (time < minTime || time > maxTime) continue
-      out.times[count] = time
+      times[count] = time
       words[2 * count] = target.runWords[2 * i]!
       words[2 * count + 1] = target.runWords[2 * i + 1]!
       if (hasStarts) out.startTimes![count] = target.runStarts[i]!
@@ -160,18 +173,23 @@ export function decodeOwnChunk(mem: Memory, chunk: number, cursor: Cursor, targe
   out.count = count
 }
 
-export function decodeHistogramChunk(mem: Memory, chunk: number, target: ChunkTarget): void {
+/** @param passed the chunk before, of which nothing was wanted; 0 when there is none */
+export function decodeHistogramChunk(mem: Memory, chunk: number, passed: number, target: ChunkTarget): void {
   const { out, minTime, maxTime } = target
-  const bytes = mem.u8[chunk >>> PAGE_SHIFT]!
   const n = mem.get(chunk + K_META) >>> K_COUNT_SHIFT
   let at = chunk + K_HEADER
+  let skipped = -1
   for (let i = 0; i < n; i++) {
     const time = mem.getF64(at, 0)
     const start = mem.getF64(at, 1)
     const length = mem.get(at + 4)
-    if (time >= minTime && time <= maxTime) {
-      const from = (at & PAGE_MASK) * 4 + HISTOGRAM_HEADER
-      const histogram = decodeHistogram(bytes.subarray(from, from + length))
+    if (time < minTime) skipped = at
+    else if (time <= maxTime) {
+      const histogram = histogramAt(mem, at)
+      if (out.count === 0) {
+        if (skipped < 0 && passed !== 0) skipped = lastHistogram(mem, passed)
+        if (skipped >= 0) out.before = histogramAt(mem, skipped)
+      }
       out.times[out.count] = time
       out.values[out.count] = 0
       out.flags[out.count] = 2
@@ -181,8 +199,27 @@ export function decodeHistogramChunk(mem: Memory, chunk: number, target: ChunkTa
       out.mixed = true
       out.count++
     }
-    at += ((HISTOGRAM_HEADER + ((length + 3) & ~3) + 7) & ~7) >>> 2
+    at += recordWords(length)
   }
+}
+
+/** The record of the chunk's last histogram; -1 for a chunk of other samples. */
+function lastHistogram(mem: Memory, chunk: number): number {
+  if (chunkKind(mem, chunk) !== Kind.histogram) return -1
+  let at = chunk + K_HEADER
+  for (let left = chunkCount(mem, chunk) - 1; left > 0; left--) at += recordWords(mem.get(at + 4))
+  return at
+}
+
+/** Records stay on 8-byte borders for their times. */
+function recordWords(payloadBytes: number): number {
+  return ((HISTOGRAM_HEADER + ((payloadBytes + 3) & ~3) + 7) & ~7) >>> 2
+}
+
+/** Of the record there. */
+function histogramAt(mem: Memory, at: number): Histogram {
+  const from = (at & PAGE_MASK) * 4 + HISTOGRAM_HEADER
+  return decodeHistogram(mem.u8[at >>> PAGE_SHIFT]!.subarray(from, from + mem.get(at + 4)))
 }
 
 /** Leaves the last value of a chunk of own times in the cursor. */

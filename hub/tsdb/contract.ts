@@ -5,6 +5,7 @@
 import type { Labels } from '../../protocol/labels/mod.ts'
 import type { Matcher } from '../../protocol/matchers/mod.ts'
 import type { Exemplar, Histogram, Metadata } from '../../protocol/samples/mod.ts'
+import type { ChosenAggregates, StoredAggregates } from './aggregates.ts'
 import type { Cardinality } from './cardinality.ts'
 
 /** Index into the series table, stable for the life of the process: 0, 1, 2… */
@@ -28,8 +29,19 @@ export interface SampleBuffer {
   mixed: boolean
   /** Sparse by position; null when `mixed` is false or no sample is a histogram. */
   histograms: (Histogram | undefined)[] | null
+  /** The histogram ahead of the first sample, where the reader came by it: what resets of the first are told by. */
+  before?: Histogram | undefined
   /** Start timestamps in ms (0 unknown); null when the series has none. */
   startTimes: Float64Array | null
+  /** Set when some are the last ones of windows whose other samples are gone: the widest window, and the last's end. */
+  sparse?: { readonly widthMs: number; readonly untilMs: number } | undefined
+  /**
+   * What some readers know of the samples without looking at each. Whoever asks sets both to 0 before the read, as other
+   * readers leave them alone. Two reads of a thread with the same `timesKey`, not 0, gave the same times; of the first
+   * `rising` samples all are floats, none NaN, and none less than the one before.
+   */
+  timesKey?: number
+  rising?: number
 }
 
 export type Shard = { readonly index: number; readonly count: number }
@@ -46,10 +58,19 @@ export interface SeriesReader {
   select(matchers: readonly Matcher[], range: TimeRange, shard?: Shard): Uint32Array
   /**
    * Not fewer than the series that can match, told by the lengths of postings without looking into them; Infinity when
-   * only a look at all values of a label could tell. Readers that cannot say have no such method.
+   * many values of a label would have to be looked at, or long ones by a long expression. Readers that cannot say have no such method.
    */
   matchBound?(matchers: readonly Matcher[]): number
   labels(ref: SeriesRef): Labels
+  /** Whether it is this reader alone that knows the series by this ref: others of the same store have another for it. */
+  isOwnRef?(ref: SeriesRef): boolean
+  /** A ref of this reader's own for a series of which another has told the labels, and of which nothing is to be read. */
+  refFor?(labels: Labels): SeriesRef
+  /**
+   * While it is the same object, refs mean the series that they meant, in all queries of this thread. Readers whose refs are
+   * good for one query have no such method.
+   */
+  refIdentity?(): object
   /** Name and value symbols alternating, in label order; borrowed, do not change. */
   labelIds(ref: SeriesRef): Uint32Array
   /** The value's symbol of one label; -1 when the series lacks it. What `labelIds` would tell, for less. */
@@ -59,6 +80,13 @@ export interface SeriesReader {
   symbolId(text: string): SymbolId
   /** Decodes the samples with minTime <= t <= maxTime. Poll `cancelled` per chunk is the caller's business. */
   read(ref: SeriesRef, range: TimeRange, out: SampleBuffer): void
+  /** As `read`, but samples older than the newest may be left out, which is much cheaper. Not all readers know how. */
+  readNewest?(ref: SeriesRef, range: TimeRange, out: SampleBuffer): void
+  /**
+   * About what a read would decode, before it does: samples, of which a histogram counts as many. Readers that cannot
+   * say have no such method.
+   */
+  readWeight?(ref: SeriesRef, range: TimeRange): number
   /** Sorted. With matchers: only of matching series. */
   labelNames(matchers: readonly Matcher[], range: TimeRange): string[]
   labelValues(name: string, matchers: readonly Matcher[], range: TimeRange): string[]
@@ -70,6 +98,9 @@ export interface SeriesReader {
   cardinality?(limit: number): Cardinality
   /** Of all stored samples; null when there are none. */
   timeRange(): TimeRange | null
+  /** Of readers of blocks with downsampled windows (`aggregates.ts`): those, and what of a query they may answer. */
+  readonly stored?: StoredAggregates | null
+  readonly chosen?: ChosenAggregates | null
   /** Ends this reader's claim on recycled pages; readers are cheap, one per query and thread. */
   release(): void
 }

@@ -4,7 +4,7 @@
  * slot holds a later one. A reader that began later cannot have found the block: its slot is stored (sequentially
  * consistent) before it loads any root, and the unlinking was stored before the epoch was raised.
  */
-import type { Allocator } from './allocator.ts'
+import { type Allocator, roundUp } from './allocator.ts'
 import { TooManyReadersError } from './errors.ts'
 import { C_EPOCH, C_SLOTS, READER_SLOTS } from './layout.ts'
 import type { Memory } from './memory.ts'
@@ -57,6 +57,9 @@ function oldestEpoch(mem: Memory): number {
   return oldest
 }
 
+/** Of an entry that is an id, from here on: of so many tables. */
+const ID_WORDS = 0xfffffff1
+
 /** What waits: blocks by (address, words), or ids of a table by (id, 0) with the callback that recycles them. */
 export class Limbo {
   readonly #mem: Memory
@@ -69,6 +72,16 @@ export class Limbo {
   constructor(mem: Memory, alloc: Allocator) {
     this.#mem = mem
     this.#alloc = alloc
+  }
+
+  /** Of the blocks. */
+  get bytes(): number {
+    let words = 0
+    for (let i = 0; i < this.#count; i++) {
+      const each = this.#entries[3 * i + 2]!
+      if (each < ID_WORDS) words += roundUp(each)
+    }
+    return 4 * words
   }
 
   get size(): number {
@@ -117,7 +130,7 @@ export class Limbo {
   #release(index: number): void {
     const what = this.#entries[3 * index + 1]!
     const words = this.#entries[3 * index + 2]!
-    if (words > 0xfffffff0) this.#recycle[0xffffffff - words]!(what)
+    if (words >= ID_WORDS) this.#recycle[0xffffffff - words]!(what)
     else this.#alloc.free(what, words)
   }
 

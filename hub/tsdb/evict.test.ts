@@ -168,3 +168,41 @@ test('what is evicted gives its memory back, and series that are over go', () =>
   round(1000 * hour)
   assert.equal(head.stats().series, 0)
 })
+
+test('what a head without series takes keeps nothing out, though the cap is lower than when it had many', () => {
+  const fill = (head: Head, count: number): void => {
+    for (let i = 0; i < count; i++) {
+      const ref = head.series(labelsFrom({ __name__: 's', i: String(i), pod: `pod-${7 * i}` }))
+      head.appendFloat(ref, 1000, Float64Array.of(i), 0, 0)
+    }
+    head.publish()
+  }
+  const options = { maxBytes: 2 << 20 }
+  const restored = (head: Head): Head => {
+    const next = restoreHead(head.serialize(), options)
+    next.hasLimits = false
+    next.hasLimits = true
+    return next
+  }
+  const large = createHead()
+  fill(large, 20_000)
+  const head = restored(large)
+  assert.ok(head.isAlmostFull)
+  assert.equal(head.stats().maxBytes, options.maxBytes)
+  const reader = openReader(head.share())
+  head.closeBefore(2000)
+  head.evict()
+  const whileRead = head.stats()
+  reader.release()
+  for (let i = 0; i < 64; i++) head.publish()
+  const { usedBytes } = head.stats()
+  assert.ok(usedBytes > options.maxBytes, 'or the test is none')
+  assert.ok(whileRead.usedBytes > 2 * usedBytes && whileRead.maxBytes < 3 * usedBytes, 'what readers held back goes')
+  for (const each of [head, restored(head)]) {
+    assert.ok(!each.isAlmostFull)
+    assert.ok(each.stats().maxBytes <= 4 * usedBytes)
+    fill(each, 100)
+    assert.equal(each.stats().series, 100)
+    assert.equal(each.stats().drops.memoryLimit, 0)
+  }
+})

@@ -3,7 +3,7 @@ import type { Appender, ReaderShare, SeriesRef } from './contract.ts'
 import type { Copied } from './snapshot.ts'
 
 export type HeadOptions = {
-  /** Of all pages together; untouched pages cost no memory. Default 8 GiB, at most 16 GiB. */
+  /** Of all pages together; untouched pages cost no memory. Default 8 GiB, at most 16 GiB. See `hasLimits`. */
   readonly maxBytes?: number
   readonly maxSeries?: number
   readonly maxLabelsPerSeries?: number
@@ -43,6 +43,15 @@ export type HeadDrops = {
   metadata: number
 }
 
+export type HeadMemory = {
+  /** In use. */
+  readonly usedBytes: number
+  /** With so much in use it is almost full. */
+  readonly limitBytes: number
+  /** How often something found no room: there may be enough of it in all, and no block of the size. */
+  readonly failures: number
+}
+
 export type HeadStats = {
   readonly series: number
   readonly symbols: number
@@ -64,6 +73,8 @@ export type HeadStats = {
   /** Of them; since the start. */
   readonly histogramsAppended: number
   readonly lateSamples: number
+  /** The cap. */
+  readonly maxBytes: number
   readonly pageBytes: number
   readonly usedBytes: number
   readonly chunkPayloadBytes: number
@@ -99,6 +110,14 @@ export interface Head extends Appender {
   readonly refLimit: number
   /** For the log: names the process whose refs are those of this head. In snapshots; 0 at first. */
   logLife: number
+  /**
+   * Whether new series must keep to the limits of series and labels, and memory to its cap; true at first. Without them
+   * memory ends where addresses do, at 16 GiB.
+   */
+  hasLimits: boolean
+  /** Memory is so near its cap that what is to be acknowledged had better not come before blocks were cut. */
+  readonly isAlmostFull: boolean
+  readonly memory: HeadMemory
   /** Why the last `series()` that returned -1 did so. */
   readonly refusedBy: SeriesLimit
   /** Of the newest sample of a live series; -Infinity when it has none. */

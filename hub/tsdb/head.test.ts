@@ -87,6 +87,17 @@ test('values keep their bits: NaN payloads, -0, stale markers', () => {
   }
 })
 
+test('a run at the time of a stale marker contradicts it', () => {
+  const head = createHead()
+  const refs = new Uint32Array(4).map((_, i) => head.series(labelsFrom({ i: String(i) })))
+  const values = new Float64Array(new BigUint64Array([0n, 0n, 0n, 0x7ff0000000000002n]).buffer)
+  head.appendColumn(1000, refs, values, 4)
+  const results = new Uint8Array(4)
+  const { duplicate, conflicting } = AppendResult
+  assert.equal(head.appendRun(1000, refs, new Float64Array(4), 0, 4, results), 0)
+  assert.deepEqual([...results], [duplicate, duplicate, duplicate, conflicting])
+})
+
 test('a sample that was stored is a duplicate, another value at its time conflicts and the first stays', () => {
   const head = createHead()
   const ref = head.series(labelsFrom({ a: 'b' }))
@@ -156,6 +167,28 @@ const INTEGER_HISTOGRAM: Histogram = {
   negativeBuckets: [2],
   customValues: [],
 }
+
+test('the histogram ahead of those that were asked for is told of, where there is one', () => {
+  const head = createHead({ maxBytes: 1 << 22 })
+  const ref = head.series(labelsFrom({ __name__: 'h' }))
+  for (let i = 1; i <= 5; i++) head.appendHistogram(ref, 1000 * i, { ...INTEGER_HISTOGRAM, sum: i }, 0)
+  const alone = head.series(labelsFrom({ __name__: 'alone' }))
+  head.appendHistogram(alone, 1000, INTEGER_HISTOGRAM, 0)
+  head.publish()
+  const reader = openReader(head.share())
+  const out = createSampleBuffer()
+  const sumBefore = (of: SeriesRef, minTime: number): number | undefined => {
+    reader.read(of, { minTime, maxTime: 9000 }, out)
+    return out.before?.sum
+  }
+  assert.equal(sumBefore(ref, 0), undefined)
+  assert.equal(sumBefore(ref, 3001), 3)
+  assert.equal(sumBefore(ref, 5000), 4)
+  assert.equal(sumBefore(alone, 0), undefined)
+  assert.equal(sumBefore(ref, 2000), 1)
+  assert.equal(sumBefore(999 as SeriesRef, 2000), undefined)
+  reader.release()
+})
 
 test('histograms of all kinds are read back among floats, in order and late', () => {
   const head = createHead()
@@ -244,6 +277,17 @@ test('the buffer of exemplars knows its oldest and its series, after a restart t
   assert.deepEqual(shown(restored.stats()), [3, 0, 3, 1, 20])
   append(restored, 2, null)
   assert.deepEqual(shown(restored.stats()), [3, 1, 3, 2, 30])
+})
+
+test('a restored head may lose series before anyone has looked for one by its labels', () => {
+  const head = createHead()
+  const value = Float64Array.of(1)
+  const labels = Array.from({ length: 3000 }, (_, i) => labelsFrom({ i: String(i) }))
+  for (const [i, of] of labels.entries()) head.appendFloat(head.series(of), i % 2 === 0 ? 1000 : 9000, value, 0, 0)
+  const restored = restoreHead(head.serialize())
+  assert.equal(restored.trim(5000), 1500)
+  for (const [i, of] of labels.entries()) assert.equal(restored.series(of), i % 2 === 1 ? i : 3000 + i / 2)
+  assert.equal(restored.stats().series, 3000)
 })
 
 test('limits refuse series and count what they refused', () => {
@@ -370,6 +414,8 @@ test('a snapshot restores a head that goes on; damage is refused', () => {
     bytes.subarray(i * 1000, i * 1000 + 1000),
   )
   const restored = restoreHead(pieces)
+  const counts = ({ series, chunks, chunkPayloadBytes }: HeadStats) => ({ series, chunks, chunkPayloadBytes })
+  assert.deepEqual(counts(restored.stats()), counts(head.stats()))
   for (const h of [head, restored]) for (let t = 100; t < 200; t++) append(h, t)
   for (const h of [head, restored]) h.publish()
   assert.equal(restored.series(labelsFrom({ i: '17', job: 'a' })), refs[17])

@@ -7,103 +7,41 @@ import type { Exemplar, Histogram, Metadata } from '../../protocol/samples/mod.t
 import { Allocator } from './allocator.ts'
 import { chunkCount } from './cardinality.ts'
 import { ChunkWriter } from './chunk-writer.ts'
-import { AppendResult, type ReaderShare, type SeriesRef } from './contract.ts'
+import type { AppendResult, ReaderShare, SeriesRef } from './contract.ts'
 import { activeReaders, clearOwner, Limbo, leaveEpoch } from './epochs.ts'
 import { HeadFullError } from './errors.ts'
 import { ExemplarWriter } from './exemplars.ts'
 import { GroupWriter } from './groups.ts'
+import type { Head, HeadDrops, HeadMemory, HeadOptions, HeadStats, SeriesLimit } from './head-contract.ts'
+import { HeadTimes } from './head-times.ts'
 import {
-  HEAD_DEFAULTS,
-  type Head,
-  type HeadDrops,
-  type HeadOptions,
-  type HeadStats,
-  type SeriesLimit,
-} from './head-contract.ts'
-import { HistogramEncoder } from './histogram-codec.ts'
-import { LateWriter } from './late-writer.ts'
-import {
-  C_CLOSED_F64,
-  C_EPOCH,
+  C_CHUNKS,
   C_EVICTED_F64,
-  C_FLOOR_F64,
+  C_EVICTIONS,
   C_GENERATION,
   C_LOG_LIFE,
-  C_MAGIC,
-  C_MAX_TIME_F64,
-  C_MIN_TIME_F64,
   C_SAMPLE_BYTES_F64,
   C_SAMPLES_F64,
-  C_SAMPLES_PRESENT,
-  C_VERSION,
-  CONTROL_BYTES,
-  KIND_MASK,
-  Kind,
-  LAYOUT_VERSION,
-  MAGIC,
-  S_GROUP,
   S_IDLE,
-  S_STATE,
 } from './layout.ts'
-import { Memory } from './memory.ts'
+import type { Memory } from './memory.ts'
 import { MetadataWriter, readMetadata } from './metadata.ts'
 import { PostingsWriter } from './postings-writer.ts'
-import { RunAppender } from './run-appender.ts'
-import { createSampleBuffer } from './sample-buffer.ts'
+import { SampleAppender } from './sample-appender.ts'
 import { SeriesIndex } from './series-index.ts'
 import { exceededLimit } from './series-limits.ts'
-import { SeriesDecoder } from './series-reader.ts'
 import { SeriesWriter } from './series-writer.ts'
-import { SharedTimes } from './shared-times.ts'
-import { type Copied, PageRestorer, serializePages } from './snapshot.ts'
+import { type Copied, serializePages } from './snapshot.ts'
 import { SymbolWriter } from './symbol-writer.ts'
 import { SymbolReader } from './symbols.ts'
 import { Trimmer } from './trim.ts'
 
-/** @example const head = createHead({ maxSeries: 1_000_000 }) */
-export function createHead(options: HeadOptions = {}): Head {
-  const mem = new Memory(new SharedArrayBuffer(CONTROL_BYTES), [])
-  mem.control[C_MAGIC] = MAGIC
-  mem.control[C_VERSION] = LAYOUT_VERSION
-  mem.control[C_EPOCH] = 2 // 1 is what a slot holds while it is being claimed
-  mem.controlF64[C_FLOOR_F64] = -Infinity
-  mem.controlF64[C_EVICTED_F64] = -Infinity
-  mem.controlF64[C_CLOSED_F64] = -Infinity
-  mem.controlF64[C_MIN_TIME_F64] = Infinity
-  mem.controlF64[C_MAX_TIME_F64] = -Infinity
-  return new SharedHead(mem, { ...HEAD_DEFAULTS, ...options })
-}
-
-/**
- * A head from the bytes of `serialize()`, cut anywhere.
- * @throws SnapshotError when they are damaged, incomplete or of another version
- */
-export function restoreHead(chunks: Iterable<Uint8Array>, options: HeadOptions = {}): Head {
-  const restorer = headRestorer(options)
-  for (const chunk of chunks) restorer.push(chunk)
-  return restorer.finish()
-}
-
-/** As `restoreHead`, chunk by chunk, each borrowed until `push` returns. Both throw SnapshotError. */
-export function headRestorer(options: HeadOptions = {}): { push(chunk: Uint8Array): void; finish(): Head } {
-  const pages = new PageRestorer()
-  return { push: (chunk) => pages.push(chunk), finish: () => headOf(pages.finish(), options) }
-}
-
-function headOf({ mem, limbo }: ReturnType<PageRestorer['finish']>, options: HeadOptions): Head {
-  // A snapshot from before there were blocks.
-  for (const field of [C_EVICTED_F64, C_CLOSED_F64]) if (mem.controlF64[field] === 0) mem.controlF64[field] = -Infinity
-  const head = new SharedHead(mem, { ...HEAD_DEFAULTS, ...options })
-  head.adoptLimbo(limbo)
-  return head
-}
-
 /** Publishes between two attempts to free what waits in the limbo. */
 const RECLAIM_EVERY = 16
-/** A column of fewer series keeps times with each: a group of its own would cost more. */
-const COLUMN_MIN = 4
 
-class SharedHead implements Head {
+/** Made by create-head.ts. */
+export class SharedHead implements Head {
+  #hasLimits = true
   readonly #mem: Memory
   readonly #options: Required<HeadOptions>
   readonly #alloc: Allocator
@@ -113,17 +51,12 @@ class SharedHead implements Head {
   readonly #groups: GroupWriter
   readonly #index: SeriesIndex
   readonly #series: SeriesWriter
-  readonly #shared: SharedTimes
-  readonly #runs: RunAppender
   readonly #chunks: ChunkWriter
-  readonly #late: LateWriter
+  readonly #times: HeadTimes
+  readonly #samples: SampleAppender
   readonly #trimmer: Trimmer
   readonly #exemplars: ExemplarWriter
   readonly #metadata: MetadataWriter
-  readonly #histograms = new HistogramEncoder()
-  readonly #storedHistograms = new HistogramEncoder()
-  readonly #decoder: SeriesDecoder
-  readonly #found = createSampleBuffer(16)
   readonly #drops: HeadDrops = {
     duplicates: 0,
     conflicting: 0,
@@ -135,18 +68,11 @@ class SharedHead implements Head {
     exemplars: 0,
     metadata: 0,
   }
-  #minTime: number
-  #maxTime: number
-  #floor: number
-  /** Samples before it go the way of late ones: their time is in blocks, or about to be. */
-  #closed: number
-  /** Series that got a sample before `#closed` since it was set. */
-  readonly #lateSince = new Set<SeriesRef>()
-  #samples: number
-  #lateSamples = 0
   #refusedBy: SeriesLimit = 'series'
-  #histogramSamples = 0
   #removed = 0
+  /** Failures to find a block for which free ones have been put together, and at the last sweep. */
+  #coalescedFor = 0
+  #failuresSwept = 0
   #publishes = 0
   #changes = 0
 
@@ -162,24 +88,24 @@ class SharedHead implements Head {
     this.#index = new SeriesIndex(mem, this.#alloc, this.#limbo, this.#symbols, this.#postings)
     this.#chunks = new ChunkWriter(mem, this.#alloc, this.#groups)
     this.#series = new SeriesWriter(mem, this.#alloc, this.#groups, this.#chunks)
-    this.#shared = new SharedTimes(mem, this.#groups, this.#series)
-    this.#runs = new RunAppender(mem, this.#index.table, this.#shared, {
-      one: (ref, time, low, high, group, tick) => this.#appendOne(ref, time, low, high, 0, group, tick),
-      shared: (ref, time, low, high, n) => this.#appendShared(ref, time, low, high, n >= COLUMN_MIN),
+    this.#times = new HeadTimes(mem)
+    this.#samples = new SampleAppender({
+      mem,
+      alloc: this.#alloc,
+      index: this.#index,
+      groups: this.#groups,
+      chunks: this.#chunks,
+      series: this.#series,
+      times: this.#times,
+      drops: this.#drops,
     })
-    this.#late = new LateWriter(mem, this.#alloc, this.#chunks)
-    this.#trimmer = new Trimmer(mem, this.#limbo, this.#groups, this.#series, this.#late)
-    this.#decoder = new SeriesDecoder(mem, this.#groups.table, true)
+    this.#trimmer = new Trimmer(mem, this.#limbo, this.#groups, this.#series, this.#samples.late)
     this.#exemplars = new ExemplarWriter(mem, this.#alloc, options.maxExemplars)
     const stored = readMetadata(mem, new SymbolReader(mem, this.#symbols.table))
     this.#metadata = new MetadataWriter(mem, this.#alloc, this.#symbols, options.maxMetadataFamilies, stored)
-    this.#minTime = mem.controlF64[C_MIN_TIME_F64]!
-    this.#maxTime = mem.controlF64[C_MAX_TIME_F64]!
-    this.#floor = mem.controlF64[C_FLOOR_F64]!
-    this.#closed = mem.controlF64[C_CLOSED_F64]!
-    this.#samples = mem.controlF64[C_SAMPLES_F64]!
     this.#chunks.payloadBytes = mem.controlF64[C_SAMPLE_BYTES_F64]!
-    this.#chunks.live = chunkCount(mem, this.#index.table)
+    const chunks = mem.control[C_CHUNKS]!
+    this.#chunks.live = chunks > 0 ? chunks - 1 : chunkCount(mem, this.#index.table)
   }
 
   /** Of a snapshot: its readers are gone, so all that waited is free. */
@@ -191,7 +117,7 @@ class SharedHead implements Head {
     const known = this.#index.find(labels)
     if (known >= 0) return known
     this.#changes++
-    const limit = exceededLimit(labels, this.#options, this.#index)
+    const limit = this.#hasLimits ? exceededLimit(labels, this.#options, this.#index) : null
     if (limit === null) {
       try {
         return this.#index.create(labels)
@@ -205,6 +131,25 @@ class SharedHead implements Head {
     return -1
   }
 
+  get hasLimits(): boolean {
+    return this.#hasLimits
+  }
+
+  set hasLimits(has: boolean) {
+    this.#hasLimits = has
+    this.#alloc.isCapped = has
+    if (has) this.#acceptEmpty()
+  }
+
+  get isAlmostFull(): boolean {
+    return this.#alloc.usedBytes > this.#alloc.limitBytes
+  }
+
+  get memory(): HeadMemory {
+    const { usedBytes, limitBytes, failures } = this.#alloc
+    return { usedBytes, limitBytes, failures }
+  }
+
   get refusedBy(): SeriesLimit {
     return this.#refusedBy
   }
@@ -215,7 +160,7 @@ class SharedHead implements Head {
   }
 
   get maxTime(): number {
-    return this.#maxTime
+    return this.#times.max
   }
 
   setMetadata(family: string, metadata: Metadata): void {
@@ -231,13 +176,7 @@ class SharedHead implements Head {
 
   appendColumn(timestampMs: number, refs: Uint32Array, values: Float64Array, n: number): number {
     this.#changes++
-    const time = Math.trunc(timestampMs)
-    const group = this.#groupOf(refs, n, time)
-    const tick = group < 0 ? -1 : this.#addTick(group, time)
-    if (tick < 0) return this.#appendEach(time, refs, new Uint32Array(values.buffer, values.byteOffset, 2 * n), n)
-    const stored = this.#runs.appendColumn(group, tick, time, refs, values, n)
-    this.#samples += stored
-    return stored
+    return this.#samples.appendColumn(timestampMs, refs, values, n)
   }
 
   appendRun(
@@ -249,41 +188,17 @@ class SharedHead implements Head {
     results: Uint8Array,
   ): number {
     this.#changes++
-    const stored = this.#runs.append(Math.trunc(timestampMs), refs, values, from, n, results)
-    this.#samples += stored
-    return stored
+    return this.#samples.appendRun(timestampMs, refs, values, from, n, results)
   }
 
   appendFloat(ref: SeriesRef, timestampMs: number, values: Float64Array, at: number, startMs: number): AppendResult {
     this.#changes++
-    const words = new Uint32Array(values.buffer, values.byteOffset + 8 * at, 2)
-    const result = this.#appendOne(ref, Math.trunc(timestampMs), words[0]!, words[1]!, startMs, -1, -1)
-    if (result === AppendResult.stored) this.#samples++
-    return result
+    return this.#samples.appendFloat(ref, timestampMs, values, at, startMs)
   }
 
   appendHistogram(ref: SeriesRef, timestampMs: number, histogram: Histogram, startMs: number): AppendResult {
     this.#changes++
-    const time = Math.trunc(timestampMs)
-    const record = this.#index.record(ref)
-    const refusal = this.#refuse(record, time)
-    if (refusal !== AppendResult.stored) return refusal
-    const payload = this.#histograms.encode(histogram)
-    try {
-      if (time >= this.#closed && time > this.#series.lastTime(record))
-        this.#series.appendHistogram(record, time, startMs, payload)
-      else {
-        if (this.#isStored(record, time)) return this.#same(this.#isStoredHistogram(payload))
-        this.#late.appendHistogram(record, time, startMs, payload)
-        this.#noteLate(ref, time)
-      }
-    } catch (error) {
-      return this.#full(error)
-    }
-    this.#noteTime(time)
-    this.#samples++
-    this.#histogramSamples++
-    return AppendResult.stored
+    return this.#samples.appendHistogram(ref, timestampMs, histogram, startMs)
   }
 
   appendExemplar(ref: SeriesRef, exemplar: Exemplar): void {
@@ -299,12 +214,8 @@ class SharedHead implements Head {
   }
 
   publish(): void {
-    const { control, controlF64 } = this.#mem
     this.#groups.publish()
-    controlF64[C_MIN_TIME_F64] = this.#minTime
-    controlF64[C_MAX_TIME_F64] = this.#maxTime
-    // Pairs with the load in HeadReader.timeRange.
-    Atomics.store(control, C_SAMPLES_PRESENT, this.#maxTime === -Infinity ? 0 : 1)
+    this.#times.publish()
     if (++this.#publishes % RECLAIM_EVERY === 0) this.#limbo.reclaim()
   }
 
@@ -335,77 +246,80 @@ class SharedHead implements Head {
 
   trim(minTime: number): number {
     this.#changes++
-    this.#floor = Math.max(this.#floor, minTime)
-    this.#mem.controlF64[C_FLOOR_F64] = this.#floor
-    let removed = 0
-    let maxTime = -Infinity
-    for (let ref = 0; ref < this.#index.table.count; ref++) {
-      const record = this.#index.record(ref)
-      if (record === 0) continue
-      const lastTime = this.#series.lastTime(record)
-      if (this.#trimmer.trim(record, this.#floor)) {
-        maxTime = Math.max(maxTime, lastTime)
-        continue
-      }
-      // A series that was made a moment ago and waits for its first sample gets until the next trim.
-      if (lastTime === -Infinity && this.#mem.get(record + S_IDLE) === 0) this.#mem.set(record + S_IDLE, 1)
-      else {
-        this.#index.remove(ref)
-        removed++
-      }
-    }
-    this.#groups.trim(this.#floor)
-    if (removed > 0) this.#index.sweep()
-    this.#limbo.reclaim()
-    this.#removed += removed
-    this.#maxTime = maxTime
-    this.#minTime = maxTime === -Infinity ? Infinity : Math.max(this.#minTime, this.#floor)
+    const times = this.#times
+    times.raiseFloor(minTime)
+    const { removed, maxTime } = this.#sweep(times.floor, (_, record) => this.#trimmer.trim(record, times.floor))
+    times.shrinkTo(Math.max(times.min, times.floor), maxTime)
     this.publish()
     return removed
   }
 
   closeBefore(maxTime: number): number {
     this.#changes++
-    this.#closed = Math.max(this.#closed, maxTime)
-    this.#mem.controlF64[C_CLOSED_F64] = this.#closed
-    this.#lateSince.clear()
-    return this.#closed
+    this.#times.close(maxTime)
+    this.#samples.lateSince.clear()
+    return this.#times.closed
   }
 
   evict(): number {
     this.#changes++
-    const { controlF64 } = this.#mem
+    const { control, controlF64 } = this.#mem
+    const times = this.#times
+    const { lateSince } = this.#samples
     // First: a reader that misses a chunk finds afterwards that it must look into the blocks too.
-    controlF64[C_EVICTED_F64] = this.#closed
+    controlF64[C_EVICTED_F64] = times.closed
+    Atomics.add(control, C_EVICTIONS, 1)
+    let minTime = Math.max(times.min, times.closed)
+    let { removed, maxTime } = this.#sweep(times.closed, (ref, record) => {
+      const hasLate = lateSince.has(ref)
+      const isLeft = this.#trimmer.evict(record, times.closed, hasLate)
+      if (isLeft && hasLate) minTime = Math.min(minTime, this.#trimmer.firstLateTime(record))
+      return isLeft
+    })
+    if (this.#index.live === 0) maxTime = -Infinity
+    else if (maxTime === -Infinity) maxTime = times.max
+    times.shrinkTo(minTime, maxTime)
+    this.publish()
+    return removed
+  }
+
+  /**
+   * Removes the series of which `isLeft` says that all their samples went.
+   * @param before what all samples that went are older than, in milliseconds
+   * @returns how many series were removed, and the newest time of those that are left
+   */
+  #sweep(before: number, isLeft: (ref: SeriesRef, record: number) => boolean): { removed: number; maxTime: number } {
     let removed = 0
-    let minTime = Math.max(this.#minTime, this.#closed)
     let maxTime = -Infinity
     for (let ref = 0; ref < this.#index.table.count; ref++) {
       const record = this.#index.record(ref)
       if (record === 0) continue
       const lastTime = this.#series.lastTime(record)
-      const hasLate = this.#lateSince.has(ref)
-      if (this.#trimmer.evict(record, this.#closed, hasLate)) {
-        maxTime = Math.max(maxTime, lastTime)
-        if (hasLate) minTime = Math.min(minTime, this.#trimmer.firstLateTime(record))
-        continue
-      }
-      if (lastTime === -Infinity && this.#mem.get(record + S_IDLE) === 0) this.#mem.set(record + S_IDLE, 1)
+      if (isLeft(ref, record)) maxTime = Math.max(maxTime, lastTime)
+      // A series that was made a moment ago and waits for its first sample gets until the next time.
+      else if (lastTime === -Infinity && this.#mem.get(record + S_IDLE) === 0) this.#mem.set(record + S_IDLE, 1)
       else {
         this.#index.remove(ref)
         removed++
       }
     }
-    this.#groups.trim(this.#closed)
+    this.#groups.trim(before)
+    this.#samples.stored.forgetChunks()
     if (removed > 0) this.#index.sweep()
     this.#limbo.reclaim()
+    const { failures } = this.#alloc
+    if (failures > this.#coalescedFor) this.#alloc.coalesce()
+    // At the next time once more: some of what goes is free only then.
+    this.#coalescedFor = this.#failuresSwept
+    this.#failuresSwept = failures
     this.#removed += removed
-    if (this.#index.live === 0) maxTime = -Infinity
-    else if (maxTime === -Infinity) maxTime = this.#maxTime
-    this.#maxTime = maxTime
-    this.#minTime = maxTime === -Infinity ? Infinity : minTime
-    this.publish()
-    return removed
+    this.#acceptEmpty()
+    return { removed, maxTime }
+  }
+
+  /** No cut of blocks relieves a head of what it takes without a series. */
+  #acceptEmpty(): void {
+    if (this.#index.live === 0) this.#alloc.acceptInUse(this.#alloc.usedBytes - this.#limbo.bytes)
   }
 
   stats(): HeadStats {
@@ -422,9 +336,10 @@ class SharedHead implements Head {
       exemplarSlots: this.#exemplars.slots,
       exemplarSeries: this.#exemplars.seriesCount,
       oldestExemplarMs: this.#exemplars.oldestMs,
-      samplesAppended: this.#samples,
-      histogramsAppended: this.#histogramSamples,
-      lateSamples: this.#lateSamples,
+      samplesAppended: this.#samples.samples,
+      histogramsAppended: this.#samples.histogramSamples,
+      lateSamples: this.#samples.lateSamples,
+      maxBytes: this.#alloc.maxBytes,
       pageBytes: this.#alloc.pageBytes,
       usedBytes: this.#alloc.usedBytes,
       chunkPayloadBytes: this.#chunks.payloadBytes,
@@ -445,144 +360,10 @@ class SharedHead implements Head {
 
   serialize(copied?: Copied): Iterable<Uint8Array> {
     this.publish()
-    this.#mem.controlF64[C_SAMPLES_F64] = this.#samples
+    this.#mem.controlF64[C_SAMPLES_F64] = this.#samples.samples
     this.#mem.controlF64[C_SAMPLE_BYTES_F64] = this.#chunks.payloadBytes
+    this.#mem.control[C_CHUNKS] = this.#chunks.live + 1
     const changes = this.#changes
     return serializePages(this.#mem, this.#limbo.entries, () => this.#changes === changes, copied)
-  }
-
-  /**
-   * The group whose ticks the column's samples take: that of some series in it, or a new one; -1 when the samples
-   * are better kept with times of their own (few of them, or not newer than the group's last).
-   */
-  #groupOf(refs: Uint32Array, n: number, time: number): number {
-    if (n < COLUMN_MIN || time < this.#floor || time < this.#closed) return -1
-    for (const i of [0, n - 1, n >>> 1, 1, n >>> 2]) {
-      const record = this.#index.record(refs[i]!)
-      if (record === 0 || (this.#mem.get(record + S_STATE) & KIND_MASK) !== Kind.group) continue
-      const group = this.#mem.get(record + S_GROUP)
-      return this.#groups.lastTime(group) < time ? group : -1
-    }
-    try {
-      return this.#groups.create()
-    } catch (error) {
-      this.#full(error)
-      return -1
-    }
-  }
-
-  #addTick(group: number, time: number): number {
-    try {
-      const tick = this.#groups.addTick(group, time)
-      this.#noteTime(time)
-      return tick
-    } catch (error) {
-      this.#full(error)
-      return -1
-    }
-  }
-
-  #appendEach(time: number, refs: Uint32Array, words: Uint32Array, n: number): number {
-    let stored = 0
-    for (let i = 0; i < n; i++) {
-      const result = this.#appendOne(refs[i]!, time, words[2 * i]!, words[2 * i + 1]!, 0, -1, -1)
-      if (result === AppendResult.stored) stored++
-    }
-    this.#samples += stored
-    return stored
-  }
-
-  #appendShared(ref: number, time: number, low: number, high: number, mayCreate: boolean): AppendResult {
-    const record = this.#index.record(ref)
-    if (record === 0 || time < this.#floor || time < this.#closed)
-      return this.#appendOne(ref, time, low, high, 0, -1, -1)
-    try {
-      const shared = this.#shared
-      if (!shared.place(record, time, mayCreate)) return this.#appendOne(ref, time, low, high, 0, -1, -1)
-      this.#series.joinTick(record, shared.group, shared.tick, low, high)
-    } catch (error) {
-      return this.#full(error)
-    }
-    this.#noteTime(time)
-    return AppendResult.stored
-  }
-
-  #appendOne(
-    ref: number,
-    time: number,
-    low: number,
-    high: number,
-    start: number,
-    group: number,
-    tick: number,
-  ): AppendResult {
-    const record = this.#index.record(ref)
-    const refusal = this.#refuse(record, time)
-    if (refusal !== AppendResult.stored) return refusal
-    try {
-      if (time >= this.#closed && time > this.#series.lastTime(record)) {
-        if (tick >= 0) this.#series.appendTick(record, group, tick, time, low, high)
-        else this.#series.appendOwn(record, time, low, high, start)
-      } else {
-        if (this.#isStored(record, time)) return this.#same(this.#isStoredFloat(low, high))
-        this.#late.append(record, time, low, high, start)
-        this.#noteLate(ref, time)
-      }
-    } catch (error) {
-      return this.#full(error)
-    }
-    this.#noteTime(time)
-    return AppendResult.stored
-  }
-
-  #refuse(record: number, time: number): AppendResult {
-    if (record === 0) {
-      this.#drops.unknownSeries++
-      return AppendResult.unknownSeries
-    }
-    if (time >= this.#floor) return AppendResult.stored
-    this.#drops.tooOld++
-    return AppendResult.tooOld
-  }
-
-  #same(isEqual: boolean): AppendResult {
-    if (isEqual) this.#drops.duplicates++
-    else this.#drops.conflicting++
-    return isEqual ? AppendResult.duplicate : AppendResult.conflicting
-  }
-
-  /** Leaves the sample in `#found`. */
-  #isStored(record: number, time: number): boolean {
-    if (!this.#decoder.mayHave(record, time)) return false
-    this.#decoder.read(record, time, time, this.#found)
-    return this.#found.count > 0
-  }
-
-  #isStoredFloat(low: number, high: number): boolean {
-    const words = new Uint32Array(this.#found.values.buffer, 0, 2)
-    return this.#found.flags[0] !== 2 && words[0] === low && words[1] === high
-  }
-
-  #isStoredHistogram(payload: Uint8Array): boolean {
-    const stored = this.#found.histograms?.[0]
-    if (stored === undefined) return false
-    const bytes = this.#storedHistograms.encode(stored)
-    return bytes.length === payload.length && bytes.every((byte, i) => byte === payload[i])
-  }
-
-  #full(error: unknown): AppendResult {
-    if (!(error instanceof HeadFullError)) throw error
-    this.#drops.memoryLimit++
-    return AppendResult.limit
-  }
-
-  #noteLate(ref: SeriesRef, time: number): void {
-    this.#lateSamples++
-    if (time < this.#closed) this.#lateSince.add(ref)
-  }
-
-  #noteTime(time: number): void {
-    if (time < this.#minTime) this.#minTime = time
-    if (time > this.#maxTime) this.#maxTime = time
   }
 }

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import type { CounterResetHint, Histogram } from '../../protocol/samples/mod.ts'
+import { type CounterResetHint, EMPTY_HISTOGRAM, type Histogram } from '../../protocol/samples/mod.ts'
 import { decodeHistogram, HistogramEncoder } from './histogram-codec.ts'
 
 const spans = fc.array(fc.record({ offset: fc.integer(), length: fc.nat() }, { noNullPrototype: true }), {
@@ -47,4 +47,44 @@ test('a stale histogram is one or two bytes, and stale', () => {
   assert.ok(bytes.length <= 2)
   const decoded = decodeHistogram(bytes)
   assert.deepEqual([decoded.isStale, decoded.isFloat, decoded.positiveBuckets], [true, true, []])
+})
+
+test('histograms of one layout share it, and no other', () => {
+  const encoder = new HistogramEncoder()
+  const base: Histogram = {
+    ...EMPTY_HISTOGRAM,
+    schema: 3,
+    positiveSpans: [
+      { offset: 1, length: 2 },
+      { offset: 3, length: 1 },
+    ],
+    positiveBuckets: [1, 2, 3],
+    negativeSpans: [{ offset: 0, length: 1 }],
+    negativeBuckets: [4],
+    customValues: [0.5, -0],
+  }
+  const variants: readonly Partial<Histogram>[] = [
+    {},
+    { positiveBuckets: [2, 3, 4] },
+    { positiveSpans: [base.positiveSpans[0]!, { offset: 4, length: 1 }] },
+    { positiveSpans: [{ offset: 1, length: 3 }] },
+    { negativeSpans: [], negativeBuckets: [] },
+    { customValues: [0.5, 0] },
+    { customValues: [0.5, -0, 1] },
+  ]
+  const layoutOf = ({ positiveSpans, negativeSpans, customValues }: Histogram): readonly unknown[] => [
+    positiveSpans,
+    negativeSpans,
+    customValues,
+  ]
+  for (const a of variants)
+    for (const b of variants) {
+      const [one, other] = [
+        { ...base, ...a },
+        { ...base, ...b },
+      ]
+      const decoded = [one, other, other].map((each) => decodeHistogram(encoder.encode(each)))
+      assert.deepEqual(decoded, [one, other, other])
+      layoutOf(decoded[1]!).forEach((part, i) => void assert.equal(layoutOf(decoded[2]!)[i], part))
+    }
 })

@@ -5,7 +5,7 @@
  *   schema zigzag | zero threshold f64 | zero count | count | sum f64 | spans and buckets, positive then negative |
  *   custom values: n, n * f64.         Counts and buckets are f64, or varints and deltas.
  */
-import type { CounterResetHint, Histogram, Span } from '../../protocol/samples/mod.ts'
+import { type CounterResetHint, EMPTY_HISTOGRAM, type Histogram, type Span } from '../../protocol/samples/mod.ts'
 
 class Writer {
   bytes: Uint8Array<ArrayBuffer> = new Uint8Array(1024)
@@ -106,84 +106,131 @@ function writeBuckets(out: Writer, spans: readonly Span[], buckets: readonly num
   }
 }
 
+/** Of the bytes of a buffer; kept from sample to sample, as the samples of a page are read in turn. */
 class Reader {
-  readonly view: DataView
-  at: number
+  #bytes: Uint8Array<ArrayBufferLike> = new Uint8Array(0)
+  #view: DataView<ArrayBufferLike> = new DataView(this.#bytes.buffer)
+  #at = 0
 
-  constructor(view: DataView, at: number) {
-    this.view = view
-    this.at = at
+  start(bytes: Uint8Array<ArrayBufferLike>): void {
+    if (bytes.buffer !== this.#bytes.buffer) {
+      this.#bytes = new Uint8Array(bytes.buffer)
+      this.#view = new DataView(bytes.buffer)
+    }
+    this.#at = bytes.byteOffset
   }
 
   byte(): number {
-    return this.view.getUint8(this.at++)
+    return this.#bytes[this.#at++]!
   }
 
   double(): number {
-    this.at += 8
-    return this.view.getFloat64(this.at - 8, true)
+    const value = this.#view.getFloat64(this.#at, true)
+    this.#at += 8
+    return value
   }
 
   varint(): number {
-    let value = 0
-    let factor = 1
-    for (;;) {
-      const byte = this.byte()
+    let value = this.#bytes[this.#at++]!
+    if (value < 0x80) return value
+    value &= 0x7f
+    for (let factor = 128; ; factor *= 128) {
+      const byte = this.#bytes[this.#at++]!
       value += (byte & 0x7f) * factor
       if (byte < 0x80) return value
-      factor *= 128
     }
   }
 
   zigzag(): number {
     const value = this.varint()
+    if (value < 2 ** 31) return (value >>> 1) ^ -(value & 1)
     return value % 2 === 1 ? -(value + 1) / 2 : value / 2
   }
 }
 
-/** Bytes that `HistogramEncoder` wrote; trusts them. */
+const reader = new Reader()
+
+/** Layouts of the sample before: those of a series are the same for long, and then they are one object. */
+let positiveSpans: readonly Span[] = []
+let negativeSpans: readonly Span[] = []
+let customValues: readonly number[] = []
+const NOTHING: readonly never[] = []
+
+/** Bytes that `HistogramEncoder` wrote; trusts them. The arrays may be those of other histograms: not to be changed. */
 export function decodeHistogram(bytes: Uint8Array<ArrayBufferLike>): Histogram {
-  const reader = new Reader(new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength), 0)
+  reader.start(bytes)
   const flags = reader.byte()
   const asFloat = (flags & 1) !== 0
-  const isStale = (flags & 2) !== 0
-  const schema = isStale ? 0 : reader.zigzag()
-  const count = () => (asFloat ? reader.double() : reader.varint())
-  const zeroThreshold = isStale ? 0 : reader.double()
-  const zeroCount = isStale ? 0 : count()
-  const total = isStale ? 0 : count()
-  const sum = isStale ? 0 : reader.double()
-  const positive = isStale ? NO_BUCKETS : readBuckets(reader, asFloat)
-  const negative = isStale ? NO_BUCKETS : readBuckets(reader, asFloat)
-  const customValues = isStale ? [] : Array.from({ length: reader.varint() }, () => reader.double())
+  const isFloat = (flags & 16) !== 0
+  const counterResetHint = ((flags >>> 2) & 3) as CounterResetHint
+  if ((flags & 2) !== 0) return { ...EMPTY_HISTOGRAM, isFloat, isStale: true, counterResetHint }
+  const schema = reader.zigzag()
+  const zeroThreshold = reader.double()
+  const zeroCount = asFloat ? reader.double() : reader.varint()
+  const count = asFloat ? reader.double() : reader.varint()
+  const sum = reader.double()
+  positiveSpans = readSpans(positiveSpans)
+  const positiveBuckets = readBuckets(asFloat)
+  negativeSpans = readSpans(negativeSpans)
+  const negativeBuckets = readBuckets(asFloat)
+  customValues = readBounds(customValues)
   return {
-    isFloat: (flags & 16) !== 0,
-    isStale,
-    counterResetHint: ((flags >>> 2) & 3) as CounterResetHint,
+    isFloat,
+    isStale: false,
+    counterResetHint,
     schema,
     zeroThreshold,
     zeroCount,
-    count: total,
+    count,
     sum,
-    positiveSpans: positive.spans,
-    positiveBuckets: positive.buckets,
-    negativeSpans: negative.spans,
-    negativeBuckets: negative.buckets,
+    positiveSpans,
+    positiveBuckets,
+    negativeSpans,
+    negativeBuckets,
     customValues,
   }
 }
 
-type Buckets = { readonly spans: readonly Span[]; readonly buckets: readonly number[] }
-const NO_BUCKETS: Buckets = { spans: [], buckets: [] }
-
-function readBuckets(reader: Reader, asFloat: boolean): Buckets {
-  const spans: Span[] = []
-  for (let i = reader.varint(); i > 0; i--) spans.push({ offset: reader.zigzag(), length: reader.varint() })
-  const buckets: number[] = []
-  let last = 0
-  for (let i = reader.varint(); i > 0; i--) {
-    last = asFloat ? reader.double() : last + reader.zigzag()
-    buckets.push(last)
+/** `known` itself when that is what is read. */
+function readSpans(known: readonly Span[]): readonly Span[] {
+  const n = reader.varint()
+  let changed: Span[] | null = n === known.length ? null : []
+  for (let i = 0; i < n; i++) {
+    const offset = reader.zigzag()
+    const length = reader.varint()
+    if (changed === null) {
+      const { offset: knownOffset, length: knownLength } = known[i]!
+      if (offset === knownOffset && length === knownLength) continue
+      changed = known.slice(0, i)
+    }
+    changed.push({ offset, length })
   }
-  return { spans, buckets }
+  return changed ?? known
+}
+
+/** As `readSpans`. */
+function readBounds(known: readonly number[]): readonly number[] {
+  const n = reader.varint()
+  let changed: number[] | null = n === known.length ? null : []
+  for (let i = 0; i < n; i++) {
+    const bound = reader.double()
+    if (changed === null) {
+      if (Object.is(bound, known[i])) continue
+      changed = known.slice(0, i)
+    }
+    changed.push(bound)
+  }
+  return changed ?? known
+}
+
+function readBuckets(asFloat: boolean): readonly number[] {
+  const n = reader.varint()
+  if (n === 0) return NOTHING
+  const buckets = new Array<number>(n)
+  let last = 0
+  for (let i = 0; i < n; i++) {
+    last = asFloat ? reader.double() : last + reader.zigzag()
+    buckets[i] = last
+  }
+  return buckets
 }

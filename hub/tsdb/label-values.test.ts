@@ -39,6 +39,24 @@ test('label values follow series that come, go and come again', () => {
   }
 })
 
+test('a value stays as long as any of its series has samples in the range, whichever that is', () => {
+  const head = createHead({ maxBytes: 2 ** 28 })
+  const values = Float64Array.of(1)
+  for (const [i, time] of [3000, 1000, 2000, 4000].entries())
+    head.appendFloat(head.series(labelsFrom({ __name__: 'x', pod: 'a', i: String(i) })), time, values, 0, 0)
+  head.publish()
+  const reader = openReader(head.share())
+  const has = (minTime: number, maxTime: number): boolean =>
+    reader.labelValues('pod', [], { minTime, maxTime }).length > 0
+  for (const time of [1000, 4000, 2000, 3000, 1000]) assert.ok(has(time, time), `at ${time}`)
+  assert.ok(!has(4001, 5000))
+  assert.ok(has(4000, 5000))
+  head.trim(3500)
+  assert.ok(!has(0, 3499))
+  assert.ok(has(0, 4000))
+  reader.release()
+})
+
 test('regular expressions see series that come, go and come again', () => {
   const head = createHead({ maxBytes: 2 ** 28 })
   const values = Float64Array.of(1)
@@ -67,14 +85,25 @@ test('regular expressions see series that come, go and come again', () => {
 test('a bound of the matching series is told from postings alone', () => {
   const head = createHead({ maxBytes: 2 ** 28 })
   for (let i = 0; i < 10; i++) head.series(labelsFrom({ __name__: i < 4 ? 'x' : 'y', i: String(i) }))
+  for (let i = 0; i < 600; i++) head.series(labelsFrom({ __name__: 'z', many: String(i) }))
+  for (let i = 0; i < 100; i++) head.series(labelsFrom({ __name__: 'z', long: `${i}`.padStart(200, 'a') }))
   head.publish()
   const reader = openReader(head.share())
   const bound = (...matchers: readonly Matcher[]): number => reader.matchBound!(matchers)
   assert.equal(bound({ name: '__name__', op: '=', value: 'x' }), 4)
   assert.equal(bound({ name: '__name__', op: '=', value: 'x' }, { name: 'i', op: '!=', value: '1' }), 4)
   assert.equal(bound({ name: '__name__', op: '=~', value: 'x|y' }, { name: 'i', op: '=', value: '7' }), 1)
-  assert.equal(bound({ name: '__name__', op: '=', value: 'z' }), 0)
-  assert.equal(bound({ name: '__name__', op: '=', value: 'x' }, { name: 'i', op: '=~', value: '.*1' }), Infinity)
+  assert.equal(bound({ name: '__name__', op: '=', value: 'nothing' }), 0)
+  assert.equal(bound({ name: '__name__', op: '=', value: 'x' }, { name: 'i', op: '=~', value: '.*1' }), 4)
+  assert.equal(bound({ name: '__name__', op: '=', value: 'x' }, { name: 'many', op: '=~', value: '.*1' }), Infinity)
+  assert.equal(bound({ name: '__name__', op: '=', value: 'x' }, { name: 'none', op: '!~', value: '.*1' }), 4)
+  assert.equal(bound({ name: 'i', op: '=~', value: '.*1' }), Infinity)
   assert.equal(bound({ name: 'i', op: '=', value: '' }), Infinity)
+  // What would be tried on long values, and by how long an expression.
+  const ofLong = (value: string): number =>
+    bound({ name: '__name__', op: '=', value: 'x' }, { name: 'long', op: '=~', value })
+  assert.equal(ofLong('(a|b)+'), 4)
+  assert.equal(ofLong('(a?b?c?)+(d?e?f?)+(g?h?i?)+'), Infinity)
+  assert.equal(ofLong('the beginning of what is long.*'), 4)
   reader.release()
 })

@@ -37,6 +37,10 @@ export const C_EXEMPLAR_SLOTS = 10
 export const C_SAMPLES_PRESENT = 11
 /** The process whose log names series by the refs of this head; a snapshot carries it to the next. */
 export const C_LOG_LIFE = 12
+/** Closed chunks of all series + 1, as of the snapshot; 0: not counted. */
+export const C_CHUNKS = 13
+/** Raised by evict() before anything is gone. */
+export const C_EVICTIONS = 14
 /** No sample older than this is answered; set by trim(). */
 export const C_FLOOR_F64 = 8
 export const C_MIN_TIME_F64 = 9

@@ -4,7 +4,7 @@
  * rebuilt: readers skip series that are dead.
  */
 
-import type { SymbolId } from './contract.ts'
+import type { SeriesRef, SymbolId } from './contract.ts'
 import { findInHash } from './hash-index.ts'
 import { C_PAIR_HASH, L_HEADER, L_NEXT, L_USED, P_COUNT, P_HEAD, P_NAME, P_NEXT, P_VALUE, Y_PAIRS } from './layout.ts'
 import type { Memory } from './memory.ts'
@@ -59,6 +59,18 @@ export function copyPostings(mem: Memory, pairs: Table, pair: PairId, out: RefLi
     const from = (block & 0x3fffff) + L_HEADER
     out.append(mem.u32[block >>> 22]!, from, used)
   }
+}
+
+/** The first ref in the pair's list that passes; -1 when none does. */
+export function findPosting(mem: Memory, pairs: Table, pair: PairId, test: (ref: SeriesRef) => boolean): number {
+  for (let block = mem.load(pairs.addr(pair) + P_HEAD); block !== 0; block = mem.load(block + L_NEXT)) {
+    const used = mem.load(block + L_USED)
+    for (let i = 0; i < used; i++) {
+      const ref = mem.get(block + L_HEADER + i)
+      if (test(ref)) return ref
+    }
+  }
+  return -1
 }
 
 /** Sets the bit of every ref in the pair's list; refs beyond the bitmap are newer than the query and left out. */

@@ -11,6 +11,7 @@ import { readExemplars } from './exemplars.ts'
 import { firstTick, tickTime } from './groups.ts'
 import {
   C_EVICTED_F64,
+  C_EVICTIONS,
   C_FLOOR_F64,
   C_GENERATION,
   C_LIVE_SERIES,
@@ -48,7 +49,7 @@ import {
 } from './layout.ts'
 import { Memory } from './memory.ts'
 import { readMetadata } from './metadata.ts'
-import { copyPostings, forEachPair, newestPair, RefList } from './postings.ts'
+import { findPosting, forEachPair, newestPair } from './postings.ts'
 import { type Index, MatchedPairs, matchBound, selectRefs } from './select.ts'
 import { SeriesDecoder } from './series-reader.ts'
 import { SymbolReader } from './symbols.ts'
@@ -72,9 +73,15 @@ type ThreadView = {
 
 /**
  * The label pairs of a name in the order of their values, as they were when `newest` was the last that had been added.
- * One that is removed has no series; an id that is given out anew is a change of generation.
+ * One that is removed has no series; an id that is given out anew is a change of generation. `witnesses` are refs + 1 of
+ * series that have the pairs and had samples when last looked for; 0 is none.
  */
-type SortedPairs = { readonly newest: number; readonly pairs: Uint32Array; readonly texts: readonly string[] }
+type SortedPairs = {
+  readonly newest: number
+  readonly pairs: Uint32Array
+  readonly texts: readonly string[]
+  readonly witnesses: Uint32Array
+}
 
 /** Of a thread, all names together; what has more is sorted for each query. */
 const SORTED_PAIRS_MAX = 200_000
@@ -104,6 +111,14 @@ export function openReader(share: ReaderShare, options: ReaderOptions = {}): Ser
 /** In-order samples older than this are no longer in the head: whoever reads must have the blocks that hold them. */
 export function evictedUntil(share: ReaderShare): number {
   return new Float64Array(share.control)[C_EVICTED_F64]!
+}
+
+/**
+ * How often the head has evicted: whoever reads must have the blocks of as many times. Late samples go to blocks as well,
+ * which `evictedUntil` does not tell. Pairs with the add in `evict()`, head.ts.
+ */
+export function evictions(share: ReaderShare): number {
+  return Atomics.load(new Uint32Array(share.control), C_EVICTIONS)
 }
 
 /** Ends all claims of a thread that died, from any thread; returns how many. */
@@ -178,6 +193,11 @@ class HeadReader implements SeriesReader {
     return this.#guard(() => matchBound(this.#index, matchers))
   }
 
+  /** Refs are not given out anew, as symbols are. */
+  refIdentity(): object {
+    return this.#view
+  }
+
   labels(ref: SeriesRef): Labels {
     const ids = this.labelIds(ref)
     const flat: string[] = []
@@ -226,16 +246,33 @@ class HeadReader implements SeriesReader {
   }
 
   read(ref: SeriesRef, range: TimeRange, out: SampleBuffer): void {
+    this.#read(ref, range, out, false)
+  }
+
+  readNewest(ref: SeriesRef, range: TimeRange, out: SampleBuffer): void {
+    this.#read(ref, range, out, true)
+  }
+
+  #read(ref: SeriesRef, range: TimeRange, out: SampleBuffer, newestOnly: boolean): void {
     const record = ref < this.#view.series.count ? this.#guard(() => this.#view.series.addr(ref)) : 0
     if (record === 0) {
       out.count = 0
       out.mixed = false
       out.histograms = null
+      out.before = undefined
       out.startTimes = null
       return
     }
     this.#refresh()
-    this.#guard(() => this.#view.decoder.read(record, range.minTime, range.maxTime, out))
+    this.#guard(() => this.#view.decoder.read(record, range.minTime, range.maxTime, out, newestOnly))
+  }
+
+  readWeight(ref: SeriesRef, range: TimeRange): number {
+    const { series, decoder } = this.#view
+    return this.#guard(() => {
+      const record = ref < series.count ? series.addr(ref) : 0
+      return record === 0 ? 0 : decoder.weight(record, range.minTime, range.maxTime)
+    })
   }
 
   labelNames(matchers: readonly Matcher[], range: TimeRange): string[] {
@@ -306,17 +343,17 @@ class HeadReader implements SeriesReader {
 
   /** Values of the name that a series with samples in the range has: looks no further than the first of each. */
   #valuesOf(name: SymbolId, range: TimeRange): string[] {
-    const { pairs, texts } = this.#sortedPairs(name)
+    const { pairs, texts, witnesses } = this.#sortedPairs(name)
     const values: string[] = []
-    const list = new RefList(16)
+    const mayHave = (ref: SeriesRef): boolean => this.#mayHave(ref, range)
     for (let p = 0; p < pairs.length; p++) {
-      list.count = 0
-      copyPostings(this.#mem, this.#view.pairs, pairs[p]!, list)
-      for (let i = 0; i < list.count; i++) {
-        if (!this.#mayHave(list.refs[i]!, range)) continue
-        values.push(texts[p]!)
-        break
+      const before = witnesses[p]!
+      if (before === 0 || !mayHave(before - 1)) {
+        const ref = findPosting(this.#mem, this.#view.pairs, pairs[p]!, mayHave)
+        if (ref < 0) continue
+        witnesses[p] = ref + 1
       }
+      values.push(texts[p]!)
     }
     return values
   }
@@ -332,7 +369,8 @@ class HeadReader implements SeriesReader {
       byText.set(symbols.text(this.#mem.get(table.addr(pair) + P_VALUE)), pair)
     })
     const texts = sortStrings([...byText.keys()])
-    const found = { newest, texts, pairs: Uint32Array.from(texts, (text) => byText.get(text)!) }
+    const pairs = Uint32Array.from(texts, (text) => byText.get(text)!)
+    const found = { newest, texts, pairs, witnesses: new Uint32Array(pairs.length) }
     let held = texts.length - (known?.texts.length ?? 0)
     for (const each of sortedPairs.values()) held += each.texts.length
     if (held > SORTED_PAIRS_MAX) sortedPairs.clear()

@@ -10,6 +10,8 @@ export function createSampleBuffer(capacity = 256): SampleBuffer {
     mixed: false,
     histograms: null,
     startTimes: null,
+    timesKey: 0,
+    rising: 0,
   }
 }
 

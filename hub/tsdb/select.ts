@@ -3,9 +3,15 @@
  * Semantics: Prometheus tsdb/querier.go, PostingsForMatchers (v3): a matcher that matches the empty string also
  * selects series without the label, and so can only take away.
  */
-import { compileMatcher, literalAlternatives, type Matcher, type Predicate } from '../../protocol/matchers/mod.ts'
+import {
+  compileMatcher,
+  literalAlternatives,
+  type Matcher,
+  type Predicate,
+  regexWeight,
+} from '../../protocol/matchers/mod.ts'
 import type { Shard, SymbolId } from './contract.ts'
-import { DEAD, P_VALUE, S_LABELS, S_STATE } from './layout.ts'
+import { DEAD, P_NEXT, P_VALUE, S_LABELS, S_STATE } from './layout.ts'
 import type { Memory } from './memory.ts'
 import {
   copyPostings,
@@ -34,6 +40,10 @@ export type Index = {
 type Terms = { readonly keep: boolean; readonly pairs: readonly PairId[]; readonly postings: number }
 
 const MATCHED_PAIRS_MAX = 500_000
+/** An expression is soon tried on so many, and what it matched is kept then. */
+const VALUES_LOOKED_AT_MAX = 500
+/** Characters of all values that an expression is tried on, times its weight: a few ms, whatever it says. */
+const STEPS_MAX = 150_000
 
 /**
  * What a matcher was found to match among all values of its label, until another pair of that label is added: regular
@@ -86,15 +96,32 @@ export function matchBound(index: Index, matchers: readonly Matcher[]): number {
   let least = Infinity
   for (const matcher of matchers) {
     const literals = literalsOf(matcher)
-    if (literals === null) return Infinity
-    if (!literals.positive || literals.values.includes('')) continue
     const name = index.symbols.id(matcher.name)
+    if (literals === null) {
+      if (isMuchToMatch(index, name, regexWeight(matcher.value))) return Infinity
+      continue
+    }
+    if (!literals.positive || literals.values.includes('')) continue
     let postings = 0
     const pairs = name < 0 ? [] : literalPairs(index, name, literals.values)
     for (const pair of pairs) postings += postingsCount(index.mem, index.pairs, pair)
     least = Math.min(least, postings)
   }
   return least
+}
+
+/** @param weight of the expression, in steps a character */
+function isMuchToMatch(index: Index, name: SymbolId, weight: number): boolean {
+  const { mem, symbolTable, symbols, pairs } = index
+  let count = 0
+  let steps = 0
+  for (let next = name < 0 ? 0 : newestPair(mem, symbolTable, name); next !== 0; ) {
+    const pair = pairs.addr(next - 1)
+    if (weight > 0) steps += weight * symbols.text(mem.get(pair + P_VALUE)).length
+    if (++count > VALUES_LOOKED_AT_MAX || steps > STEPS_MAX) return true
+    next = mem.load(pair + P_NEXT)
+  }
+  return false
 }
 
 /** Null when some matcher cannot be met by any series. */

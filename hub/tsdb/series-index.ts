@@ -13,6 +13,8 @@ import { mix } from './symbols.ts'
 import { TableWriter } from './table.ts'
 
 const REMOVED = 0xffffffff
+/** Parts of the hash table that are filled one after the other: each fits the nearest cache. */
+const PARTS_LOG2 = 8
 
 export class SeriesIndex {
   readonly table: TableWriter
@@ -25,8 +27,11 @@ export class SeriesIndex {
   #pairs = new Uint32Array(64)
   /** How many of them `find` had found. */
   #found = 0
-  /** Open addressing by labels: ref + 1, 0 free. Only the writer needs it, so it is not shared; typed, so not on the heap. */
-  #hash = new Uint32Array(1024)
+  /**
+   * Open addressing by labels: ref + 1, 0 free. Only the writer needs it, so it is not shared; typed, so not on the heap.
+   * Empty until it is first needed: a restart answers queries before anyone looks for labels.
+   */
+  #hash = new Uint32Array(0)
   #hashUsed = 0
   #live = 0
   readonly #rebuild = new Set<PairId>()
@@ -43,10 +48,7 @@ export class SeriesIndex {
       const record = this.table.addr(ref)
       if (record !== 0) mem.set(record + S_LABELS, 0)
     })
-    for (let ref = 0; ref < this.table.count; ref++) {
-      if (this.record(ref) !== 0) this.#live++
-    }
-    this.#rehash()
+    this.#live = mem.control[C_LIVE_SERIES]!
   }
 
   get live(): number {
@@ -168,6 +170,7 @@ export class SeriesIndex {
 
   #lookUp(n: number, hash: number): SeriesRef {
     const mem = this.#mem
+    if (this.#hash.length === 0) this.#rehash()
     const mask = this.#hash.length - 1
     for (let i = hash & mask; this.#hash[i] !== 0; i = (i + 1) & mask) {
       const entry = this.#hash[i]!
@@ -190,23 +193,43 @@ export class SeriesIndex {
   }
 
   #put(ref: SeriesRef): void {
-    const mask = this.#hash.length - 1
-    let i = this.#mem.get(this.table.addr(ref) + S_HASH) & mask
-    while (this.#hash[i] !== 0) i = (i + 1) & mask
-    this.#hash[i] = ref + 1
+    place(this.#hash, ref, this.#mem.get(this.table.addr(ref) + S_HASH))
     this.#hashUsed++
   }
 
   /** All live series but `except` anew, in a table of the right size. */
   #rehash(except = -1): void {
     let size = 1024
-    while (size * 3 < this.#live * 8) size *= 2
+    while (size < this.#live * 2) size *= 2
+    // One part of the table after the other: in the order of the refs, each store would miss all caches.
+    const shift = Math.max(0, 32 - Math.clz32(size - 1) - PARTS_LOG2)
+    const partOf = (hash: number): number => (hash & (size - 1)) >>> shift
+    const starts = new Uint32Array((1 << PARTS_LOG2) + 1)
+    this.#eachLive(except, (_, hash) => void starts[partOf(hash) + 1]!++)
+    for (let part = 1; part < starts.length; part++) starts[part]! += starts[part - 1]!
+    const total = starts[starts.length - 1]!
+    const refs = new Uint32Array(total)
+    const hashes = new Uint32Array(total)
+    this.#eachLive(except, (ref, hash) => {
+      const at = starts[partOf(hash)]!++
+      refs[at] = ref
+      hashes[at] = hash
+    })
     this.#hash = new Uint32Array(size)
-    this.#hashUsed = 0
-    for (let ref = 0; ref < this.table.count; ref++) if (ref !== except && this.record(ref) !== 0) this.#put(ref)
+    for (let i = 0; i < total; i++) place(this.#hash, refs[i]!, hashes[i]!)
+    this.#hashUsed = total
+  }
+
+  #eachLive(except: SeriesRef, fn: (ref: SeriesRef, hash: number) => void): void {
+    const mem = this.#mem
+    for (let ref = 0; ref < this.table.count; ref++) {
+      const record = ref === except ? 0 : this.record(ref)
+      if (record !== 0) fn(ref, mem.get(record + S_HASH))
+    }
   }
 
   #unhash(ref: SeriesRef, hash: number): void {
+    if (this.#hash.length === 0) return
     const mask = this.#hash.length - 1
     let i = hash & mask
     while (this.#hash[i] !== ref + 1) {
@@ -215,4 +238,12 @@ export class SeriesIndex {
     }
     this.#hash[i] = REMOVED
   }
+}
+
+/** Hot: bench/crash/recovery.bench.ts */
+function place(table: Uint32Array, ref: SeriesRef, hash: number): void {
+  const mask = table.length - 1
+  let i = hash & mask
+  while (table[i] !== 0) i = (i + 1) & mask
+  table[i] = ref + 1
 }

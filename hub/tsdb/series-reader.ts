@@ -5,6 +5,7 @@
 
 import { STALE_HIGH, STALE_LOW } from '../../protocol/samples/mod.ts'
 import { Cursor } from './bits.ts'
+import { ChunkMarks } from './chunk-marks.ts'
 import {
   ChunkTarget,
   chunkCount,
@@ -28,8 +29,10 @@ import {
   G_DIRECTORY,
   G_PUBLISHED,
   G_TICKS,
+  K_BASE_F64,
   K_GROUP,
   K_NEXT,
+  K_TICK,
   KIND_MASK,
   Kind,
   O_CAPACITY,
@@ -41,6 +44,7 @@ import {
   S_BASE_F64,
   S_FIRST,
   S_GROUP,
+  S_LAST,
   S_OOO,
   S_OOO_RAW,
   S_PREV,
@@ -56,6 +60,8 @@ import { fillValue } from './value-codec.ts'
 
 /** A writer holds a record's lock for microseconds; this many looks mean that its thread died inside one. */
 const ATTEMPTS_MAX = 5_000_000
+/** Floats that are decoded in the time of one histogram, about. */
+const HISTOGRAM_WEIGHT = 50
 
 export class SeriesDecoder {
   readonly #mem: Memory
@@ -71,17 +77,23 @@ export class SeriesDecoder {
   #ticksKey = { min: 0, max: 0, end: -1, directory: 0 }
   #min = 0
   #max = 0
+  /** For `find`. */
+  readonly #marks: ChunkMarks
+  readonly #hits: number[] = []
+  readonly #lateHits: number[] = []
+  readonly #ticksAt = (group: number): TickRange => this.#ticksOf(group)
 
   /** `unpublished`: for the writer itself, which sees all its samples. */
   constructor(mem: Memory, groups: Table, unpublished = false) {
     this.#mem = mem
     this.#groups = groups
+    this.#marks = new ChunkMarks(mem)
     this.#tickField = unpublished ? G_TICKS : G_PUBLISHED
     this.#lateTarget.isAscending = false
   }
 
-  /** Samples with minTime <= t <= maxTime of the series of this record, into `out`. */
-  read(record: number, minTime: number, maxTime: number, out: SampleBuffer): void {
+  /** Samples with minTime <= t <= maxTime of the series of this record, into `out`; perhaps without those before the newest. */
+  read(record: number, minTime: number, maxTime: number, out: SampleBuffer, newestOnly = false): void {
     const mem = this.#mem
     const words = mem.u32[record >>> PAGE_SHIFT]!
     const version = (record & PAGE_MASK) + S_VERSION
@@ -89,7 +101,7 @@ export class SeriesDecoder {
       const before = Atomics.load(words, version) // pairs with the adds in chunk-writer.ts, lock()
       if (before & 1) continue
       try {
-        this.#readOnce(record, minTime, maxTime, out)
+        this.#readOnce(record, minTime, maxTime, out, newestOnly)
       } catch (error) {
         if (Atomics.load(words, version) !== before) continue
         if (mem.isStale) throw new StalePagesError(mem)
@@ -101,17 +113,50 @@ export class SeriesDecoder {
     throw new Error('BUG: a series record stayed locked; the writer died inside a change')
   }
 
-  /**
-   * False when the series certainly has no sample at this time; much cheaper than to read it. For the writer's thread.
-   */
-  mayHave(record: number, time: number): boolean {
+  /** As `read` of one time, for the writer's thread, which asks for each late sample. Returns whether there is one. */
+  find(record: number, time: number, out: SampleBuffer): boolean {
     const mem = this.#mem
     this.#min = time
     this.#max = time
-    const buffer = mem.get(record + S_OOO_RAW)
-    const used = buffer === 0 ? 0 : mem.get(buffer + O_USED)
-    for (let i = 0; i < used; i++) if (mem.getF64(buffer, 1 + i) === time) return true
-    return this.#openMayHave(record, time) || this.#listMayHave(record + S_FIRST) || this.#listMayHave(record + S_OOO)
+    const state = mem.get(record + S_STATE)
+    const hits = this.#hits
+    const lateHits = this.#lateHits
+    hits.length = lateHits.length = 0
+    const isShown = time >= Math.max(mem.controlF64[C_FLOOR_F64]!, mem.controlF64[C_EVICTED_F64]!)
+    if (isShown) this.#marks.findInOrder(record, mem.get(record + S_FIRST), time, this.#ticksAt, hits)
+    const isOpen = isShown && this.#openMayHave(record, time)
+    const late = mem.get(record + S_OOO)
+    if (late !== 0) this.#marks.findLate(record, late, time, lateHits)
+    reset(out)
+    const isInOrder = hits.length > 0 || isOpen
+    if (!isInOrder && lateHits.length === 0 && !this.#isInLateBuffer(record, time)) return false
+    this.#target = this.#inOrderTarget
+    this.#prepare(out, this.#countOf(hits) + (state >>> COUNT_SHIFT))
+    for (const chunk of hits) this.#readChunk(chunk)
+    if (isOpen) this.#readOpenRun(record, state)
+    if (out.count === 0) this.#readLate(record, out, lateHits)
+    markStale(out, this.#target.words)
+    return out.count > 0
+  }
+
+  /** Whenever chunks were taken away. */
+  forgetChunks(): void {
+    this.#marks.clear()
+  }
+
+  /** As `SeriesReader.readWeight`: by the heads of the chunks alone, and without the record's lock. */
+  weight(record: number, minTime: number, maxTime: number): number {
+    const mem = this.#mem
+    this.#min = minTime
+    this.#max = maxTime
+    let weight = mem.load(record + S_STATE) >>> COUNT_SHIFT
+    for (const list of [S_FIRST, S_OOO]) {
+      for (let chunk = mem.load(record + list); chunk !== 0; chunk = mem.load(chunk + K_NEXT)) {
+        if (!this.#overlaps(chunk)) continue
+        weight += chunkCount(mem, chunk) * (chunkKind(mem, chunk) === Kind.histogram ? HISTOGRAM_WEIGHT : 1)
+      }
+    }
+    return weight
   }
 
   #openMayHave(record: number, time: number): boolean {
@@ -123,14 +168,15 @@ export class SeriesDecoder {
     return ticks.to > ticks.from && ticks.from >= mem.get(record + S_TICK)
   }
 
-  #listMayHave(list: number): boolean {
-    for (let chunk = this.#mem.get(list); chunk !== 0; chunk = this.#mem.get(chunk + K_NEXT)) {
-      if (this.#overlaps(chunk)) return true
-    }
+  #isInLateBuffer(record: number, time: number): boolean {
+    const mem = this.#mem
+    const buffer = mem.get(record + S_OOO_RAW)
+    const used = buffer === 0 ? 0 : mem.get(buffer + O_USED)
+    for (let i = 0; i < used; i++) if (mem.getF64(buffer, 1 + i) === time) return true
     return false
   }
 
-  #readOnce(record: number, minTime: number, maxTime: number, out: SampleBuffer): void {
+  #readOnce(record: number, minTime: number, maxTime: number, out: SampleBuffer, newestOnly: boolean): void {
     const mem = this.#mem
     const floor = Math.max(minTime, mem.controlF64[C_FLOOR_F64]!)
     this.#min = Math.max(floor, mem.controlF64[C_EVICTED_F64]!)
@@ -139,12 +185,37 @@ export class SeriesDecoder {
     const late = mem.get(record + S_OOO) !== 0 || mem.get(record + S_OOO_RAW) !== 0
     this.#target = this.#inOrderTarget
     const state = mem.load(record + S_STATE) // pairs with the stores in series-writer.ts
-    this.#prepare(out, this.#capacity(mem.get(record + S_FIRST)) + (state >>> COUNT_SHIFT))
-    this.#readChunks(mem.load(record + S_FIRST))
+    if (newestOnly && !late) {
+      this.#prepare(out, state >>> COUNT_SHIFT)
+      this.#readOpenRun(record, state)
+      if (out.count > 0) {
+        markStale(out, this.#target.words)
+        return
+      }
+    }
+    const first = this.#firstChunk(record)
+    this.#prepare(out, this.#capacity(first) + (state >>> COUNT_SHIFT))
+    this.#readChunks(first)
     this.#readOpenRun(record, state)
     this.#min = floor
     if (late) this.#readLate(record, out)
     markStale(out, this.#target.words)
+  }
+
+  /** Where to begin in the in-order chunks: at the newest, when it alone can have what is asked for, as most often. */
+  #firstChunk(record: number): number {
+    const mem = this.#mem
+    const last = mem.get(record + S_LAST)
+    return last !== 0 && this.#beginsEarlier(last) ? last : mem.load(record + S_FIRST)
+  }
+
+  /** Than what is asked for. Histograms are read from where the one before them is known. */
+  #beginsEarlier(chunk: number): boolean {
+    const mem = this.#mem
+    const kind = chunkKind(mem, chunk)
+    if (kind === Kind.histogram) return false
+    if (kind !== Kind.group) return mem.getF64(chunk, K_BASE_F64) <= this.#min
+    return mem.get(chunk + K_TICK) < this.#ticksOf(mem.get(chunk + K_GROUP)).from
   }
 
   #prepare(out: SampleBuffer, capacity: number): void {
@@ -165,6 +236,12 @@ export class SeriesDecoder {
     return samples
   }
 
+  #countOf(chunks: readonly number[]): number {
+    let samples = 0
+    for (const chunk of chunks) samples += chunkCount(this.#mem, chunk)
+    return samples
+  }
+
   #overlaps(chunk: number): boolean {
     if (chunkKind(this.#mem, chunk) !== Kind.group) return overlapsTimes(this.#mem, chunk, this.#min, this.#max)
     const ticks = this.#ticksOf(this.#mem.get(chunk + K_GROUP))
@@ -173,17 +250,23 @@ export class SeriesDecoder {
 
   #readChunks(first: number): void {
     const mem = this.#mem
+    let passed = 0
     for (let chunk = first; chunk !== 0; chunk = mem.load(chunk + K_NEXT)) {
-      if (!this.#overlaps(chunk)) continue
-      const kind = chunkKind(mem, chunk)
-      if (kind === Kind.group) {
-        decodeGroupChunk(mem, chunk, this.#cursor, this.#ticksOf(mem.get(chunk + K_GROUP)), this.#target)
-        continue
-      }
-      if (kind !== Kind.own) this.#needStarts()
-      if (kind === Kind.histogram) decodeHistogramChunk(mem, chunk, this.#target)
-      else decodeOwnChunk(mem, chunk, this.#cursor, this.#target)
+      if (this.#overlaps(chunk)) this.#readChunk(chunk, passed)
+      passed = chunk
     }
+  }
+
+  #readChunk(chunk: number, passed = 0): void {
+    const mem = this.#mem
+    const kind = chunkKind(mem, chunk)
+    if (kind === Kind.group) {
+      decodeGroupChunk(mem, chunk, this.#cursor, this.#ticksOf(mem.get(chunk + K_GROUP)), this.#target)
+      return
+    }
+    if (kind !== Kind.own) this.#needStarts()
+    if (kind === Kind.histogram) decodeHistogramChunk(mem, chunk, passed, this.#target)
+    else decodeOwnChunk(mem, chunk, this.#cursor, this.#target)
   }
 
   #readOpenRun(record: number, state: number): void {
@@ -215,22 +298,30 @@ export class SeriesDecoder {
   #readOpenOwn(record: number, n: number, hasStarts: boolean): void {
     const mem = this.#mem
     const { out, words } = this.#target
+    const { times } = out
     const raw = mem.get(record + S_RAW)
     const base = mem.getF64(record, S_BASE_F64)
+    const source = mem.u32[raw >>> PAGE_SHIFT]!
+    const at = raw & PAGE_MASK
     if (hasStarts) this.#needStarts()
+    let { count } = out
     for (let i = 0; i < n; i++) {
-      const time = base + mem.get(raw + RAW_TIMES + i)
+      const time = base + source[at + RAW_TIMES + i]!
       if (time < this.#min || time > this.#max) continue
-      out.times[out.count] = time
-      words[2 * out.count] = mem.get(raw + 2 * i)
-      words[2 * out.count + 1] = mem.get(raw + 2 * i + 1)
-      if (hasStarts) out.startTimes![out.count] = mem.getF64(raw + RAW_STARTS, i)
-      out.count++
+      times[count] = time
+      words[2 * count] = source[at + 2 * i]!
+      words[2 * count + 1] = source[at + 2 * i + 1]!
+      if (hasStarts) out.startTimes![count] = mem.getF64(raw + RAW_STARTS, i)
+      count++
     }
+    out.count = count
   }
 
-  /** Decodes what came late behind the in-order samples, then merges the two. */
-  #readLate(record: number, out: SampleBuffer): void {
+  /**
+   * Decodes what came late behind the in-order samples, then merges the two.
+   * @param known chunks that overlap the range; null: to be looked for
+   */
+  #readLate(record: number, out: SampleBuffer, known: readonly number[] | null = null): void {
     const mem = this.#mem
     const late = this.#late
     reset(late)
@@ -238,8 +329,13 @@ export class SeriesDecoder {
     const buffer = mem.get(record + S_OOO_RAW)
     // At most a run, also when the buffer is another's by now and the read will be done again.
     const used = buffer === 0 ? 0 : Math.min(mem.get(buffer + O_USED), RUN)
-    this.#prepare(late, this.#capacity(mem.get(record + S_OOO)) + used)
-    this.#readChunks(mem.get(record + S_OOO))
+    if (known === null) {
+      this.#prepare(late, this.#capacity(mem.get(record + S_OOO)) + used)
+      this.#readChunks(mem.get(record + S_OOO))
+    } else {
+      this.#prepare(late, this.#countOf(known) + used)
+      for (const chunk of known) this.#readChunk(chunk)
+    }
     if (used > 0) this.#readLateBuffer(buffer, used)
     this.#target = this.#inOrderTarget
     if (late.count === 0) return
@@ -317,6 +413,7 @@ function reset(out: SampleBuffer): void {
   out.count = 0
   out.mixed = false
   out.histograms = null
+  out.before = undefined
   out.startTimes = null
 }
 

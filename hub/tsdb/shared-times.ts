@@ -46,7 +46,9 @@ export class SharedTimes {
       const length = state >>> COUNT_SHIFT
       const next = mem.get(record + S_TICK) + length
       const tick = this.#groups.ticks(group) - (time === last ? 1 : 0)
-      const isNewer = time > last || (time === last && tick >= next)
+      // A run that is closed keeps the tick it began at: what the series has, its last time alone tells.
+      const isFree = length === 0 ? time > this.#series.lastTime(record) : tick >= next
+      const isNewer = time > last || (time === last && isFree)
       if (isNewer && (tick === next || length >= RUN_KEPT || group === this.group)) return this.#take(group, time, last)
     }
     if (time <= this.#series.lastTime(record)) return false

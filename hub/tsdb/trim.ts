@@ -54,7 +54,8 @@ export class Trimmer {
     this.#trimChunks(record, minTime)
     if (!keepLate) this.#trimLate(record, minTime)
     const mem = this.#mem
-    const isOld = this.#series.lastTime(record) < minTime
+    const lastTime = this.#series.lastTime(record)
+    const isOld = lastTime < minTime || lastTime === Number.NEGATIVE_INFINITY
     if (isOld) this.#series.drop(record)
     return !isOld || mem.get(record + S_OOO) !== 0 || mem.get(record + S_OOO_RAW) !== 0
   }

@@ -206,12 +206,7 @@ function decodeIntegers(
     words[2 * to + 1] = cursor.high
   }
   const before = out[to]!
-  if (digits === 0) {
-    unpackDeltas(bytes, cursor, to + n - first, before, out, first)
-    return
-  }
-  unpackDeltas(bytes, cursor, to + n - first, Math.round(before * power), out, first)
-  for (let i = first; i < to + n; i++) out[i] = out[i]! / power
+  unpackDeltas(bytes, cursor, to + n - first, digits === 0 ? before : Math.round(before * power), out, first, power)
 }
 
 function decodeXor(

@@ -13,6 +13,7 @@ import { decodeHeaderPage, type FileKey, HEADER_PAGE_BYTES } from './record.ts'
 import { fatally } from './writer.ts'
 
 const MAX_QUARANTINE_BYTES = 256 << 20
+const HARMLESS = { isHarmless: true } as const
 
 export type Damage = {
   readonly file: string
@@ -21,6 +22,8 @@ export type Damage = {
   readonly what: string
   /** Where the bytes were put aside; null when the quarantine is full or the file is missing. */
   readonly quarantine: string | null
+  /** What stood there stands elsewhere, too: nothing is lost. */
+  readonly isHarmless?: true
 }
 
 export type ReplayReport = {
@@ -183,7 +186,8 @@ class Replay {
   }
 
   #checkHeader(name: string, isWhole: boolean): void {
-    if (!isWhole) this.#note(name, 0, HEADER_PAGE_BYTES, 'header page is damaged in part, its copy is used', null)
+    if (!isWhole)
+      this.#note(name, 0, HEADER_PAGE_BYTES, 'header page is damaged in part, its copy is used', null, HARMLESS)
   }
 
   #reportMissing(from: number, segments: readonly number[], checkpoint: number | null): void {
@@ -203,7 +207,7 @@ class Replay {
     const sizeBytes = this.#disk.stat(path)?.sizeBytes ?? 0
     this.#disk.rename(path, `${directory}/${name}`)
     fatally(this.#directory, 'sync directory', () => this.#disk.syncDirectory(this.#directory))
-    this.#note(name, 0, sizeBytes, what, `${directory}/${name}`)
+    this.#note(name, 0, sizeBytes, what, `${directory}/${name}`, HARMLESS)
   }
 
   #quarantineRange(file: DiskFile, name: string, from: number, to: number, what: string): void {
@@ -230,8 +234,15 @@ class Replay {
     }
   }
 
-  #note(file: string, fromByte: number, toByte: number, what: string, quarantine: string | null): void {
-    const damage: Damage = { file: `${this.#directory}/${file}`, fromByte, toByte, what, quarantine }
+  #note(
+    file: string,
+    fromByte: number,
+    toByte: number,
+    what: string,
+    quarantine: string | null,
+    more: Pick<Damage, 'isHarmless'> = {},
+  ): void {
+    const damage: Damage = { file: `${this.#directory}/${file}`, fromByte, toByte, what, quarantine, ...more }
     this.#damages.push(damage)
     this.#log.error('WAL is damaged, the rest is served', { ...damage })
   }

@@ -5,6 +5,7 @@ import { labelsFrom } from '../labels/mod.ts'
 import { type BudgetConfig, budget } from './budget.ts'
 import {
   boolean,
+  ConfigError,
   type Cursor,
   type Decoder,
   decodeYaml,
@@ -28,7 +29,7 @@ import {
   SHARED_FIELDS,
   type SharedRaw,
 } from './scrape.ts'
-import { parseBytes } from './units.ts'
+import { parseSize } from './units.ts'
 
 export type ExporterConfig = {
   readonly name: string
@@ -97,7 +98,7 @@ export const AGENT_EXPORTERS = [
 const OWN_KEYS = ['enabled', 'job', 'scrape_interval', 'labels', 'listen', 'targets']
 const TARGET_KEYS = ['target', 'instance', 'labels']
 /** Exporters of something else than this host and this process, of which there may be several. */
-const MULTI_TARGET = ['mysql', 'memcached', 'haproxy']
+const MULTI_TARGET = ['mysql', 'memcached', 'haproxy', 'consul']
 
 const flagValue: Decoder<string | readonly string[]> = (at) =>
   Array.isArray((at.node as { items?: unknown })?.items) ? list(string)(at) : string(at)
@@ -140,85 +141,103 @@ const exporterTargets: Decoder<readonly ExporterTarget[]> = (at) => {
   return targets
 }
 
-const exporter: Decoder<Omit<ExporterConfig, 'name'>> = (at) => {
+const exporter: Decoder<ExporterConfig> = (at) => {
+  const name = at.key.replace(/^exporters\./, '')
   const all = record((child) => child)(at)
   const listen = all['listen'] ? string(all['listen']) : ''
   if (listen !== '' && !isAddress(listen))
     all['listen']!.fail(`listen must be HOST:PORT, got ${JSON.stringify(listen)}`)
+  const targets = all['targets'] ? exporterTargets(all['targets']) : []
+  if (targets.length > 0 && !MULTI_TARGET.includes(name))
+    all['targets']!.fail(`exporter ${name} takes no targets; ${MULTI_TARGET.join(', ')} do`)
   return {
+    name,
     enabled: all['enabled'] ? boolean(all['enabled']) : true,
-    job: all['job'] ? string(all['job']) : '',
+    job: (all['job'] && string(all['job'])) || name,
     intervalMs: all['scrape_interval'] ? duration(all['scrape_interval']) : null,
     labels: all['labels'] ? labelRecord(all['labels']) : {},
     listen,
     flags: flagsOf(all, OWN_KEYS),
-    targets: all['targets'] ? exporterTargets(all['targets']) : [],
+    targets,
   }
 }
 
-function exporters(at: Cursor): Readonly<Record<string, Omit<ExporterConfig, 'name'>>> {
-  const checkName = (name: string, key: Cursor): void => {
-    if (!(AGENT_EXPORTERS as readonly string[]).includes(name))
-      key.fail(`unknown exporter ${JSON.stringify(name)}, known are ${AGENT_EXPORTERS.join(', ')}`)
-  }
-  const all = record(exporter, checkName)(at)
-  for (const [name, { targets }] of Object.entries(all))
-    if (targets.length > 0 && !MULTI_TARGET.includes(name))
-      at.fail(`exporter ${name} takes no targets; ${MULTI_TARGET.join(', ')} do`)
-  return all
+function checkExporterName(name: string, key: Cursor): void {
+  if (!(AGENT_EXPORTERS as readonly string[]).includes(name))
+    key.fail(`unknown exporter ${JSON.stringify(name)}, known are ${AGENT_EXPORTERS.join(', ')}`)
 }
 
 const AGENT_ID = /^[a-z0-9][a-z0-9-]{0,63}$/
 
-const root = object(
-  'agent.Config',
-  {
-    global: object('agent.GlobalConfig', { ...SHARED_FIELDS, external_labels: labelRecord }, (raw, at) => ({
-      raw,
-      at,
-    })),
-    agent: object('agent.IdentityConfig', { id: string, site: string }, (raw, at) => {
-      if (raw.id && !AGENT_ID.test(raw.id))
-        at.fail(`agent id must be 1 to 64 of a-z 0-9 and -, got ${JSON.stringify(raw.id)}`)
-      if (raw.site && !/^[A-Za-z0-9_-]{1,64}$/.test(raw.site))
-        at.fail(`site must be 1 to 64 of A-Z a-z 0-9 _ -, got ${JSON.stringify(raw.site)}`)
-      return raw
-    }),
-    hub: object('agent.HubConfig', { url: string, token_file: string }, (raw, at) => {
-      if (!/^https?:\/\/[^/]/.test(raw.url ?? ''))
-        at.fail(`hub url must be http:// or https://, got ${JSON.stringify(raw.url ?? '')}`)
-      return { url: (raw.url ?? '').replace(/\/+$/, ''), tokenFile: raw.token_file ?? '' }
-    }),
-    nats,
-    storage: object(
-      'agent.StorageConfig',
-      { path: string, max_bytes: parsed(parseBytes), max_age: duration, batch_age: duration },
-      (raw, at) => {
-        if (raw.max_bytes !== undefined && raw.max_bytes < MIN_RING_BYTES)
-          at.fail('storage max_bytes must be at least 8MB')
-        return raw
+/** What could be read, whatever else could not. */
+type Found = { readonly jobs: PendingJob[]; readonly exporters: ExporterConfig[]; global: ScrapeDefaults | null }
+const nothingFound = (): Found => ({ jobs: [], exporters: [], global: DEFAULT_GLOBAL })
+
+const rootOf = (found: Found) =>
+  object(
+    'agent.Config',
+    {
+      global: (at) => {
+        found.global = null
+        const read = globalSection(at)
+        found.global = read.defaults
+        return read
       },
-    ),
-    budget,
-    exporters,
-    scrape_configs: list<PendingJob>(pendingJob, 'empty or null scrape config section'),
+      agent: identity,
+      hub,
+      nats,
+      storage,
+      budget,
+      exporters: record(kept(exporter, found.exporters), checkExporterName),
+      scrape_configs: list(kept(pendingJob, found.jobs), 'empty or null scrape config section'),
+    },
+    (raw) => raw,
+  )
+
+function kept<T>(decoder: Decoder<T>, into: T[]): Decoder<T> {
+  return (at) => {
+    const value = decoder(at)
+    into.push(value)
+    return value
+  }
+}
+
+const globalSection = object('agent.GlobalConfig', { ...SHARED_FIELDS, external_labels: labelRecord }, (raw, at) => ({
+  externalLabels: raw.external_labels ?? {},
+  defaults: finishShared(raw as SharedRaw, at, DEFAULT_GLOBAL, ''),
+}))
+
+const identity = object('agent.IdentityConfig', { id: string, site: string }, (raw, at) => {
+  if (raw.id && !AGENT_ID.test(raw.id))
+    at.fail(`agent id must be 1 to 64 of a-z 0-9 and -, got ${JSON.stringify(raw.id)}`)
+  if (raw.site && !/^[A-Za-z0-9_-]{1,64}$/.test(raw.site))
+    at.fail(`site must be 1 to 64 of A-Z a-z 0-9 _ -, got ${JSON.stringify(raw.site)}`)
+  return raw
+})
+
+const hub = object('agent.HubConfig', { url: string, token_file: string }, (raw, at) => {
+  if (!/^https?:\/\/[^/]/.test(raw.url ?? ''))
+    at.fail(`hub url must be http:// or https://, got ${JSON.stringify(raw.url ?? '')}`)
+  return { url: (raw.url ?? '').replace(/\/+$/, ''), tokenFile: raw.token_file ?? '' }
+})
+
+const storage = object(
+  'agent.StorageConfig',
+  { path: string, max_bytes: parsed(parseSize), max_age: duration, batch_age: duration },
+  (raw, at) => {
+    if (raw.max_bytes !== undefined && raw.max_bytes < MIN_RING_BYTES) at.fail('storage max_bytes must be at least 8MB')
+    return raw
   },
-  (raw, at) => ({ raw, at }),
 )
 
 /** @throws ConfigError */
-export function loadAgentConfig(text: string, options: Pick<LoadOptions, 'file'>): AgentConfig {
-  const { value, source } = decodeYaml(text, options.file, root)
-  const { raw, at } = value
-  const global = finishShared((raw.global?.raw ?? {}) as SharedRaw, raw.global?.at ?? at, DEFAULT_GLOBAL, '')
-  const seen = new Set<string>()
-  for (const job of raw.scrape_configs ?? []) {
-    if (seen.has(job.jobName)) job.at.fail(`found multiple scrape configs with job name ${JSON.stringify(job.jobName)}`)
-    seen.add(job.jobName)
-  }
+export function loadAgentConfig(text: string, { file }: Pick<LoadOptions, 'file'>): AgentConfig {
+  const { value: raw, source } = decodeYaml(text, file, rootOf(nothingFound()))
+  const global = raw.global?.defaults ?? DEFAULT_GLOBAL
+  const names = new Set<string>()
   return {
     global,
-    externalLabels: labelsFrom(raw.global?.raw.external_labels ?? {}),
+    externalLabels: labelsFrom(raw.global?.externalLabels ?? {}),
     id: raw.agent?.id ?? '',
     site: raw.agent?.site || 'default',
     hub: raw.hub ?? null,
@@ -230,12 +249,49 @@ export function loadAgentConfig(text: string, options: Pick<LoadOptions, 'file'>
       batchAgeMs: raw.storage?.batch_age || null,
     },
     budget: raw.budget ?? null,
-    exporters: Object.entries(raw.exporters ?? {}).map(([name, config]) => ({
-      ...config,
-      name,
-      job: config.job || name,
-    })),
-    scrapeConfigs: (raw.scrape_configs ?? []).map((job) => job.finish(global)),
+    exporters: Object.values(raw.exporters ?? {}),
+    scrapeConfigs: (raw.scrape_configs ?? []).map((job) => finishJob(job, names, global)),
     redacted: redactedYaml(source),
   }
+}
+
+/** @param names of the jobs before it. @throws ConfigError */
+function finishJob({ jobName, at, finish }: PendingJob, names: Set<string>, global: ScrapeDefaults): ScrapeConfig {
+  if (names.has(jobName)) at.fail(`found multiple scrape configs with job name ${JSON.stringify(jobName)}`)
+  names.add(jobName)
+  return finish(global)
+}
+
+export type AgentConfigCheck = {
+  /** All that is wrong, in the order of the file. */
+  readonly problems: readonly ConfigError[]
+  /** null: there are problems. */
+  readonly config: AgentConfig | null
+  /** Those that could be read, whatever is wrong elsewhere. */
+  readonly exporters: readonly ExporterConfig[]
+}
+
+/** As loadAgentConfig(), which stops at the first complaint. */
+export function checkAgentConfig(text: string, { file }: Pick<LoadOptions, 'file'>): AgentConfigCheck {
+  const problems: ConfigError[] = []
+  const found = nothingFound()
+  const attempt = (read: () => void): void => {
+    try {
+      read()
+    } catch (error) {
+      if (!(error instanceof ConfigError)) throw error
+      if (!problems.includes(error)) problems.push(error)
+    }
+  }
+  attempt(() => decodeYaml(text, file, rootOf(found), { problems }))
+  let config: AgentConfig | null = null
+  const { global } = found
+  // What jobs inherit from a bad section cannot be judged.
+  if (global !== null) {
+    const names = new Set<string>()
+    for (const job of found.jobs) attempt(() => void finishJob(job, names, global))
+  }
+  if (problems.length === 0) config = loadAgentConfig(text, { file })
+  problems.sort((a, b) => a.line - b.line || a.column - b.column)
+  return { problems, config, exporters: found.exporters }
 }

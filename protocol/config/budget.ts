@@ -2,7 +2,7 @@
  * `budget:` of agent.yml: what the link may cost, and what is given up first when it is not enough.
  *
  *     budget:
- *       bytes_per_second: 20KB      # what leaves, messages' overhead included
+ *       bytes_per_second: 20KB      # what leaves, messages' overhead included; see below for bursts
  *       bytes_per_day: 500MB        # of a day in UTC
  *       window: 1m                  # over which it is judged
  *       classes:                    # of series; the first that matches, else `default`
@@ -11,12 +11,15 @@
  *         - {interval: 2}           # only every second slot
  *         - {drop: details}
  *         - {interval: 4}
+ *
+ * `bytes_per_second` is a mean: after a start, and whenever less has left than might have, ten seconds' worth may leave
+ * at once, and 64 KiB at least, for a batch is never cut in two. Sizes need their unit (`200B`).
  */
 import type { Matcher } from '../matchers/mod.ts'
 import { parseSelector } from '../matchers/selector.ts'
 import { type Decoder, list, natural, object, parsed, string } from './decode.ts'
 import { duration } from './discovery.ts'
-import { parseBytes } from './units.ts'
+import { parseSize } from './units.ts'
 
 export const DEFAULT_CLASS = 'default'
 const DEFAULT_WINDOW_MS = 60_000
@@ -68,8 +71,8 @@ const budgetStep = object('agent.BudgetStep', { interval: natural, drop: string 
 export const budget: Decoder<BudgetConfig> = object(
   'agent.BudgetConfig',
   {
-    bytes_per_second: parsed(parseBytes),
-    bytes_per_day: parsed(parseBytes),
+    bytes_per_second: parsed(parseSize),
+    bytes_per_day: parsed(parseSize),
     window: duration,
     classes: list(budgetClass),
     steps: list(budgetStep),

@@ -5,7 +5,7 @@ import { test } from 'node:test'
 import { inspect } from 'node:util'
 import fc from 'fast-check'
 import { runConfigCases } from './conformance.ts'
-import { ConfigError, loadAgentConfig, loadPrometheusConfig, parseBytes } from './mod.ts'
+import { ConfigError, formatBytes, loadAgentConfig, loadPrometheusConfig, parseBytes } from './mod.ts'
 
 const kit = process.env['HELIO_CONFORMANCE'] ?? path.resolve(import.meta.dirname, '../../../shared/conformance')
 const cases = path.join(kit, 'config/cases.json')
@@ -43,7 +43,7 @@ const wrong: readonly (readonly [
     2,
     20,
     'global.scrape_interval',
-    /not a valid duration string: "5 parsecs"/,
+    /unknown unit " parsecs" in duration "5 parsecs"/,
   ],
   [
     'a list for a string',
@@ -64,11 +64,19 @@ const wrong: readonly (readonly [
   ],
   [
     'a downsampling level that is no multiple of the one before',
-    'heliograph:\n  downsampling:\n    - { after: 7d, resolution: 5m }\n    - { after: 30d, resolution: 7m }\n',
+    'heliograph:\n  downsampling:\n    - { resolution: 5m, keep: 7d }\n    - { resolution: 7m, keep: 30d }\n',
     3,
     5,
     'heliograph.downsampling',
-    /must be older than the one before, with a multiple of its resolution/,
+    /must have a multiple of the resolution of the one before/,
+  ],
+  [
+    'a retention rule that names windows which are not made',
+    'heliograph:\n  retention:\n    - { match: up, time: 1d, downsampling: [{ resolution: 5m, keep: 1y }] }\n',
+    2,
+    3,
+    'heliograph',
+    /names a resolution that downsampling does not have/,
   ],
   [
     'a retention rule without a selector',
@@ -102,6 +110,22 @@ test('secrets appear in no output of a loaded configuration', () => {
     assert.doesNotMatch(output, /canary/)
   assert.match(config.redacted, /password: <secret>/)
   assert.equal(config.scrapeConfigs[0]!.http.basicAuth!.password.reveal(), 'canary-1')
+})
+
+test('passwords of URLs appear neither in the configuration that is shown, nor in what is wrong with it', () => {
+  const text =
+    "remote_write: [{url: 'http://u:canary@h/w?x=1@2'}]\nscrape_configs: [{job_name: a, proxy_url: 'http://u:c@nary@p:1'}, {job_name: b, proxy_url: 'http://p:1'}]\n"
+  const config = loadPrometheusConfig(text, options)
+  assert.doesNotMatch(config.redacted, /canary|c@nary/)
+  assert.match(config.redacted, /http:\/\/u:xxxxx@h\/w\?x=1@2/)
+  assert.match(config.redacted, /'?http:\/\/u:xxxxx@p:1'?/)
+  assert.match(config.redacted, /'?http:\/\/p:1'?/)
+  assert.equal(config.scrapeConfigs[0]!.http.proxyUrl, 'http://u:c@nary@p:1')
+  const wrong = "scrape_configs: [{job_name: a, proxy_url: 'http://u:canary@p:x'}]\n"
+  assert.throws(
+    () => loadPrometheusConfig(wrong, options),
+    ({ message }: Error) => /parse "http:\/\/u:xxxxx@p:x": invalid port/.test(message) && !message.includes('canary'),
+  )
 })
 
 test('a job inherits from global, and its timeout never exceeds its interval', () => {
@@ -179,8 +203,30 @@ test('any text gives a configuration or a ConfigError', () => {
   )
 })
 
+test('formatBytes() writes a size as upstream does, and as parseBytes() reads it', () => {
+  const rows: readonly [number, string][] = [
+    [0, '0B'],
+    [1023, '1023B'],
+    [512 * 2 ** 20, '512MiB'],
+    [1.5 * 2 ** 30, '1GiB512MiB'],
+    [2 ** 40 + 1, '1TiB1B'],
+  ]
+  for (const [bytes, text] of rows) {
+    assert.equal(formatBytes(bytes), text)
+    assert.equal(parseBytes(text), bytes)
+  }
+})
+
 test('parseBytes() reads sizes in powers of 1024', () => {
   assert.equal(parseBytes('15MB'), 15 * 2 ** 20)
   assert.equal(parseBytes('1GiB'), 2 ** 30)
+  assert.equal(parseBytes('-1.5KB'), -1536)
+  assert.equal(parseBytes('+0'), 0)
   assert.throws(() => parseBytes('100'), /units: unknown unit {2}in 100/)
+})
+
+test('parseBytes() refuses what is no number', () => {
+  assert.throws(() => parseBytes('1.2.3MB'), /units: unknown unit {2}in 1\.2\.3MB/)
+  for (const text of ['', '-', '.MB', '..MB', 'MB'])
+    assert.throws(() => parseBytes(text), new Error(`units: invalid ${text}`), text)
 })

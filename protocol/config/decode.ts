@@ -12,6 +12,7 @@ import {
   isSeq,
   LineCounter,
   type Node,
+  parseAllDocuments,
   parseDocument,
   type Scalar,
   type YAMLMap,
@@ -81,6 +82,11 @@ export class Cursor {
     return this.node === null || (isScalar(this.node) && (this.node.value === null || this.node.value === undefined))
   }
 
+  /** From whoever looks at the configuration, who sees this instead. */
+  hide(shown: string): void {
+    if (isScalar(this.node)) this.source.secrets.set(this.node, shown)
+  }
+
   fail(problem: string, cause?: unknown): never {
     throw new ConfigError(this.place(), problem, cause === undefined ? undefined : { cause })
   }
@@ -103,51 +109,127 @@ export type Source = {
   readonly text: string
   readonly lines: LineCounter
   readonly document: Document
-  readonly secrets: Set<Scalar>
+  /** What is shown instead of each. */
+  readonly secrets: Map<Scalar, string>
   /** Keys that nobody knows are passed over instead of refused. */
   readonly ignoreUnknown: boolean
+  /** Takes every complaint, and reading goes on after each; null: the first ends it. */
+  readonly problems: ConfigError[] | null
 }
 
 export type Decoder<T> = (at: Cursor) => T
 
 const MAX_ALIASES = 100
 
-/** Parses the text and decodes its root. @throws ConfigError */
+export type DecodeOptions = { readonly ignoreUnknown?: boolean; readonly problems?: ConfigError[] }
+
+/**
+ * Parses the text and decodes its root.
+ * @param options.problems gets every complaint, the one that is thrown included, as far as reading can go on
+ * @throws ConfigError the first
+ */
 export function decodeYaml<T>(
   text: string,
   file: string,
   decoder: Decoder<T>,
-  { ignoreUnknown = false } = {},
+  { ignoreUnknown = false, problems }: DecodeOptions = {},
 ): { readonly value: T; readonly source: Source } {
   const lines = new LineCounter()
-  const document = parseDocument(text, {
-    lineCounter: lines,
-    uniqueKeys: false,
-    version: '1.2',
-    prettyErrors: false,
-    logLevel: 'error',
+  const document = firstDocument(text, lines)
+  const source: Source = { file, text, lines, document, secrets: new Map(), ignoreUnknown, problems: problems ?? null }
+  const reading = new Reading(source)
+  for (const broken of document.errors)
+    reading.attempt(() => {
+      const { line, col } = lines.linePos(broken.pos[0])
+      throw new ConfigError({ file, line, column: col, key: '' }, `yaml: line ${line}: ${broken.message}`)
+    })
+  reading.end()
+  reading.attempt(() => countAliases(document, file))
+  reading.end()
+  let value: { readonly of: T } | null = null
+  reading.attempt(() => {
+    value = { of: decoder(new Cursor(document.contents as YamlNode, '', source)) }
   })
-  const source: Source = { file, text, lines, document, secrets: new Set(), ignoreUnknown }
-  const broken = document.errors[0]
-  if (broken) {
-    const { line, col } = lines.linePos(broken.pos[0])
-    throw new ConfigError({ file, line, column: col, key: '' }, `yaml: line ${line}: ${broken.message}`)
-  }
+  reading.end()
+  return { value: value!.of, source }
+}
+
+/** Resolves every alias once, counted: a small file must not grow into a large tree. @throws ConfigError */
+function countAliases(document: Document, file: string): void {
   try {
-    // Resolves every alias once, counted: a small file must not grow into a large tree.
     document.toJS({ maxAliasCount: MAX_ALIASES })
   } catch (error) {
     const text = error instanceof Error ? error.message : String(error)
     // Values that JavaScript cannot make (bad !!binary) are the decoders' to report, with their place.
     if (/alias/i.test(text)) throw new ConfigError({ file, line: 1, column: 1, key: '' }, `yaml: ${text}`)
   }
-  return { value: decoder(new Cursor(document.contents as YamlNode, '', source)), source }
 }
 
-/** The text with every secret replaced by `<secret>`, for `/api/v1/status/config`. */
+/** The parts of something, each read for itself: where all complaints are wanted, one costs its part alone. */
+class Reading {
+  readonly #source: Source
+  #first: ConfigError | null = null
+  constructor(source: Source) {
+    this.#source = source
+  }
+
+  attempt(read: () => void): void {
+    const { problems } = this.#source
+    try {
+      read()
+    } catch (error) {
+      if (problems === null || !(error instanceof ConfigError)) throw error
+      if (!problems.includes(error)) problems.push(error)
+      this.#first ??= error
+    }
+  }
+
+  /** What has bad parts is bad. @throws ConfigError the first */
+  end(): void {
+    if (this.#first) throw this.#first
+  }
+}
+
+/** The place of a key, or of the last one on the way to it that is there. @param path as in `exporters`, `node` */
+export function placeOf(text: string, file: string, path: readonly (string | number)[]): Place {
+  const lines = new LineCounter()
+  const document = firstDocument(text, lines)
+  let node = document.contents as YamlNode
+  let offset = node?.range?.[0] ?? 0
+  for (const step of path) {
+    if (isAlias(node)) node = (node as Alias).resolve(document) ?? null
+    if (isMap(node)) {
+      const pair = (node as YAMLMap<Node, YamlNode>).items.find(
+        ({ key }) => isScalar(key) && String(key.value) === step,
+      )
+      if (!pair) break
+      offset = pair.key.range?.[0] ?? offset
+      node = pair.value
+    } else if (isSeq(node)) {
+      node = (node.items[Number(step)] as YamlNode | undefined) ?? null
+      offset = node?.range?.[0] ?? offset
+    } else break
+  }
+  const { line, col } = lines.linePos(offset)
+  const key = path.reduce<string>(
+    (so, step) => (typeof step === 'number' ? `${so}[${step}]` : so === '' ? step : `${so}.${step}`),
+    '',
+  )
+  return { file, line: Math.max(1, line), column: Math.max(1, col), key }
+}
+
+/** Go's libraries read one document and look at none that follow. */
+function firstDocument(text: string, lineCounter: LineCounter): Document {
+  const options = { lineCounter, uniqueKeys: false, version: '1.2', prettyErrors: false, logLevel: 'error' } as const
+  const all = parseAllDocuments(text, options)
+  // A stream without documents is a list of its own kind.
+  return 'empty' in all ? parseDocument(text, options) : (all[0] ?? parseDocument(text, options))
+}
+
+/** The text with every secret replaced by `<secret>`, and passwords of URLs by `xxxxx`, for `/api/v1/status/config`. */
 export function redactedYaml({ document, secrets }: Source): string {
-  const saved = [...secrets].map((node) => [node, node.value] as const)
-  for (const [node] of saved) node.value = '<secret>'
+  const saved = [...secrets].map(([node, shown]) => [node, node.value, shown] as const)
+  for (const [node, , shown] of saved) node.value = shown
   const text = document.toString()
   for (const [node, value] of saved) node.value = value
   return text
@@ -190,13 +272,14 @@ export function quoteBytes(text: string): string {
 
 export const secret: Decoder<Secret> = (at) => {
   const value = string(at)
-  if (isScalar(at.node) && value !== '') at.source.secrets.add(at.node)
+  if (value !== '') at.hide('<secret>')
   return new Secret(value)
 }
 
 export const boolean: Decoder<boolean> = (at) => {
   if (at.isNull) return false
-  if (isScalar(at.node)) {
+  // What stands in quotes is a string.
+  if (isScalar(at.node) && at.node.type === 'PLAIN') {
     const text = String(at.node.source ?? at.node.value)
     // YAML 1.1 words, which Go's library still takes for a boolean field.
     if (/^(?:true|yes|on|y)$/i.test(text)) return true
@@ -211,27 +294,49 @@ export const number: Decoder<number> = (at) => {
   return at.mismatch('float64')
 }
 
-export const integer: Decoder<number> = (at) => {
-  const value = at.isNull ? 0 : isScalar(at.node) ? at.node.value : null
-  if (typeof value === 'number' && Number.isSafeInteger(value)) return value
-  return at.mismatch('int')
-}
+export const integer: Decoder<number> = (at) => wholeNumber(at, 'int')
 
 export const natural: Decoder<number> = (at) => {
-  const value = integer(at)
+  const value = wholeNumber(at, 'uint')
   return value < 0 ? at.mismatch('uint') : value
+}
+
+/** Go's library cuts fractions off. */
+function wholeNumber(at: Cursor, wanted: string): number {
+  const value = at.isNull ? 0 : isScalar(at.node) ? at.node.value : null
+  if (typeof value === 'number' && Number.isSafeInteger(Math.trunc(value))) return Math.trunc(value) + 0
+  return at.mismatch(wanted)
+}
+
+/** Go's names of types, for messages about lists and mappings of them. */
+const TYPE_NAMES = new WeakMap<Decoder<unknown>, string>([
+  [string, 'string'],
+  [secret, 'string'],
+  [boolean, 'bool'],
+  [number, 'float64'],
+  [integer, 'int'],
+  [natural, 'uint'],
+])
+
+const POINTERS = new WeakSet<Decoder<unknown>>()
+
+/** A field that holds nothing where it is written without a value: Go's library asks no type what null is. */
+export function pointer<T>(decoder: Decoder<T>): Decoder<T> {
+  const own: Decoder<T> = (at) => decoder(at)
+  POINTERS.add(own)
+  return own
 }
 
 /** Turns a parser's exception into a complaint with a place. */
 export function parsed<T>(parse: (text: string) => T): Decoder<T> {
-  return (at) => {
+  return pointer((at) => {
     const text = string(at)
     try {
       return parse(text)
     } catch (error) {
       return at.fail(error instanceof Error ? error.message : String(error), error)
     }
-  }
+  })
 }
 
 export function oneOf<const T extends string>(values: readonly T[], complain: (value: string) => string): Decoder<T> {
@@ -243,16 +348,27 @@ export function oneOf<const T extends string>(values: readonly T[], complain: (v
 
 // Structures.
 
+/** As version 3 of Go's library reads a list of structures: empty items are none. */
+export function listOfFilled<T>(item: Decoder<T>): Decoder<readonly T[]> {
+  const items = list((at) => (at.isNull ? [] : [item(at)]))
+  return (at) => items(at).flat() as T[]
+}
+
 /** `onNull`: the complaint about an empty item; without it the item is decoded as null. */
 export function list<T>(item: Decoder<T>, onNull?: string): Decoder<readonly T[]> {
   return (at) => {
     if (at.isNull) return []
-    if (!isSeq(at.node)) return at.mismatch('[]')
-    return at.node.items.map((node, i) => {
-      const child = at.child(node as YamlNode, i)
-      if (child.isNull && onNull !== undefined) return child.fail(onNull)
-      return item(child)
-    })
+    if (!isSeq(at.node)) return at.mismatch(`[]${TYPE_NAMES.get(item) ?? ''}`)
+    const out: T[] = []
+    const reading = new Reading(at.source)
+    for (const [i, node] of at.node.items.entries())
+      reading.attempt(() => {
+        const child = at.child(node as YamlNode, i)
+        if (child.isNull && onNull !== undefined) child.fail(onNull)
+        out.push(item(child))
+      })
+    reading.end()
+    return out
   }
 }
 
@@ -262,10 +378,17 @@ export function record<T>(
 ): Decoder<Readonly<Record<string, T>>> {
   return (at) => {
     const out: Record<string, T> = Object.create(null)
-    for (const [name, child, keyAt] of entries(at, 'map[string]')) {
-      checkKey?.(name, keyAt)
-      out[name] = value(child)
-    }
+    const reading = new Reading(at.source)
+    for (const [name, child, keyAt] of entries(at, `map[string]${TYPE_NAMES.get(value) ?? ''}`))
+      reading.attempt(() => {
+        if (name in out)
+          keyAt.fail(
+            `yaml: unmarshal errors: line ${keyAt.place().line}: key ${JSON.stringify(name)} already set in map`,
+          )
+        checkKey?.(name, keyAt)
+        out[name] = value(child)
+      })
+    reading.end()
     return out
   }
 }
@@ -281,18 +404,21 @@ export function object<F extends Fields, T>(
 ): Decoder<T> {
   return (at) => {
     const raw: Record<string, unknown> = Object.create(null)
-    for (const [name, child, keyAt] of entries(at, type)) {
-      const decoder = Object.hasOwn(fields, name) ? fields[name] : undefined
-      const { line } = keyAt.place()
-      if (!decoder && at.source.ignoreUnknown) continue
-      if (!decoder)
-        return keyAt.fail(
-          `yaml: unmarshal errors: line ${line}: field ${name} not found in type ${type}${suggest(name, fields)}`,
-        )
-      if (name in raw)
-        return keyAt.fail(`yaml: unmarshal errors: line ${line}: field ${name} already set in type ${type}`)
-      raw[name] = decoder(child)
-    }
+    const reading = new Reading(at.source)
+    for (const [name, child, keyAt] of entries(at, type))
+      reading.attempt(() => {
+        const decoder = Object.hasOwn(fields, name) ? fields[name] : undefined
+        const { line } = keyAt.place()
+        if (!decoder && at.source.ignoreUnknown) return
+        if (!decoder)
+          return keyAt.fail(
+            `yaml: unmarshal errors: line ${line}: field ${name} not found in type ${type}${suggest(name, fields)}`,
+          )
+        if (name in raw)
+          return keyAt.fail(`yaml: unmarshal errors: line ${line}: field ${name} already set in type ${type}`)
+        raw[name] = child.isNull && POINTERS.has(decoder) ? undefined : decoder(child)
+      })
+    reading.end()
     return finish(raw as Raw<F>, at)
   }
 }
@@ -341,7 +467,12 @@ function describe(node: YamlNode): string {
   if (isSeq(node)) return '!!seq'
   if (!isScalar(node)) return '!!null'
   const { value } = node
-  const kind =
-    typeof value === 'string' ? 'str' : typeof value === 'boolean' ? 'bool' : Number.isInteger(value) ? 'int' : 'float'
-  return `!!${kind} \`${String(node.source ?? value).slice(0, 40)}\``
+  const kind = typeof value === 'string' ? 'str' : typeof value === 'boolean' ? 'bool' : isFloat(node) ? 'float' : 'int'
+  const text = String(node.source ?? value)
+  // Go's library counts bytes, and cuts them wherever: characters that it would tear are kept whole.
+  return `!!${kind} \`${new TextEncoder().encode(text).length > 10 ? `${text.slice(0, 7)}...` : text}\``
 }
+
+/** Whether it is written as one: `1e3` is, though its value is whole. */
+const isFloat = ({ value, source }: Scalar): boolean =>
+  !Number.isInteger(value) || (/^[-+]?[\d.]+(e[-+]?\d+)?$/i.test(source ?? '') && /[.e]/i.test(source ?? ''))

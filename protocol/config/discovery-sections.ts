@@ -3,11 +3,13 @@ import { boolean, type Decoder, list, natural, object, record, secret, string } 
 import {
   all,
   azureCheck,
+  checkTargets,
+  consulCheck,
   type DiscoveryConfig,
   discovery,
   dockerFilters,
+  dockerHost,
   duration,
-  EMPTY_HTTP,
   eurekaCheck,
   type Fields,
   files,
@@ -15,14 +17,18 @@ import {
   kubernetesCheck,
   kubernetesRole,
   kubernetesSelectors,
+  kumaCheck,
   marathonCheck,
   oneSecretOf,
   openstackCheck,
   require,
   roleIn,
+  type StaticConfig,
+  scalewayCheck,
   staticConfig,
   strings,
   webUrl,
+  zookeeperCheck,
 } from './discovery.ts'
 import { tlsConfig } from './http-client.ts'
 
@@ -59,11 +65,11 @@ const consul: Fields = {
 /** By YAML key. */
 export const DISCOVERY_FIELDS: Readonly<Record<string, Decoder<readonly DiscoveryConfig[]>>> = {
   static_configs: list<DiscoveryConfig>(staticConfig, 'empty or null section in static_configs'),
-  aws_sd_configs: list(discovery('aws', 'aws.SDConfig', { ...aws, role: string, clusters: strings })),
+  aws_sd_configs: list(discovery('aws', 'aws.plain', { ...aws, role: string, clusters: strings })),
   azure_sd_configs: list(
     discovery(
       'azure',
-      'azure.SDConfig',
+      'azure.plain',
       {
         environment: string,
         subscription_id: string,
@@ -76,19 +82,12 @@ export const DISCOVERY_FIELDS: Readonly<Record<string, Decoder<readonly Discover
       { check: azureCheck },
     ),
   ),
-  consul_sd_configs: list(
-    discovery('consul', 'consul.SDConfig', consul, {
-      check: (raw, at) => {
-        if (raw['server'] !== undefined && String(raw['server']).trim() === '')
-          at.fail('consul SD configuration requires a server address')
-      },
-    }),
-  ),
-  digitalocean_sd_configs: list(discovery('digitalocean', 'digitalocean.SDConfig', {})),
+  consul_sd_configs: list(discovery('consul', 'consul.plain', consul, { check: consulCheck })),
+  digitalocean_sd_configs: list(discovery('digitalocean', 'digitalocean.plain', {})),
   dns_sd_configs: list(
     discovery(
       'dns',
-      'dns.SDConfig',
+      'dns.plain',
       { names: strings, type: string },
       {
         http: false,
@@ -98,7 +97,7 @@ export const DISCOVERY_FIELDS: Readonly<Record<string, Decoder<readonly Discover
           const type = String(raw['type'] ?? 'SRV').toUpperCase()
           if (!['SRV', 'A', 'AAAA', 'MX', 'NS'].includes(type))
             at.fail(`invalid DNS-SD records type ${String(raw['type'])}`)
-          if (type !== 'SRV' && raw['port'] === undefined && type !== 'MX' && type !== 'NS')
+          if (type !== 'SRV' && !raw['port'])
             at.fail('a port is required in DNS-SD configs for all record types except SRV')
         },
       },
@@ -107,30 +106,31 @@ export const DISCOVERY_FIELDS: Readonly<Record<string, Decoder<readonly Discover
   docker_sd_configs: list(
     discovery(
       'docker',
-      'moby.DockerSDConfig',
+      'moby.plain',
       { host: string, filters: dockerFilters, host_networking_host: string, match_first_network: boolean },
-      { check: require(['host', 'host missing']) },
+      { check: dockerHost },
     ),
   ),
   dockerswarm_sd_configs: list(
     discovery(
       'dockerswarm',
-      'moby.DockerSwarmSDConfig',
+      'moby.plain',
       { host: string, role: string, filters: dockerFilters },
       {
         check: all(
-          require(['host', 'host missing']),
+          dockerHost,
+          require(['role', 'role missing (one of: tasks, services, nodes)']),
           roleIn(['services', 'nodes', 'tasks'], (role) => `invalid role ${role}, expected tasks, services, or nodes`),
         ),
       },
     ),
   ),
-  ec2_sd_configs: list(discovery('ec2', 'aws.EC2SDConfig', aws)),
-  eureka_sd_configs: list(discovery('eureka', 'eureka.SDConfig', { server: string }, { check: eurekaCheck })),
+  ec2_sd_configs: list(discovery('ec2', 'aws.plain', aws)),
+  eureka_sd_configs: list(discovery('eureka', 'eureka.plain', { server: string }, { check: eurekaCheck })),
   file_sd_configs: list(
     discovery(
       'file',
-      'file.SDConfig',
+      'file.plain',
       { files },
       {
         http: false,
@@ -144,7 +144,7 @@ export const DISCOVERY_FIELDS: Readonly<Record<string, Decoder<readonly Discover
   gce_sd_configs: list(
     discovery(
       'gce',
-      'gce.SDConfig',
+      'gce.plain',
       { project: string, zone: string, filter: string, tag_separator: string },
       {
         http: false,
@@ -158,7 +158,7 @@ export const DISCOVERY_FIELDS: Readonly<Record<string, Decoder<readonly Discover
   hetzner_sd_configs: list(
     discovery(
       'hetzner',
-      'hetzner.SDConfig',
+      'hetzner.plain',
       { role: string, label_selector: string },
       {
         check: all(
@@ -168,11 +168,11 @@ export const DISCOVERY_FIELDS: Readonly<Record<string, Decoder<readonly Discover
       },
     ),
   ),
-  http_sd_configs: list(discovery('http', 'http.SDConfig', { url: string }, { check: webUrl })),
+  http_sd_configs: list(discovery('http', 'http.plain', { url: string }, { check: webUrl })),
   ionos_sd_configs: list(
     discovery(
       'ionos',
-      'ionos.SDConfig',
+      'ionos.plain',
       { datacenter_id: string },
       { check: require(['datacenter_id', "datacenter id can't be empty"]) },
     ),
@@ -195,17 +195,17 @@ export const DISCOVERY_FIELDS: Readonly<Record<string, Decoder<readonly Discover
   kuma_sd_configs: list(
     discovery(
       'kuma',
-      'xds.KumaSDConfig',
+      'xds.plain',
       { server: string, client_id: string, fetch_timeout: duration },
-      { check: require(['server', 'kuma SD server must not be empty: ']) },
+      { check: kumaCheck },
     ),
   ),
-  lightsail_sd_configs: list(discovery('lightsail', 'aws.LightsailSDConfig', aws)),
-  linode_sd_configs: list(discovery('linode', 'linode.SDConfig', { tag_separator: string, region: string })),
+  lightsail_sd_configs: list(discovery('lightsail', 'aws.plain', aws)),
+  linode_sd_configs: list(discovery('linode', 'linode.plain', { tag_separator: string, region: string })),
   marathon_sd_configs: list(
     discovery(
       'marathon',
-      'marathon.SDConfig',
+      'marathon.plain',
       { servers: strings, auth_token: secret, auth_token_file: string },
       { check: marathonCheck },
     ),
@@ -213,24 +213,28 @@ export const DISCOVERY_FIELDS: Readonly<Record<string, Decoder<readonly Discover
   nerve_sd_configs: list(
     discovery(
       'nerve',
-      'zookeeper.NerveSDConfig',
+      'zookeeper.plain',
       { servers: strings, paths: strings, timeout: duration },
-      { http: false },
+      { http: false, check: zookeeperCheck('nerve') },
     ),
   ),
   nomad_sd_configs: list(
-    discovery('nomad', 'nomad.SDConfig', {
-      server: string,
-      namespace: string,
-      region: string,
-      tag_separator: string,
-      allow_stale: boolean,
-    }),
+    discovery(
+      'nomad',
+      'nomad.plain',
+      { server: string, namespace: string, region: string, tag_separator: string, allow_stale: boolean },
+      {
+        check: (raw, at) => {
+          if (raw['server'] !== undefined && String(raw['server']).trim() === '')
+            at.fail('nomad SD configuration requires a server address')
+        },
+      },
+    ),
   ),
   oci_sd_configs: list(
     discovery(
       'oci',
-      'oci.SDConfig',
+      'oci.plain',
       {
         auth: string,
         region: string,
@@ -254,7 +258,7 @@ export const DISCOVERY_FIELDS: Readonly<Record<string, Decoder<readonly Discover
   openstack_sd_configs: list(
     discovery(
       'openstack',
-      'openstack.SDConfig',
+      'openstack.plain',
       {
         identity_endpoint: string,
         username: string,
@@ -279,7 +283,7 @@ export const DISCOVERY_FIELDS: Readonly<Record<string, Decoder<readonly Discover
   outscale_sd_configs: list(
     discovery(
       'outscale',
-      'outscale.SDConfig',
+      'outscale.plain',
       { ...account, region: string, endpoint: string },
       {
         check: all(
@@ -292,15 +296,16 @@ export const DISCOVERY_FIELDS: Readonly<Record<string, Decoder<readonly Discover
   ovhcloud_sd_configs: list(
     discovery(
       'ovhcloud',
-      'ovhcloud.SDConfig',
+      'ovhcloud.plain',
       { service: string, endpoint: string, application_key: string, application_secret: secret, consumer_key: secret },
       {
         http: false,
         check: (raw, at) => {
-          require(['endpoint', 'endpoint can not be empty'], ['application_key', 'application key can not be empty'], [
+          if (raw['endpoint'] === '') at.fail('endpoint can not be empty')
+          require(['application_key', 'application key can not be empty'], [
             'application_secret',
             'application secret can not be empty',
-          ], ['consumer_key', 'consumer key can not be empty'])(raw, at, EMPTY_HTTP)
+          ], ['consumer_key', 'consumer key can not be empty'])(raw, at)
           if (raw['service'] !== 'vps' && raw['service'] !== 'dedicated_server')
             at.fail(`unknown service: ${String(raw['service'])}`)
         },
@@ -310,7 +315,7 @@ export const DISCOVERY_FIELDS: Readonly<Record<string, Decoder<readonly Discover
   puppetdb_sd_configs: list(
     discovery(
       'puppetdb',
-      'puppetdb.SDConfig',
+      'puppetdb.plain',
       { url: string, query: string, include_parameters: boolean },
       { check: all(webUrl, require(['query', 'query missing'])) },
     ),
@@ -318,7 +323,7 @@ export const DISCOVERY_FIELDS: Readonly<Record<string, Decoder<readonly Discover
   scaleway_sd_configs: list(
     discovery(
       'scaleway',
-      'scaleway.SDConfig',
+      'scaleway.plain',
       {
         ...account,
         project_id: string,
@@ -330,10 +335,13 @@ export const DISCOVERY_FIELDS: Readonly<Record<string, Decoder<readonly Discover
       },
       {
         check: all(
-          roleIn(['instance', 'baremetal'], (role) => `unknown role ${JSON.stringify(role)}`),
+          roleIn(['instance', 'baremetal'], (role) =>
+            role === '' ? 'role missing (one of: instance, baremetal)' : `unknown role ${JSON.stringify(role)}`,
+          ),
           require(['project_id', 'project_id is mandatory']),
           oneSecretOf('secret_key', 'secret_key_file'),
           require(['access_key', 'access_key is mandatory']),
+          scalewayCheck,
         ),
       },
     ),
@@ -341,15 +349,15 @@ export const DISCOVERY_FIELDS: Readonly<Record<string, Decoder<readonly Discover
   serverset_sd_configs: list(
     discovery(
       'serverset',
-      'zookeeper.ServersetSDConfig',
+      'zookeeper.plain',
       { servers: strings, paths: strings, timeout: duration },
-      { http: false },
+      { http: false, check: zookeeperCheck('serverset') },
     ),
   ),
   stackit_sd_configs: list(
     discovery(
       'stackit',
-      'stackit.SDConfig',
+      'stackit.plain',
       {
         project: string,
         region: string,
@@ -372,7 +380,7 @@ export const DISCOVERY_FIELDS: Readonly<Record<string, Decoder<readonly Discover
   triton_sd_configs: list(
     discovery(
       'triton',
-      'triton.SDConfig',
+      'triton.plain',
       {
         account: string,
         role: string,
@@ -384,17 +392,25 @@ export const DISCOVERY_FIELDS: Readonly<Record<string, Decoder<readonly Discover
       },
       {
         http: false,
-        check: require(['account', 'triton SD configuration requires an account'], [
-          'dns_suffix',
-          'triton SD configuration requires a dns_suffix',
-        ], ['endpoint', 'triton SD configuration requires an endpoint']),
+        check: all(
+          require(['account', 'triton SD configuration requires an account'], [
+            'dns_suffix',
+            'triton SD configuration requires a dns_suffix',
+          ], ['endpoint', 'triton SD configuration requires an endpoint']),
+          (raw, at) => {
+            if (!['container', 'cn'].includes(String(raw['role'] ?? 'container')))
+              at.fail("triton SD configuration requires role to be 'container' or 'cn'")
+            if (raw['refresh_interval'] === 0)
+              at.fail('triton SD configuration requires RefreshInterval to be a positive integer')
+          },
+        ),
       },
     ),
   ),
   uyuni_sd_configs: list(
     discovery(
       'uyuni',
-      'uyuni.SDConfig',
+      'uyuni.plain',
       { server: string, username: string, password: secret, entitlement: string, separator: string },
       {
         check: require(['server', 'Uyuni SD configuration requires server host'], [
@@ -404,10 +420,16 @@ export const DISCOVERY_FIELDS: Readonly<Record<string, Decoder<readonly Discover
       },
     ),
   ),
-  vultr_sd_configs: list(discovery('vultr', 'vultr.SDConfig', {})),
+  vultr_sd_configs: list(discovery('vultr', 'vultr.plain', {})),
 }
 
 /** All discovery sections of a decoded mapping, in the order of the table. */
+const isStatic = (config: DiscoveryConfig): config is StaticConfig => config.kind === 'static'
+
+/** Of a section that may also have `relabel_configs`. */
 export function collectDiscovery(raw: Readonly<Record<string, unknown>>): DiscoveryConfig[] {
-  return Object.keys(DISCOVERY_FIELDS).flatMap((key) => (raw[key] as readonly DiscoveryConfig[] | undefined) ?? [])
+  const all = Object.keys(DISCOVERY_FIELDS).flatMap((key) => (raw[key] as readonly DiscoveryConfig[] | undefined) ?? [])
+  const rules = (raw['relabel_configs'] as readonly unknown[] | undefined) ?? []
+  if (rules.length === 0) for (const each of all) if (isStatic(each)) checkTargets(each)
+  return all
 }

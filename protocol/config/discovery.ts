@@ -1,6 +1,7 @@
 /**
- * How one service discovery section is read and checked; the sections themselves are in `discovery-sections.ts`. All are checked as upstream does, so that an existing file loads or fails here as there;
- * which of them the agent acts upon is `agent/discovery`'s business.
+ * How one service discovery section is read and checked; the sections themselves are in `discovery-sections.ts`. All
+ * are checked as upstream does, so that an existing file loads or fails here as there; which of them the agent acts
+ * upon is `agent/discovery`'s business.
  * Semantics: Prometheus discovery/*, UnmarshalYAML of each SDConfig (v3.14).
  */
 import { parseDuration } from '../durations/mod.ts'
@@ -18,7 +19,9 @@ import {
   type Secret,
   string,
 } from './decode.ts'
+import { type GoUrl, parseGoUrl } from './go-url.ts'
 import { finishHttp, HTTP_FIELDS, type HttpClientConfig, hasCustomHttp } from './http-client.ts'
+import { labelSelectorProblem } from './label-selector.ts'
 
 export type StaticConfig = {
   readonly kind: 'static'
@@ -47,25 +50,32 @@ export const labelValueString: Decoder<string> = (at) => {
 
 export const labelRecord = record(labelValueString, labelName)
 
-/** Semantics: Prometheus config CheckTargetAddress. */
-export const targetAddress: Decoder<string> = (at) => {
-  const text = string(at)
-  return text.includes('/') ? at.fail(`${JSON.stringify(text)} is not a valid hostname`) : text
-}
+const target: Decoder<{ readonly address: string; readonly at: Cursor }> = (at) => ({ address: string(at), at })
+const places = new WeakMap<StaticConfig, readonly Cursor[]>()
 
 export const staticConfig: Decoder<StaticConfig> = object(
   'struct',
-  { targets: list(targetAddress), labels: labelRecord },
-  (raw) => ({
-    kind: 'static' as const,
-    targets: raw.targets ?? [],
-    labels: raw.labels ?? {},
-  }),
+  { targets: list(target), labels: labelRecord },
+  (raw) => {
+    const targets = raw.targets ?? []
+    const made = { kind: 'static' as const, targets: targets.map(({ address }) => address), labels: raw.labels ?? {} }
+    places.set(
+      made,
+      targets.map(({ at }) => at),
+    )
+    return made
+  },
 )
+
+/** Where no rule can make an address of it, a target that is none is refused. Semantics: Prometheus config CheckTargetAddress. */
+export function checkTargets(config: StaticConfig): void {
+  const wrong = config.targets.findIndex((address) => address.includes('/'))
+  if (wrong >= 0) places.get(config)![wrong]!.fail(`${JSON.stringify(config.targets[wrong])} is not a valid hostname`)
+}
 
 export type Fields = Readonly<Record<string, Decoder<unknown>>>
 type Values = Readonly<Record<string, unknown>>
-type Check = (raw: Values, at: Cursor, http: HttpClientConfig) => void
+type Check = (raw: Values, at: Cursor) => void
 
 const COMMON: Fields = { refresh_interval: duration, port: integer }
 const DEFAULT_REFRESH_MS = 60_000
@@ -79,10 +89,9 @@ export function discovery(
   const all = { ...COMMON, ...(options.http === false ? {} : HTTP_FIELDS), ...fields }
   return object(type, all, (raw, at): DiscoveryConfig => {
     const values = raw as Values
-    const ownChecksFirst = kind === 'marathon' || kind === 'kubernetes'
-    if (ownChecksFirst) options.check?.(values, at, EMPTY_HTTP)
+    if (at.isNull) at.fail(`empty or null section in ${/\w+(?=\[\d+\]$)/.exec(at.key)?.[0]}`)
+    options.check?.(values, at)
     const http = options.http === false ? null : finishHttp(raw as Raw<typeof HTTP_FIELDS>, at)
-    if (!ownChecksFirst) options.check?.(values, at, http ?? EMPTY_HTTP)
     return {
       kind,
       settings: values,
@@ -118,8 +127,8 @@ export const require = (...keys: readonly (readonly [key: string, problem: strin
   }
 }
 export const all = (...checks: readonly Check[]): Check => {
-  return (raw, at, http) => {
-    for (const check of checks) check(raw, at, http)
+  return (raw, at) => {
+    for (const check of checks) check(raw, at)
   }
 }
 
@@ -127,10 +136,74 @@ export const all = (...checks: readonly Check[]): Check => {
 export const webUrl: Check = (raw, at) => {
   const text = String(raw['url'] ?? '')
   if (text === '') at.fail('URL is missing')
-  const match = /^(?:([a-z][a-z0-9+.-]*):)?(?:\/\/([^/?#]*))?/i.exec(text)
-  const scheme = match?.[1]?.toLowerCase()
+  const { scheme, host } = parsedUrl(text, at)
   if (scheme !== 'http' && scheme !== 'https') at.fail("URL scheme must be 'http' or 'https'")
-  if (!match?.[2]) at.fail('host is missing in URL')
+  if (host === '') at.fail('host is missing in URL')
+}
+
+export function parsedUrl(text: string, at: Cursor): GoUrl {
+  try {
+    return parseGoUrl(text)
+  } catch (error) {
+    return at.fail((error as Error).message, error)
+  }
+}
+
+/** Semantics: Prometheus discovery/moby. */
+export const dockerHost: Check = (raw, at) => {
+  const host = String(raw['host'] ?? '')
+  if (host === '') at.fail('host missing')
+  parsedUrl(host, at)
+}
+
+const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i
+/** Semantics: scaleway-sdk-go, whose client Prometheus' discovery/scaleway makes while it reads the configuration. */
+export const scalewayCheck: Check = (raw, at) => {
+  const refuse = (problem: string): never => at.fail(`scaleway-sdk-go: ${problem}`)
+  const uuid = (what: string, text: string): void => {
+    if (!UUID.test(text))
+      refuse(`invalid ${what} format '${text}', expected a UUID: xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx`)
+  }
+  const accessKey = String(raw['access_key'])
+  if (!/^SCW[A-Z0-9]{17}$/.test(accessKey))
+    refuse(`invalid access key format '${accessKey}', expected SCWXXXXXXXXXXXXXXXXX format`)
+  if (has(raw['secret_key']) && !UUID.test((raw['secret_key'] as Secret).reveal()))
+    refuse('invalid secret key format, expected a UUID: xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx')
+  uuid('project ID', String(raw['project_id']))
+  const zone = String(raw['zone'] ?? 'fr-par-1')
+  if (zone === '') refuse('default zone cannot be empty')
+  if (!/^[a-z]{2}-[a-z]{3}-[0-9]$/.test(zone)) refuse(`invalid default zone format '${zone}'`)
+  const url = String(raw['api_url'] ?? '')
+  if (url.endsWith('/')) refuse(`invalid url ${url} it should not have a trailing slash`)
+}
+
+/** Semantics: Prometheus discovery/zookeeper. */
+export const zookeeperCheck =
+  (kind: string): Check =>
+  (raw, at) => {
+    const listOf = (key: string): readonly string[] => (raw[key] as readonly string[] | undefined) ?? []
+    if (listOf('servers').length === 0) at.fail(`${kind} SD config must contain at least one Zookeeper server`)
+    if (listOf('paths').length === 0) at.fail(`${kind} SD config must contain at least one path`)
+    const wrong = listOf('paths').find((path) => !path.startsWith('/'))
+    if (wrong !== undefined) at.fail(`${kind} SD config paths must begin with '/': ${wrong}`)
+  }
+
+/** Semantics: Prometheus discovery/consul. */
+export const consulCheck: Check = (raw, at) => {
+  if (raw['server'] !== undefined && String(raw['server']).trim() === '')
+    at.fail('consul SD configuration requires a server address')
+  if ((has(raw['username']) || has(raw['password'])) && raw['basic_auth'])
+    at.fail('at most one of consul SD configuration username and password and basic auth can be configured')
+  if (has(raw['token']) && (raw['authorization'] || raw['oauth2']))
+    at.fail('at most one of consul SD token, authorization, or oauth2 can be configured')
+}
+
+/** Semantics: Prometheus discovery/xds, KumaSDConfig. */
+export const kumaCheck: Check = (raw, at) => {
+  const server = String(raw['server'] ?? '')
+  if (server === '') at.fail(`kuma SD server must not be empty: ${server}`)
+  const { scheme, host } = parsedUrl(server, at)
+  if (scheme === '' || host === '') at.fail(`kuma SD server must not be empty and have a scheme: ${server}`)
 }
 
 const FILE_PATTERN = /^[^*]*(\*[^/]*)?\.(?:json|yml|yaml|JSON|YML|YAML)$/
@@ -187,8 +260,10 @@ export const kubernetesCheck: Check = (raw, at) => {
     if (!allowed.includes(own)) at.fail(`${role} role supports only ${allowed.join(', ')} selectors`)
     const field = selector.field ?? ''
     for (const part of field.split(',')) {
-      if (part !== '' && !part.includes('=')) at.fail(`invalid selector: '${part}'; can't understand '${part}'`)
+      if (part !== '' && !part.includes('=')) at.fail(`invalid selector: '${field}'; can't understand '${part}'`)
     }
+    const problem = labelSelectorProblem(selector.label ?? '')
+    if (problem !== null) at.fail(problem)
   }
 }
 

@@ -52,47 +52,48 @@ export const nats: Decoder<NatsConfig> = object(
   },
 )
 
-/** Series that the selector matches are kept for so long; of several rules, the first that matches has the say. */
-export type RetentionRule = {
-  /** A selector such as `{job="x"}`; whoever can parse it checks it, and complains about `place`. */
-  readonly match: string
-  readonly timeMs: number
-  readonly place: Place
-}
-
-const retentionRule: Decoder<RetentionRule> = object(
-  'heliograph.RetentionRule',
-  { match: string, time: duration },
-  (raw, at) => {
-    if (!raw.match) return at.fail('a retention rule needs match, a selector such as {job="x"}')
-    if (!raw.time) return at.fail('a retention rule needs time, a duration such as 30d')
-    return { match: raw.match, timeMs: raw.time, place: at.place() }
-  },
-)
-
-/** Samples of blocks that are older than `afterMs` are thinned out to a few for every `resolutionMs`. */
-export type DownsamplingLevel = { readonly afterMs: number; readonly resolutionMs: number }
+/** Downsampled windows of `resolutionMs` are made, and kept for so long. */
+export type DownsamplingLevel = { readonly resolutionMs: number; readonly keepMs: number }
 
 const downsamplingLevel: Decoder<DownsamplingLevel> = object(
   'heliograph.DownsamplingLevel',
-  { after: duration, resolution: duration },
+  { resolution: duration, keep: duration },
   (raw, at) => {
-    if (!raw.after) return at.fail('a downsampling level needs after, an age such as 30d')
     if (!raw.resolution) return at.fail('a downsampling level needs resolution, a duration such as 5m or 1h')
-    return { afterMs: raw.after, resolutionMs: raw.resolution }
+    if (!raw.keep) return at.fail('a downsampling level needs keep, a duration such as 1y')
+    return { resolutionMs: raw.resolution, keepMs: raw.keep }
   },
 )
 
 const downsamplingLevels: Decoder<readonly DownsamplingLevel[]> = (at) => {
   const levels = list(downsamplingLevel)(at)
-  levels.forEach(({ afterMs, resolutionMs }, i) => {
+  levels.forEach(({ resolutionMs }, i) => {
     const last = levels[i - 1]
-    if (!last) return
-    if (afterMs <= last.afterMs || resolutionMs <= last.resolutionMs || resolutionMs % last.resolutionMs !== 0)
-      at.fail('each level of downsampling must be older than the one before, with a multiple of its resolution')
+    if (last && (resolutionMs <= last.resolutionMs || resolutionMs % last.resolutionMs !== 0))
+      at.fail('each level of downsampling must have a multiple of the resolution of the one before')
   })
   return levels
 }
+
+/** Series that the selector matches are kept for so long; of several rules, the first that matches has the say. */
+export type RetentionRule = {
+  /** A selector such as `{job="x"}`; whoever can parse it checks it, and complains about `place`. */
+  readonly match: string
+  readonly timeMs: number
+  /** Levels of the hub's own downsampling; windows of others are kept as long as samples. */
+  readonly downsampling: readonly DownsamplingLevel[]
+  readonly place: Place
+}
+
+const retentionRule: Decoder<RetentionRule> = object(
+  'heliograph.RetentionRule',
+  { match: string, time: duration, downsampling: downsamplingLevels },
+  (raw, at) => {
+    if (!raw.match) return at.fail('a retention rule needs match, a selector such as {job="x"}')
+    if (!raw.time) return at.fail('a retention rule needs time, a duration such as 30d')
+    return { match: raw.match, timeMs: raw.time, downsampling: raw.downsampling ?? [], place: at.place() }
+  },
+)
 
 export type HubConfig = {
   /** Name of this hub in acknowledgements and status. */
@@ -111,7 +112,7 @@ export type HubConfig = {
   readonly maxLabelNameLength: number
   readonly maxLabelValueLength: number
   readonly retention: readonly RetentionRule[]
-  /** Finest first; empty: all samples are kept. */
+  /** Finest first; empty: there is no downsampling. */
   readonly downsampling: readonly DownsamplingLevel[]
 }
 
@@ -164,6 +165,11 @@ export const heliograph: Decoder<HubConfig> = object(
     }
     if (raw.id !== undefined && !/^[A-Za-z0-9_-]{1,64}$/.test(raw.id))
       at.fail(`id must be 1 to 64 of A-Z a-z 0-9 _ -, got ${JSON.stringify(raw.id)}`)
+    const levels = raw.downsampling ?? []
+    for (const rule of raw.retention ?? [])
+      for (const { resolutionMs } of rule.downsampling)
+        if (!levels.some((level) => level.resolutionMs === resolutionMs))
+          at.fail(`retention of ${JSON.stringify(rule.match)} names a resolution that downsampling does not have`)
     const listen = raw.bus?.listen
     if (listen && !isAddress(listen)) at.fail(`bus listen must be HOST:PORT, got ${JSON.stringify(listen)}`)
     return {

@@ -10,12 +10,14 @@ import {
   object,
   oneOf,
   parsed,
+  pointer,
   type Raw,
   record,
   Secret,
   secret,
   string,
 } from './decode.ts'
+import { parseGoUrl, redactedUrl } from './go-url.ts'
 
 export type TlsConfig = {
   readonly ca: string
@@ -30,6 +32,20 @@ export type TlsConfig = {
   readonly maxVersion: string
   /** Secrets by reference that are set. */
   readonly refs?: readonly string[]
+}
+
+/** Nothing set: what TLS does by itself. */
+export const NO_TLS: TlsConfig = {
+  ca: '',
+  cert: '',
+  key: new Secret(''),
+  caFile: '',
+  certFile: '',
+  keyFile: '',
+  serverName: '',
+  insecureSkipVerify: false,
+  minVersion: '',
+  maxVersion: '',
 }
 
 /**
@@ -85,10 +101,11 @@ export type Oauth2Config = {
 
 export type ProxyConfig = Pick<HttpClientConfig, 'proxyUrl' | 'noProxy' | 'proxyFromEnvironment' | 'proxyConnectHeader'>
 
-const TLS_VERSIONS = ['', 'TLS10', 'TLS11', 'TLS12', 'TLS13'] as const
+const TLS_VERSIONS = ['TLS10', 'TLS11', 'TLS12', 'TLS13'] as const
+const tlsVersion = pointer(oneOf(TLS_VERSIONS, (value) => `unknown TLS version: ${value}`))
 
 export const tlsConfig: Decoder<TlsConfig> = object(
-  'config.TLSConfig',
+  'config.plain',
   {
     ca: string,
     cert: string,
@@ -101,12 +118,17 @@ export const tlsConfig: Decoder<TlsConfig> = object(
     key_ref: string,
     server_name: string,
     insecure_skip_verify: boolean,
-    min_version: oneOf(TLS_VERSIONS, (value) => `unknown TLS version: ${value}`),
-    max_version: oneOf(TLS_VERSIONS, (value) => `unknown TLS version: ${value}`),
+    min_version: tlsVersion,
+    max_version: tlsVersion,
   },
   (raw, at) => {
-    const hasCert = Boolean(raw.cert || raw.cert_file)
-    const hasKey = Boolean(raw.key?.reveal() || raw.key_file)
+    if (count(raw.ca, raw.ca_file, raw.ca_ref) > 1) at.fail('at most one of ca, ca_file & ca_ref must be configured')
+    if (count(raw.cert, raw.cert_file, raw.cert_ref) > 1)
+      at.fail('at most one of cert, cert_file & cert_ref must be configured')
+    if (count(raw.key?.reveal(), raw.key_file, raw.key_ref) > 1)
+      at.fail('at most one of key and key_file must be configured')
+    const hasCert = count(raw.cert, raw.cert_file, raw.cert_ref) > 0
+    const hasKey = count(raw.key?.reveal(), raw.key_file, raw.key_ref) > 0
     if (hasCert && !hasKey)
       at.fail('exactly one of key or key_file must be configured when a client certificate is configured')
     if (hasKey && !hasCert)
@@ -129,16 +151,25 @@ export const tlsConfig: Decoder<TlsConfig> = object(
 
 const NO_SECRET = new Secret('')
 
+/** How many are given. */
+const count = (...values: readonly (string | undefined)[]): number => values.filter(Boolean).length
+
 /** A URL as Go's url.Parse takes it (relative ones too), kept as text. */
-export const httpUrl: Decoder<string> = parsed((text) => {
-  if (/[\s\u0000-\u001f\u007f]/.test(text))
-    throw new Error(`parse ${JSON.stringify(text)}: net/url: invalid control character in URL`)
-  if (text.startsWith(':')) throw new Error(`parse ${JSON.stringify(text)}: missing protocol scheme`)
+/** Its password is shown nowhere. Semantics: prometheus/common config, URL.MarshalYAML. */
+export const httpUrl: Decoder<string> = (at) => {
+  const text = goUrl(at)
+  const shown = redactedUrl(text)
+  if (shown !== text) at.hide(shown)
+  return text
+}
+
+const goUrl: Decoder<string> = parsed((text) => {
+  parseGoUrl(text)
   return text
 })
 
 const basicAuth = object(
-  'config.BasicAuth',
+  'config.plain',
   {
     username: string,
     username_file: string,
@@ -148,10 +179,10 @@ const basicAuth = object(
     password_ref: string,
   },
   (raw, at) => {
-    if (raw.username && raw.username_file)
-      at.fail('at most one of basic_auth username & username_file must be configured')
-    if (raw.password?.reveal() && raw.password_file)
-      at.fail('at most one of basic_auth password & password_file must be configured')
+    if (count(raw.username, raw.username_file, raw.username_ref) > 1)
+      at.fail('at most one of basic_auth username, username_file & username_ref must be configured')
+    if (count(raw.password?.reveal(), raw.password_file, raw.password_ref) > 1)
+      at.fail('at most one of basic_auth password, password_file & password_ref must be configured')
     return {
       username: raw.username ?? '',
       usernameFile: raw.username_file ?? '',
@@ -166,9 +197,8 @@ const authorization = object(
   'config.Authorization',
   { type: string, credentials: secret, credentials_file: string, credentials_ref: string },
   (raw, at) => {
-    if (raw.credentials?.reveal() && raw.credentials_file) {
+    if (count(raw.credentials?.reveal(), raw.credentials_file, raw.credentials_ref) > 1)
       at.fail('at most one of authorization credentials & credentials_file must be configured')
-    }
     if ((raw.type ?? '').trim().toLowerCase() === 'basic')
       at.fail(`authorization type cannot be set to "basic", use "basic_auth" instead`)
     return {
@@ -209,9 +239,10 @@ const oauth2: Decoder<Oauth2Config> = object(
   (raw, at) => {
     if (!raw.client_id) at.fail('oauth2 client_id must be configured')
     if (!raw.token_url) at.fail('oauth2 token_url must be configured')
-    if (raw.client_secret?.reveal() && raw.client_secret_file) {
-      at.fail('at most one of oauth2 client_secret, client_secret_file & client_secret_ref must be configured')
-    }
+    if (count(raw.client_secret?.reveal(), raw.client_secret_file, raw.client_secret_ref) > 1)
+      at.fail(
+        'at most one of oauth2 client_secret, client_secret_file & client_secret_ref must be configured using grant-type=client_credentials',
+      )
     return {
       clientId: raw.client_id ?? '',
       clientSecret: raw.client_secret ?? NO_SECRET,
@@ -235,15 +266,15 @@ const header = object('config.Header', { values: list(string), secrets: list(sec
 
 /** Headers that a client sets itself. */
 const RESERVED = new Set(
-  'Authorization Host Content-Encoding Content-Length Content-Type User-Agent Connection Keep-Alive Proxy-Authenticate Proxy-Authorization Www-Authenticate Accept-Encoding X-Prometheus-Remote-Write-Version X-Prometheus-Remote-Read-Version X-Prometheus-Scrape-Timeout-Seconds'
-    .toLowerCase()
-    .split(' '),
+  'Authorization Host Content-Encoding Content-Length Content-Type User-Agent Connection Keep-Alive Proxy-Authenticate Proxy-Authorization Www-Authenticate Accept-Encoding X-Prometheus-Remote-Write-Version X-Prometheus-Remote-Read-Version X-Prometheus-Scrape-Timeout-Seconds X-Amz-Date X-Amz-Security-Token X-Amz-Content-Sha256'.split(
+    ' ',
+  ),
 )
 
 export const HTTP_FIELDS = {
-  basic_auth: basicAuth,
-  authorization,
-  oauth2,
+  basic_auth: pointer(basicAuth),
+  authorization: pointer(authorization),
+  oauth2: pointer(oauth2),
   bearer_token: secret,
   bearer_token_file: string,
   tls_config: tlsConfig,
@@ -254,7 +285,8 @@ export const HTTP_FIELDS = {
   proxy_from_environment: boolean,
   proxy_connect_header: proxyHeaders,
   http_headers: record(header, (name, at) => {
-    if (RESERVED.has(name.toLowerCase())) at.fail(`setting header ${JSON.stringify(name)} is not allowed`)
+    const canonical = name.toLowerCase().replace(/(^|-)[a-z]/g, (letter) => letter.toUpperCase())
+    if (RESERVED.has(canonical)) at.fail(`setting header ${JSON.stringify(canonical)} is not allowed`)
   }),
 } as const
 
@@ -300,8 +332,12 @@ export function finishHttp(raw: HttpRaw, at: Cursor): HttpClientConfig {
 type ProxyRaw = Pick<HttpRaw, 'proxy_url' | 'no_proxy' | 'proxy_from_environment' | 'proxy_connect_header'>
 
 function finishProxy(raw: ProxyRaw, at: Cursor): ProxyConfig {
+  if (Object.keys(raw.proxy_connect_header ?? {}).length > 0 && !raw.proxy_from_environment && !raw.proxy_url)
+    at.fail('if proxy_connect_header is configured, proxy_url or proxy_from_environment must also be configured')
   if (raw.proxy_from_environment && raw.proxy_url)
     at.fail('if proxy_from_environment is configured, proxy_url must not be configured')
+  if (raw.proxy_from_environment && raw.no_proxy)
+    at.fail('if proxy_from_environment is configured, no_proxy must not be configured')
   if (raw.no_proxy && !raw.proxy_url) at.fail('if no_proxy is configured, proxy_url must also be configured')
   return {
     proxyUrl: raw.proxy_url ?? '',

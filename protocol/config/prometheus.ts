@@ -16,7 +16,9 @@ import {
   string,
 } from './decode.ts'
 import { duration, labelRecord } from './discovery.ts'
+import { expandGlob } from './glob.ts'
 import { HUB_DEFAULTS, type HubConfig, heliograph } from './heliograph.ts'
+import { directoryOf, joinPath } from './paths.ts'
 import {
   type AlertingConfig,
   alerting,
@@ -27,6 +29,7 @@ import {
   type StorageConfig,
   storage,
   tracing,
+  UTF8_STRATEGIES,
 } from './remote.ts'
 import {
   finishShared,
@@ -151,6 +154,9 @@ export function loadPrometheusConfig(text: string, options: LoadOptions): Promet
     )
   named(raw.remote_write, 'remote write configs')
   named(raw.remote_read, 'remote read configs')
+  const strategy = raw.otlp?.translationStrategy ?? ''
+  if (UTF8_STRATEGIES.includes(strategy) && globals.nameValidation === 'legacy')
+    at.fail(`OTLP translation strategy "${strategy}" is not allowed when UTF8 is disabled`)
   return {
     global: {
       ...globals,
@@ -196,48 +202,32 @@ const included = object(
 function includedJobs(patterns: readonly string[], at: Cursor, options: LoadOptions): PendingJob[] {
   const { files } = options
   if (!files) return []
+  const read = (file: string): string | null => {
+    try {
+      return files.readText(file)
+    } catch (error) {
+      // Upstream's patterns match what is there.
+      if ((error as { code?: string }).code === 'ENOENT') return null
+      return at.fail(`cannot read scrape config file ${JSON.stringify(file)}: ${(error as Error).message}`, error)
+    }
+  }
   return patterns.flatMap((pattern) =>
-    expandGlob(joinPath(directoryOf(options.file), pattern), files).flatMap((file) => {
-      let text: string
-      try {
-        text = files.readText(file)
-      } catch (error) {
-        return at.fail(`cannot read scrape config file ${JSON.stringify(file)}: ${(error as Error).message}`, error)
-      }
-      return [...(decodeYaml(text, file, included).value.scrape_configs ?? [])]
+    filesOf(joinPath(directoryOf(options.file), pattern), files, at).flatMap((file) => {
+      const text = read(file)
+      return text === null ? [] : [...(decodeYaml(text, file, included).value.scrape_configs ?? [])]
     }),
   )
 }
 
-/** Paths that match a pattern with one `*` in its last part; a plain path is given back as it is. */
-export function expandGlob(pattern: string, files: ConfigFiles): string[] {
-  if (!pattern.includes('*')) return [pattern]
-  const directory = directoryOf(pattern)
-  const name = pattern.slice(directory === '.' && !pattern.startsWith('./') ? 0 : directory.length + 1)
-  const regex = new RegExp(
-    `^${name
-      .split('*')
-      .map((part) => part.replace(/[.+?^${}()|[\]\\]/g, '\\$&'))
-      .join('[^/]*')}$`,
-  )
-  let names: string[]
+function filesOf(pattern: string, files: ConfigFiles, at: Cursor): string[] {
   try {
-    names = files.readDirectory(directory)
-  } catch {
-    return []
+    return expandGlob(pattern, files)
+  } catch (error) {
+    return at.fail(
+      `error retrieving scrape config files for ${JSON.stringify(pattern)}: ${(error as Error).message}`,
+      error,
+    )
   }
-  return names.filter((entry) => regex.test(entry)).map((entry) => joinPath(directory, entry))
-}
-
-export function directoryOf(file: string): string {
-  const slash = file.lastIndexOf('/')
-  return slash < 0 ? '.' : slash === 0 ? '/' : file.slice(0, slash)
-}
-
-/** A path as it stands in a file, relative to that file's directory. */
-export function joinPath(directory: string, path: string): string {
-  if (path.startsWith('/') || directory === '.') return path
-  return directory.endsWith('/') ? `${directory}${path}` : `${directory}/${path}`
 }
 
 /** `$NAME` and `${NAME}` of the environment; `$$` is `$`. Semantics: Go os.Expand as config.Load uses it. */

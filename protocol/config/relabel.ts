@@ -2,6 +2,7 @@
 import { compileRegex } from '../matchers/mod.ts'
 import { type NameValidationScheme, RELABEL_DEFAULTS, type RelabelConfig, validateRelabel } from '../relabel/mod.ts'
 import { type Cursor, type Decoder, list, natural, object, parsed, string } from './decode.ts'
+import { labelName } from './discovery.ts'
 
 type Written = { readonly config: RelabelConfig; readonly at: Cursor }
 
@@ -20,23 +21,32 @@ const ACTIONS = [
 ]
 
 const action: Decoder<RelabelConfig['action']> = (at) => {
-  const text = string(at).toLowerCase()
+  const written = string(at)
+  const text = written.toLowerCase()
   if (text === '') at.fail('relabel action cannot be empty')
   return ACTIONS.includes(text)
     ? (text as RelabelConfig['action'])
-    : at.fail(`unknown relabel action ${JSON.stringify(text)}`)
+    : at.fail(`unknown relabel action ${JSON.stringify(written)}`)
 }
 
-/** `regex:` without a value is the default again. */
-const regex: Decoder<string> = parsed((text) => {
+/** One that is written without a value matches the empty string only, as upstream's null does. */
+const regexText = parsed((text) => {
   compileRegex(`^(?s:${text})$`, text)
-  return text === '' ? RELABEL_DEFAULTS.regex : text
+  return text
 })
+const regex: Decoder<string> = (at) => regexText(at)
+
+const sourceLabel: Decoder<string> = (at) => {
+  if (at.isNull) return ''
+  const name = string(at)
+  labelName(name, at)
+  return name
+}
 
 const rule: Decoder<Written> = object(
   'relabel.plain',
   {
-    source_labels: list(string),
+    source_labels: list(sourceLabel),
     separator: string,
     target_label: string,
     regex,

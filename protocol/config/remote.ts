@@ -3,6 +3,7 @@
 import { parseDuration } from '../durations/mod.ts'
 import type { OtlpSettings } from '../otlp/mod.ts'
 import type { RelabelConfig } from '../relabel/mod.ts'
+import { azureAd, googleIam, sigv4 } from './cloud-auth.ts'
 import {
   boolean,
   type Cursor,
@@ -25,6 +26,7 @@ import { finishRelabel, relabelRules } from './relabel.ts'
 import { parseBytes } from './units.ts'
 
 const RESERVED_HEADERS = new Set([
+  'host',
   'content-encoding',
   'content-length',
   'content-type',
@@ -37,12 +39,15 @@ const RESERVED_HEADERS = new Set([
   'accept-encoding',
   'x-prometheus-remote-write-version',
   'x-prometheus-remote-read-version',
+  'x-amz-date',
+  'x-amz-security-token',
+  'x-amz-content-sha256',
 ])
 const headers = (authorization: string): Decoder<Readonly<Record<string, string>>> =>
   record(string, (name, at) => {
     const lower = name.toLowerCase()
     if (lower === 'authorization') at.fail(authorization)
-    if (RESERVED_HEADERS.has(lower)) at.fail(`${lower} is a reserved header. It must not be changed`)
+    if (RESERVED_HEADERS.has(lower)) at.fail(`${name} is a reserved header. It must not be changed`)
   })
 
 const MESSAGES = ['prometheus.WriteRequest', 'io.prometheus.write.v2.Request'] as const
@@ -90,7 +95,7 @@ export type RemoteWriteConfig = {
 }
 
 export const remoteWrite: Decoder<RemoteWriteConfig> = object(
-  'config.RemoteWriteConfig',
+  'config.plain',
   {
     ...HTTP_FIELDS,
     url: httpUrl,
@@ -110,9 +115,9 @@ export const remoteWrite: Decoder<RemoteWriteConfig> = object(
       { send: boolean, send_interval: duration, max_samples_per_send: integer },
       (raw) => raw,
     ),
-    sigv4: anyMapping,
-    azuread: anyMapping,
-    google_iam: anyMapping,
+    sigv4,
+    azuread: azureAd,
+    google_iam: googleIam,
   },
   (raw, at) => {
     if (!raw.url) at.fail('url for remote_write is empty')
@@ -133,13 +138,8 @@ export const remoteWrite: Decoder<RemoteWriteConfig> = object(
   },
 )
 
-/** A section that is accepted, and of which nothing is used here. */
-function anyMapping(at: Cursor): Readonly<Record<string, unknown>> {
-  return (at.isNull ? {} : (at.node?.toJS(at.source.document) ?? {})) as Readonly<Record<string, unknown>>
-}
-
 export const remoteRead = object(
-  'config.RemoteReadConfig',
+  'config.plain',
   {
     ...HTTP_FIELDS,
     url: httpUrl,
@@ -169,6 +169,13 @@ export type AlertmanagerTarget = {
   readonly alertRelabel: readonly RelabelConfig[]
 }
 
+function alertmanagerHttp(raw: Raw<typeof HTTP_FIELDS> & { sigv4?: unknown }, at: Cursor): HttpClientConfig {
+  const http = finishHttp(raw, at)
+  if (raw.sigv4 && (http.basicAuth || http.authorization || http.oauth2))
+    at.fail('at most one of basic_auth, authorization, oauth2, & sigv4 must be configured')
+  return http
+}
+
 const alertmanager: Decoder<AlertmanagerTarget> = object(
   'config.AlertmanagerConfig',
   {
@@ -180,14 +187,14 @@ const alertmanager: Decoder<AlertmanagerTarget> = object(
     api_version: oneOf(['v2'], (value) => `expected Alertmanager api version to be one of [v2] but got ${value}`),
     relabel_configs: relabelRules('empty or null Alertmanager target relabeling rule'),
     alert_relabel_configs: relabelRules('empty or null Alertmanager alert relabeling rule'),
-    sigv4: anyMapping,
+    sigv4,
   },
   (raw, at) => ({
     scheme: (raw as { scheme?: string }).scheme ?? 'http',
     pathPrefix: (raw as { path_prefix?: string }).path_prefix ?? '/',
     timeoutMs: (raw as { timeout?: number }).timeout ?? 10_000,
     discovery: collectDiscovery(raw),
-    http: finishHttp(raw as Raw<typeof HTTP_FIELDS>, at),
+    http: alertmanagerHttp(raw as Raw<typeof HTTP_FIELDS> & { sigv4?: unknown }, at),
     relabel: finishRelabel(
       (raw as { relabel_configs?: ReturnType<ReturnType<typeof relabelRules>> }).relabel_configs,
       'utf8',
@@ -204,7 +211,7 @@ export type AlertingConfig = {
   readonly alertmanagers: readonly AlertmanagerTarget[]
 }
 export const alerting: Decoder<AlertingConfig> = object(
-  'config.AlertingConfig',
+  'config.plain',
   { alert_relabel_configs: relabelRules('empty or null alert relabeling rule'), alertmanagers: list(alertmanager) },
   (raw) => ({ relabel: finishRelabel(raw.alert_relabel_configs, 'utf8'), alertmanagers: raw.alertmanagers ?? [] }),
 )
@@ -214,7 +221,7 @@ export const tracing = object(
   {
     client_type: oneOf(
       ['http', 'grpc'],
-      (value) => `expected tracing client type to be 'http' or 'grpc', but got ${value}`,
+      (value) => `expected tracing client type to be to be http or grpc, but got ${value}`,
     ),
     endpoint: string,
     sampling_fraction: number,
@@ -236,8 +243,10 @@ const STRATEGIES = [
   'NoUTF8EscapingWithSuffixes',
   'NoTranslation',
 ] as const
+/** Those that keep names which were none before UTF-8 names. */
+export const UTF8_STRATEGIES: readonly string[] = ['NoUTF8EscapingWithSuffixes', 'NoTranslation']
 export const otlp = object(
-  'config.OTLPConfig',
+  'config.plain',
   {
     promote_all_resource_attributes: boolean,
     promote_resource_attributes: list(string),
@@ -265,13 +274,13 @@ export const otlp = object(
       ['promote', promoted],
       ['ignore', ignored],
     ] as const) {
-      const seen = new Set<string>()
-      for (const name of names.map((n) => n.trim())) {
-        if (name === '') at.fail(`invalid '${key}_resource_attributes': empty resource attribute`)
-        if (seen.has(name))
-          at.fail(`invalid '${key}_resource_attributes': duplicated ${key} resource attribute ${JSON.stringify(name)}`)
-        seen.add(name)
-      }
+      const trimmed = names.map((name) => name.trim())
+      const problems = trimmed.flatMap((name, i) => {
+        if (name === '') return [`empty ${key}d OTel resource attribute`]
+        const isTwice = trimmed.indexOf(name) < i
+        return isTwice ? [`duplicated ${key}d OTel resource attribute ${JSON.stringify(name)}`] : []
+      })
+      if (problems.length > 0) at.fail(`invalid '${key}_resource_attributes': ${problems.join('\n')}`)
     }
     const set = {
       translationStrategy: raw.translation_strategy,
@@ -329,7 +338,7 @@ export const storage: Decoder<StorageConfig> = object(
   'config.StorageConfig',
   {
     tsdb: object(
-      'config.TSDBConfig',
+      'config.plain',
       {
         out_of_order_time_window: duration,
         stale_series_compaction_threshold: number,

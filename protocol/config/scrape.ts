@@ -10,6 +10,7 @@ import {
   object,
   oneOf,
   parsed,
+  pointer,
   type Raw,
   record,
   string,
@@ -85,17 +86,18 @@ const scheme = oneOf(
   ['', 'legacy', 'utf8'] as const,
   (value) => `unrecognized ValidationScheme: ${JSON.stringify(value)}`,
 )
-const escaping = oneOf(
-  ['', 'allow-utf-8', 'underscores', 'dots', 'values'] as const,
-  (value) =>
-    `unknown global name escaping method specified, must be one of 'allow-utf-8', 'underscores', 'dots', or 'values', got ${JSON.stringify(value)}`,
-)
+const escaping: Decoder<'' | 'allow-utf-8' | 'underscores' | 'dots' | 'values'> = (at) => {
+  const whose = at.key.startsWith('global.') ? 'global' : 'scrape config'
+  const complain = (value: string): string =>
+    `unknown ${whose} name escaping method specified, must be one of 'allow-utf-8', 'underscores', 'dots', or 'values', got ${JSON.stringify(value)}`
+  return oneOf(['', 'allow-utf-8', 'underscores', 'dots', 'values'], complain)(at)
+}
 
 /** Keys that stand in `global` and in a job alike. */
 export const SHARED_FIELDS = {
   scrape_interval: duration,
   scrape_timeout: duration,
-  scrape_protocols: list(string),
+  scrape_protocols: pointer(list(string)),
   body_size_limit: parsed(parseBytes),
   sample_limit: natural,
   sample_limit_mode: oneOf(
@@ -230,7 +232,7 @@ export function finishShared(raw: SharedRaw, at: Cursor, defaults: ScrapeDefault
 
 function protocols(names: readonly string[] | undefined, at: Cursor, whose: string): readonly ScrapeProtocol[] | null {
   if (!names) return null
-  const end = whose === '' ? '' : ` ${whose}`
+  const end = ` ${whose === '' ? 'for global config' : whose}`
   if (names.length === 0) at.fail(`scrape_protocols cannot be empty${end}`)
   const seen = new Set<string>()
   for (const name of names) {

@@ -17,7 +17,7 @@ import {
   string,
 } from './decode.ts'
 import { duration } from './discovery.ts'
-import { directoryOf, joinPath } from './prometheus.ts'
+import { directoryOf, joinPath } from './paths.ts'
 
 export const CLIENT_AUTH_TYPES = [
   'NoClientCert',

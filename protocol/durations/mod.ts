@@ -2,6 +2,9 @@
  * Durations as Prometheus writes them: `1h30m`, `15s`, `0`.
  * Semantics: prometheus/common model/time.go, ParseDuration and Duration.String.
  */
+export { formatGoDuration, parseGoDuration } from './go.ts'
+
+/** From long to short, as a duration must have them. */
 const UNITS: readonly (readonly [unit: string, ms: number])[] = [
   ['y', 365 * 86_400_000],
   ['w', 7 * 86_400_000],
@@ -11,7 +14,6 @@ const UNITS: readonly (readonly [unit: string, ms: number])[] = [
   ['s', 1000],
   ['ms', 1],
 ]
-const PATTERN = /^(?:(\d+)y)?(?:(\d+)w)?(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?(?:(\d+)ms)?$/
 /** Go's time.Duration is an int64 of nanoseconds. */
 const MAX_MS = 9_223_372_036_854
 
@@ -30,13 +32,18 @@ export class DurationError extends Error {
 export function parseDuration(text: string): number {
   if (text === '0') return 0
   if (text === '') throw new DurationError('empty duration string')
-  const match = PATTERN.exec(text)
-  if (!match) throw new DurationError(`not a valid duration string: "${text}"`)
   let ms = 0
-  UNITS.forEach(([, unitMs], i) => {
-    ms += Number(match[i + 1] ?? 0) * unitMs
-  })
-  if (ms > MAX_MS) throw new DurationError('duration out of range')
+  let last = -1
+  for (const [, amount, unit] of text.matchAll(/(\d*)(\D*)/g)) {
+    if (amount === '' && unit === '') break
+    const index = UNITS.findIndex(([name]) => name === unit)
+    if (amount !== '' && unit !== '' && index < 0)
+      throw new DurationError(`unknown unit "${unit}" in duration "${text}"`)
+    if (amount === '' || index <= last) throw new DurationError(`not a valid duration string: "${text}"`)
+    last = index
+    ms += Number(amount) * UNITS[index]![1]
+    if (ms > MAX_MS) throw new DurationError('duration out of range')
+  }
   return ms
 }
 

@@ -7,6 +7,7 @@
 export type { Bus, BusMessage, BusStatus, BusSubscription, PublishOptions, RequestOptions } from './bus.ts'
 export { BusError } from './bus.ts'
 export type { Clock, Timer } from './clock.ts'
+export { basicAuthOf, isCredentialHeader, mayKeepCredentials, shownUrl } from './credentials.ts'
 export type { Disk, DiskFile, DiskLock, FileStat, FileSystemStat, OpenMode } from './disk.ts'
 export { DiskError } from './disk.ts'
 export type { Kernel, PerfEvent } from './kernel.ts'
@@ -27,6 +28,9 @@ export type {
   ListenAddress,
   Listener,
   Net,
+  PlainAnswer,
+  PlainHandler,
+  PlainRequest,
   ServeHttpOptions,
   ServerTls,
   TlsOptions,
@@ -34,6 +38,17 @@ export type {
 } from './net.ts'
 export { NetError } from './net.ts'
 export type { Pool, WorkerHandle, WorkerSpec } from './pool.ts'
+export type {
+  HeaderList,
+  Http2Answer,
+  Http2Request,
+  PingOptions,
+  PingReply,
+  ProbeNet,
+  StartTls,
+  TlsCertificate,
+  TlsSession,
+} from './probe-net.ts'
 export type { Random } from './random.ts'
 export type {
   Overwritten,

@@ -62,15 +62,39 @@ export type HttpInfo = {
   readonly signal: AbortSignal
   /**
    * Where there is one: the bytes of a response that was made without a body. They are sent as they are, when the stream
-   * that a body of a `Response` is would cost more than a small answer itself. Large ones that fill their buffer are taken
+   * that a body of a `Response` is would cost more than a small answer itself. Large ones that begin their buffer are taken
    * over: their memory is freed when they have been sent.
    */
   readonly bodies?: WeakMap<Response, Uint8Array>
 }
 export type HttpHandler = (request: Request, info: HttpInfo) => Response | Promise<Response>
 
+/** A request without Web objects, which cost more than many a small answer. */
+export type PlainRequest = {
+  readonly method: string
+  /** Path and query as they were asked for. */
+  readonly target: string
+  readonly remoteAddress: string
+  /** Made when it is asked for; as in `HttpInfo`. */
+  readonly signal: AbortSignal
+  /** '' when there is none. @param name in lower case */
+  header(name: string): string
+  /** All of it, once; null when it is longer. Rejects when the client goes before its end. */
+  body(maxBytes: number): Promise<Uint8Array | null>
+}
+/** `body` is taken over, as in `HttpInfo.bodies`. */
+export type PlainAnswer = {
+  readonly status: number
+  readonly headers: Readonly<Record<string, string>>
+  readonly body: Uint8Array
+}
+/** Null: the request is for the `HttpHandler`; its body has not been asked for then. */
+export type PlainHandler = (request: PlainRequest) => PlainAnswer | Promise<PlainAnswer> | null
+
 export type ServeHttpOptions = ListenAddress & {
   readonly handler: HttpHandler
+  /** Asked first. */
+  readonly plain?: PlainHandler
   /** Paths whose WebSocket upgrades are accepted, with what to do with the (binary) stream. */
   readonly webSockets?: Readonly<Record<string, (socket: ByteSocket, request: { readonly headers: Headers }) => void>>
   readonly tls?: TlsOptions

@@ -4,6 +4,8 @@ export type WorkerSpec = {
   readonly url: string
   readonly name: string
   readonly data?: unknown
+  /** The entry takes its port from agent/env/worker-port.ts, so that the runtime may give it a lighter thread. */
+  readonly isPlain?: boolean
 }
 
 export interface WorkerHandle {

@@ -30,6 +30,12 @@ test('every real page of the conformance kit is read', { skip }, () => {
   )
 })
 
+test('a quoted name without a value is no label of an exemplar', () => {
+  const error = 'expected label name, got "} " ("BCLOSE") while parsing: "a_total 1 # {\\"x\\"} "'
+  const input = '# TYPE a counter\na_total 1 # {"x"} 1\n# EOF\n'
+  assert.equal(runExpositionCases({ errors: [{ format: 'openmetrics', input, error }] })[0]!.error, null)
+})
+
 test('a wrong expectation fails', () => {
   const results = runExpositionCases({
     parse: [{ name: 'p', format: 'text', input: 'a 1\n', entries: [{ kind: 'series', series: 'a', value: 2 }] }],

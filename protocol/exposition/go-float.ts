@@ -4,6 +4,40 @@ import { formatGoFloat } from './family.ts'
 const DECIMAL = /^[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?$/
 const INFINITE = /^([+-]?)inf(?:inity)?$/i
 
+const HEXADECIMAL = /^([+-]?)0x(?=\.?[\da-f])([\da-f]*)\.?([\da-f]*)p([+-]?\d+)$/i
+
+/**
+ * All that Go takes for a float64: hexadecimal floats and `_` between digits too.
+ * Semantics: Go strconv.ParseFloat, readFloat and underscoreOK (atof_test.go).
+ * @example readGoFloat('1_000') // 1000
+ */
+export function readGoFloat(text: string): number | 'syntax' | 'range' {
+  if (text.includes('_')) {
+    // Each stands between digits, of which the base prefix may be one.
+    const isSpaced = /^[+-]?(?:0x_?)?[\da-f.+\-p_]*$/i.test(text) && !/[^\da-fx]_|_[^\da-f]|^_|_$/i.test(text)
+    const isHex = /^[+-]?0x/i.test(text)
+    if (!isSpaced || (!isHex && /[^\d]_|_[^\d]/.test(text))) return 'syntax'
+    return readGoFloat(text.replaceAll('_', ''))
+  }
+  if (/^[+-]?nan$/i.test(text)) return /^[+-]/.test(text) ? 'syntax' : Number.NaN
+  const infinite = INFINITE.exec(text)
+  if (infinite) return infinite[1] === '-' ? -Infinity : Infinity
+  const value = DECIMAL.test(text) ? Number(text) : hexFloat(text)
+  if (value === null) return 'syntax'
+  return Number.isFinite(value) ? value : 'range'
+}
+
+function hexFloat(text: string): number | null {
+  const match = HEXADECIMAL.exec(text)
+  if (match === null) return null
+  const [, sign, whole, fraction, exponent] = match
+  // Exact to 13 digits, and to less than an ulp beyond.
+  let value = 0
+  for (const digit of whole! + fraction!) value = value * 16 + Number.parseInt(digit, 16)
+  value *= 2 ** (Number(exponent) - 4 * fraction!.length)
+  return sign === '-' ? -value : value
+}
+
 /** Why a text is no number, as Go's strconv says it. */
 export type FloatFault = 'unsupported character in float' | `strconv.ParseFloat: parsing ${string}`
 

@@ -252,8 +252,9 @@ export class ExpositionParser {
       const quoted = token === Token.quotedString
       if (token !== Token.labelName && !quoted) throw this.#unexpected('expected label name', token)
       token = this.#next()
-      if (quoted && !isExemplar && (token === Token.comma || token === Token.braceClose)) {
-        // A quoted string of its own is the metric's name.
+      if (quoted && (token === Token.comma || token === Token.braceClose)) {
+        // A quoted string of its own is the metric's name, which an exemplar has not.
+        if (isExemplar) throw this.#unexpected('expected label name', token)
         if (offsets[0] !== -1) throw this.#whileParsing('metric name already set')
         offsets[0] = start + 1
         offsets[1] = end - 1

@@ -16,10 +16,21 @@ export function writeExposition(families: readonly MetricFamily[]): Uint8Array {
 
 /** @example formatExposition([counter('a_total', 'As.', [{ labels: [], value: 3 }])]) // '# HELP a_total As.\n…' */
 export function formatExposition(families: readonly MetricFamily[]): string {
-  const sorted = [...families].sort((a, b) => compareStrings(a.name, b.name))
   let out = ''
-  for (const family of sorted) if (family.metrics.length > 0) out += formatFamily(family)
+  for (const family of inTextOrder(families)) out += formatFamily(family)
   return out
+}
+
+/** As a page has them: families and metrics. */
+export function inTextOrder(families: readonly MetricFamily[]): MetricFamily[] {
+  return families
+    .filter(({ metrics }) => metrics.length > 0)
+    .sort((a, b) => compareStrings(a.name, b.name))
+    .map((family) => {
+      const { type, metrics } = family
+      const sorted = sortMetrics(metrics, type === 'histogram' ? 'le' : type === 'summary' ? 'quantile' : '')
+      return sorted === metrics ? family : { ...family, metrics: sorted }
+    })
 }
 
 function formatFamily({ name, help, type, metrics }: MetricFamily): string {
@@ -27,8 +38,7 @@ function formatFamily({ name, help, type, metrics }: MetricFamily): string {
   const shown = isLegacy ? name : `"${escapeValue(name)}"`
   let out = help === null ? '' : `# HELP ${shown} ${escapeHelp(help)}\n`
   out += `# TYPE ${shown} ${type}\n`
-  const bound = type === 'histogram' ? 'le' : type === 'summary' ? 'quantile' : ''
-  for (const metric of sortMetrics(metrics, bound)) {
+  for (const metric of metrics) {
     const suffix = metric.suffix ?? ''
     out += isLegacy ? name + suffix : ''
     out += formatPairs(metric.labels, isLegacy ? '' : `"${escapeValue(name + suffix)}"`)

@@ -9,6 +9,8 @@
 const PREFIX_USER = 20 << 3
 const PREFIX_SEED = 18 << 3
 export const KEY_BYTES = 32
+/** Beside the keys: whoever only has to know the size need not load what signs. */
+export const SIGNATURE_BYTES = 64
 const ALPHABET = 'ABCDEFGHIJKLMNOPQRSTUVWXYZ234567'
 
 /** A key that cannot be read. The message never holds a seed. */

@@ -4,9 +4,7 @@
  */
 import nacl from 'tweetnacl'
 import type { Random } from '../env/mod.ts'
-import { decodeSeed, encodePublicKey, encodeSeed, KEY_BYTES } from './nkey.ts'
-
-export const SIGNATURE_BYTES = 64
+import { decodeSeed, encodePublicKey, encodeSeed, KEY_BYTES, SIGNATURE_BYTES } from './nkey.ts'
 
 export interface Signer {
   /** Raw, 32 bytes. */

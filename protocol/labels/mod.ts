@@ -3,6 +3,8 @@
  * in byte order, no empty values, no duplicate names. Flat because one array per label set is a third of the heap of
  * an array of pairs, and because codecs walk it in order.
  */
+export { lowerCase, upperCase } from './letter-case.ts'
+
 declare const brand: unique symbol
 export type Labels = readonly string[] & { readonly [brand]: 'Labels' }
 

@@ -53,6 +53,19 @@ for (const pattern of [
       null,
     ))
 
+for (const [pattern, problem] of [
+  ['\\', 'error parsing regexp: trailing backslash at end of expression: ``'],
+  ['a|\\', 'error parsing regexp: trailing backslash at end of expression: ``'],
+  ['a.*\\', 'error parsing regexp: trailing backslash at end of expression: ``'],
+] as const)
+  test(`${pattern} is no regular expression`, () => assert.throws(() => compileAnchored(pattern), { message: problem }))
+
+for (const [pattern, text] of [
+  ['a\\\\', 'a\\'],
+  ['\\\\|b', '\\'],
+] as const)
+  test(`${pattern} is ${text}`, () => assert.ok(compileAnchored(pattern)(text)))
+
 test('one character of two units is not enough for two `.+`', () => {
   const exact = (text: string): boolean => RE2JS.compile('^(?s:.+.+)$').matcher(text).find()
   const matches = globPredicate('.+.+', () => exact)!

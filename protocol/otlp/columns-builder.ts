@@ -14,6 +14,7 @@ type Series = {
   readonly times: number[]
   readonly values: number[]
   readonly starts: number[]
+  readonly points: number[]
   stale: Set<number> | null
 }
 
@@ -24,6 +25,21 @@ export class ColumnsBuilder {
   readonly #exemplars: SeriesExemplar[] = []
   readonly #metadata: FamilyMetadata[] = []
   readonly #problems: string[] = []
+  readonly #pointOfHistogram: number[] = []
+  #points = 0
+  /** Of what is added; 0: none. */
+  #point = 0
+  #lost = 0
+
+  /** What is added from now on is a part of one more data point. */
+  beginPoint(): void {
+    this.#point = ++this.#points
+  }
+
+  /** What is added from now on is a part of none. */
+  endPoints(): void {
+    this.#point = 0
+  }
 
   series(name: string, labels: ReadonlyMap<string, string>): number {
     const all = labelsFrom([...labels, [METRIC_NAME, name] as const])
@@ -31,7 +47,7 @@ export class ColumnsBuilder {
     const known = this.#byKey.get(key)
     if (known !== undefined) return known
     this.#byKey.set(key, this.#series.length)
-    return this.#series.push({ labels: all, times: [], values: [], starts: [], stale: null }) - 1
+    return this.#series.push({ labels: all, times: [], values: [], starts: [], points: [], stale: null }) - 1
   }
 
   float(series: number, timestampMs: number, value: number, startMs: number, isStale: boolean): void {
@@ -40,10 +56,12 @@ export class ColumnsBuilder {
     own.times.push(timestampMs)
     own.values.push(value)
     own.starts.push(startMs)
+    own.points.push(this.#point)
   }
 
   histogram(series: number, timestampMs: number, histogram: Histogram, startMs: number): void {
     this.#histograms.push({ series, timestampMs, histogram, startMs })
+    this.#pointOfHistogram.push(this.#point)
   }
 
   exemplar(series: number, exemplar: Exemplar): void {
@@ -54,9 +72,13 @@ export class ColumnsBuilder {
     this.#metadata.push({ family, metadata })
   }
 
-  /** Something that cannot be stored: a series that is refused, in the order of the others. */
-  problem(text: string): void {
+  /**
+   * Something that cannot be stored: a series that is refused, in the order of the others.
+   * @param points how many data points are lost with it
+   */
+  problem(text: string, points: number): void {
     this.#problems.push(text)
+    this.#lost += points
   }
 
   finish(): WriteColumns {
@@ -70,11 +92,13 @@ export class ColumnsBuilder {
     const values = new Float64Array(samples)
     const words = new Uint32Array(values.buffer)
     const startTimes = new Float64Array(samples)
+    const ofSample = new Uint32Array(samples)
     series.forEach((own, s) => {
       const from = sampleStart[s]!
       timestamps.set(own.times, from)
       values.set(own.values, from)
       startTimes.set(own.starts, from)
+      ofSample.set(own.points, from)
       for (const at of own.stale ?? []) setStaleAt(words, from + at)
     })
     return {
@@ -87,6 +111,7 @@ export class ColumnsBuilder {
       exemplars: this.#exemplars,
       metadata: this.#metadata,
       isStrict: true,
+      points: { ofSample, ofHistogram: this.#pointOfHistogram, lost: this.#lost },
       labels: (s): LabelsResult =>
         s < series.length
           ? { labels: series[s]!.labels, problem: null }

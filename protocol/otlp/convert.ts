@@ -60,12 +60,13 @@ class ResourceConverter {
 
   run(): void {
     for (const scope of this.#resource.scopes) for (const metric of scope.metrics) this.#metric(metric, scope)
+    this.#out.endPoints()
     if (this.#lastMs >= this.#firstMs) this.#targetInfo()
   }
 
   #metric(metric: OtlpMetric, scope: OtlpScope): void {
     const problem = this.#take(metric, scope)
-    if (problem !== null) this.#out.problem(problem)
+    if (problem !== null) this.#out.problem(problem, metric.points.length)
   }
 
   /** Why the metric cannot be stored, or null. */
@@ -99,6 +100,7 @@ class ResourceConverter {
     const metadata: Metadata = { type, help: metric.description, unit: unitName(metric.unit) }
     this.#out.metadata(name, metadata)
     for (const point of metric.points) {
+      this.#out.beginPoint()
       this.#firstMs = Math.min(this.#firstMs, point.timeMs)
       this.#lastMs = Math.max(this.#lastMs, point.timeMs)
       const labels = this.#labels(point.attributes, scope)
@@ -161,7 +163,7 @@ class ResourceConverter {
       this.#out.histogram(series, point.timeMs, { ...histogram, counterResetHint: hint }, point.startMs)
       for (const exemplar of point.exemplars) this.#exemplar(series, exemplar)
     } catch (error) {
-      this.#out.problem(`${name}: ${(error as Error).message}`)
+      this.#out.problem(`${name}: ${(error as Error).message}`, 1)
     }
   }
 

@@ -70,9 +70,11 @@ function layout(
   shift: number,
 ): { spans: Span[]; counts: number[] } {
   const merged = new Map<number, number>()
+  // More than that changes nothing, and shifts take their count modulo 32.
+  const steps = Math.min(scaleDown, 31)
   for (let i = 0; i < dense.length; i++) {
     if (dense[i] === 0) continue
-    const index = ((offset + i) >> scaleDown) + shift
+    const index = ((offset + i) >> steps) + shift
     merged.set(index, (merged.get(index) ?? 0) + dense[i]!)
   }
   const spans: { offset: number; length: number }[] = []

@@ -159,6 +159,26 @@ test('a scale above 8 is merged down, into the buckets that hold the same values
   assert.equal(histogram.zeroThreshold, 0.1)
 })
 
+test('a scale however large is merged down', () => {
+  const point = { ...TIME, count: '5', scale: 50, positive: { offset: 2 ** 30, bucketCounts: ['5'] } }
+  const metric = { name: 'e', exponentialHistogram: { aggregationTemporality: 2, dataPoints: [point] } }
+  const { histogram } = decodeOtlp(encode(request(metric)), false).histograms[0]!
+  assert.deepEqual([histogram.positiveSpans, histogram.positiveBuckets], [[{ offset: 1, length: 1 }], [5]])
+})
+
+for (const [what, more] of [
+  ['scale', { scale: 2 ** 31 }],
+  ['offset', { positive: { offset: 1e300, bucketCounts: ['1'] } }],
+  ['offset with a fraction', { positive: { offset: 0.5, bucketCounts: ['1'] } }],
+] as const)
+  test(`a ${what} that is no number of 32 bits is refused`, () => {
+    const metric = {
+      name: 'e',
+      exponentialHistogram: { aggregationTemporality: 2, dataPoints: [{ ...TIME, count: '1', ...more }] },
+    }
+    assert.throws(() => decodeOtlp(asJson(request(metric)), true), /32 bits/)
+  })
+
 test('what cannot be stored is named, and the rest is stored', () => {
   const delta = {
     name: 'd',

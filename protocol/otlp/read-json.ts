@@ -77,7 +77,7 @@ function point(own: Json): OtlpPoint {
     sum: own['sum'] === undefined || own['sum'] === null ? null : number(own['sum']),
     bucketCounts: numbers(own['bucketCounts']),
     bounds: numbers(own['explicitBounds']),
-    scale: number(own['scale']),
+    scale: int32(own['scale']),
     zeroCount: number(own['zeroCount']),
     zeroThreshold: number(own['zeroThreshold']),
     positive: buckets(own['positive']),
@@ -92,7 +92,7 @@ function point(own: Json): OtlpPoint {
 
 function buckets(own: unknown): OtlpBuckets {
   const { offset, bucketCounts } = object(own ?? {}, 'buckets')
-  return { offset: number(offset), counts: numbers(bucketCounts) }
+  return { offset: int32(offset), counts: numbers(bucketCounts) }
 }
 
 function exemplar(own: Json): OtlpExemplar {
@@ -154,6 +154,11 @@ function number(value: unknown): number {
   if (value === 'NaN') return Number.NaN
   const parsed = typeof value === 'string' && value.trim() !== '' ? Number(value) : Number.NaN
   return Number.isNaN(parsed) ? fail(`a number was expected, got ${JSON.stringify(value)}`) : parsed
+}
+
+function int32(value: unknown): number {
+  const parsed = number(value)
+  return parsed === (parsed | 0) ? parsed : fail(`a number of 32 bits was expected, got ${JSON.stringify(value)}`)
 }
 
 const numbers = (value: unknown): number[] => {

@@ -128,7 +128,7 @@ class OtlpReader {
       else if (kind === 'histogram' && tag === bytes(6))
         point.bucketCounts = this.#packed(() => Number(this.#unsigned()))
       else if (kind === 'histogram' && tag === bytes(7)) point.bounds = this.#packed(() => this.#reader.double())
-      else if (kind === 'exponential' && tag === varint(6)) point.scale = this.#reader.sint64()
+      else if (kind === 'exponential' && tag === varint(6)) point.scale = this.#reader.sint64() | 0
       else if (kind === 'exponential' && tag === fixed64(7)) point.zeroCount = Number(this.#unsigned())
       else if (kind === 'exponential' && tag === bytes(8)) point.positive = this.#nested(() => this.#buckets())
       else if (kind === 'exponential' && tag === bytes(9)) point.negative = this.#nested(() => this.#buckets())
@@ -144,7 +144,7 @@ class OtlpReader {
     let offset = 0
     let counts: readonly number[] = []
     this.#fields((tag) => {
-      if (tag === varint(1)) offset = this.#reader.sint64()
+      if (tag === varint(1)) offset = this.#reader.sint64() | 0
       else if (tag === bytes(2)) counts = this.#packed(() => this.#reader.uint64())
       else return false
       return true

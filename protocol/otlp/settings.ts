@@ -12,6 +12,8 @@ export type OtlpSettings = {
   readonly convertHistogramsToNhcb: boolean
   /** Feature otlp-native-delta-ingestion: deltas are stored as they are. */
   readonly allowDelta: boolean
+  /** Feature otlp-deltatocumulative: deltas are made cumulative before they are stored. */
+  readonly convertDelta: boolean
 }
 
 export const OTLP_DEFAULTS: OtlpSettings = {
@@ -23,4 +25,5 @@ export const OTLP_DEFAULTS: OtlpSettings = {
   keepIdentifyingResourceAttributes: false,
   convertHistogramsToNhcb: false,
   allowDelta: false,
+  convertDelta: false,
 }

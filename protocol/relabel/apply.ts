@@ -1,5 +1,5 @@
 /** Rules compiled once and applied to label sets. */
-import { EMPTY_LABELS, isLegacyLabelName, type Labels, labelsFrom } from '../labels/mod.ts'
+import { EMPTY_LABELS, isLegacyLabelName, type Labels, labelsFrom, lowerCase, upperCase } from '../labels/mod.ts'
 import { compileAnchored, compileRegex, type Predicate } from '../matchers/mod.ts'
 import type { NameValidationScheme, RelabelConfig } from './config.ts'
 import { md5 } from './md5.ts'
@@ -57,9 +57,9 @@ function applyRule(rule: CompiledRelabel, labels: Map<string, string>): Outcome 
     case 'replace':
       return replace(rule, labels, value)
     case 'lowercase':
-      return setLabel(labels, c.targetLabel, value.toLowerCase())
+      return setLabel(labels, c.targetLabel, lowerCase(value))
     case 'uppercase':
-      return setLabel(labels, c.targetLabel, value.toUpperCase())
+      return setLabel(labels, c.targetLabel, upperCase(value))
     case 'hashmod':
       return setLabel(labels, c.targetLabel, String(hashModulo(value, c.modulus)))
     case 'labelmap':

@@ -87,7 +87,7 @@ export function validateRelabel(c: RelabelConfig, scheme: NameValidationScheme):
   }
   if (action === 'replace' && !c.targetLabel.includes('$') && !isValidName(c.targetLabel, scheme)) invalidTarget()
   if (action === 'replace' && c.targetLabel.includes('$') && !isValidTemplate(c.targetLabel, scheme)) invalidTarget()
-  if (writesTarget && action !== 'replace' && !isValidName(c.targetLabel, scheme)) invalidTarget()
+  if ((comparesTarget || writesTarget) && action !== 'replace' && !isValidName(c.targetLabel, scheme)) invalidTarget()
   if (
     (action === 'lowercase' || action === 'uppercase') &&
     c.replacement !== RELABEL_DEFAULTS.replacement &&

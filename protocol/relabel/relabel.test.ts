@@ -26,6 +26,13 @@ test("md5() equals the runtime's", () => {
   )
 })
 
+test('letters without a capital letter of their own stay as they are', () => {
+  const rule = compileRelabel(
+    withRelabelDefaults({ action: 'uppercase', sourceLabels: ['street'], targetLabel: 'street' }),
+  )
+  assert.equal(labelsToObject(relabel([rule], labelsFrom({ street: 'straße' }))!)['street'], 'STRAßE')
+})
+
 test('a rule expands named groups and $$', () => {
   const rule = compileRelabel(
     withRelabelDefaults({

@@ -22,6 +22,14 @@ export type SeriesHistogram = {
   readonly startMs: number
 }
 export type SeriesExemplar = { readonly series: number; readonly exemplar: Exemplar }
+/** Of OTLP: which data point each sample is a part of. Points count from 1; 0: of none, as what a resource says of itself. */
+export type DataPoints = {
+  readonly ofSample: Uint32Array
+  /** By histogram. */
+  readonly ofHistogram: readonly number[]
+  /** Points that are no part of any sample: they cannot be stored, and `labels` says why. */
+  readonly lost: number
+}
 export type FamilyMetadata = { readonly family: string; readonly metadata: Metadata }
 
 /** Series s has the samples `[sampleStart[s], sampleStart[s + 1])`. */
@@ -47,4 +55,6 @@ export interface WriteColumns {
   /** Whether a series that is refused makes the answer an error (2.0), or is only counted (1.0). */
   readonly isStrict: boolean
   labels(series: number): LabelsResult
+  /** Of OTLP alone. */
+  readonly points?: DataPoints
 }

@@ -1,5 +1,6 @@
 /** Remote write 1.0 and 2.0: snappy blocks, and the protobuf messages into columns and back. */
 export {
+  type DataPoints,
   type FamilyMetadata,
   type SeriesExemplar,
   type SeriesHistogram,

@@ -3,7 +3,7 @@
  * Semantics: Prometheus discovery/kubernetes/kubernetes.go, New (v3.14); client-go rest.InClusterConfig.
  */
 import { parse } from 'yaml'
-import { type HttpClientConfig, type OtherDiscovery, Secret } from '../../../protocol/config/mod.ts'
+import { type HttpClientConfig, NO_TLS, type OtherDiscovery, Secret } from '../../../protocol/config/mod.ts'
 import type { DiscoveryContext } from '../group.ts'
 
 const SERVICE_ACCOUNT = '/var/run/secrets/kubernetes.io/serviceaccount'
@@ -37,19 +37,6 @@ function inCluster(section: OtherDiscovery, { environment }: DiscoveryContext): 
       tls: { ...NO_TLS, caFile: `${SERVICE_ACCOUNT}/ca.crt` },
     },
   }
-}
-
-const NO_TLS = {
-  ca: '',
-  cert: '',
-  key: new Secret(''),
-  caFile: '',
-  certFile: '',
-  keyFile: '',
-  serverName: '',
-  insecureSkipVerify: false,
-  minVersion: '',
-  maxVersion: '',
 }
 
 type Named<K extends string> = readonly ({ readonly name: string } & {

@@ -1,6 +1,7 @@
 /** `global:` of alertmanager.yml. Semantics: Alertmanager config/config.go, GlobalConfig (v0.34). */
 import {
   boolean,
+  type Cursor,
   type Decoder,
   duration,
   type HttpClientConfig,
@@ -34,20 +35,19 @@ const DEFAULTS: Readonly<Record<string, unknown>> = {
 
 export const DEFAULT_GLOBAL: GlobalConfig = { resolveTimeoutMs: 300_000, http: null, values: DEFAULTS }
 
-/** Of each pair at most one. */
+/** Of each and its file at most one. */
+const SLACK_PAIRS = ['slack_app_token', 'slack_api_url']
 const PAIRS = [
-  ['slack_api_url', 'slack_api_url_file'],
-  ['slack_app_token', 'slack_app_token_file'],
-  ['opsgenie_api_key', 'opsgenie_api_key_file'],
-  ['victorops_api_key', 'victorops_api_key_file'],
-  ['wechat_api_secret', 'wechat_api_secret_file'],
-  ['smtp_auth_password', 'smtp_auth_password_file'],
-  ['smtp_auth_secret', 'smtp_auth_secret_file'],
-  ['rocketchat_token', 'rocketchat_token_file'],
-  ['rocketchat_token_id', 'rocketchat_token_id_file'],
-  ['telegram_bot_token', 'telegram_bot_token_file'],
-  ['mattermost_webhook_url', 'mattermost_webhook_url_file'],
-] as const
+  'opsgenie_api_key',
+  'victorops_api_key',
+  'telegram_bot_token',
+  'smtp_auth_password',
+  'rocketchat_token',
+  'rocketchat_token_id',
+  'smtp_auth_secret',
+  'wechat_api_secret',
+  'mattermost_webhook_url',
+]
 
 const SECRETS = [
   'smtp_auth_password',
@@ -84,22 +84,35 @@ const fields: Readonly<Record<string, Decoder<unknown>>> = {
   mattermost_webhook_url: secretUrl,
   ...Object.fromEntries(SECRETS.map((name) => [name, secret])),
   ...Object.fromEntries(URLS.map((name) => [name, url])),
-  ...Object.fromEntries([...TEXTS, ...PAIRS.map(([, file]) => file)].map((name) => [name, string])),
+  ...Object.fromEntries(
+    [...TEXTS, ...[...SLACK_PAIRS, ...PAIRS].map((name) => `${name}_file`)].map((name) => [name, string]),
+  ),
 }
 
-export const global: Decoder<GlobalConfig> = object('config.plain', fields, (raw, at): GlobalConfig => {
-  const given = raw as Readonly<Record<string, unknown>>
-  for (const [name, file] of PAIRS)
-    if (has(given[name]) && has(given[file])) at.fail(`at most one of ${name} & ${file} must be configured`)
-  const hasSlackToken = has(given['slack_app_token']) || has(given['slack_app_token_file'])
+/** Not checked yet. */
+export type PendingGlobal = { readonly given: Readonly<Record<string, unknown>>; readonly at: Cursor }
+
+export const global: Decoder<PendingGlobal> = object('config.plain', fields, (given, at) => ({ given, at }))
+
+/** Upstream looks at the pairs once the whole file is read. @throws ConfigError */
+export function finishGlobal({ given, at }: PendingGlobal): GlobalConfig {
+  const checkPairs = (names: readonly string[]): void => {
+    for (const name of names)
+      if (has(given[name]) && has(given[`${name}_file`]))
+        at.fail(`at most one of ${name} & ${name}_file must be configured`)
+  }
+  checkPairs(SLACK_PAIRS)
+  const hasToken = has(given['slack_app_token']) || has(given['slack_app_token_file'])
   const apiUrl = given['slack_api_url'] instanceof Secret ? given['slack_api_url'].reveal() : ''
-  const hasSlackUrl = (apiUrl !== '' && apiUrl !== DEFAULTS['slack_app_url']) || has(given['slack_api_url_file'])
-  if (hasSlackToken && hasSlackUrl)
+  const appUrl = given['slack_app_url'] ?? DEFAULTS['slack_app_url']
+  // Who used the address of the app as that of the webhook, with a token for each receiver, may go on.
+  if (hasToken && (apiUrl !== '' || has(given['slack_api_url_file'])) && apiUrl !== appUrl)
     at.fail('at most one of slack_app_token/slack_app_token_file & slack_api_url/slack_api_url_file must be configured')
+  checkPairs(PAIRS)
   const { resolve_timeout, http_config, ...values } = given
   return {
     resolveTimeoutMs: (resolve_timeout as number | undefined) ?? DEFAULT_GLOBAL.resolveTimeoutMs,
     http: (http_config as HttpClientConfig | undefined) ?? null,
     values: { ...DEFAULTS, ...values },
   }
-})
+}

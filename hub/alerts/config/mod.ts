@@ -5,29 +5,31 @@ import {
   decodeYaml,
   list,
   object,
+  pointer,
   redactedYaml,
   string,
+  tracing,
 } from '../../../protocol/config/mod.ts'
-import { isLegacyLabelName } from '../../../protocol/labels/mod.ts'
 import type { NameValidationScheme } from '../../../protocol/relabel/mod.ts'
 import type { InhibitRule } from '../inhibit.ts'
 import { type TimeInterval, timeInterval } from '../time-intervals.ts'
-import { anything } from './fields.ts'
-import { DEFAULT_GLOBAL, type GlobalConfig, global } from './global.ts'
-import { finishReceiver, type PendingReceiver, type Receiver, receiver } from './receivers.ts'
-import {
-  equalities,
-  expressions,
-  finishRoute,
-  matcherList,
-  type PendingRoute,
-  type Route,
-  route,
-  walkPending,
-} from './route.ts'
+import { eventRecorder } from './event-recorder.ts'
+import { DEFAULT_GLOBAL, finishGlobal, type GlobalConfig, global } from './global.ts'
+import { inhibitRule } from './inhibit-rule.ts'
+import { finishReceiver, type PendingReceiver, type Receiver, receiver } from './receivers/mod.ts'
+import { finishRoute, type PendingRoute, type Route, routeOf, walkPending } from './route.ts'
 
 export type { GlobalConfig } from './global.ts'
-export type { Integration, Receiver, ReceiverKind, Values } from './receivers.ts'
+export {
+  type Integration,
+  type JiraField,
+  type JiraLabels,
+  RECEIVER_KINDS,
+  type Receiver,
+  type ReceiverKind,
+  type Responder,
+  type Values,
+} from './receivers/mod.ts'
 export type { Route } from './route.ts'
 
 export type AlertmanagerConfig = {
@@ -47,49 +49,25 @@ const named = (what: string): Decoder<{ readonly name: string; readonly interval
     return { name: raw.name!, intervals: raw.time_intervals ?? [] }
   })
 
-const inhibitRule = object(
-  'config.plain',
-  {
-    name: string,
-    source_match: equalities,
-    source_match_re: expressions,
-    source_matchers: matcherList,
-    target_match: equalities,
-    target_match_re: expressions,
-    target_matchers: matcherList,
-    equal: list(string),
-    sources: anything,
-  },
-  (raw, at): InhibitRule => {
-    const empty = raw.equal?.find((name) => name === '' || !name.isWellFormed())
-    if (empty !== undefined) at.fail(`invalid label name ${JSON.stringify(empty)} in equal list`)
-    return {
-      name: raw.name ?? '',
-      source: [...(raw.source_match ?? []), ...(raw.source_match_re ?? []), ...(raw.source_matchers ?? [])],
-      target: [...(raw.target_match ?? []), ...(raw.target_match_re ?? []), ...(raw.target_matchers ?? [])],
-      equal: raw.equal ?? [],
-    }
-  },
-)
-
-const root = object(
-  'config.plain',
-  {
-    global,
-    route,
-    receivers: list<PendingReceiver>(receiver),
-    inhibit_rules: list(inhibitRule),
-    templates: list(string),
-    mute_time_intervals: list(named('mute time interval')),
-    time_intervals: list(named('time interval')),
-    tracing: anything,
-    event_recorder: anything,
-  },
-  (raw, at) => ({ raw, at }),
-)
+const root = (scheme: NameValidationScheme) =>
+  object(
+    'config.plain',
+    {
+      global,
+      route: pointer(routeOf(scheme)),
+      receivers: list<PendingReceiver>(receiver),
+      inhibit_rules: list(inhibitRule(scheme)),
+      templates: list(string),
+      mute_time_intervals: list(named('mute time interval')),
+      time_intervals: list(named('time interval')),
+      tracing,
+      event_recorder: eventRecorder,
+    },
+    (raw, at) => ({ raw, at }),
+  )
 
 export type LoadOptions = {
-  /** Which names `group_by` may have: any, or only those from before UTF-8 names. */
+  /** Which names `group_by` and `equal` may have: any, or only those from before UTF-8 names. */
   readonly nameValidation?: NameValidationScheme
 }
 
@@ -99,10 +77,11 @@ export function loadAlertmanagerConfig(
   file: string,
   { nameValidation = 'utf8' }: LoadOptions = {},
 ): AlertmanagerConfig {
-  const { value, source } = decodeYaml(text, file, root)
+  const { value, source } = decodeYaml(text, file, root(nameValidation))
   const { raw, at } = value
-  if (Object.keys(raw).length === 0) at.fail('no route provided in config')
-  const globals = raw.global ?? DEFAULT_GLOBAL
+  // An empty file is refused in other words than one that lacks the route alone.
+  if (at.isNull) at.fail('no route provided in config')
+  const globals = raw.global ? finishGlobal(raw.global) : DEFAULT_GLOBAL
   const receivers = new Map<string, Receiver>()
   for (const pending of raw.receivers ?? []) {
     if (receivers.has(pending.name)) at.fail(`notification config name ${JSON.stringify(pending.name)} is not unique`)
@@ -110,12 +89,12 @@ export function loadAlertmanagerConfig(
   }
   if (!raw.route) return at.fail('no routes provided')
   checkRoot(raw.route)
-  checkNames(raw.route, nameValidation)
-  for (const { raw: each, at: place } of walkPending(raw.route))
+  const routes = [...walkPending(raw.route)]
+  for (const { raw: each, at: place } of routes)
     if (each.receiver && !receivers.has(each.receiver))
       place.fail(`undefined receiver ${JSON.stringify(each.receiver)} used in route`)
   const timeIntervals = intervalsByName(raw.mute_time_intervals ?? [], raw.time_intervals ?? [], at)
-  for (const { raw: each, at: place } of walkPending(raw.route))
+  for (const { raw: each, at: place } of routes)
     for (const name of [...(each.active_time_intervals ?? []), ...(each.mute_time_intervals ?? [])])
       if (!timeIntervals.has(name)) place.fail(`undefined time interval ${JSON.stringify(name)} used in route`)
   if (raw.route.raw.continue) raw.route.at.fail('cannot have continue in root route')
@@ -132,7 +111,7 @@ export function loadAlertmanagerConfig(
 
 /** A routing tree on its own, as tests of routes write it. @throws ConfigError */
 export function loadRoute(text: string, file: string): Route {
-  return finishRoute(decodeYaml(text, file, route).value)
+  return finishRoute(decodeYaml(text, file, routeOf('utf8')).value)
 }
 
 function checkRoot({ raw, at }: PendingRoute): void {
@@ -141,14 +120,6 @@ function checkRoot({ raw, at }: PendingRoute): void {
     at.fail('root route must not have any matchers')
   if (raw.mute_time_intervals?.length) at.fail('root route must not have any mute time intervals')
   if (raw.active_time_intervals?.length) at.fail('root route must not have any active time intervals')
-}
-
-function checkNames(top: PendingRoute, scheme: NameValidationScheme): void {
-  for (const { raw, at } of walkPending(top))
-    for (const name of raw.group_by ?? []) {
-      const isValid = scheme === 'legacy' ? isLegacyLabelName(name) : name !== '' && name.isWellFormed()
-      if (name !== '...' && !isValid) at.fail(`invalid label name ${JSON.stringify(name)} in group_by list`)
-    }
 }
 
 type Named = { readonly name: string; readonly intervals: readonly TimeInterval[] }

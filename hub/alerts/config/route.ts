@@ -10,6 +10,7 @@ import {
   string,
 } from '../../../protocol/config/mod.ts'
 import { compareStrings, isLegacyLabelName } from '../../../protocol/labels/mod.ts'
+import type { NameValidationScheme } from '../../../protocol/relabel/mod.ts'
 import { type AlertMatcher, formatMatcherSet, MatcherSyntaxError, newMatcher, parseMatchers } from '../matchers/mod.ts'
 
 export type Route = {
@@ -64,8 +65,10 @@ export const expressions: Decoder<readonly AlertMatcher[]> = (at) =>
   Object.entries(
     record((child) => {
       if (child.isNull) return child.fail(`invalid regexp value for ${JSON.stringify(child.key.split('.').at(-1))}`)
+      const text = string(child)
+      guarded(child, () => newMatcher('', '=~', text))
       // The anchors show in route keys, as upstream's do.
-      return guarded(child, () => newMatcher('', '=~', `^(?:${string(child)})$`))
+      return newMatcher('', '=~', `^(?:${text})$`)
     }, labelName)(at),
   ).map(([name, matcher]) => ({ ...matcher, name }))
 
@@ -81,38 +84,48 @@ function guarded<T>(at: Cursor, run: () => T): T {
   }
 }
 
-export const route: Decoder<PendingRoute> = (at) => routeObject(at)
-const routeObject = object(
-  'config.plain',
-  {
-    receiver: string,
-    group_by: list(string),
-    group_wait: duration,
-    group_interval: duration,
-    repeat_interval: duration,
-    match: equalities,
-    match_re: expressions,
-    matchers: matcherList,
-    mute_time_intervals: list(string),
-    active_time_intervals: list(string),
-    labels: record(string),
-    continue: boolean,
-    routes: list(route),
-  },
-  (raw, at): PendingRoute => {
-    const { group_by = [], labels = {} } = raw
-    const quoted = (name: string): string => JSON.stringify(name)
-    if (group_by.includes('...') && group_by.length > 1)
-      at.fail('cannot have wildcard group_by (`...`) and other labels at the same time')
-    const twice = group_by.find((label, i) => group_by.indexOf(label) !== i)
-    if (twice !== undefined) at.fail(`duplicated label ${quoted(twice)} in group_by`)
-    for (const name of Object.keys(labels))
-      if (!isLegacyLabelName(name)) at.fail(`invalid label name ${quoted(name)} in route labels`)
-    if (raw.group_interval === 0) at.fail('group_interval cannot be zero')
-    if (raw.repeat_interval === 0) at.fail('repeat_interval cannot be zero')
-    return { raw: raw as RawRoute, at }
-  },
-)
+/** @param scheme which names `group_by` may have. */
+export const routeOf = (scheme: NameValidationScheme): Decoder<PendingRoute> => {
+  const decoder: Decoder<PendingRoute> = (at) => routeObject(scheme, (child) => decoder(child))(at)
+  return decoder
+}
+
+const routeObject = (scheme: NameValidationScheme, route: Decoder<PendingRoute>): Decoder<PendingRoute> =>
+  object(
+    'config.plain',
+    {
+      receiver: string,
+      group_by: list(string),
+      group_wait: duration,
+      group_interval: duration,
+      repeat_interval: duration,
+      match: equalities,
+      match_re: expressions,
+      matchers: matcherList,
+      mute_time_intervals: list(string),
+      active_time_intervals: list(string),
+      labels: record(string),
+      continue: boolean,
+      routes: list(route),
+    },
+    (raw, at): PendingRoute => {
+      const { group_by = [], labels = {} } = raw
+      const quoted = (name: string): string => JSON.stringify(name)
+      const isValid = (name: string): boolean =>
+        name === '...' || (scheme === 'legacy' ? isLegacyLabelName(name) : name !== '' && name.isWellFormed())
+      const invalid = group_by.find((name) => !isValid(name))
+      if (invalid !== undefined) at.fail(`invalid label name ${quoted(invalid)} in group_by list`)
+      if (group_by.includes('...') && group_by.length > 1)
+        at.fail('cannot have wildcard group_by (`...`) and other labels at the same time')
+      const twice = group_by.find((label, i) => group_by.indexOf(label) !== i)
+      if (twice !== undefined) at.fail(`duplicated label ${quoted(twice)} in group_by`)
+      for (const name of Object.keys(labels))
+        if (!isLegacyLabelName(name)) at.fail(`invalid label name ${quoted(name)} in route labels`)
+      if (raw.group_interval === 0) at.fail('group_interval cannot be zero')
+      if (raw.repeat_interval === 0) at.fail('repeat_interval cannot be zero')
+      return { raw: raw as RawRoute, at }
+    },
+  )
 
 /** The tree with what children inherit. Receivers and time intervals are the caller's to check. */
 export function finishRoute({ raw }: PendingRoute, parent: Route | null = null, index = 0): Route {
@@ -143,8 +156,8 @@ export function finishRoute({ raw }: PendingRoute, parent: Route | null = null, 
   return { ...base, routes: (raw.routes ?? []).map((child, i) => finishRoute(child, base, i)) }
 }
 
-/** Each route of the tree with the place it was written at, parents first. */
+/** Each route of the tree with the place it was written at, children first. */
 export function* walkPending(top: PendingRoute): Generator<PendingRoute> {
-  yield top
   for (const child of top.raw.routes ?? []) yield* walkPending(child)
+  yield top
 }

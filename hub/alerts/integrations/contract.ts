@@ -19,8 +19,11 @@ export type SendResult = { readonly ok: boolean; readonly retry: boolean; readon
 
 export const DELIVERED: SendResult = { ok: true, retry: false, problem: '' }
 
-/** Templates expanded with the notification's data. @throws TemplateError */
-export type Expand = (text: string, options?: { readonly html?: boolean }) => string
+/**
+ * Templates expanded with the notification's data, or others.
+ * @throws TemplateError
+ */
+export type Expand = (text: string, options?: { readonly html?: boolean; readonly data?: TemplateData }) => string
 
 export type Telling = { readonly notification: Notification; readonly data: TemplateData; readonly expand: Expand }
 

@@ -2,9 +2,10 @@
 import { labelsToObject } from '../../../protocol/labels/mod.ts'
 import { fingerprint, isResolved } from '../alert.ts'
 import type { TemplateData } from '../template-data.ts'
-import type { Notification } from './contract.ts'
+import type { Notification, Telling } from './contract.ts'
 
-export function dataOf({ alerts, receiver, groupLabels, routeLabels, nowMs, externalUrl }: Notification): TemplateData {
+export function dataOf({ alerts, receiver, reason, ...notification }: Notification): TemplateData {
+  const { groupLabels, routeLabels, nowMs, externalUrl } = notification
   const shown = alerts.map((alert) => ({
     status: isResolved(alert, nowMs) ? ('resolved' as const) : ('firing' as const),
     labels: { ...labelsToObject(alert.labels) },
@@ -18,12 +19,21 @@ export function dataOf({ alerts, receiver, groupLabels, routeLabels, nowMs, exte
     receiver,
     status: shown.some(({ status }) => status === 'firing') ? 'firing' : 'resolved',
     alerts: shown,
+    reason,
     groupLabels: { ...labelsToObject(groupLabels) },
     commonLabels: common(shown.map(({ labels }) => labels)),
     commonAnnotations: common(shown.map(({ annotations }) => annotations)),
     externalUrl,
     routeLabels,
   }
+}
+
+/** With the first alerts only, as if there were no others. @param maxAlerts 0 = all */
+export function limited(telling: Telling, maxAlerts: number): Telling {
+  const { notification, expand } = telling
+  if (maxAlerts <= 0 || notification.alerts.length <= maxAlerts) return telling
+  const data = dataOf({ ...notification, alerts: notification.alerts.slice(0, maxAlerts) })
+  return { notification, data, expand: (text, options) => expand(text, { ...options, data }) }
 }
 
 function common(sets: readonly Readonly<Record<string, string>>[]): Record<string, string> {

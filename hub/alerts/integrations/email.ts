@@ -32,26 +32,48 @@ function mailOf(values: Integration['values'], { expand, notification }: Telling
     if (name.toLowerCase() === 'subject') subject = value
     else if (!/^(to|from)$/i.test(name)) headers[name] = expand(value)
   }
-  // The mails of one group are one thread.
   headers['X-Heliograph-Group'] = groupDigest(notification.groupKey)
-  const html = values['html']
+  Object.assign(headers, threadHeaders(values['threading'], notification))
+  const password = secretOf(env, values['auth_password'], values['auth_password_file'])
+  const secret = secretOf(env, values['auth_secret'], values['auth_secret_file'])
+  const forced = values['force_implicit_tls'] as boolean | null | undefined
+  const envelope = { from: expand(text(values, 'from')), to: expand(text(values, 'to')) }
+  const headerOr = (name: 'from' | 'to'): string => {
+    const header = headerOf(own, name)
+    return header === undefined ? envelope[name] : expand(header)
+  }
   return {
     host: host.replace(/^\[(.*)\]$/, '$1'),
     port: Number(port),
-    implicitTls: values['force_implicit_tls'] === true || Number(port) === IMPLICIT_TLS_PORT,
+    implicitTls: forced ?? Number(port) === IMPLICIT_TLS_PORT,
     requireTls: values['require_tls'] !== false,
     hello: text(values, 'hello', 'localhost'),
     user: text(values, 'auth_username'),
-    password: secretOf(env, values['auth_password'], values['auth_password_file']),
+    password: password || secret,
+    // A secret is proved without being sent.
+    authMethod: password === '' && secret !== '' ? 'CRAM-MD5' : '',
     tls: tlsOf(values['tls_config'] as TlsConfig | undefined, env),
-    from: expand(headerOf(own, 'from') ?? text(values, 'from')),
-    to: expand(headerOf(own, 'to') ?? text(values, 'to')),
+    envelope,
+    from: headerOr('from'),
+    to: headerOr('to'),
     headers,
     subject: expand(subject),
     text: expand(text(values, 'text')),
-    html: expand(typeof html === 'string' ? html : '{{ template "email.default.html" . }}', { html: true }),
+    html: expand(text(values, 'html'), { html: true }),
     timeoutMs: TIMEOUT_MS,
   }
+}
+
+/** All mails of a group, or of a group and a day, answer one that was never sent, which makes them a thread. */
+function threadHeaders(threading: unknown, { groupKey, nowMs }: Telling['notification']): Record<string, string> {
+  const { enabled = false, thread_by_date = 'none' } = (threading ?? {}) as {
+    enabled?: boolean
+    thread_by_date?: string
+  }
+  if (!enabled) return {}
+  const day = thread_by_date === 'daily' ? new Date(nowMs).toISOString().slice(0, 10) : ''
+  const root = `<alert-${groupDigest(groupKey).slice(0, 16)}-${day}@alertmanager>`
+  return { References: root, 'In-Reply-To': root }
 }
 
 const headerOf = (headers: Readonly<Record<string, string>>, wanted: string): string | undefined =>

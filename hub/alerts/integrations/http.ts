@@ -1,13 +1,21 @@
-/** Requests of integrations: authentication and TLS of `http_config`, and which answers are worth another try. */
-import { type HttpClientConfig, Secret } from '../../../protocol/config/mod.ts'
-import type { Disk, Net } from '../../../protocol/env/mod.ts'
+/** Requests of integrations as their `http_config` wants them, and which answers are worth another try. */
+import { type AccessDeps, HttpAccess } from '../../../agent/discovery/mod.ts'
+import { EMPTY_HTTP, type HttpClientConfig, Secret } from '../../../protocol/config/mod.ts'
+import type { Clock, Disk, Net } from '../../../protocol/env/mod.ts'
 import type { Mailer } from '../mailer.ts'
 import { DELIVERED, type SendResult } from './contract.ts'
 
-export type SendEnv = { readonly net: Net; readonly disk: Pick<Disk, 'readText'>; readonly mailer: Mailer }
+export type SendEnv = {
+  readonly net: Net
+  readonly clock: Clock
+  readonly disk: Pick<Disk, 'readText'>
+  readonly mailer: Mailer
+  /** Of OAuth 2, which outlive a message. */
+  readonly tokens: AccessDeps['tokens']
+}
 
 export type HttpMessage = {
-  readonly method?: 'POST' | 'PUT'
+  readonly method?: 'GET' | 'POST' | 'PUT'
   /** A secret: it is in no message. */
   readonly url: string
   readonly headers?: Readonly<Record<string, string>>
@@ -15,11 +23,16 @@ export type HttpMessage = {
   readonly timeoutMs: number
   /** Statuses worth another try beside 5xx. */
   readonly retryStatuses?: readonly number[]
-  /** For services that say more in the body of a 2xx: the problem, or ''. */
-  readonly judge?: (body: string) => string
+  /** For services that say more in the body of a 2xx: the problem, or ''; one that is a string is final. */
+  readonly judge?: (body: string) => string | SendResult
 }
 
+/** What became of a request, with the body of a 2xx. */
+export type Exchange = { readonly result: SendResult; readonly body: string }
+
 const BODY_MAX = 1 << 20
+/** Where the configuration names none. */
+export const DEFAULT_TIMEOUT_MS = 10_000
 
 /** Inline, or from a file that is read each time, so that it can be renewed. @throws DiskError */
 export function secretOf(env: SendEnv, inline: unknown, file: unknown): string {
@@ -28,74 +41,69 @@ export function secretOf(env: SendEnv, inline: unknown, file: unknown): string {
   return typeof file === 'string' && file !== '' ? env.disk.readText(file).trim() : ''
 }
 
+/** Never rejects. */
 export async function sendHttp(
+  env: SendEnv,
+  http: HttpClientConfig | null,
+  message: HttpMessage,
+  signal: AbortSignal,
+): Promise<SendResult> {
+  return (await exchange(env, http, message, signal)).result
+}
+
+/** Differs: 429 is always worth another try; upstream knows that of some services only. Never rejects. */
+export async function exchange(
   env: SendEnv,
   http: HttpClientConfig | null,
   { method = 'POST', url, headers = {}, body, timeoutMs, retryStatuses = [429], judge }: HttpMessage,
   signal: AbortSignal,
-): Promise<SendResult> {
+): Promise<Exchange> {
+  const failed = (problem: string, retry: boolean): Exchange => ({
+    result: { ok: false, retry, problem: redact(problem, url) },
+    body: '',
+  })
   try {
-    const { status, body: answer } = await env.net.request({
+    const { status, body: answer } = await access(env, http, headers).request({
       method,
       url,
-      headers: { 'content-type': 'application/json', 'user-agent': 'Heliograph', ...authorized(env, http), ...headers },
-      body: new TextEncoder().encode(body),
+      headers: { 'content-type': 'application/json', 'user-agent': 'Heliograph', ...headers },
+      ...(method !== 'GET' && { body: new TextEncoder().encode(body) }),
       timeoutMs,
       maxBodyBytes: BODY_MAX,
-      maxRedirects: 0,
-      ...(http?.tls && { tls: tlsOptions(env, http.tls) }),
-      ...(http?.proxyUrl && { proxy: { url: http.proxyUrl } }),
       signal,
     })
+    const text = new TextDecoder().decode(answer)
     if (status >= 200 && status < 300) {
-      const problem = judge?.(new TextDecoder().decode(answer)) ?? ''
-      return problem === '' ? DELIVERED : { ok: false, retry: false, problem }
+      const verdict = judge?.(text) ?? ''
+      if (typeof verdict === 'string' && verdict !== '') return failed(verdict, false)
+      return { result: typeof verdict === 'string' ? DELIVERED : verdict, body: text }
     }
-    const text = new TextDecoder().decode(answer).slice(0, 200).trim()
+    const shown = text.slice(0, 200).trim()
     const retry = status >= 500 || retryStatuses.includes(status)
-    return { ok: false, retry, problem: redact(`unexpected status code ${status}${text ? `: ${text}` : ''}`, url) }
+    return failed(`unexpected status code ${status}${shown ? `: ${shown}` : ''}`, retry)
   } catch (error) {
-    return { ok: false, retry: true, problem: redact((error as Error).message, url) }
+    return failed((error as Error).message, true)
   }
 }
 
+/**
+ * Without the address as it is configured, as the client writes it, and as a service repeats it; and without any other
+ * that the client names, since a redirect may carry the secret along.
+ */
 function redact(problem: string, url: string): string {
-  return problem.replaceAll(url, '<redacted>')
+  const parsed = URL.canParse(url) ? new URL(url) : null
+  const known = parsed ? [url, parsed.href, parsed.pathname + parsed.search, parsed.pathname] : [url]
+  return known
+    .filter((part) => part.length > 1)
+    .reduce((shown, part) => shown.replaceAll(part, '<redacted>'), problem)
+    .replace(/^(\w+ )"https?:[^"]*"/, '$1"<redacted>"')
 }
 
-function authorized(env: SendEnv, http: HttpClientConfig | null): Record<string, string> {
-  const out: Record<string, string> = {}
-  if (!http) return out
-  const { basicAuth, authorization } = http
-  if (basicAuth) {
-    const user = secretOf(env, basicAuth.username, basicAuth.usernameFile)
-    const password = secretOf(env, basicAuth.password, basicAuth.passwordFile)
-    out['authorization'] = `Basic ${Buffer.from(`${user}:${password}`).toString('base64')}`
-  } else if (authorization) {
-    const { type, credentials, credentialsFile } = authorization
-    out['authorization'] = `${type || 'Bearer'} ${secretOf(env, credentials, credentialsFile)}`
-  }
-  for (const [name, { values, secrets, files }] of Object.entries(http.headers)) {
-    const all = [
-      ...values,
-      ...secrets.map((each) => each.reveal()),
-      ...files.map((file) => env.disk.readText(file).trim()),
-    ]
-    out[name.toLowerCase()] = all.join(', ')
-  }
-  return out
-}
-
-function tlsOptions(env: SendEnv, tls: NonNullable<HttpClientConfig['tls']>) {
-  const text = (inline: string, file: string): string => (file !== '' ? env.disk.readText(file) : inline)
-  const ca = text(tls.ca, tls.caFile)
-  const cert = text(tls.cert, tls.certFile)
-  const key = text(tls.key.reveal(), tls.keyFile)
-  return {
-    ...(ca && { ca }),
-    ...(cert && { cert }),
-    ...(key && { key }),
-    ...(tls.serverName && { serverName: tls.serverName }),
-    insecureSkipVerify: tls.insecureSkipVerify,
-  }
+/** What a service wants for authorization wins over `http_config`, as upstream. */
+function access(env: SendEnv, http: HttpClientConfig | null, headers: Readonly<Record<string, string>>): HttpAccess {
+  const { net, clock, disk, tokens } = env
+  const wanted = http ?? EMPTY_HTTP
+  const hasOwn = headers['authorization'] !== undefined
+  const used = hasOwn ? { ...wanted, basicAuth: null, authorization: null, oauth2: null } : wanted
+  return new HttpAccess(used, { net, clock, tokens, readText: (path) => disk.readText(path) })
 }

@@ -24,13 +24,16 @@ export function parseClassicMatchers(input: string): AlertMatcher[] {
   return tokens.map(parseClassicMatcher)
 }
 
-const MATCHER = /^\s*([a-zA-Z_:][a-zA-Z0-9_:]*)\s*(=~|=|!=|!~)\s*([\s\S]*?)\s*$/
+/** Blanks are ASCII's alone, as Go's expressions have it. Those at the end are cut off after, in linear time. */
+const MATCHER = /^[\t\n\f\r ]*([a-zA-Z_:][a-zA-Z0-9_:]*)[\t\n\f\r ]*(=~|=|!=|!~)[\t\n\f\r ]*([\s\S]*)$/
+const BLANKS = '\t\n\f\r '
 
 /** @throws MatcherSyntaxError */
 export function parseClassicMatcher(input: string): AlertMatcher {
   const match = MATCHER.exec(input)
   if (!match) throw new MatcherSyntaxError(`bad matcher format: ${input}`)
-  const [, name = '', op = '=', given = ''] = match
+  const [, name = '', op = '=', rest = ''] = match
+  const given = withoutEndBlanks(rest)
   const unescaped = (): never => {
     throw new MatcherSyntaxError(`matcher value contains unescaped double quote: ${given}`)
   }
@@ -50,4 +53,10 @@ export function parseClassicMatcher(input: string): AlertMatcher {
   }
   if (open) unescaped()
   return newMatcher(name, op as AlertMatcher['op'], value)
+}
+
+function withoutEndBlanks(text: string): string {
+  let end = text.length
+  while (end > 0 && BLANKS.includes(text[end - 1]!)) end--
+  return text.slice(0, end)
 }

@@ -33,6 +33,8 @@ export function parseMatchers(input: string): AlertMatcher[] {
 
 /** @throws MatcherSyntaxError */
 export function parseMatcher(input: string): AlertMatcher {
+  if (input.startsWith('{') || input.endsWith('}'))
+    throw new MatcherSyntaxError(`unexpected open or close brace: ${input}`)
   const [only] = fallback(
     () => [parseUtf8Matcher(input)],
     () => [parseClassicMatcher(input)],

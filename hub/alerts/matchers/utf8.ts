@@ -53,7 +53,12 @@ class Parser {
     const name = this.#expect(['quoted', 'unquoted'], 'expected label name')
     const operator = this.#expect(['operator'], "expected an operator such as '=', '!=', '=~' or '!~'")
     const value = this.#expect(['quoted', 'unquoted'], 'expected label value')
-    this.#matchers.push(newMatcher(textOf(name), operator.text as AlertMatcher['op'], textOf(value)))
+    const [label, text] = [textOf(name), textOf(value)]
+    try {
+      this.#matchers.push(newMatcher(label, operator.text as AlertMatcher['op'], text))
+    } catch (error) {
+      throw new MatcherSyntaxError(`failed to create matcher: ${(error as Error).message}`, { cause: error })
+    }
   }
 
   #close(): AlertMatcher[] {
@@ -67,14 +72,15 @@ class Parser {
     }
     if (this.#hasOpenBrace) {
       const rest = this.#take()
-      if (rest.kind !== 'end') throw unexpected(rest, 'expected end of input')
+      if (rest.kind !== 'end')
+        throw new MatcherSyntaxError(`${rest.start}:${rest.end}: ${rest.text}: expected end of input`)
     }
     return this.#matchers
   }
 
   #expect(kinds: readonly Kind[], problem: string): Token {
     const token = this.#peekOr(problem)
-    if (token.kind === 'end') throw new MatcherSyntaxError(`0:${this.#chars.length}: end of input: ${problem}`)
+    if (token.kind === 'end') throw new MatcherSyntaxError(`end of input: ${problem}`)
     if (!kinds.includes(token.kind)) throw unexpected(token, problem)
     return this.#take()
   }
@@ -110,8 +116,9 @@ class Parser {
     const next = chars[start + 1]
     if (char === '=') return this.#token('operator', start, next === '~' ? 2 : 1)
     if (char === '!') {
+      const found = next === undefined ? 'unexpected end of input,' : `${char}:`
       if (next !== '=' && next !== '~')
-        throw new MatcherSyntaxError(`${start}:${start + 1}: ${char}${next ?? ''}: expected one of '=~'`)
+        throw new MatcherSyntaxError(`${start}:${start + 1}: ${found} expected one of '=~'`)
       return this.#token('operator', start, 2)
     }
     if (char === '"') return this.#quoted(start)
@@ -138,7 +145,7 @@ class Parser {
 
 function textOf(token: Token): string {
   if (token.kind === 'unquoted') return token.text
-  const text = unquote(token.text)
+  const text = token.text.includes('\n') ? null : unquote(token.text)
   if (text === null || text.includes('\ufffd'))
     throw new MatcherSyntaxError(`${token.start}:${token.end}: ${token.text}: invalid input`)
   return text

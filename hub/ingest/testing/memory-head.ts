@@ -4,7 +4,7 @@ import { labelsKey } from '../../../protocol/labels/mod.ts'
 import type { Exemplar, Histogram, Metadata } from '../../../protocol/samples/mod.ts'
 import { AppendResult, type ReaderShare } from '../../tsdb/contract.ts'
 import type { HeadStats } from '../../tsdb/head-contract.ts'
-import type { HeadFactory, HeadRestorer, IngestHead } from '../mod.ts'
+import type { HeadFactory, HeadRestorer, IngestHead } from '../thread_mod.ts'
 
 export class MemoryHead implements IngestHead {
   readonly refs = new Map<string, number>()
@@ -14,6 +14,7 @@ export class MemoryHead implements IngestHead {
   readonly exemplars: [number, Exemplar][] = []
   readonly #dead = new Set<number>()
   maxSeries = Number.POSITIVE_INFINITY
+  hasLimits = true
   published = 0
   logLife = 0
   pages = 1
@@ -22,7 +23,7 @@ export class MemoryHead implements IngestHead {
     const key = labelsKey(labels)
     const known = this.refs.get(key)
     if (known !== undefined) return known
-    if (this.refs.size >= this.maxSeries) return -1
+    if (this.hasLimits && this.refs.size >= this.maxSeries) return -1
     const ref = this.samples.length
     this.refs.set(key, ref)
     this.samples.push(new Map())
@@ -122,6 +123,8 @@ export class MemoryHead implements IngestHead {
     return removed
   }
 
+  isAlmostFull = false
+  readonly memory = { usedBytes: 0, limitBytes: 1, failures: 0 }
   readonly refusedBy = 'series' as const
 
   lastTime(ref: number): number {
@@ -170,6 +173,7 @@ export class MemoryHead implements IngestHead {
       histogramsAppended: 0,
       lateSamples: 0,
       pageBytes: 0,
+      maxBytes: 1,
       usedBytes: 0,
       chunkPayloadBytes: 0,
       activeReaders: 0,

@@ -1,6 +1,6 @@
 /** The ingest thread without a thread: the same worker loop, its messages cloned as between threads. */
 import type { Pool, WorkerHandle } from '../../../protocol/env/mod.ts'
-import { type IngestWorkerOptions, runIngestWorker, type ToIngest } from '../mod.ts'
+import { type IngestWorkerOptions, runIngestWorker, type ToIngest } from '../thread_mod.ts'
 
 export function inProcessPool(options: () => IngestWorkerOptions): Pool {
   return {

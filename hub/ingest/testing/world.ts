@@ -10,7 +10,13 @@ import { setStaleAt } from '../../../protocol/samples/mod.ts'
 import { samplesSubject } from '../../../protocol/subjects/mod.ts'
 import { createWriteDecoder } from '../../env/write-decoder.ts'
 import { MemoryDisk, manualClock, memoryLogger, seededRandom } from '../../wal/testing/mod.ts'
-import { createBatchCodec, type EngineOptions, IngestEngine, type KnownAgent, type WriteDecoder } from '../mod.ts'
+import {
+  createBatchCodec,
+  type EngineOptions,
+  IngestEngine,
+  type KnownAgent,
+  type WriteDecoder,
+} from '../thread_mod.ts'
 import { MemoryHeads } from './memory-head.ts'
 
 export const NOW = 1_767_225_600_000

@@ -4,10 +4,14 @@
  */
 import { EMPTY_LABELS, type Labels, labelValue, METRIC_NAME } from '../../../protocol/labels/mod.ts'
 import type { Histogram } from '../../../protocol/samples/mod.ts'
-import type { SeriesReader, Shard } from '../../tsdb/contract.ts'
-import type { Expr, Position } from '../ast.ts'
+import type { SampleBuffer, SeriesReader, SeriesRef, Shard, TimeRange } from '../../tsdb/contract.ts'
+import type { Expr, Position, VectorSelector } from '../ast.ts'
 import { type Annotation, type EngineOptions, QueryError, type QueryRange } from '../contract.ts'
+import type { AccumulatedGroup } from './aggregations/mod.ts'
+import type { Unwanted } from './early.ts'
+import type { Fused } from './fuse.ts'
 import { dropMetricName } from './labels.ts'
+import type { SharedReads } from './reads.ts'
 import { Trace } from './trace.ts'
 import type { Series } from './types.ts'
 
@@ -29,10 +33,17 @@ export class QueryContext {
   readonly shard: Shard | undefined
   readonly invariant: ReadonlySet<Expr>
   readonly shared: ReadonlySet<Expr>
+  readonly fused: Fused
+  /** Groups of fused aggregations, by frame, until they are asked for. */
+  readonly accumulated = new Map<Expr, Map<string, readonly AccumulatedGroup[]>>()
   /** Results of shared nodes, by the frame that they were evaluated in. */
   readonly memo = new Map<Expr, Map<string, readonly Series[]>>()
   /** Values of aggregations that were computed elsewhere and merged; the node is then not evaluated again. */
   readonly given: Map<Expr, readonly Series[]>
+  /** Of selectors that read the same. */
+  reads: SharedReads | null = null
+  /** Series that need not be read. */
+  unwanted: Unwanted | null = null
   /** Of EXPLAIN; null for all other queries. */
   readonly trace: Trace | null
   readonly #annotations = new Map<string, Annotation>()
@@ -51,6 +62,7 @@ export class QueryContext {
     text: string
     invariant: ReadonlySet<Expr>
     shared: ReadonlySet<Expr>
+    fused: Fused
     shard?: Shard | undefined
     given?: Map<Expr, readonly Series[]>
   }) {
@@ -60,10 +72,31 @@ export class QueryContext {
     this.text = fields.text
     this.invariant = fields.invariant
     this.shared = fields.shared
+    this.fused = fields.fused
     this.shard = fields.shard
     this.given = fields.given ?? new Map()
     const { explainClock } = fields.options
     this.trace = explainClock === undefined ? null : new Trace(explainClock)
+  }
+
+  isUnwanted(selector: VectorSelector, ref: SeriesRef): boolean {
+    return this.unwanted !== null && this.unwanted.selector === selector && this.unwanted.test(ref)
+  }
+
+  /**
+   * Series of which the selector may `read` the range; of some there is nothing in it.
+   * @param fromMs rows are read from there on
+   */
+  select(selector: VectorSelector, range: TimeRange, fromMs = range.minTime): Uint32Array {
+    const { minTime, maxTime } = this.reads?.selectRange(selector, range) ?? range
+    return this.reader.select(selector.matchers, { minTime: Math.min(fromMs, minTime), maxTime }, this.shard)
+  }
+
+  /** The samples of a series that a selector wants, in `out` or elsewhere; borrowed until the next call. */
+  read(selector: VectorSelector, ref: SeriesRef, range: TimeRange, out: SampleBuffer): SampleBuffer {
+    if (this.reads !== null) return this.reads.read(this.reader, selector, ref, range, out)
+    this.reader.read(ref, range, out)
+    return out
   }
 
   /** Same message, same annotation: the last position wins, as in a Go map upstream. */

@@ -20,6 +20,7 @@ import { type PlanFigures, type PlanNode, planTree } from './explain.ts'
 import { dropMetricName } from './labels.ts'
 import { prepare } from './prepare.ts'
 import { rawMatrix } from './raw-matrix.ts'
+import { SharedReads } from './reads.ts'
 import { FLOAT, type Frame, type Series } from './types.ts'
 import { mergeSameLabels } from './unique.ts'
 import { collectVector, evalScalar, isScalar } from './vector.ts'
@@ -43,8 +44,9 @@ export type Query = {
  */
 export function evaluate(query: Query): QueryResult {
   return guarded(() => {
-    const { expr, invariant, shared } = prepare(query.expr, query.range)
-    const ctx = new QueryContext({ ...query, invariant, shared })
+    const { expr, invariant, shared, fused } = prepare(query.expr, query.range)
+    const ctx = new QueryContext({ ...query, invariant, shared, fused })
+    ctx.reads = SharedReads.of([expr], frameOf(query.range), ctx)
     const result = run(ctx, expr)
     explain(ctx, query, { root: expr, invariant, cuts: [], shards: [] })
     return result

@@ -3,12 +3,16 @@
  * of a stream is a stored one, keys are made of symbol ids and no string is built.
  */
 import { METRIC_NAME } from '../../../protocol/labels/mod.ts'
-import type { Expr } from '../ast.ts'
+import type { BinaryExpr, Expr } from '../ast.ts'
 import { unwrap } from '../parser/mod.ts'
+import { ARITHMETIC } from './binary/operators.ts'
 import type { QueryContext } from './context.ts'
+import { HISTOGRAM_FUNCTIONS } from './functions/histogram-functions.ts'
 import { FLOAT_FUNCTIONS } from './functions/math.ts'
 import { RANGE_FUNCTIONS } from './functions/range-functions.ts'
 import type { Series } from './types.ts'
+import { hasOneName } from './unique.ts'
+import { isScalar } from './vector.ts'
 
 /** `names` are the labels that count (`on`, `by`), or those that do not (`ignoring`, `without`). */
 export type KeySpec = { readonly names: readonly string[]; readonly include: boolean }
@@ -83,7 +87,7 @@ function twoIdsKeyer(ctx: QueryContext, first: number, second: number): Keyer {
   }
 }
 
-/** True when each series of the expression's result is a stored one whose labels were not touched. */
+/** True when each series of the expression's result is a stored one whose labels, but for the name, were not touched. */
 export function isStored(expr: Expr): boolean {
   switch (expr.kind) {
     case 'vector-selector':
@@ -96,8 +100,45 @@ export function isStored(expr: Expr): boolean {
       // What is absent has the labels of its selector.
       if (expr.func === 'absent_over_time') return false
       if (expr.func in RANGE_FUNCTIONS) return expr.args.some((arg) => unwrap(arg).kind === 'matrix-selector')
-      return expr.func in FLOAT_FUNCTIONS && isStored(expr.args[0]!)
+      if (!(expr.func in FLOAT_FUNCTIONS || expr.func in HISTOGRAM_FUNCTIONS || IN_PLACE.has(expr.func))) return false
+      return isStored(expr.args[0]!)
+    case 'aggregate':
+      return SELECTIONS.has(expr.op) && isStored(expr.expr)
+    case 'binary': {
+      let answer = known.get(expr)
+      if (answer === undefined) known.set(expr, (answer = isStoredBinary(expr)))
+      return answer
+    }
     default:
       return false
   }
+}
+
+/** Of operators, which stand in chains: every link asks of all before it. */
+const known = new WeakMap<Expr, boolean>()
+
+function isStoredBinary(expr: BinaryExpr): boolean {
+  if (isScalar(expr.lhs)) return !isScalar(expr.rhs) && isStored(expr.rhs)
+  if (isScalar(expr.rhs) || expr.op === 'and' || expr.op === 'unless') return isStored(expr.lhs)
+  if (expr.op === 'or') return isStored(expr.lhs) && isStored(expr.rhs)
+  return keptSide(expr) !== null
+}
+
+/** Functions that change columns in place. */
+const IN_PLACE: ReadonlySet<string> = new Set(['clamp', 'clamp_max', 'clamp_min', 'round', 'sort', 'sort_desc'])
+const SELECTIONS: ReadonlySet<string> = new Set(['topk', 'bottomk', 'limitk', 'limit_ratio'])
+
+/**
+ * The side of an operator between vectors whose series, without their names, are those of the result, one for one: no two
+ * of them can become the same. Null when there is none.
+ */
+export function keptSide({ op, lhs, rhs, matching }: BinaryExpr): Expr | null {
+  if (ARITHMETIC[op] === undefined) return null
+  const many = matching?.card === 'one-to-many' ? rhs : lhs
+  if (matching !== null) {
+    const { card, fillLeft, fillRight, include, labels, on } = matching
+    if (fillLeft !== null || fillRight !== null || include.length > 0) return null
+    if (card === 'one-to-one' && (on || labels.length > 0)) return null
+  }
+  return isStored(many) && hasOneName(many) ? many : null
 }

@@ -2,7 +2,7 @@
 import { compareStrings, type Labels, labelsFromSorted, METRIC_NAME } from '../../../protocol/labels/mod.ts'
 
 /** Labels that describe the metric as a whole and go with its name (type-and-unit-labels feature). */
-const METADATA_LABELS: ReadonlySet<string> = new Set([METRIC_NAME, '__type__', '__unit__'])
+export const METADATA_LABELS: ReadonlySet<string> = new Set([METRIC_NAME, '__type__', '__unit__'])
 
 /** As Labels.DropReserved(schema.IsMetadataLabel) in Prometheus model/labels. */
 export function dropMetricName(labels: Labels): Labels {

@@ -1,8 +1,8 @@
 /** What shards send each other: partial aggregations, and series, as columns that move between threads. */
-import { type Labels, labelsFromSorted, labelsKey } from '../../../protocol/labels/mod.ts'
+import { compareLabels, type Labels, labelsFromSorted, labelsKey } from '../../../protocol/labels/mod.ts'
 import type { Histogram } from '../../../protocol/samples/mod.ts'
 import type { AggregateExpr } from '../ast.ts'
-import type { Accumulator } from './aggregations/accumulators.ts'
+import type { Accumulator, PartialColumns } from './aggregations/accumulators.ts'
 import { type AccumulatedGroup, emitGroups, newAccumulator } from './aggregations/mod.ts'
 import { columnSamples, type QueryContext } from './context.ts'
 import { newSeries, type Series } from './types.ts'
@@ -21,7 +21,9 @@ export type PartialGroups = {
 
 /** Columns of stored series: `values[series * steps + step]`. */
 export type PartialSeries = {
+  /** -1 and below: of series that each reader has refs of its own for, those with `labels[0]`, `labels[1]`… */
   readonly refs: Float64Array<ArrayBuffer>
+  readonly labels: readonly (readonly string[])[]
   /** Bit 0: nameless, bit 1: the name is to be dropped at the end. */
   readonly names: Uint8Array<ArrayBuffer>
   readonly present: Uint8Array<ArrayBuffer>
@@ -72,33 +74,40 @@ export function mergeGroups(
       const labels = labelsFromSorted(flat)
       const key = labelsKey(labels)
       const firstRef = part.firstRefs[group]!
-      let into = merged.get(key)
+      const columns = columnsOfGroup(part, group, steps)
+      const into = merged.get(key)
       if (into === undefined) {
-        const accumulator = newAccumulator({ ctx, expr: cut, steps })
-        into = { labels, dropName: part.dropNames[group]!, accumulator, firstRef }
-        merged.set(key, into)
+        const accumulator = newAccumulator({ ctx, expr: cut, steps }, columns)
+        merged.set(key, { labels, dropName: part.dropNames[group]!, accumulator, firstRef })
+        continue
       }
       into.firstRef = Math.min(into.firstRef, firstRef)
-      const column = <T extends Float64Array | Uint8Array>(all: T) =>
-        all.subarray(group * steps, (group + 1) * steps) as T
-      into.accumulator.merge({
-        state: column(part.state),
-        values: column(part.values),
-        comps: part.comps === null ? null : column(part.comps),
-        counts: part.counts === null ? null : column(part.counts),
-      })
+      into.dropName ||= part.dropNames[group]!
+      into.accumulator.merge(columns)
     }
   }
   const groups = [...merged.values()].sort((a, b) => a.firstRef - b.firstRef)
   const out: Series[] = []
-  emitGroups(groups, { startMs: 0, stepMs: 1, steps }, (series) => out.push(series))
+  emitGroups(groups, (series) => out.push(series))
   return out
 }
 
+function columnsOfGroup({ state, values, comps, counts }: PartialGroups, group: number, steps: number): PartialColumns {
+  const [from, to] = [group * steps, (group + 1) * steps]
+  return {
+    state: state.subarray(from, to),
+    values: values.subarray(from, to),
+    comps: comps?.subarray(from, to) ?? null,
+    counts: counts?.subarray(from, to) ?? null,
+  }
+}
+
 /** Null when a series has labels that are not stored. */
-export function packSeries(all: readonly Series[], steps: number): PartialSeries | null {
+export function packSeries({ reader }: QueryContext, all: readonly Series[], steps: number): PartialSeries | null {
+  const labels: (readonly string[])[] = []
   const out = {
     refs: new Float64Array(all.length),
+    labels,
     names: new Uint8Array(all.length),
     present: new Uint8Array(all.length * steps),
     values: new Float64Array(all.length * steps),
@@ -106,7 +115,7 @@ export function packSeries(all: readonly Series[], steps: number): PartialSeries
   }
   for (const [i, series] of all.entries()) {
     if (series.labels !== null || series.ref < 0) return null
-    out.refs[i] = series.ref
+    out.refs[i] = reader.isOwnRef?.(series.ref) ? -labels.push([...reader.labels(series.ref)]) : series.ref
     out.names[i] = (series.nameless ? NAMELESS : 0) | (series.dropName ? DROP_NAME : 0)
     out.present.set(series.present, i * steps)
     out.values.set(series.values, i * steps)
@@ -114,20 +123,33 @@ export function packSeries(all: readonly Series[], steps: number): PartialSeries
   return out
 }
 
-/** In the order of the store, as one thread would have had them. */
-export function mergeSeries(ctx: QueryContext, parts: readonly PartialSeries[], steps: number): Series[] {
+/**
+ * In the order of the store, as one thread would have had them; those that each reader has refs of its own for come last,
+ * in that of their labels. Null when the reader can have none for these.
+ */
+export function mergeSeries(ctx: QueryContext, parts: readonly PartialSeries[], steps: number): Series[] | null {
   const out: Series[] = []
-  for (const { refs, names, present, values, histograms } of parts) {
+  const others: { readonly labels: Labels; readonly series: Series }[] = []
+  for (const { refs, labels, names, present, values, histograms } of parts) {
     for (let i = 0; i < refs.length; i++) {
-      const series = newSeries(0, refs[i]!, null)
+      const ref = refs[i]!
+      const series = newSeries(0, ref, null)
       series.nameless = (names[i]! & NAMELESS) !== 0
       series.dropName = (names[i]! & DROP_NAME) !== 0
       series.present = present.subarray(i * steps, (i + 1) * steps)
       series.values = values.subarray(i * steps, (i + 1) * steps)
       series.histograms = histograms?.[i] ?? null
       ctx.holdSeries(series, columnSamples(series), true)
-      out.push(series)
+      if (ref >= 0) out.push(series)
+      else others.push({ labels: labelsFromSorted(labels[-1 - ref]!), series })
     }
   }
-  return out.sort((a, b) => a.ref - b.ref)
+  out.sort((a, b) => a.ref - b.ref)
+  others.sort((a, b) => compareLabels(a.labels, b.labels))
+  for (const { labels, series } of others) {
+    series.ref = ctx.reader.refFor?.(labels) ?? -1
+    if (series.ref < 0) return null
+    out.push(series)
+  }
+  return out
 }

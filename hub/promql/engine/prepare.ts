@@ -1,17 +1,23 @@
 /**
  * Makes a parsed expression ready for evaluation over a known range: duration expressions, `@ start()`/`@ end()` and
- * the functions start(), end(), range(), step() become numbers, and the parts that give the same answer at every step
- * are marked. Semantics: Prometheus promql/durations.go, folding of query context functions, PreprocessExpr.
+ * the functions start(), end(), range(), step() become numbers, what can be computed or narrowed before it runs is, and
+ * the parts that give the same answer at every step, or stand in several places, are marked. Semantics: Prometheus promql/durations.go, folding of query context functions, PreprocessExpr.
  */
 import type { AtModifier, DurationExpr, Expr, Offset, VectorSelector } from '../ast.ts'
 import { QueryError, type QueryRange } from '../contract.ts'
-import { shareAggregations } from './share.ts'
+import { isDistributive } from './aggregations/mod.ts'
+import { foldConstants } from './fold.ts'
+import { type Fused, fuseAggregations, stillShared } from './fuse.ts'
+import { propagateMatchers } from './propagate.ts'
+import { shareRepeated } from './share.ts'
+import { markStatsOnly } from './stats-only.ts'
 
 export type Prepared = {
   readonly expr: Expr
   readonly invariant: ReadonlySet<Expr>
   /** Nodes that stand in several places of the tree. */
   readonly shared: ReadonlySet<Expr>
+  readonly fused: Fused
 }
 
 /** Functions whose value depends on the evaluation time even when their arguments do not. */
@@ -32,10 +38,14 @@ const TIME_DEPENDENT: ReadonlySet<string> = new Set([
 
 /** @throws QueryError bad_data for a duration that is not positive where it must be, or cannot be computed */
 export function prepare(expr: Expr, range: QueryRange): Prepared {
-  const { expr: resolved, shared } = shareAggregations(resolve(expr, range))
+  const { expr: resolved, shared: repeated } = shareRepeated(
+    markStatsOnly(propagateMatchers(foldConstants(resolve(expr, range)))),
+  )
+  const fused = fuseAggregations(resolved, isDistributive)
+  const shared = stillShared(resolved, repeated, fused)
   const invariant = new Set<Expr>()
   markInvariant(resolved, invariant)
-  return { expr: resolved, invariant, shared }
+  return { expr: resolved, invariant, shared, fused }
 }
 
 function resolve(expr: Expr, range: QueryRange): Expr {

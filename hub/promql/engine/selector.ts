@@ -9,6 +9,7 @@ import type { VectorSelector } from '../ast.ts'
 import { columnSamples, type QueryContext } from './context.ts'
 import { interpolateHistograms } from './functions/extended-rate.ts'
 import { markHints } from './histograms/hints.ts'
+import { fillSparse, sparseReach } from './rows.ts'
 import { type Emit, FLOAT, type Frame, HISTOGRAM, NONE, type Series, SeriesSource, setHistogram } from './types.ts'
 
 export function newSampleBuffer(): SampleBuffer {
@@ -20,6 +21,8 @@ export function newSampleBuffer(): SampleBuffer {
     mixed: false,
     histograms: null,
     startTimes: null,
+    timesKey: 0,
+    rising: 0,
   }
 }
 
@@ -49,22 +52,30 @@ export function streamSelector(
 ): void {
   const at = lookups(selector, frame)
   const lookback = ctx.options.lookbackMs
-  const range = { minTime: at.first - lookback + 1, maxTime: selector.smoothed ? at.last + lookback : at.last }
-  const refs = ctx.reader.select(selector.matchers, range, ctx.shard)
-  const buffer = newSampleBuffer()
+  const asked = { minTime: at.first - lookback + 1, maxTime: selector.smoothed ? at.last + lookback : at.last }
+  const range = { ...asked, minTime: asked.minTime - sparseReach(ctx, selector, asked) }
+  const refs = ctx.select(selector, range)
+  const scratch = newSampleBuffer()
   const source = new SeriesSource(frame.steps, keep)
+  const isInstant = frame.steps === 1 && !selector.smoothed
   for (let i = 0; i < refs.length; i++) {
     ctx.poll()
     const ref = refs[i]!
-    ctx.reader.read(ref, range, buffer)
+    if (ctx.isUnwanted(selector, ref)) continue
+    let buffer = scratch
+    if (isInstant && ctx.reader.readNewest !== undefined) ctx.reader.readNewest(ref, range, scratch)
+    else buffer = ctx.read(selector, ref, range, scratch)
     if (buffer.count === 0) continue
-    markHints(buffer)
+    markHints(buffer, selector.statsOnly === true)
     const series = source.take(ref, null)
+    const isSparse = buffer.sparse !== undefined && !selector.smoothed && wanted !== 'start-timestamp'
     const found = selector.smoothed
       ? fillSmoothed(ctx, selector, buffer, at, lookback, series)
-      : buffer.mixed
-        ? fillMixed(buffer, at, lookback, series, wanted)
-        : fillFloats(buffer, at, lookback, series, wanted)
+      : isSparse
+        ? fillSparse(ctx, selector, buffer, at, { out: series, asTime: wanted === 'timestamp' })
+        : buffer.mixed
+          ? fillMixed(buffer, at, lookback, series, wanted)
+          : fillFloats(buffer, at, lookback, series, wanted)
     if (!found) continue
     const samples = series.histograms === null ? found : columnSamples(series)
     ctx.looked += samples

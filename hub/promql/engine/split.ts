@@ -7,28 +7,39 @@
  */
 import type { Matcher } from '../../../protocol/matchers/mod.ts'
 import type { Shard } from '../../tsdb/contract.ts'
-import type { AggregateExpr, Expr } from '../ast.ts'
+import type { AggregateExpr, Expr, VectorSelector } from '../ast.ts'
 import type { Annotation, QueryRange, QueryResult } from '../contract.ts'
-import { unwrap } from '../parser/mod.ts'
-import { type AccumulatedGroup, accumulate } from './aggregations/mod.ts'
+import { childrenOf, unwrap } from '../parser/mod.ts'
+import { type AccumulatedGroup, accumulate, isDistributive } from './aggregations/mod.ts'
 import { QueryContext } from './context.ts'
+import { onlySelector } from './early.ts'
 import { explain, frameOf, guarded, type Query, run } from './evaluate.ts'
 import { FLOAT_FUNCTIONS } from './functions/math.ts'
 import { RANGE_FUNCTIONS } from './functions/range-functions.ts'
 import { mergeGroups, mergeSeries, type PartialGroups, type PartialSeries, packGroups, packSeries } from './partial.ts'
 import { type Prepared, prepare } from './prepare.ts'
+import { SharedReads } from './reads.ts'
 import type { OperatorFigures } from './trace.ts'
 import type { Frame, Series } from './types.ts'
 import { hasOneName } from './unique.ts'
 import { collectVector, isScalar } from './vector.ts'
 
-const DISTRIBUTIVE: ReadonlySet<string> = new Set(['sum', 'avg', 'min', 'max', 'count', 'group', 'stddev', 'stdvar'])
-
 export type SplitPlan = {
   /** How many parts are computed in shards. */
   readonly cuts: number
-  /** What the shards read; `windowMs` is 0 for an instant selector, which looks back by the lookback. */
-  readonly selectors: readonly { readonly matchers: readonly Matcher[]; readonly windowMs: number }[]
+  readonly selectors: readonly PlannedRead[]
+}
+
+/**
+ * What the shards read: `windowMs` is 0 for an instant selector, which looks back by the lookback; the last window ends
+ * `shiftMs` before the query does.
+ */
+export type PlannedRead = {
+  readonly matchers: readonly Matcher[]
+  readonly windowMs: number
+  readonly shiftMs: number
+  /** Every series of it goes to the thread that merges, not the groups that it belongs to. */
+  readonly isMoved: boolean
 }
 
 /** Null when nothing of the expression can be cut: evaluate it whole. */
@@ -36,8 +47,11 @@ export function splitPlan(expr: Expr, range: QueryRange): SplitPlan | null {
   return guarded(() => {
     const cuts = findCuts(prepare(expr, range))
     if (cuts.length === 0) return null
-    const selectors: { matchers: readonly Matcher[]; windowMs: number }[] = []
-    for (const cut of cuts) collectSelectors(cut, 0, selectors)
+    const selectors: PlannedRead[] = []
+    for (const cut of cuts) {
+      const isMoved = distributive(cut) === null
+      collectReads(cut, { windowMs: 0, shiftMs: 0, endMs: range.endMs, isMoved }, selectors)
+    }
     return { cuts: cuts.length, selectors }
   })
 }
@@ -55,13 +69,16 @@ export type PartialResult = {
 export function evaluatePartial(query: Query & { readonly shard: Shard }): PartialResult {
   return guarded(() => {
     const prepared = prepare(query.expr, query.range)
-    const ctx = new QueryContext({ ...query, invariant: prepared.invariant, shared: prepared.shared })
+    const { invariant, shared, fused } = prepared
+    const ctx = new QueryContext({ ...query, invariant, shared, fused })
     const frame = frameOf(query.range)
     ctx.checkSteps(frame.steps)
-    const cuts = findCuts(prepared).map((cut) => {
+    const parts = findCuts(prepared)
+    ctx.reads = SharedReads.of(parts, frame, ctx)
+    const cuts = parts.map((cut) => {
       const aggregate = distributive(cut)
       return aggregate === null
-        ? packSeries(collectVector(ctx, cut, frame), frame.steps)
+        ? packSeries(ctx, collectVector(ctx, cut, frame), frame.steps)
         : packGroups(accumulated(ctx, aggregate, frame), frame.steps)
     })
     ctx.options.onPeak?.(ctx.peak, ctx.looked)
@@ -69,22 +86,25 @@ export function evaluatePartial(query: Query & { readonly shard: Shard }): Parti
   })
 }
 
-function accumulated(ctx: QueryContext, aggregate: AggregateExpr, frame: Frame): AccumulatedGroup[] {
-  const run = (): AccumulatedGroup[] => accumulate(ctx, aggregate, frame)
+function accumulated(ctx: QueryContext, aggregate: AggregateExpr, frame: Frame): readonly AccumulatedGroup[] {
+  const run = (): readonly AccumulatedGroup[] => accumulate(ctx, aggregate, frame)
   return ctx.trace === null ? run() : ctx.trace.whole(aggregate, run, ({ length }) => [length, frame.steps])
 }
 
 /**
  * Merges the partial results of all shards and runs the rest of the plan; `query` has no shard here. Null when a shard
  * could not give partial results: evaluate the query whole.
+ * @param partials taken over: their columns become the result's
  * @throws QueryError
  */
 export function mergePartials(query: Query, partials: readonly PartialResult[]): QueryResult | null {
   return guarded(() => {
     const prepared = prepare(query.expr, query.range)
     const given = new Map<Expr, readonly Series[]>()
-    const ctx = new QueryContext({ ...query, invariant: prepared.invariant, shared: prepared.shared, given })
-    const { steps } = frameOf(query.range)
+    const { invariant, shared, fused } = prepared
+    const ctx = new QueryContext({ ...query, invariant, shared, fused, given })
+    const frame = frameOf(query.range)
+    const { steps } = frame
     for (const [index, cut] of findCuts(prepared).entries()) {
       const parts = partials.map((partial) => partial.cuts[index] ?? null)
       if (parts.includes(null)) return null
@@ -93,12 +113,14 @@ export function mergePartials(query: Query, partials: readonly PartialResult[]):
         aggregate === null
           ? mergeSeries(ctx, parts as PartialSeries[], steps)
           : mergeGroups(ctx, aggregate, parts as PartialGroups[], steps)
+      if (merged === null) return null
       given.set(cut, merged)
     }
     for (const partial of partials) ctx.annotate(partial.annotations)
+    ctx.reads = SharedReads.of([prepared.expr], frame, ctx)
     const result = run(ctx, prepared.expr)
     const shards = partials.map(({ figures }) => figures)
-    explain(ctx, query, { root: prepared.expr, invariant: prepared.invariant, cuts: findCuts(prepared), shards })
+    explain(ctx, query, { root: prepared.expr, invariant, cuts: findCuts(prepared), shards })
     return result
   })
 }
@@ -126,7 +148,7 @@ function findCuts({ expr, invariant }: Prepared): Expr[] {
         node.args.forEach(visit)
         return
       case 'aggregate':
-        visit(node.expr)
+        if (!isFewest(node)) visit(node.expr)
         return
       default:
         return
@@ -136,9 +158,20 @@ function findCuts({ expr, invariant }: Prepared): Expr[] {
   return cuts
 }
 
+/** Where most series are not even read, one thread is soon done with the others. */
+const FEW_SERIES = 100
+const SMALL_RATIO = 0.5
+
+function isFewest({ op, expr, param }: AggregateExpr): boolean {
+  const limit = param === null ? null : unwrap(param)
+  if (limit === null || limit.kind !== 'number' || onlySelector(expr, () => false) === null) return false
+  if (op === 'limit_ratio') return Math.abs(limit.value) <= SMALL_RATIO
+  return op === 'limitk' && limit.value <= FEW_SERIES
+}
+
 /** The node as an aggregation whose groups can be merged; null when it is none. */
 function distributive(node: Expr): AggregateExpr | null {
-  if (node.kind !== 'aggregate' || !DISTRIBUTIVE.has(node.op)) return null
+  if (node.kind !== 'aggregate' || !isDistributive(node.op)) return null
   return isShardable(node.expr) && keepsApart(node.expr) ? node : null
 }
 
@@ -160,36 +193,29 @@ function isCostly(node: Expr): boolean {
   }
 }
 
-function collectSelectors(
-  node: Expr,
-  windowMs: number,
-  out: { matchers: readonly Matcher[]; windowMs: number }[],
-): void {
+type Reach = Omit<PlannedRead, 'matchers'> & { readonly endMs: number }
+
+function collectReads(node: Expr, reach: Reach, out: PlannedRead[]): void {
   switch (node.kind) {
-    case 'vector-selector':
-      out.push({ matchers: node.matchers, windowMs })
+    case 'vector-selector': {
+      const { windowMs, shiftMs, isMoved } = shifted(node, reach)
+      out.push({ matchers: node.matchers, windowMs, shiftMs, isMoved })
       return
+    }
     case 'matrix-selector':
-      collectSelectors(node.selector, windowMs + node.rangeMs, out)
+      collectReads(node.selector, { ...reach, windowMs: reach.windowMs + node.rangeMs }, out)
       return
     case 'subquery':
-      collectSelectors(node.expr, windowMs + node.rangeMs, out)
-      return
-    case 'paren':
-    case 'unary':
-    case 'aggregate':
-      collectSelectors(node.expr, windowMs, out)
-      return
-    case 'binary':
-      collectSelectors(node.lhs, windowMs, out)
-      collectSelectors(node.rhs, windowMs, out)
-      return
-    case 'call':
-      for (const arg of node.args) collectSelectors(arg, windowMs, out)
+      collectReads(node.expr, { ...shifted(node, reach), windowMs: reach.windowMs + node.rangeMs }, out)
       return
     default:
-      return
+      for (const child of childrenOf(node)) collectReads(child, reach, out)
   }
+}
+
+function shifted({ at, offset }: Pick<VectorSelector, 'at' | 'offset'>, reach: Reach): Reach {
+  const since = at?.kind === 'at-timestamp' ? reach.endMs - at.timestampMs : reach.shiftMs
+  return { ...reach, shiftMs: since + offset.offsetMs }
 }
 
 /** False when dropping names could give series of two shards the same labels, which is an error that no shard sees. */

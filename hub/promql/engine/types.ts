@@ -4,6 +4,7 @@
  */
 import type { Labels } from '../../../protocol/labels/mod.ts'
 import type { Histogram } from '../../../protocol/samples/mod.ts'
+import { newBytes, newFloats } from './columns.ts'
 
 /** Evaluation times: startMs + i * stepMs for i in [0, steps). A subquery evaluates its inside in a frame of its own. */
 export type Frame = { readonly startMs: number; readonly stepMs: number; readonly steps: number }
@@ -41,15 +42,12 @@ export type Emit = (series: Series) => void
 export const stepTime = (frame: Frame, index: number): number => frame.startMs + index * frame.stepMs
 
 export function newSeries(steps: number, ref: number, labels: Labels | null): Series {
-  return {
-    ref,
-    nameless: false,
-    labels,
-    dropName: false,
-    values: new Float64Array(steps),
-    present: new Uint8Array(steps),
-    histograms: null,
-  }
+  return withColumn({ values: newFloats(steps), present: newBytes(steps), histograms: null }, ref, labels)
+}
+
+/** A series that takes the column over. */
+export function withColumn({ values, present, histograms }: Column, ref: number, labels: Labels | null): Series {
+  return { ref, nameless: false, labels, dropName: false, values, present, histograms }
 }
 
 /** Hands out the series that an operator emits: fresh ones for keepers, else one that is cleared and used again. */

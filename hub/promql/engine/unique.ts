@@ -28,6 +28,9 @@ export function uniqueSeries(
   for (const series of mergeSameLabels(ctx, all)) emit(series)
 }
 
+/** Of operators, which stand in chains: every link asks of all before it. */
+const known = new WeakMap<Expr, boolean>()
+
 /** True when all series of the result have the same metric name, or none: dropping it then cannot make two equal. */
 export function hasOneName(expr: Expr): boolean {
   switch (expr.kind) {
@@ -41,8 +44,12 @@ export function hasOneName(expr: Expr): boolean {
       return hasOneName(expr.expr)
     case 'call':
       return expr.args.every((arg) => arg.kind === 'string' || hasOneName(arg)) && !expr.func.startsWith('label_')
-    case 'binary':
-      return expr.op !== 'or' && hasOneName(expr.lhs) && hasOneName(expr.rhs)
+    case 'binary': {
+      let answer = known.get(expr)
+      if (answer === undefined)
+        known.set(expr, (answer = expr.op !== 'or' && hasOneName(expr.lhs) && hasOneName(expr.rhs)))
+      return answer
+    }
     case 'number':
       return true
     default:

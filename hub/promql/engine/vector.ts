@@ -48,7 +48,8 @@ function streamOperator(ctx: QueryContext, expr: Expr, frame: Frame, keep: boole
   const isShared = ctx.shared.has(expr)
   const given = ctx.given.get(expr)
   if (given !== undefined) {
-    for (const series of given) emit(isShared ? copyOf(series) : series)
+    // Operators change columns in place, and what is shared may be evaluated again, with all that is in it.
+    for (const series of given) emit(ctx.shared.size > 0 ? copyOf(series) : series)
     return
   }
   if (isShared) streamShared(ctx, expr, frame, keep, emit)

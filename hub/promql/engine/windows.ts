@@ -8,6 +8,7 @@ import type { SampleBuffer } from '../../tsdb/contract.ts'
 import type { MatrixSelector, SubqueryExpr } from '../ast.ts'
 import { histogramSamples, type QueryContext } from './context.ts'
 import { markHints } from './histograms/hints.ts'
+import { noteDownsampled, type RowReader } from './rows.ts'
 import { type Lookups, lookups, newSampleBuffer } from './selector.ts'
 import { FLOAT, type Frame, HISTOGRAM, type Series } from './types.ts'
 import { streamVector } from './vector.ts'
@@ -36,8 +37,11 @@ export type Windows = {
   hstartTimes: Float64Array | null
   readonly lo: Int32Array
   readonly hi: Int32Array
+  /** All 0 without histograms. */
   readonly hlo: Int32Array
   readonly hhi: Int32Array
+  /** They are of a series that had histograms. */
+  hasHistogramBounds: boolean
   /** The most floats in one window. */
   peak: number
   /** The floats of all windows together. */
@@ -46,34 +50,57 @@ export type Windows = {
   knownTimes: Float64Array
   /** Of those times, -1 for none. */
   knownCount: number
+  /** As `SampleBuffer.timesKey`: of the times now, and of those that are known; 0 is none. */
+  timesKey: number
+  knownKey: number
+  /** As `SampleBuffer.rising`. */
+  rising: number
   /** What a kernel has computed of these times alone, for the next series that has them; null when they have changed. */
   ofTimes: unknown
+  /** When these are rows instead of samples: whoever computes over them. */
+  readonly rows: RowReader | null
   /** What has been computed of the pairs of these histograms, once for all windows; null until then. */
   ofHistograms: unknown
 }
 
 export type WindowSeries = (series: { readonly ref: number; readonly source: Series | null }, windows: Windows) => void
 
-/** Calls `visit` for every series of the range vector, with one `Windows` that is filled anew each time. */
+/**
+ * Calls `visit` for every series of the range vector, with one `Windows` that is filled anew each time.
+ * @param rows of series that it can read, `visit` is given its own windows
+ */
 export function eachWindowed(
   ctx: QueryContext,
   range: MatrixSelector | SubqueryExpr,
   frame: Frame,
   visit: WindowSeries,
+  rows: RowReader | null = null,
 ): void {
-  if (ctx.trace === null) eachWindow(ctx, range, frame, visit)
+  if (ctx.trace === null) eachWindow(ctx, range, frame, visit, rows)
   else {
     const size = (_: unknown, { count, hcount }: Windows): number => count + hcount
-    ctx.trace.visited(range, visit, size, (traced) => eachWindow(ctx, range, frame, traced))
+    ctx.trace.visited(range, visit, size, (traced) => eachWindow(ctx, range, frame, traced, rows))
   }
 }
 
-function eachWindow(ctx: QueryContext, range: MatrixSelector | SubqueryExpr, frame: Frame, visit: WindowSeries): void {
+function eachWindow(
+  ctx: QueryContext,
+  range: MatrixSelector | SubqueryExpr,
+  frame: Frame,
+  visit: WindowSeries,
+  rows: RowReader | null,
+): void {
   if (range.kind === 'subquery') eachSubqueryWindow(ctx, range, frame, visit)
-  else eachSelectorWindow(ctx, range, frame, visit)
+  else eachSelectorWindow(ctx, range, frame, visit, rows)
 }
 
-function eachSelectorWindow(ctx: QueryContext, range: MatrixSelector, frame: Frame, visit: WindowSeries): void {
+function eachSelectorWindow(
+  ctx: QueryContext,
+  range: MatrixSelector,
+  frame: Frame,
+  visit: WindowSeries,
+  rows: RowReader | null,
+): void {
   const { selector } = range
   const at = lookups(selector, frame)
   const reach = ctx.options.lookbackMs
@@ -81,14 +108,22 @@ function eachSelectorWindow(ctx: QueryContext, range: MatrixSelector, frame: Fra
   const after = selector.smoothed ? reach : 0
   const windows = newWindows(frame.steps, range.rangeMs, at, before, after)
   const span = { minTime: at.first - range.rangeMs - before + 1, maxTime: at.last + after }
-  const refs = ctx.reader.select(selector.matchers, span, ctx.shard)
-  const buffer = newSampleBuffer()
+  const refs = ctx.select(selector, span, rows?.minTime)
+  const scratch = newSampleBuffer()
   for (let i = 0; i < refs.length; i++) {
     ctx.poll()
     const ref = refs[i]!
-    ctx.reader.read(ref, span, buffer)
+    if (ctx.isUnwanted(selector, ref)) continue
+    if (rows?.read(ref, span)) {
+      visitCounted(ctx, ref, null, rows.windows, rows.windows.peak, visit)
+      continue
+    }
+    scratch.timesKey = 0
+    scratch.rising = 0
+    const buffer = ctx.read(selector, ref, span, scratch)
     if (buffer.count === 0) continue
-    markHints(buffer)
+    if (buffer.sparse !== undefined) noteDownsampled(ctx, buffer.sparse.widthMs, range.pos)
+    markHints(buffer, selector.statsOnly === true)
     const startTimes = ctx.options.useStartTimestamps ? buffer.startTimes : null
     if (buffer.mixed) splitSamples(buffer, startTimes, windows)
     else {
@@ -96,6 +131,8 @@ function eachSelectorWindow(ctx: QueryContext, range: MatrixSelector, frame: Fra
       windows.times = buffer.times
       windows.values = buffer.values
       windows.startTimes = startTimes
+      windows.timesKey = buffer.timesKey ?? 0
+      windows.rising = buffer.rising ?? 0
       windows.hcount = 0
     }
     visitHeld(ctx, ref, null, windows, visit)
@@ -134,13 +171,24 @@ export function subqueryFrame(range: SubqueryExpr, at: Lookups, defaultStepMs: n
 function visitHeld(ctx: QueryContext, ref: number, source: Series | null, windows: Windows, visit: WindowSeries): void {
   const size = windows.hcount > 0 ? histogramSamples(windows.histograms[0]!) : 0
   const peak = slide(windows) + (windows.hcount > 0 ? slideHistograms(windows) * size : clearHistograms(windows))
+  visitCounted(ctx, ref, source, windows, peak, visit)
+}
+
+function visitCounted(
+  ctx: QueryContext,
+  ref: number,
+  source: Series | null,
+  windows: Windows,
+  peak: number,
+  visit: WindowSeries,
+): void {
   ctx.looked += windows.total + (windows.hcount > 0 ? histogramsLookedAt(windows) : 0)
   ctx.hold(peak)
   visit({ ref, source }, windows)
   ctx.held -= peak
 }
 
-function newWindows(steps: number, rangeMs: number, at: Lookups, before: number, after: number): Windows {
+export function newWindows(steps: number, rangeMs: number, at: Lookups, before: number, after: number): Windows {
   return {
     steps,
     from: 0,
@@ -162,11 +210,16 @@ function newWindows(steps: number, rangeMs: number, at: Lookups, before: number,
     hi: new Int32Array(steps),
     hlo: new Int32Array(steps),
     hhi: new Int32Array(steps),
+    hasHistogramBounds: false,
     peak: 0,
     total: 0,
     knownTimes: new Float64Array(0),
     knownCount: -1,
+    timesKey: 0,
+    knownKey: 0,
+    rising: 0,
     ofTimes: null,
+    rows: null,
     ofHistograms: null,
   }
 }
@@ -199,6 +252,8 @@ function splitSamples(buffer: SampleBuffer, startTimes: Float64Array | null, w: 
   w.count = n
   w.times = floatTimes
   w.values = floatValues
+  w.timesKey = 0
+  w.rising = 0
   w.startTimes = floatStarts
   w.ofHistograms = null
   w.hcount = hists.length
@@ -233,6 +288,8 @@ function columnToSamples(series: Series, frame: Frame, w: Windows): void {
   w.count = n
   w.times = times
   w.values = values
+  w.timesKey = 0
+  w.rising = 0
   w.startTimes = null
   w.ofHistograms = null
   w.hcount = hists.length
@@ -243,7 +300,9 @@ function columnToSamples(series: Series, frame: Frame, w: Windows): void {
 
 /** Fills lo and hi; returns the largest number of floats in one window. Hot: bench/hub/engine.bench.ts */
 function slide(w: Windows): number {
-  if (hasKnownTimes(w)) return w.peak
+  const isKnown = hasKnownTimes(w)
+  w.knownKey = w.timesKey
+  if (isKnown) return w.peak
   const { times, count } = w
   if (w.knownTimes.length < count) w.knownTimes = new Float64Array(2 * count)
   for (let i = 0; i < count; i++) w.knownTimes[i] = times[i]!
@@ -270,19 +329,23 @@ function histogramsLookedAt({ histograms, hcount, hlo, hhi }: Windows): number {
   return total
 }
 
-function hasKnownTimes({ times, count, knownTimes, knownCount }: Windows): boolean {
+function hasKnownTimes({ times, count, timesKey, knownTimes, knownCount, knownKey }: Windows): boolean {
+  if (timesKey !== 0 && timesKey === knownKey) return true
   if (count !== knownCount) return false
   for (let i = 0; i < count; i++) if (times[i] !== knownTimes[i]) return false
   return true
 }
 
 function slideHistograms(w: Windows): number {
+  w.hasHistogramBounds = true
   return slideOver(w.htimes, w.hcount, w.first - w.rangeMs - w.before, w.first + w.after, w.step, w.hlo, w.hhi)
 }
 
 function clearHistograms(w: Windows): number {
+  if (!w.hasHistogramBounds) return 0
   w.hlo.fill(0)
   w.hhi.fill(0)
+  w.hasHistogramBounds = false
   return 0
 }
 

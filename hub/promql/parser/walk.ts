@@ -27,6 +27,24 @@ export function childrenOf(expr: Expr): readonly Expr[] {
   }
 }
 
+/** The same node over changed children; the selector inside of a range selector is left alone. */
+export function withChildren(expr: Expr, change: (child: Expr) => Expr): Expr {
+  switch (expr.kind) {
+    case 'paren':
+    case 'unary':
+    case 'subquery':
+      return { ...expr, expr: change(expr.expr) }
+    case 'binary':
+      return { ...expr, lhs: change(expr.lhs), rhs: change(expr.rhs) }
+    case 'aggregate':
+      return { ...expr, expr: change(expr.expr), param: expr.param === null ? null : change(expr.param) }
+    case 'call':
+      return { ...expr, args: expr.args.map(change) }
+    default:
+      return expr
+  }
+}
+
 /** Without parentheses around it. */
 export function unwrap(expr: Expr): Expr {
   let inner = expr

@@ -45,7 +45,7 @@ test('load gives samples the start timestamps of the @st line before', () => {
 
 const brokenLoads: readonly (readonly [text: string, message: RegExp])[] = [
   ['load', /line 1: invalid load command/],
-  ['load 1x\n a 1', /line 1: not a valid duration string: "1x"/],
+  ['load 1x\n a 1', /line 1: unknown unit "x" in duration "1x"/],
   ['load 1m\n a 1+1', /line 2: 1:6: parse error: unexpected end of input in series values/],
   ['load 1m\n a@st 1m\n b 1', /line 3: the @st line before this series has other labels/],
   ['load 1m\n a@st 1m 2m\n a 1', /line 3: 2 start timestamps for a series of 1 values/],

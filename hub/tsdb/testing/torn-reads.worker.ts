@@ -55,6 +55,9 @@ function round(): void {
 
 function loop(): void {
   for (let i = 0; i < 4 && errors.length === 0; i++) round()
+  Atomics.store(flag, 1, reads)
+  // What is wrong ends the writer, too.
+  if (errors.length > 0) Atomics.store(flag, 0, 1)
   if (Atomics.load(flag, 0) === 0 && errors.length === 0) setImmediate(loop)
   else {
     parentPort!.postMessage({ reads, samples, stalePages, errors })

@@ -37,6 +37,11 @@ export class GroupTable<Group> {
     return group
   }
 
+  /** Undefined before its first series. */
+  known(series: Series): Group | undefined {
+    return this.#groups.get(this.#keyOf(series))
+  }
+
   labelsFor(series: Series): Labels {
     if (!this.#without && this.#names.size === 0) return EMPTY_LABELS
     const labels = this.#ctx.labelsOf(series)

@@ -5,10 +5,11 @@
 import type { AggregateExpr } from '../../ast.ts'
 import { QueryError } from '../../contract.ts'
 import { formatG, type QueryContext } from '../context.ts'
+import { withoutUnwanted } from '../early.ts'
 import { anyPresent, type Emit, type Frame, NONE, type Series } from '../types.ts'
-import { collectVector } from '../vector.ts'
+import { streamVector } from '../vector.ts'
 import { GroupTable } from './groups.ts'
-import { hashLabels } from './hash.ts'
+import { hashPlace } from './hash.ts'
 
 /** The largest double below 2^63. */
 const MAX_INT64 = 2 ** 63 - 1024
@@ -30,10 +31,6 @@ export function limitsOf(param: Float64Array): number[] {
  */
 class EmissionHeap {
   readonly #series: Series[] = []
-
-  get size(): number {
-    return this.#series.length
-  }
 
   push(series: Series): void {
     const heap = this.#series
@@ -67,26 +64,49 @@ export function streamLimitK(
   emit: Emit,
 ): void {
   const limits = limitsOf(param)
-  const all = collectVector(ctx, expr.expr, frame)
+  const most = limits.reduce((a, b) => Math.max(a, b))
+  const groups = new GroupTable(ctx, expr, () => new LimitedGroup(limits))
+  const taken: Series[] = []
+  const isUnwanted = (series: Series): boolean => most < 1 || groups.known(series)?.isFull === true
+  withoutUnwanted(ctx, expr.expr, isUnwanted, () =>
+    streamVector(ctx, expr.expr, frame, true, (series) => {
+      const group = groups.of(series)
+      if (group.isFull) return
+      group.take(series.present)
+      if (!anyPresent(series.present)) return
+      if (frame.steps === 1) group.heap.push(series)
+      else taken.push(series)
+    }),
+  )
   done()
-  if (frame.steps === 1) {
-    const heaps = new GroupTable(ctx, expr, () => new EmissionHeap())
-    for (const series of all) {
-      const heap = heaps.of(series)
-      if (series.present[0] !== NONE && heap.size < limits[0]!) heap.push(series)
-    }
-    for (const heap of heaps.values()) heap.emit(emit)
-    return
+  for (const series of taken) emit(series)
+  for (const { heap } of groups.values()) heap.emit(emit)
+}
+
+class LimitedGroup {
+  readonly heap = new EmissionHeap()
+  isFull: boolean
+  readonly #limits: readonly number[]
+  readonly #taken: Float64Array
+
+  constructor(limits: readonly number[]) {
+    this.#limits = limits
+    this.#taken = new Float64Array(limits.length)
+    this.isFull = limits.every((k) => k < 1)
   }
-  const groups = new GroupTable(ctx, expr, () => ({ taken: new Float64Array(frame.steps) }))
-  for (const series of all) {
-    const { taken } = groups.of(series)
-    for (let i = 0; i < frame.steps; i++) {
-      if (series.present[i] === NONE) continue
-      if (taken[i]! < limits[i]!) taken[i]!++
-      else series.present[i] = NONE
+
+  /** Clears what is too much, step by step. */
+  take(present: Uint8Array): void {
+    let isFull = true
+    for (let i = 0; i < present.length; i++) {
+      const limit = this.#limits[i]!
+      if (present[i] !== NONE) {
+        if (this.#taken[i]! < limit) this.#taken[i]!++
+        else present[i] = NONE
+      }
+      if (this.#taken[i]! < limit) isFull = false
     }
-    if (anyPresent(series.present)) emit(series)
+    this.isFull = isFull
   }
 }
 
@@ -104,22 +124,32 @@ export function streamLimitRatio(
   const min = param.reduce((a, b) => Math.min(a, b))
   if (max > 1) warnRatio(ctx, expr, max, 1)
   if (min < -1) warnRatio(ctx, expr, min, -1)
-  const all: Series[] = collectVector(ctx, expr.expr, frame)
-  done()
-  const heaps = frame.steps === 1 ? new GroupTable(ctx, expr, () => new EmissionHeap()) : null
-  for (const series of all) {
-    const heap = heaps?.of(series)
-    const place = Number(hashLabels(ctx.labelsOf(series))) / 2 ** 64
-    for (let i = 0; i < frame.steps; i++) {
-      const ratio = ratios[i]!
-      const chosen = ratio >= 0 ? place < ratio : place >= 1 + ratio
-      if (!chosen || ratio === 0) series.present[i] = NONE
-    }
-    if (!anyPresent(series.present)) continue
-    if (heap === undefined) emit(series)
-    else heap.push(series)
+  const heaps = new GroupTable(ctx, expr, () => new EmissionHeap())
+  const chosen: Series[] = []
+  const placeOf = (series: Series): number => hashPlace(ctx.labelsOf(series))
+  const isUnwanted = (series: Series): boolean => {
+    const place = placeOf(series)
+    return !ratios.some((ratio) => isChosen(place, ratio))
   }
-  if (heaps !== null) for (const heap of heaps.values()) heap.emit(emit)
+  withoutUnwanted(ctx, expr.expr, isUnwanted, () =>
+    streamVector(ctx, expr.expr, frame, true, (series) => {
+      const heap = frame.steps === 1 ? heaps.of(series) : null
+      const place = placeOf(series)
+      for (let i = 0; i < frame.steps; i++) if (!isChosen(place, ratios[i]!)) series.present[i] = NONE
+      if (!anyPresent(series.present)) return
+      if (heap === null) chosen.push(series)
+      else heap.push(series)
+    }),
+  )
+  done()
+  for (const series of chosen) emit(series)
+  for (const heap of heaps.values()) heap.emit(emit)
+}
+
+/** @param place of the series' hash, from 0 to 1 */
+function isChosen(place: number, ratio: number): boolean {
+  if (ratio === 0) return false
+  return ratio > 0 ? place < ratio : place >= 1 + ratio
 }
 
 function warnRatio(ctx: QueryContext, expr: AggregateExpr, ratio: number, capped: number): void {

@@ -2,13 +2,14 @@
 import type { AggregateExpr } from '../../ast.ts'
 import { unwrap } from '../../parser/mod.ts'
 import { columnSamples, type QueryContext } from '../context.ts'
-import { anyPresent, type Emit, type Frame, newSeries } from '../types.ts'
+import { anyPresent, type Emit, type Frame, type Series, withColumn } from '../types.ts'
 import { evalScalar, streamVector } from '../vector.ts'
 import {
   type Accumulator,
   type AccumulatorSpec,
   CountAccumulator,
   ExtremeAccumulator,
+  type PartialColumns,
   SumAccumulator,
   VarianceAccumulator,
 } from './accumulators.ts'
@@ -50,60 +51,99 @@ export function streamAggregate(ctx: QueryContext, expr: AggregateExpr, frame: F
     default: {
       const groups = accumulate(ctx, expr, frame)
       done()
-      emitGroups(groups, frame, pass)
+      emitGroups(groups, pass)
     }
   }
 }
 
-export function emitGroups(groups: Iterable<Omit<AccumulatedGroup, 'firstRef'>>, frame: Frame, emit: Emit): void {
+export function emitGroups(groups: Iterable<Omit<AccumulatedGroup, 'firstRef'>>, emit: Emit): void {
   for (const group of groups) {
-    const out = newSeries(frame.steps, -1, group.labels)
+    const out = withColumn(group.accumulator.finish(), -1, group.labels)
     out.dropName = group.dropName
-    group.accumulator.finish(out)
     if (anyPresent(out.present)) emit(out)
   }
 }
 
 export type AccumulatedGroup = {
   readonly labels: ReturnType<GroupTable<unknown>['labelsFor']>
-  readonly dropName: boolean
+  /** One member whose name is to go makes the group's go. */
+  dropName: boolean
   readonly accumulator: Accumulator
   /** Of the first series: the order of groups when shards are merged. */
   readonly firstRef: number
 }
 
-/** Streams the inside of the aggregation into one accumulator per group. */
-export function accumulate(ctx: QueryContext, expr: AggregateExpr, frame: Frame): AccumulatedGroup[] {
-  const spec = { ctx, expr, steps: frame.steps }
-  let firstRef = -1
-  const groups = new GroupTable<AccumulatedGroup>(ctx, expr, (labels, dropName) => ({
-    labels,
-    dropName,
-    accumulator: newAccumulator(spec),
-    firstRef,
-  }))
-  streamVector(ctx, expr.expr, frame, false, (series) => {
-    firstRef = series.ref
-    groups.of(series).accumulator.add(series)
+const DISTRIBUTIVE: ReadonlySet<string> = new Set(['sum', 'avg', 'min', 'max', 'count', 'group', 'stddev', 'stdvar'])
+
+/** Of accumulators that can be merged. */
+export const isDistributive = (op: AggregateExpr['op']): boolean => DISTRIBUTIVE.has(op)
+
+/** Streams the inside of the aggregation into one accumulator per group, and into those of the aggregations fused with it. */
+export function accumulate(ctx: QueryContext, expr: AggregateExpr, frame: Frame): readonly AccumulatedGroup[] {
+  const key = `${frame.startMs} ${frame.stepMs} ${frame.steps}`
+  const known = ctx.accumulated.get(expr)
+  const ready = known?.get(key)
+  if (ready !== undefined) {
+    known!.delete(key)
+    return ready
+  }
+  const others = (ctx.fused.get(expr) ?? []).filter((other) => other !== expr)
+  const own = new Accumulation(ctx, expr, frame.steps)
+  const all = [own, ...others.map((other) => new Accumulation(ctx, other, frame.steps))]
+  if (all.length === 1) streamVector(ctx, expr.expr, frame, false, (series) => own.add(series))
+  else
+    streamVector(ctx, expr.expr, frame, false, (series) => {
+      for (const each of all) each.add(series)
+    })
+  others.forEach((other, i) => {
+    const frames = ctx.accumulated.get(other) ?? new Map<string, readonly AccumulatedGroup[]>()
+    ctx.accumulated.set(other, frames.set(key, all[i + 1]!.groups()))
   })
-  return [...groups.values()]
+  return own.groups()
 }
 
-export function newAccumulator(spec: AccumulatorSpec): Accumulator {
+class Accumulation {
+  readonly #groups: GroupTable<AccumulatedGroup>
+  #firstRef = -1
+
+  constructor(ctx: QueryContext, expr: AggregateExpr, steps: number) {
+    const spec = { ctx, expr, steps }
+    this.#groups = new GroupTable<AccumulatedGroup>(ctx, expr, (labels, dropName) => ({
+      labels,
+      dropName,
+      accumulator: newAccumulator(spec),
+      firstRef: this.#firstRef,
+    }))
+  }
+
+  add(series: Series): void {
+    this.#firstRef = series.ref
+    const group = this.#groups.of(series)
+    if (series.dropName) group.dropName = true
+    group.accumulator.add(series)
+  }
+
+  groups(): AccumulatedGroup[] {
+    return [...this.#groups.values()]
+  }
+}
+
+/** @param first a partial result to begin with, whose columns are the accumulator's own from then on */
+export function newAccumulator(spec: AccumulatorSpec, first?: PartialColumns): Accumulator {
   switch (spec.expr.op) {
     case 'sum':
-      return new SumAccumulator(spec, false)
+      return new SumAccumulator(spec, false, first)
     case 'avg':
-      return new SumAccumulator(spec, true)
+      return new SumAccumulator(spec, true, first)
     case 'min':
     case 'max':
-      return new ExtremeAccumulator(spec)
+      return new ExtremeAccumulator(spec, first)
     case 'count':
     case 'group':
-      return new CountAccumulator(spec)
+      return new CountAccumulator(spec, first)
     case 'stddev':
     case 'stdvar':
-      return new VarianceAccumulator(spec)
+      return new VarianceAccumulator(spec, first)
     default:
       throw new Error(`BUG: aggregation ${spec.expr.op} has no accumulator`)
   }

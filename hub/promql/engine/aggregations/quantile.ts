@@ -20,7 +20,9 @@ export function streamQuantile(
     if (series.histograms !== null && series.present.includes(HISTOGRAM)) {
       ctx.info('ignored histogram in quantile aggregation', expr.expr.pos)
     }
-    groups.of(series).members.push(series)
+    const group = groups.of(series)
+    if (series.dropName) group.dropName = true
+    group.members.push(series)
   })
   done()
   for (const { labels, dropName, members } of groups.values()) {

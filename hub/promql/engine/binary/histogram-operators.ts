@@ -4,8 +4,7 @@
  */
 import { CounterResetHint, type Histogram } from '../../../../protocol/samples/mod.ts'
 import type { BinaryOp, Position } from '../../ast.ts'
-import type { QueryContext } from '../context.ts'
-import { infoReconciled, warnCollision } from '../functions/range-call.ts'
+import { type Annotated, infoReconciled, warnCollision } from '../functions/range-call.ts'
 import { combine, divide, equalHistograms, multiply } from '../histograms/arithmetic.ts'
 import { trimHistogram } from '../histograms/trim.ts'
 
@@ -16,7 +15,7 @@ export type Outcome = { readonly value: Histogram; readonly keep: boolean }
 
 /** Null when the operator does not go with the types (annotated): the step then has no result. */
 export function histogramBinary(
-  ctx: QueryContext,
+  ctx: Annotated,
   op: BinaryOp,
   lhs: Operand,
   rhs: Operand,
@@ -30,7 +29,7 @@ export function histogramBinary(
 }
 
 /** Undefined for types that do not go with the operator. */
-function apply(ctx: QueryContext, op: BinaryOp, lhs: Operand, rhs: Operand, pos: Position): Outcome | null | undefined {
+function apply(ctx: Annotated, op: BinaryOp, lhs: Operand, rhs: Operand, pos: Position): Outcome | null | undefined {
   if (typeof lhs === 'number') {
     return typeof rhs !== 'number' && op === '*' ? { value: multiply(rhs, lhs), keep: true } : undefined
   }

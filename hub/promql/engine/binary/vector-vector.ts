@@ -7,11 +7,12 @@ import { formatLabels, type Labels, labelsKey, labelValue, METRIC_NAME } from '.
 import type { BinaryExpr, VectorMatching } from '../../ast.ts'
 import { QueryError } from '../../contract.ts'
 import { columnSamples, type QueryContext } from '../context.ts'
-import { isStored, type Key, makeKeyer } from '../keys.ts'
+import { isStored, type Key, keptSide, makeKeyer } from '../keys.ts'
 import { deleteLabels, dropMetricName, keepLabels, setLabel } from '../labels.ts'
 import { anyPresent, type Emit, FLOAT, type Frame, HISTOGRAM, NONE, newSeries, type Series } from '../types.ts'
 import { collectVector } from '../vector.ts'
 import { histogramBinary } from './histogram-operators.ts'
+import { LastNotes } from './last-notes.ts'
 import { ARITHMETIC, COMPARISON } from './operators.ts'
 import { streamSetOperator } from './set.ts'
 
@@ -46,12 +47,15 @@ type OneGroup = {
   owner: Int32Array | null
   /** Steps at which a series of the many side met this group (one-to-one), or met it at all (for fills). */
   matched: Uint8Array | null
-  /** A whole column has been matched without a look at clashes, which the next one must look for. */
-  used: boolean
+  /** The first whole column that was matched, without a look at clashes: the next one must look for them. */
+  first: Output | null
 }
 
-/** A result series; `touched` marks steps that a match wrote or filtered away, by the group it came from. */
-type Output = { readonly series: Series; readonly touched: Uint8Array; readonly group: Key; used: boolean }
+/**
+ * A result series; `touched` marks steps that a match wrote or filtered away, by the group it came from. Null: those
+ * where it has a value.
+ */
+type Output = { readonly series: Series; touched: Uint8Array | null; readonly group: Key }
 
 class Join {
   readonly #ctx: QueryContext
@@ -63,8 +67,12 @@ class Join {
   readonly #one: Series[]
   readonly #keyOf: (series: Series) => Key
   readonly #groups = new Map<Key, OneGroup>()
-  readonly #outputs = new Map<string, Output>()
+  readonly #outputs = new Map<string | number, Output>()
+  /** Results are the series of the many side without their names, which no two have in common. */
+  readonly #keepsMany: boolean
   readonly #matchNames: ReadonlySet<string>
+  readonly #hasFills: boolean
+  readonly #notes = new LastNotes()
 
   constructor(ctx: QueryContext, expr: BinaryExpr, frame: Frame) {
     this.#ctx = ctx
@@ -72,9 +80,11 @@ class Join {
     this.#matching = expr.matching ?? ONE_TO_ONE
     this.#steps = frame.steps
     this.#swapped = this.#matching.card === 'one-to-many'
-    const { labels, on } = this.#matching
+    const { labels, on, fillLeft, fillRight } = this.#matching
+    this.#hasFills = fillLeft !== null || fillRight !== null
     this.#matchNames = new Set(on ? labels : [...labels, METRIC_NAME])
     this.#keyOf = makeKeyer(ctx, { names: labels, include: on }, isStored(expr.lhs) && isStored(expr.rhs))
+    this.#keepsMany = keptSide(expr) !== null
     const lhs = collectVector(ctx, expr.lhs, frame)
     const rhs = collectVector(ctx, expr.rhs, frame)
     this.#many = this.#swapped ? rhs : lhs
@@ -85,7 +95,7 @@ class Join {
     const { fillLeft, fillRight } = this.#matching
     const fillOne = this.#swapped ? fillLeft : fillRight
     const fillMany = this.#swapped ? fillRight : fillLeft
-    const live = fillLeft === null && fillRight === null ? this.#stepsWithMany() : null
+    const live = this.#hasFills ? null : this.#stepsWithMany()
     this.#groupOne(live)
     const filler = fillOne === null ? null : newSeries(this.#steps, -1, null)
     if (filler !== null) {
@@ -97,6 +107,7 @@ class Join {
       this.#matchSeries(series, filler)
     }
     if (fillMany !== null) this.#fillMissing(fillMany)
+    this.#notes.tell(this.#ctx)
     return [...this.#outputs.values()].map((output) => output.series)
   }
 
@@ -111,7 +122,7 @@ class Join {
     for (const series of this.#one) {
       const key = this.#keyOf(series)
       const group = this.#groups.get(key)
-      if (group === undefined) this.#groups.set(key, { series: [series], owner: null, matched: null, used: false })
+      if (group === undefined) this.#groups.set(key, { series: [series], owner: null, matched: null, first: null })
       else this.#addToGroup(group, series, live)
     }
   }
@@ -151,10 +162,11 @@ class Join {
     let group = this.#groups.get(key)
     if (group === undefined) {
       if (filler === null) return
-      group = { series: [], owner: null, matched: null, used: false }
+      group = { series: [], owner: null, matched: null, first: null }
       this.#groups.set(key, group)
     }
     const partners = group.series.length
+    if (filler === null && this.#combineInPlace(key, series, group)) return
     for (let index = 0; index < partners; index++) {
       const partner = group.series[index]!
       const output = this.#output(key, series, this.#ctx.labelsOf(partner))
@@ -175,7 +187,7 @@ class Join {
     filler.values.fill(fill)
     filler.present.fill(FLOAT)
     for (const [key, group] of this.#groups) {
-      const matched = group.matched?.slice()
+      const matched = matchedSteps(group)?.slice()
       for (const partner of group.series) {
         const labels = this.#ctx.labelsOf(partner)
         filler.labels = this.#matchLabels(labels)
@@ -186,17 +198,42 @@ class Join {
   }
 
   #output(key: Key, many: Series, oneLabels: Labels): Output {
-    const labels = this.#resultLabels(this.#ctx.labelsOf(many), oneLabels)
-    const id = labelsKey(labels)
+    const labels = this.#keepsMany ? null : this.#resultLabels(this.#ctx.labelsOf(many), oneLabels)
+    const id = labels === null ? many.ref : labelsKey(labels)
     let output = this.#outputs.get(id)
     if (output === undefined) {
-      const series = newSeries(this.#steps, -1, labels)
+      const series = newSeries(this.#steps, labels === null ? many.ref : -1, labels)
+      series.nameless = labels === null
       const comparison = COMPARISON[this.#expr.op] !== undefined
       series.dropName = comparison && (this.#expr.returnBool || many.dropName)
-      output = { series, touched: new Uint8Array(this.#steps), group: key, used: false }
+      output = { series, touched: new Uint8Array(this.#steps), group: key }
       this.#outputs.set(id, output)
     }
     return output
+  }
+
+  /**
+   * Arithmetic of floats whose match and result are still untouched, so that nothing can clash: the result takes the
+   * place of the many side's column, which nobody else has. False: nothing was done.
+   */
+  #combineInPlace(key: Key, many: Series, group: OneGroup): boolean {
+    const operator = ARITHMETIC[this.#expr.op]
+    const one = group.series[0]
+    if (operator === undefined || one === undefined || group.series.length > 1) return false
+    if (many.histograms !== null || one.histograms !== null) return false
+    // Without fills nobody asks what else of the many side has met the group.
+    const isFree = this.#matching.card !== 'one-to-one' && !this.#hasFills
+    if (!isFree && (group.first !== null || group.matched !== null)) return false
+    const labels = this.#keepsMany ? null : this.#resultLabels(this.#ctx.labelsOf(many), this.#ctx.labelsOf(one))
+    const id = labels === null ? many.ref : labelsKey(labels)
+    if (this.#outputs.has(id)) return false
+    combineFloats(operator, many, one, this.#swapped)
+    const ref = labels === null ? many.ref : -1
+    const series = { ...many, ref, labels, nameless: labels === null, dropName: false }
+    const output = { series, touched: null, group: key }
+    group.first ??= output
+    this.#outputs.set(id, output)
+    return true
   }
 
   #resultLabels(many: Labels, one: Labels): Labels {
@@ -215,15 +252,9 @@ class Join {
   #combine(many: Series, one: Series, output: Output, group: OneGroup, meets: (step: number) => boolean): void {
     const { returnBool } = this.#expr
     const oneToOne = this.#matching.card === 'one-to-one'
-    group.matched ??= new Uint8Array(this.#steps)
-    const { matched } = group
-    const { series: out, touched } = output
-    if (arithmeticAlone(this.#expr.op, many, one, group, output)) {
-      combineFloats(ARITHMETIC[this.#expr.op]!, many, one, this.#swapped, out, matched, touched)
-      return
-    }
-    group.used = true
-    output.used = true
+    const matched = (group.matched ??= matchedSteps(group)?.slice() ?? new Uint8Array(this.#steps))
+    const touched = (output.touched ??= output.series.present.slice())
+    const { series: out } = output
     for (let i = 0; i < this.#steps; i++) {
       if (many.present[i] === NONE || !meets(i)) continue
       const value = this.#element(many, one, i)
@@ -277,7 +308,8 @@ class Join {
       result.keep = compare === undefined || compare(a, b)
       return result
     }
-    const outcome = histogramBinary(this.#ctx, op, operandAt(left, i), operandAt(right, i), pos)
+    this.#notes.step = i
+    const outcome = histogramBinary(this.#notes, op, operandAt(left, i), operandAt(right, i), pos)
     if (outcome === null) return null
     result.histogram = outcome.value
     result.keep = outcome.keep
@@ -285,35 +317,19 @@ class Join {
   }
 }
 
-/** True for floats whose match and result are still untouched: then nothing can clash. */
-function arithmeticAlone(op: BinaryExpr['op'], many: Series, one: Series, group: OneGroup, output: Output): boolean {
-  if (ARITHMETIC[op] === undefined || many.histograms !== null || one.histograms !== null) return false
-  if (group.owner !== null || group.series.length !== 1 || group.series[0] !== one || output.used) return false
-  if (group.used) return false
-  group.used = true
-  output.used = true
-  return true
+function matchedSteps({ first, matched }: OneGroup): Uint8Array | undefined {
+  return matched ?? first?.series.present
 }
 
-/** Hot: bench/hub/engine.bench.ts */
-function combineFloats(
-  operator: (a: number, b: number) => number,
-  many: Series,
-  one: Series,
-  swapped: boolean,
-  out: Series,
-  matched: Uint8Array,
-  touched: Uint8Array,
-): void {
-  const left = swapped ? one : many
-  const right = swapped ? many : one
-  const { values, present } = out
+/** Into the many side. Hot: bench/hub/engine.bench.ts */
+function combineFloats(operator: (a: number, b: number) => number, many: Series, one: Series, swapped: boolean): void {
+  const left = swapped ? one.values : many.values
+  const right = swapped ? many.values : one.values
+  const { values, present } = many
+  const { present: other } = one
   for (let i = 0; i < present.length; i++) {
-    if (left.present[i] !== FLOAT || right.present[i] !== FLOAT) continue
-    values[i] = operator(left.values[i]!, right.values[i]!)
-    present[i] = FLOAT
-    matched[i] = 1
-    touched[i] = 1
+    if (present[i] !== FLOAT || other[i] !== FLOAT) present[i] = NONE
+    else values[i] = operator(left[i]!, right[i]!)
   }
 }
 

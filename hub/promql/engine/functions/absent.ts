@@ -4,6 +4,7 @@
  */
 import { EMPTY_LABELS, type Labels, labelsFrom, METRIC_NAME } from '../../../../protocol/labels/mod.ts'
 import type { Expr } from '../../ast.ts'
+import { unwrap } from '../../parser/mod.ts'
 import { NONE, newSeries, type Series, setFloat } from '../types.ts'
 
 /** `seen[i]` is not 0 where something was present. Null when it is everywhere. */
@@ -15,8 +16,7 @@ export function absentSeries(arg: Expr, seen: Uint8Array): Series | null {
 }
 
 function absentLabels(arg: Expr): Labels {
-  let expr = arg
-  while (expr.kind === 'paren') expr = expr.expr
+  const expr = unwrap(arg)
   const matchers =
     expr.kind === 'vector-selector' ? expr.matchers : expr.kind === 'matrix-selector' ? expr.selector.matchers : null
   if (matchers === null) return EMPTY_LABELS

@@ -70,12 +70,14 @@ export function streamCall(ctx: QueryContext, call: Call, frame: Frame, keep: bo
     }
     case 'sort':
     case 'sort_desc': {
+      warnSortInRange(ctx, call, frame)
       const all = collectVector(ctx, args[0]!, frame)
       for (const series of sortByValue(all, func === 'sort_desc')) if (series.present.includes(FLOAT)) emit(series)
       return
     }
     case 'sort_by_label':
     case 'sort_by_label_desc': {
+      warnSortInRange(ctx, call, frame)
       const all = collectVector(ctx, args[0]!, frame)
       const names = args.slice(1).map(stringArg)
       for (const series of sortByLabels(ctx, all, names, func === 'sort_by_label_desc')) emit(series)
@@ -92,6 +94,10 @@ export function streamCall(ctx: QueryContext, call: Call, frame: Frame, keep: bo
     default:
       throw new QueryError('execution', `unknown function with name ${JSON.stringify(func)}`)
   }
+}
+
+function warnSortInRange(ctx: QueryContext, { pos }: Call, { steps }: Frame): void {
+  if (steps > 1) ctx.warn('sort is ineffective for range queries since results are always ordered by labels', pos)
 }
 
 /** Applies `change` in place; what is left empty is not passed on, and the metric name goes. */

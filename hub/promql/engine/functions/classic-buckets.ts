@@ -3,7 +3,13 @@
  * Semantics: Prometheus promql/quantile.go, BucketQuantile and BucketFraction (v3.14).
  */
 /** Cumulative counts by ascending upper bound; `size` of the arrays are in use. */
-export type ClassicBuckets = { readonly bounds: Float64Array; readonly counts: Float64Array; size: number }
+export type ClassicBuckets = {
+  readonly bounds: Float64Array
+  readonly counts: Float64Array
+  size: number
+  /** What the last quantile had to change for the counts to be monotonic; null for nothing. */
+  forced: Forced | null
+}
 
 /** What had to be changed for counts to rise with the bound. */
 export type Forced = { minBucket: number; maxBucket: number; maxDiff: number }
@@ -11,27 +17,28 @@ export type Forced = { minBucket: number; maxBucket: number; maxDiff: number }
 const SMALL_DELTA = 1e-12
 const MIN_NORMAL = 2.2250738585072014e-308
 
-/** Changes the counts. `forced` is set when counts had to be raised to be monotonic. */
-export function bucketQuantile(q: number, buckets: ClassicBuckets): { value: number; forced: Forced | null } {
-  if (Number.isNaN(q)) return { value: NaN, forced: null }
-  if (q < 0) return { value: -Infinity, forced: null }
-  if (q > 1) return { value: Infinity, forced: null }
+/** Changes the counts, and says so in `forced`. */
+export function bucketQuantile(q: number, buckets: ClassicBuckets): number {
+  buckets.forced = null
+  if (Number.isNaN(q)) return NaN
+  if (q < 0) return -Infinity
+  if (q > 1) return Infinity
   const { bounds, counts } = buckets
-  if (bounds[buckets.size - 1] !== Infinity) return { value: NaN, forced: null }
+  if (bounds[buckets.size - 1] !== Infinity) return NaN
   coalesce(buckets)
   const { size } = buckets
-  const forced = makeMonotonic(buckets)
+  buckets.forced = makeMonotonic(buckets)
   const observations = counts[size - 1]!
-  if (size < 2 || observations === 0) return { value: NaN, forced }
+  if (size < 2 || observations === 0) return NaN
   let rank = q * observations
   let at = 0
   while (at < size - 1 && !(counts[at]! >= rank)) at++
-  if (at === size - 1) return { value: bounds[size - 2]!, forced }
-  if (at === 0 && bounds[0]! <= 0) return { value: bounds[0]!, forced }
+  if (at === size - 1) return bounds[size - 2]!
+  if (at === 0 && bounds[0]! <= 0) return bounds[0]!
   const start = at > 0 ? bounds[at - 1]! : 0
   const below = at > 0 ? counts[at - 1]! : 0
   rank -= below
-  return { value: start + (bounds[at]! - start) * (rank / (counts[at]! - below)), forced }
+  return start + (bounds[at]! - start) * (rank / (counts[at]! - below))
 }
 
 export function bucketFraction(lower: number, upper: number, buckets: ClassicBuckets): number {

@@ -1,8 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { labelsFrom } from '../../../../protocol/labels/mod.ts'
-import { hashLabels, xxHash64 } from '../aggregations/hash.ts'
 import { formatG } from '../context.ts'
 import { parseBound } from './classic-buckets.ts'
 import { DATE_FUNCTIONS } from './dates.ts'
@@ -70,18 +68,6 @@ const BOUNDS: readonly [string, number | null][] = [
 ]
 for (const [text, bound] of BOUNDS)
   test(`the bound ${JSON.stringify(text)} is ${bound}`, () => assert.equal(parseBound(text), bound))
-
-test('xxHash64 has its published values', () => {
-  const hash = (text: string) => xxHash64(new TextEncoder().encode(text)).toString(16)
-  assert.equal(hash(''), 'ef46db3751d8e999')
-  assert.equal(hash('a'), 'd24ec4f1a98c6e5b')
-  assert.equal(hash('abc'), '44bc2cf5ad770999')
-  assert.equal(hash('The quick brown fox jumps over the lazy dog'), 'b242d361fda71bc')
-})
-
-test('hashLabels() tells label sets apart that read the same', () => {
-  assert.notEqual(hashLabels(labelsFrom({ a: 'bc' })), hashLabels(labelsFrom({ ab: 'c' })))
-})
 
 const ORDER: readonly [string, string][] = [
   ['a2', 'a10'],

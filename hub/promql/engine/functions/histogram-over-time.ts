@@ -3,6 +3,7 @@
  */
 import { CounterResetHint, type Histogram } from '../../../../protocol/samples/mod.ts'
 import { type Added, HistogramAccumulator } from '../histograms/accumulator.ts'
+import { divide } from '../histograms/arithmetic.ts'
 import { infoReconciled, type Notes, warnCollision, warnMixedSchemas } from './range-call.ts'
 
 /** Of the window in hand. */
@@ -46,12 +47,12 @@ export class HistogramMean {
   add(h: Histogram): Added {
     if (!this.#incremental && this.#sum.wouldOverflow(h)) {
       this.#incremental = true
-      this.#sum.scale(1 / this.#count)
+      this.#sum.divide(this.#count)
     }
     this.#count++
     if (!this.#incremental) return this.#sum.add(h)
     this.#sum.scale((this.#count - 1) / this.#count)
-    return this.#sum.add(h, 1 / this.#count)
+    return this.#sum.add(divide(h, this.#count))
   }
 
   result(): Histogram {

@@ -103,23 +103,23 @@ export function emitQuantiles(ctx: QueryContext, histograms: Histograms, spec: Q
         for (let i = 0; i < steps; i++) {
           if (series.present[i] !== HISTOGRAM || !wanted(i)) continue
           const { value, note } = histogramQuantile(qs[i]!, series.histograms![i]!)
-          if (note !== null) noteNaN(ctx, note, labelValue(labels, METRIC_NAME), spec.nativePos)
+          if (note !== null) noteNaN(ctx, note, knownName(ctx, labels), spec.nativePos)
           setFloat(out, i, value)
         }
         finish(ctx, out, emit)
       }
       for (const group of histograms.classic) {
         const out = newSeries(steps, -1, name(group.labels, only ?? 0))
-        eachStep(group, steps, (i, buckets) => {
-          if (!wanted(i)) return
-          const { value, forced } = bucketQuantile(qs[i]!, buckets)
-          if (forced !== null) {
-            const metric = ctx.options.delayedNameRemoval ? labelValue(group.labels, METRIC_NAME) : ''
-            const minTs = spec.frame.startMs + i * spec.frame.stepMs
-            ctx.forcedMonotonicity({ metric, pos: spec.classicPos, minTs, ...forced })
-          }
-          setFloat(out, i, value)
-        })
+        const columns = new BucketColumns(group)
+        for (let i = 0; i < steps; i++) {
+          if (!wanted(i) || !columns.fill(i)) continue
+          setFloat(out, i, bucketQuantile(qs[i]!, columns.buckets))
+          const { forced } = columns.buckets
+          if (forced === null) continue
+          const metric = knownName(ctx, group.labels)
+          const minTs = spec.frame.startMs + i * spec.frame.stepMs
+          ctx.forcedMonotonicity({ metric, pos: spec.classicPos, minTs, ...forced })
+        }
         finish(ctx, out, emit)
       }
     }
@@ -140,16 +140,23 @@ export function emitFractions(
     for (let i = 0; i < steps; i++) {
       if (series.present[i] !== HISTOGRAM) continue
       const { value, hasNaN } = histogramFraction(lower[i]!, upper[i]!, series.histograms![i]!)
-      if (hasNaN) noteNaN(ctx, 'fraction', labelValue(labels, METRIC_NAME), bounds.pos)
+      if (hasNaN) noteNaN(ctx, 'fraction', knownName(ctx, labels), bounds.pos)
       setFloat(out, i, value)
     }
     finish(ctx, out, emit)
   }
   for (const group of histograms.classic) {
     const out = newSeries(steps, -1, group.labels)
-    eachStep(group, steps, (i, buckets) => setFloat(out, i, bucketFraction(lower[i]!, upper[i]!, buckets)))
+    const columns = new BucketColumns(group)
+    for (let i = 0; i < steps; i++)
+      if (columns.fill(i)) setFloat(out, i, bucketFraction(lower[i]!, upper[i]!, columns.buckets))
     finish(ctx, out, emit)
   }
+}
+
+/** Of the metric that a result is of; '' once its name is gone, which upstream removes before it computes one. */
+function knownName(ctx: QueryContext, labels: Labels): string {
+  return ctx.options.delayedNameRemoval ? labelValue(labels, METRIC_NAME) : ''
 }
 
 function finish(ctx: QueryContext, out: Series, emit: Emit): void {
@@ -157,18 +164,37 @@ function finish(ctx: QueryContext, out: Series, emit: Emit): void {
   if (out.present.includes(FLOAT)) emit(out)
 }
 
-function eachStep(group: ClassicGroup, steps: number, visit: (step: number, buckets: ClassicBuckets) => void): void {
-  const n = group.buckets.length
-  const scratch: ClassicBuckets = { bounds: new Float64Array(n), counts: new Float64Array(n), size: 0 }
-  for (let i = 0; i < steps; i++) {
-    if (group.cancelled?.[i] === 1) continue
-    scratch.size = 0
-    for (const { bound, series } of group.buckets) {
-      if (series.present[i] !== FLOAT) continue
-      scratch.bounds[scratch.size] = bound
-      scratch.counts[scratch.size++] = series.values[i]!
+/** The buckets of a group, step by step. Hot: bench/query/in-process.ts */
+class BucketColumns {
+  /** Of the step that was last filled in. */
+  readonly buckets: ClassicBuckets
+  readonly #bounds: readonly number[]
+  readonly #values: readonly Float64Array[]
+  readonly #present: readonly Uint8Array[]
+  readonly #cancelled: Uint8Array | null
+
+  constructor({ buckets, cancelled }: ClassicGroup) {
+    const n = buckets.length
+    this.buckets = { bounds: new Float64Array(n), counts: new Float64Array(n), size: 0, forced: null }
+    this.#bounds = buckets.map(({ bound }) => bound)
+    this.#values = buckets.map(({ series }) => series.values)
+    this.#present = buckets.map(({ series }) => series.present)
+    this.#cancelled = cancelled
+  }
+
+  /** False when there are none at the step. */
+  fill(step: number): boolean {
+    if (this.#cancelled !== null && this.#cancelled[step] === 1) return false
+    const { bounds, counts } = this.buckets
+    const all = this.#bounds
+    let size = 0
+    for (let b = 0; b < all.length; b++) {
+      if (this.#present[b]![step] !== FLOAT) continue
+      bounds[size] = all[b]!
+      counts[size++] = this.#values[b]![step]!
     }
-    if (scratch.size > 0) visit(i, scratch)
+    this.buckets.size = size
+    return size > 0
   }
 }
 

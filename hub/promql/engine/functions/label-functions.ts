@@ -3,16 +3,16 @@
  * Semantics: Prometheus promql/functions.go, evalLabelReplace and evalLabelJoin (v3.14).
  */
 import { labelValue, METRIC_NAME } from '../../../../protocol/labels/mod.ts'
-import { compileRegex } from '../../../../protocol/matchers/mod.ts'
+import { compileRegex, namedGroup } from '../../../../protocol/matchers/mod.ts'
 import type { Call, Expr } from '../../ast.ts'
 import { QueryError } from '../../contract.ts'
+import { unwrap } from '../../parser/mod.ts'
 import type { QueryContext } from '../context.ts'
 import { setLabel } from '../labels.ts'
 import type { Series } from '../types.ts'
 
 export function stringArg(expr: Expr | undefined): string {
-  let inner = expr
-  while (inner?.kind === 'paren') inner = inner.expr
+  const inner = expr === undefined ? undefined : unwrap(expr)
   if (inner?.kind !== 'string') throw new Error('BUG: a string argument is not a string literal')
   return inner.value
 }
@@ -95,9 +95,5 @@ function expand(dst: string, template: string, groups: Groups): string {
 
 function groupText(groups: Groups, name: string): string {
   if (/^[0-9]+$/.test(name)) return Number(name) <= groups.groupCount() ? (groups.group(Number(name)) ?? '') : ''
-  try {
-    return groups.group(name) ?? ''
-  } catch {
-    return '' // No group of that name.
-  }
+  return namedGroup(groups, name) ?? ''
 }

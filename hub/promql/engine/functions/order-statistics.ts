@@ -91,7 +91,7 @@ export const quantileOverTime: RangeFunction = (w, out, call) => {
   }
 }
 
-/** The median of the distances from the median. */
+/** The median of the distances from the median; there is none of what is not a number. */
 export const madOverTime: RangeFunction = (w, out, call) => {
   const scratch = new Float64Array(w.count)
   for (let i = w.from; i < w.to; i++) {
@@ -100,9 +100,14 @@ export const madOverTime: RangeFunction = (w, out, call) => {
     if (count === 0) continue
     if (w.hhi[i]! > w.hlo[i]!) infoHistogramsIgnored(notesOf(call))
     scratch.set(w.values.subarray(from, from + count))
-    const median = quantileOf(0.5, scratch, count)
-    for (let j = 0; j < count; j++) scratch[j] = Math.abs(w.values[from + j]! - median)
-    out.values[i] = quantileOf(0.5, scratch, count)
+    out.values[i] = hasNaN(scratch, count) ? NaN : medianDistance(scratch, count)
     out.present[i] = FLOAT
   }
+}
+
+/** Of the first `count`, which are overwritten. */
+function medianDistance(values: Float64Array, count: number): number {
+  const median = quantileOf(0.5, values, count)
+  for (let i = 0; i < count; i++) values[i] = Math.abs(values[i]! - median)
+  return quantileOf(0.5, values, count)
 }

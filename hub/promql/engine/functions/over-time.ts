@@ -62,7 +62,8 @@ let candidates = new Int32Array(1024)
  * the candidates once, however the windows overlap. Hot: bench/hub/engine.bench.ts
  */
 function slidingExtreme(sign: 1 | -1, w: Windows, out: Series, call: RangeCall): void {
-  const { values, lo, hi, count } = w
+  const { values, lo, hi, hlo, hhi, hcount, count } = w
+  const { values: target, present } = out
   if (candidates.length < count) candidates = new Int32Array(2 * count)
   const queue = candidates
   let head = 0
@@ -80,9 +81,9 @@ function slidingExtreme(sign: 1 | -1, w: Windows, out: Series, call: RangeCall):
     }
     if (to === from) continue
     while (head < tail && queue[head]! < from) head++
-    if (w.hhi[i]! > w.hlo[i]!) infoHistogramsIgnored(notesOf(call))
-    out.values[i] = head < tail ? values[queue[head]!]! : NaN
-    out.present[i] = FLOAT
+    if (hcount > 0 && hhi[i]! > hlo[i]!) infoHistogramsIgnored(notesOf(call))
+    target[i] = head < tail ? values[queue[head]!]! : NaN
+    present[i] = FLOAT
   }
 }
 

@@ -24,8 +24,11 @@ export type RangeCall = {
 /** Fills `out` from the windows of one series. Steps that it leaves alone stay empty. */
 export type RangeFunction = (w: Windows, out: Series, call: RangeCall) => void
 
+/** What takes annotations. */
+export type Annotated = Pick<QueryContext, 'warn' | 'info'>
+
 /** Where annotations of one series go. */
-export type Notes = { readonly ctx: QueryContext; readonly pos: Position; readonly metricName: () => string }
+export type Notes = { readonly ctx: Annotated; readonly pos: Position; readonly metricName: () => string }
 
 export const notesOf = (call: RangeCall, pos: Position = call.firstPos): Notes => ({
   ctx: call.ctx,

@@ -7,13 +7,21 @@ import type { Call, MatrixSelector, Position, SubqueryExpr } from '../../ast.ts'
 import { QueryError } from '../../contract.ts'
 import { unwrap } from '../../parser/mod.ts'
 import { columnSamples, type QueryContext } from '../context.ts'
+import { rowReader } from '../rows.ts'
 import { anyPresent, type Emit, FLOAT, type Frame, type Series, SeriesSource } from '../types.ts'
 import { hasOneName, uniqueSeries } from '../unique.ts'
 import { evalScalar } from '../vector.ts'
-import { eachWindowed, type Windows } from '../windows.ts'
+import { eachWindowed, type WindowSeries, type Windows } from '../windows.ts'
 import { absentSeries } from './absent.ts'
 import type { RangeCall, RangeFunction } from './range-call.ts'
-import { ANCHORED_FUNCTIONS, KEEPS_NAME, RANGE_FUNCTIONS, SINGLE_PASS, SMOOTHED_FUNCTIONS } from './range-functions.ts'
+import {
+  ANCHORED_FUNCTIONS,
+  COUNTER_NAME,
+  KEEPS_NAME,
+  RANGE_FUNCTIONS,
+  SINGLE_PASS,
+  SMOOTHED_FUNCTIONS,
+} from './range-functions.ts'
 
 export function streamRangeCall(ctx: QueryContext, call: Call, frame: Frame, keep: boolean, emit: Emit): void {
   const args = call.args.map(unwrap)
@@ -65,7 +73,7 @@ function streamWindows(ctx: QueryContext, func: string, spec: Spec, frame: Frame
     func === 'rate' || func === 'increase'
       ? counterNameCheck(ctx, firstPos, range.kind === 'matrix-selector' && hasOneName(range))
       : null
-  eachWindowed(ctx, range, frame, (input, windows) => {
+  const visit: WindowSeries = (input, windows) => {
     const series = source.take(input.ref, input.source?.labels ?? null)
     if (input.source !== null) {
       series.nameless = input.source.nameless
@@ -74,7 +82,8 @@ function streamWindows(ctx: QueryContext, func: string, spec: Spec, frame: Frame
     current = series
     // Windows that overlap little, or are few, are done before anybody could wait for them.
     const isShort = windows.peak * windows.steps <= SLICE_SAMPLES
-    if ((singlePass || isShort) && windows.hcount === 0) {
+    if (windows.rows !== null) windows.rows.compute(series, call)
+    else if ((singlePass || isShort) && windows.hcount === 0) {
       windows.from = 0
       windows.to = windows.steps
       kernel(windows, series, call)
@@ -84,7 +93,8 @@ function streamWindows(ctx: QueryContext, func: string, spec: Spec, frame: Frame
     if (!KEEPS_NAME.has(func)) ctx.dropName(series)
     ctx.holdSeries(series, columnSamples(series), keep)
     emit(series)
-  })
+  }
+  eachWindowed(ctx, range, frame, visit, rowReader(ctx, func, range, frame))
 }
 
 /** Samples looked at between two looks at whether the query is still wanted. */
@@ -150,7 +160,7 @@ function counterNameCheck(ctx: QueryContext, pos: Position, hasOne: boolean): (s
       ctx.info(`${message}, got ${quote(type)}: ${quote(name)}`, pos)
       return
     }
-    if (!/_(total|sum|count|bucket)$/.test(name)) {
+    if (!COUNTER_NAME.test(name)) {
       ctx.info(`metric might not be a counter, name does not end in _total/_sum/_count/_bucket: ${quote(name)}`, pos)
     }
     if (!stored) return

@@ -52,6 +52,9 @@ export const RANGE_FUNCTIONS: Readonly<Record<string, RangeFunction>> = {
   ts_of_min_over_time: tsOfMinOverTime,
 }
 
+/** Names that rate() and increase() take for counters'. */
+export const COUNTER_NAME = /_(total|sum|count|bucket)$/
+
 export const KEEPS_NAME: ReadonlySet<string> = new Set(['first_over_time', 'last_over_time'])
 export const ANCHORED_FUNCTIONS = ['changes', 'delta', 'increase', 'rate', 'resets'] as const
 export const SMOOTHED_FUNCTIONS = ['delta', 'increase', 'rate'] as const

@@ -45,36 +45,62 @@ type Extrapolation = {
   readonly factor: Float64Array
   readonly leastSampled: number
   readonly mostToStart: number
+  /** Every window has two samples. */
+  readonly isFull: boolean
 }
 
 /** More than rounding can take away from a product. */
 const CLEARLY = 1 + 1e-9
+/** Steps that are judged together: whether there is a reset among their samples, and how far from zero these are. */
+const STRETCH_STEPS = 64
 
 /** Floats only, no start timestamps. Hot: bench/hub/engine.bench.ts */
 function plainFloatRate(kind: RateKind, w: Windows, out: Series): void {
-  const { count, values, lo, hi, from: firstStep, to: endStep } = w
+  const { count, values, lo, hi, rising, from: firstStep, to: endStep } = w
   const { isCounter } = kind
   if (resetsBefore.length < count) resetsBefore = new Int32Array(2 * count)
   const resets = resetsBefore
   // The slices after the first find the counts as the first left them.
-  const isRising = isCounter && firstStep === 0 && countResets(values, count, resets)
+  const isRising = isCounter && firstStep === 0 && countResets(values, count, rising, resets)
   const perSecond = kind.isRate ? w.rangeMs / 1000 : 1
   w.ofTimes ??= extrapolationOf(w, perSecond)
   const extrapolation = w.ofTimes as Extrapolation
-  if (!isCounter || (isRising && isFarFromZero(values, count, extrapolation))) {
-    differences(w, out, extrapolation.factor)
+  if (!isCounter || (isRising && isFarFromZero(values[0]!, values[count - 1]!, extrapolation))) {
+    differences(w, out, extrapolation, firstStep, endStep)
     return
   }
-  const { sampled, toStart, toEnd, factor } = extrapolation
-  const { values: target, present } = out
   const hasResets = count > 0 && resets[count - 1] !== 0
+  for (let from = firstStep; from < endStep; from += STRETCH_STEPS) {
+    const to = Math.min(from + STRETCH_STEPS, endStep)
+    // Windows advance, so these are the first and the last sample of all.
+    const first = lo[from]!
+    const last = hi[to - 1]! - 1
+    const rises = last > first && (!hasResets || resets[last] === resets[first])
+    if (rises && isFarFromZero(values[first]!, values[last]!, extrapolation))
+      differences(w, out, extrapolation, from, to)
+    else counterRates(w, out, extrapolation, { perSecond, resets: hasResets ? resets : null, from, to })
+  }
+}
+
+/** With resets, and near zero. */
+function counterRates(
+  { values, lo, hi }: Windows,
+  { values: target, present }: Series,
+  { sampled, toStart, toEnd, factor }: Extrapolation,
+  {
+    perSecond,
+    resets,
+    from: firstStep,
+    to: endStep,
+  }: { readonly perSecond: number; readonly resets: Int32Array | null; readonly from: number; readonly to: number },
+): void {
   for (let i = firstStep; i < endStep; i++) {
     const from = lo[i]!
     const last = hi[i]! - 1
     if (last <= from) continue
     const first = values[from]!
     let result = values[last]! - first
-    if (hasResets && resets[last] !== resets[from]) {
+    if (resets !== null && resets[last] !== resets[from]) {
       for (let j = from; j < last; j++) if (values[j + 1]! < values[j]!) result += values[j]!
     }
     present[i] = FLOAT
@@ -90,17 +116,26 @@ function plainFloatRate(kind: RateKind, w: Windows, out: Series): void {
   }
 }
 
-/** No window's extrapolation reaches the counter's zero point: all see at least its first value, and at most its rise. */
-function isFarFromZero(values: Float64Array, count: number, { leastSampled, mostToStart }: Extrapolation): boolean {
-  const first = values[0]!
-  return first > 0 && leastSampled * first > mostToStart * (values[count - 1]! - first) * CLEARLY
+/**
+ * No window's extrapolation reaches the counter's zero point, where samples rise from `first` to `last`: all windows see
+ * at least the first of them, and rise by no more than all do.
+ */
+function isFarFromZero(first: number, last: number, { leastSampled, mostToStart }: Extrapolation): boolean {
+  return first > 0 && leastSampled * first > mostToStart * (last - first) * CLEARLY
 }
 
 function differences(
-  { lo, hi, values, from: firstStep, to: endStep }: Windows,
+  { lo, hi, values }: Windows,
   { values: target, present }: Series,
-  factor: Float64Array,
+  { factor, isFull }: Extrapolation,
+  firstStep: number,
+  endStep: number,
 ): void {
+  if (isFull) {
+    present.fill(FLOAT, firstStep, endStep)
+    for (let i = firstStep; i < endStep; i++) target[i] = (values[hi[i]! - 1]! - values[lo[i]!]!) * factor[i]!
+    return
+  }
   for (let i = firstStep; i < endStep; i++) {
     const from = lo[i]!
     const last = hi[i]! - 1
@@ -118,11 +153,15 @@ function extrapolationOf({ steps, times, lo, hi, first, step, rangeMs }: Windows
     factor: new Float64Array(steps),
     leastSampled: Infinity,
     mostToStart: 0,
+    isFull: true,
   }
   for (let i = 0, end = first; i < steps; i++, end += step) {
     const from = lo[i]!
     const last = hi[i]! - 1
-    if (last <= from) continue
+    if (last <= from) {
+      out.isFull = false
+      continue
+    }
     const sampled = (times[last]! - times[from]!) / 1000
     const average = sampled / (last - from)
     const threshold = average * 1.1
@@ -140,10 +179,13 @@ function extrapolationOf({ steps, times, lo, hi, first, step, rangeMs }: Windows
   return out
 }
 
-/** True when the values only rise; then `into` has no more than its last entry, as nobody will look at others. */
-function countResets(values: Float64Array, count: number, into: Int32Array): boolean {
-  let at = 1
-  let before = count > 0 ? values[0]! : 0
+/**
+ * True when the values only rise; then `into` has no more than its last entry, as nobody will look at others. NaN counts as
+ * a reset before and after it: only between equal counts do values rise. The first `rising` are known to.
+ */
+function countResets(values: Float64Array, count: number, rising: number, into: Int32Array): boolean {
+  let at = Math.max(1, rising)
+  let before = count > 0 ? values[at - 1]! : 0
   for (; at < count; at++) {
     const value = values[at]!
     // Not so of NaN either.
@@ -157,7 +199,7 @@ function countResets(values: Float64Array, count: number, into: Int32Array): boo
   let seen = 0
   into.fill(0, 0, at)
   for (let i = at; i < count; i++) {
-    if (values[i]! < values[i - 1]!) seen++
+    if (!(values[i]! >= values[i - 1]!)) seen++
     into[i] = seen
   }
   return false

@@ -46,7 +46,7 @@ export class HistogramAccumulator {
     return this
   }
 
-  /** Adds `factor` times `other` (1 or -1 for exact sums). */
+  /** Adds `factor` times `other`, which is 1 or -1. */
   add(other: Histogram, factor = 1): Added {
     const custom = usesCustomBuckets(this)
     if (custom !== usesCustomBuckets(other)) return 'incompatible'
@@ -78,11 +78,11 @@ export class HistogramAccumulator {
   /** True when adding `other` would make any component infinite. */
   wouldOverflow(other: Histogram): boolean {
     return (
-      !Number.isFinite(this.#count + other.count) ||
-      !Number.isFinite(this.#sum + other.sum) ||
-      !Number.isFinite(this.#zeroCount + other.zeroCount) ||
-      !Number.isFinite(this.#positive.largest() + largest(other.positiveBuckets)) ||
-      !Number.isFinite(this.#negative.largest() + largest(other.negativeBuckets))
+      isInfinite(this.#count + other.count) ||
+      isInfinite(this.#sum + other.sum) ||
+      isInfinite(this.#zeroCount + other.zeroCount) ||
+      isInfinite(this.#positive.largest() + largest(other.positiveBuckets)) ||
+      isInfinite(this.#negative.largest() + largest(other.negativeBuckets))
     )
   }
 
@@ -93,8 +93,20 @@ export class HistogramAccumulator {
     this.#sumComp *= factor
     this.#zeroCount *= factor
     this.#zeroComp *= factor
-    this.#positive.scale(factor)
-    this.#negative.scale(factor)
+    this.#positive.scale(factor, 1)
+    this.#negative.scale(factor, 1)
+  }
+
+  /** Not the same as scaling by 1 / divisor: that one is rounded itself. */
+  divide(divisor: number): void {
+    this.#count /= divisor
+    this.#countComp /= divisor
+    this.#sum /= divisor
+    this.#sumComp /= divisor
+    this.#zeroCount /= divisor
+    this.#zeroComp /= divisor
+    this.#positive.scale(1, divisor)
+    this.#negative.scale(1, divisor)
   }
 
   /** The sum so far over `divisor`, times `factor`, without empty buckets; it stays as it is when more is added. */
@@ -195,6 +207,10 @@ export class HistogramAccumulator {
     this.customValues = common
     return true
   }
+}
+
+function isInfinite(x: number): boolean {
+  return x === Infinity || x === -Infinity
 }
 
 function largest(counts: readonly number[]): number {

@@ -1,37 +1,60 @@
 /**
- * Reset hints of stored counter histograms, as a TSDB chunk of upstream reports them: a sample says whether the
- * counter was reset since the one before it. A store may set them when it appends; where it did not, they are set
- * here, once per decoded series. Semantics: Prometheus tsdb/chunkenc/float_histogram.go, counterResetHint, appendable.
+ * Reset hints of stored counter histograms, set once per decoded series: whether a sample is known to go on from the one
+ * before it. They are told from the samples themselves; what a sender said of them is not looked at, and neither are
+ * resets told of, as whoever reads upstream's chunks learns of neither.
+ * Semantics: Prometheus tsdb/chunkenc/float_histogram.go, appendable, histogram_meta.go, counterResetHint, and promql/histogram_stats_iterator.go.
  */
-import { CounterResetHint, type Histogram } from '../../../../protocol/samples/mod.ts'
+import { CounterResetHint, EMPTY_HISTOGRAM, type Histogram } from '../../../../protocol/samples/mod.ts'
 import type { SampleBuffer } from '../../../tsdb/contract.ts'
 import { sameNumbers } from './accumulator.ts'
 import { countsDecreased } from './resets.ts'
 
-/** The hint of `h` after `previous`, which is undefined where a float, a gap in the chunk or nothing came before. */
-export function hintAfter(h: Histogram, previous: Histogram | undefined): CounterResetHint {
-  if (h.counterResetHint === CounterResetHint.gauge) return CounterResetHint.gauge
-  if (h.counterResetHint === CounterResetHint.reset) return CounterResetHint.reset
-  if (previous === undefined || previous.isStale || previous.counterResetHint === CounterResetHint.gauge) {
-    return CounterResetHint.unknown
+/**
+ * Sets the hints in the buffer. The first sample's is unknown where the reader did not come by the one before it.
+ * @param statsOnly nothing but count and sum is wanted: the buckets go, and the hints tell of resets, as without the
+ * buckets nobody could find them later
+ */
+export function markHints(buffer: SampleBuffer, statsOnly: boolean): void {
+  const { count, flags, histograms } = buffer
+  if (histograms === null) return
+  let before = buffer.before
+  let last: Histogram | undefined
+  for (let i = 0; i < count; i++) {
+    const h = flags[i] === 2 ? histograms[i] : undefined
+    if (h !== undefined && !h.isStale) {
+      const stored = hintAfter(h, before)
+      if (statsOnly) {
+        histograms[i] = statsOf(h, stored === CounterResetHint.unknown ? hintAgainst(h, last) : stored)
+        last = h
+      } else if (stored !== h.counterResetHint) histograms[i] = { ...h, counterResetHint: stored }
+    }
+    before = h
   }
-  const sameLayout =
-    h.schema === previous.schema &&
-    h.zeroThreshold === previous.zeroThreshold &&
-    sameNumbers(h.customValues, previous.customValues)
-  if (!sameLayout) return CounterResetHint.unknown
-  return countsDecreased(h, previous) ? CounterResetHint.reset : CounterResetHint.notReset
 }
 
-/** Sets the hints that are still unknown in the buffer. The first sample's stays: what was before it is not there. */
-export function markHints({ count, flags, histograms }: SampleBuffer): void {
-  if (histograms === null) return
-  for (let i = 1; i < count; i++) {
-    const h = histograms[i]
-    const previous = histograms[i - 1]
-    if (flags[i] !== 2 || flags[i - 1] !== 2 || h === undefined || previous === undefined) continue
-    if (h.isStale || h.counterResetHint !== CounterResetHint.unknown) continue
-    const hint = hintAfter(h, previous)
-    if (hint !== CounterResetHint.unknown) histograms[i] = { ...h, counterResetHint: hint }
-  }
+/** What a chunk says of `h` behind `before`, which is undefined where a float or nothing came before. */
+function hintAfter(h: Histogram, before: Histogram | undefined): CounterResetHint {
+  const { gauge, unknown, notReset } = CounterResetHint
+  if (h.counterResetHint === gauge) return gauge
+  // Any of these begins a chunk, of which the first sample is not compared to anything.
+  const begins =
+    before === undefined ||
+    before.isStale ||
+    before.counterResetHint === gauge ||
+    h.counterResetHint === CounterResetHint.reset ||
+    h.schema !== before.schema ||
+    h.zeroThreshold !== before.zeroThreshold ||
+    !sameNumbers(h.customValues, before.customValues) ||
+    countsDecreased(h, before)
+  return begins ? unknown : notReset
+}
+
+function hintAgainst(h: Histogram, last: Histogram | undefined): CounterResetHint {
+  if (last === undefined) return CounterResetHint.unknown
+  return countsDecreased(h, last) ? CounterResetHint.reset : CounterResetHint.notReset
+}
+
+/** The schema stays: exponential and custom buckets do not go together even where they are not looked at. */
+function statsOf({ schema, count, sum }: Histogram, counterResetHint: CounterResetHint): Histogram {
+  return { ...EMPTY_HISTOGRAM, isFloat: true, schema, count, sum, counterResetHint }
 }

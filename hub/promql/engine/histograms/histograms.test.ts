@@ -171,6 +171,13 @@ test('explicit hints decide about resets', () => {
   assert.equal(detectReset({ ...less, counterResetHint: CounterResetHint.notReset }, more), false)
 })
 
+test('a populated bucket that is gone is a reset, also behind an empty one that is gone', () => {
+  const first = histogram({ count: 9, positiveSpans: [{ offset: 1, length: 3 }], positiveBuckets: [5, 0, 4] })
+  const ended = histogram({ count: 20, positiveSpans: [{ offset: 1, length: 1 }], positiveBuckets: [20] })
+  assert.equal(detectReset(ended, first), true)
+  assert.equal(detectReset(ended, { ...first, count: 5, positiveBuckets: [5, 0, 0] }), false)
+})
+
 test('a histogram prints its populated buckets', () => {
   const h = histogram({
     count: 6,

@@ -105,12 +105,13 @@ export class Side {
     this.#replace(this.#indices().slice(from), data.slice(from, this.size), data.slice(comps + from, comps + this.size))
   }
 
-  scale(factor: number): void {
+  /** One of the two numbers is 1. */
+  scale(factor: number, divisor: number): void {
     const data = this.#data
     const comps = data.length >> 1
     for (let i = 0; i < this.size; i++) {
-      data[i]! *= factor
-      data[comps + i]! *= factor
+      data[i] = (data[i]! * factor) / divisor
+      data[comps + i] = (data[comps + i]! * factor) / divisor
     }
   }
 

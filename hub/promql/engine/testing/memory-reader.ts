@@ -1,12 +1,11 @@
 /**
  * Series in plain arrays behind the `SeriesReader` interface: what the engine's tests run on before, and beside, the
- * real head. Reset hints of histograms are set as a TSDB chunk would report them.
+ * real head.
  */
 import { type Labels, labelsKey, labelValue } from '../../../../protocol/labels/mod.ts'
 import { compileMatcher, type Matcher } from '../../../../protocol/matchers/mod.ts'
 import type { Exemplar, Histogram, Metadata } from '../../../../protocol/samples/mod.ts'
 import type { SampleBuffer, SeriesReader, SeriesRef, Shard, SymbolId, TimeRange } from '../../../tsdb/contract.ts'
-import { hintAfter } from '../histograms/hints.ts'
 
 /** Samples of one series, ascending in time, all arrays of one length; `kinds` as SampleBuffer.flags. */
 export type MemorySamples = {
@@ -49,8 +48,7 @@ export class MemoryReader implements SeriesReader {
 
   #newSeries({ labels, times, values, kinds, histograms, startTimes }: MemorySamples): StoredSeries {
     const ids = Uint32Array.from(labels, (text) => this.#intern(text))
-    const hinted = histograms === null ? null : withHints(kinds, histograms)
-    return { labels, ids, times, values, kinds, histograms: hinted, startTimes }
+    return { labels, ids, times, values, kinds, histograms: histograms === null ? null : [...histograms], startTimes }
   }
 
   #intern(text: string): number {
@@ -107,6 +105,7 @@ export class MemoryReader implements SeriesReader {
     out.flags.set(flags)
     out.mixed = flags.some((flag) => flag !== 0)
     out.histograms = histograms === null ? null : histograms.slice(from, to)
+    out.before = histograms?.[from - 1]
     out.startTimes = startTimes === null ? null : startTimes.slice(from, to)
   }
 
@@ -178,7 +177,7 @@ function extend(series: StoredSeries, more: MemorySamples): void {
   if (series.histograms !== null || more.histograms !== null) {
     const old = series.histograms ?? new Array<undefined>(before)
     const added = more.histograms ?? new Array<undefined>(more.kinds.length)
-    series.histograms = withHints(kinds, [...old, ...added], before)
+    series.histograms = [...old, ...added]
   }
   if (series.startTimes !== null || more.startTimes !== null) {
     series.startTimes = join(
@@ -189,20 +188,4 @@ function extend(series: StoredSeries, more: MemorySamples): void {
   series.times = join(series.times, more.times)
   series.values = join(series.values, more.values)
   series.kinds = kinds
-}
-
-/** As counterResetHint and FloatHistogramAppender.appendable in Prometheus tsdb/chunkenc/float_histogram.go. */
-function withHints(
-  kinds: Uint8Array,
-  histograms: readonly (Histogram | undefined)[],
-  from = 0,
-): (Histogram | undefined)[] {
-  const out = [...histograms]
-  for (let i = from; i < out.length; i++) {
-    const h = out[i]
-    if (h === undefined || kinds[i] !== 2) continue
-    const previous = i > 0 && kinds[i - 1] === 2 ? out[i - 1] : undefined
-    out[i] = { ...h, counterResetHint: hintAfter(h, previous) }
-  }
-  return out
 }

@@ -54,22 +54,23 @@ export type Fetched = {
 
 /** @throws ApiFailure; an aborted call rejects with the signal's reason */
 export async function fetchApi(path: string, { form, signal }: CallOptions, accept: string): Promise<Fetched> {
+  return fetchUnder(`api/v1/${path}`, {
+    ...(form && { method: 'POST', body: new URLSearchParams(form) }),
+    ...(signal && { signal }),
+    headers: { accept },
+  })
+}
+
+async function fetchUnder(path: string, request: RequestInit): Promise<Fetched> {
   const read = async <Body>(body: () => Promise<Body>): Promise<Body> => {
     try {
       return await body()
     } catch (error) {
-      if (signal?.aborted) throw error
+      if (request.signal?.aborted) throw error
       throw new ApiFailure('network', 'No answer from the server. Is it running and reachable?', 0, { cause: error })
     }
   }
-  const response = await read(() =>
-    fetch(`${basePath(location.pathname)}api/v1/${path}`, {
-      ...(form && { method: 'POST', body: new URLSearchParams(form) }),
-      ...(signal && { signal }),
-      headers: { accept },
-    }),
-  )
-  return { response, read }
+  return { response: await read(() => fetch(basePath(location.pathname) + path, request)), read }
 }
 
 /** @throws ApiFailure for an error, or for text that is no answer of the API */
@@ -110,20 +111,13 @@ export async function callAlertmanager<Data>(
   }: { readonly method?: string; readonly body?: unknown; readonly signal?: AbortSignal } = {},
 ): Promise<ApiAnswer<Data>> {
   const started = performance.now()
-  let response: Response
-  let text: string
-  try {
-    response = await fetch(`${basePath(location.pathname)}api/v2/${path}`, {
-      method,
-      ...(signal && { signal }),
-      headers: { accept: 'application/json', ...(body !== undefined && { 'content-type': 'application/json' }) },
-      ...(body !== undefined && { body: JSON.stringify(body) }),
-    })
-    text = await response.text()
-  } catch (error) {
-    if (signal?.aborted) throw error
-    throw new ApiFailure('network', 'No answer from the server. Is it running and reachable?', 0, { cause: error })
-  }
+  const { response, read } = await fetchUnder(`api/v2/${path}`, {
+    method,
+    ...(signal && { signal }),
+    headers: { accept: 'application/json', ...(body !== undefined && { 'content-type': 'application/json' }) },
+    ...(body !== undefined && { body: JSON.stringify(body) }),
+  })
+  const text = await read(() => response.text())
   const data = readJson(text)
   if (!response.ok) throw new ApiFailure('alertmanager', messageOf(data, text, response), response.status)
   return { data: data as Data, warnings: [], infos: [], tookMs: performance.now() - started }

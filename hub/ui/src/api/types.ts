@@ -126,8 +126,8 @@ export type Block = {
   readonly maxTime: number
   readonly stats?: { readonly numSamples?: number; readonly numSeries?: number; readonly numBytes?: number }
   readonly compaction?: { readonly level?: number }
-  /** Of a hub: of a downsampled block. */
-  readonly resolutionMs?: number
+  /** Of a hub: windows that stand beside the samples, or in their place. */
+  readonly downsampled?: readonly { readonly widthMs: number; readonly rows: number }[]
 }
 export type Damage = { readonly block: string; readonly piece: string; readonly why: string }
 export type BlocksData = {

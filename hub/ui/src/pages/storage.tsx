@@ -170,6 +170,11 @@ const DAMAGE_COLUMNS: readonly Column<Damage>[] = [
   { title: 'Why', class: 'wrap', text: ({ why }) => why, cell: ({ why }) => why },
 ]
 
+function resolutions({ downsampled = [], stats }: Block): string {
+  const windows = downsampled.map(({ widthMs }) => formatDuration(widthMs))
+  return [...(stats?.numSamples === 0 ? [] : ['raw']), ...windows].join(', ')
+}
+
 function blockColumns(zone: Zone, damaged: ReadonlySet<string>): readonly Column<Block>[] {
   const count = (title: string, of: (block: Block) => number): Column<Block> => ({
     title,
@@ -195,9 +200,8 @@ function blockColumns(zone: Zone, damaged: ReadonlySet<string>): readonly Column
     count('Level', ({ compaction }) => compaction?.level ?? 1),
     {
       title: 'Resolution',
-      class: 'number',
-      text: ({ resolutionMs }) => resolutionMs ?? 0,
-      cell: ({ resolutionMs }) => (resolutionMs ? formatDuration(resolutionMs) : 'raw'),
+      text: (block) => resolutions(block),
+      cell: (block) => resolutions(block),
     },
     count('Series', ({ stats }) => stats?.numSeries ?? 0),
     count('Samples', ({ stats }) => stats?.numSamples ?? 0),

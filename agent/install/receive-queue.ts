@@ -1,0 +1,20 @@
+/**
+ * What the kernel may keep of datagrams that nobody has read yet. Its own limit, 208 KiB on most systems, is filled by
+ * 250 small ones, and the unit has no capability to pass it. Semantics: sysctl.d(5), socket(7).
+ */
+const RMEM_MAX = '/proc/sys/net/core/rmem_max'
+/** As `LONG_QUEUE_BYTES` of agent/env/net-datagrams.ts, which the kernel counts twice over. */
+const BYTES = 8 * 2 ** 20
+/** Early in the order of sysctl.d, so that whatever an administrator has set there counts. */
+export const SYSCTL_NAME = '10-heliograph-agent.conf'
+/** As the first line of `UNIT_MARK`: with it the file is ours. */
+export const SYSCTL_MARK = '# Written by Heliograph; another value belongs into a later file of /etc/sysctl.d'
+
+export const SYSCTL_TEXT = `${SYSCTL_MARK}
+# StatsD packets that may wait in the kernel until they are read, in bytes.
+net.core.rmem_max = ${BYTES}
+`
+
+/** A shell command that makes the file count now, unless the limit is as high already. */
+export const applySysctl = (file: string): string =>
+  `[ "$(cat ${RMEM_MAX})" -ge ${BYTES} ] || sysctl --quiet --load=${file}`
