@@ -216,6 +216,8 @@ const marks: readonly [usedAfterRelief: number | null, used: number, failures: n
   [80, 90, 0, true],
   [98, 98, 0, false],
   [101, 101, 0, true],
+  // As where readers held what was evicted until after the relief.
+  [120, 105, 0, true],
 ]
 for (const [relieved, used, failures, isHigh] of marks)
   test(`${used} of 100 in use after a relief to ${relieved}, ${failures} failures: ${isHigh ? '' : 'not '}high`, () => {

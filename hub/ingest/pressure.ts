@@ -19,7 +19,9 @@ export class MemoryPressure {
 
   get isHigh(): boolean {
     const { usedBytes, limitBytes } = this.#head.memory
-    return limitBytes - usedBytes <= Math.min(FREE_SHARE * limitBytes, this.#markBytes) || this.isFailing
+    // What readers held at a relief is given back later: a mark that was set beyond the limit must not hide that all is refused.
+    const markBytes = Math.max(0, Math.min(FREE_SHARE * limitBytes, this.#markBytes))
+    return limitBytes - usedBytes <= markBytes || this.isFailing
   }
 
   /** Something found no room: free memory may be in pieces of the wrong sizes. */
