@@ -170,7 +170,8 @@ function addUp({ columns, count }: ChosenBuffer, isCounter: boolean): boolean {
     before += samples[row]!
     const fallen = row > 0 && first[row]! < last[row - 1]! ? last[row - 1]! : 0
     resetsAt[row] = fallen + resets[row]!
-    if (resetsAt[row] !== 0) hasResets = true
+    // Not of what they add up to: below zero they may cancel out, but a window that begins with this row has one of them.
+    if (fallen !== 0 || resets[row] !== 0) hasResets = true
   }
   samplesBefore[count] = before
   return hasResets && isCounter
