@@ -36,6 +36,25 @@ test('a quoted name without a value is no label of an exemplar', () => {
   assert.equal(runExpositionCases({ errors: [{ format: 'openmetrics', input, error }] })[0]!.error, null)
 })
 
+test('a comment without a place in OpenMetrics is refused as upstream refuses it', () => {
+  // The first token of the next line, since the exemplar's `#` stood where the timestamp's end was read.
+  const error = 'expected a valid start token, got " # {{" ("COMMENT") while parsing: " # {{"'
+  const input = 'a_total 1  # {{a="b"} 1\n# EOF\n'
+  assert.equal(runExpositionCases({ errors: [{ format: 'openmetrics', input, error }] })[0]!.error, null)
+})
+
+for (const text of ['9223372036854775808', '-9223372036854775808', '1e300', '-1e300']) {
+  test(`an OpenMetrics timestamp of ${text} s becomes the smallest`, () => {
+    const input = `a 1 ${text}\na{b="c"} 1 # {} 1 ${text}\n# EOF\n`
+    const timestampMs = -(2 ** 63)
+    const entries = [
+      { kind: 'series', series: 'a', value: 1, timestampMs },
+      { kind: 'series', series: 'a{b="c"}', value: 1, exemplars: [{ labels: {}, value: 1, timestampMs }] },
+    ]
+    assert.equal(runExpositionCases({ parse: [{ name: '', format: 'openmetrics', input, entries }] })[0]!.error, null)
+  })
+}
+
 test('a wrong expectation fails', () => {
   const results = runExpositionCases({
     parse: [{ name: 'p', format: 'text', input: 'a 1\n', entries: [{ kind: 'series', series: 'a', value: 2 }] }],

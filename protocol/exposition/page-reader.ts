@@ -176,7 +176,8 @@ export class PageReader implements PageSource {
             } else {
               after = readFloat(page, after + 1, this.#scratch, 0)
               timestamp = Math.trunc(this.#scratch[0]! * 1000)
-              if (!Number.isFinite(timestamp)) after = -1
+              // Beyond that, and for NaN, the parser's rules hold.
+              if (!(Math.abs(timestamp) < 2 ** 53)) after = -1
             }
           }
           if (after > 0 && page[after] === LF) {

@@ -122,6 +122,8 @@ export class ExpositionParser {
         case Token.unit:
           return this.#meta(token)
         case Token.comment:
+          // OpenMetrics has none of their own; the token is an exemplar's `#`, left over from the line before.
+          if (this.format === 'openmetrics') throw this.#unexpected('expected a valid start token', token)
           this.metaText = decodeUtf8(cursor.slice(cursor.start, cursor.at))
           this.#expect(Token.linebreak, 'linebreak expected after comment')
           return EntryKind.comment
@@ -317,6 +319,7 @@ export class ExpositionParser {
     const pairs: [string, string][] = []
     for (let i = 0; i < offsets.length; i += 4) {
       const name = decodeUtf8(this.#cursor.slice(offsets[i]!, offsets[i + 1]!))
+      // Differs: upstream (v3) leaves the escapes in.
       pairs.push([name, this.#unescaped(offsets[i + 2]!, offsets[i + 3]!)])
     }
     pairs.sort((a, b) => compareStrings(a[0], b[0]))
@@ -348,7 +351,7 @@ export class ExpositionParser {
   /** Seconds with a fraction, to whole milliseconds towards zero. */
   #floatTimestamp(what: string): number {
     const seconds = this.#number()
-    if (Number.isFinite(seconds)) return Math.trunc(seconds * 1000)
+    if (Number.isFinite(seconds)) return millisecondsOf(seconds)
     const text = Number.isNaN(seconds) ? 'NaN' : seconds > 0 ? '+Inf' : '-Inf'
     throw this.#error(`invalid ${what} ${text}`)
   }
@@ -399,6 +402,12 @@ export class ExpositionParser {
     const line = quoteBytes(cursor.slice(this.startBytes, end))
     return this.#error(`${expected}, got ${got} ("${TOKEN_NAMES[token]!}") while parsing: ${line}`)
   }
+}
+
+/** Whole milliseconds; as Go's conversion on amd64, what no int64 holds becomes the smallest. */
+function millisecondsOf(seconds: number): number {
+  const ms = Math.trunc(seconds * 1000)
+  return Math.abs(ms) < 2 ** 63 ? ms : -(2 ** 63)
 }
 
 /** Adds a pair where its name belongs, after those of the same name. Labels come sorted nearly always. */
