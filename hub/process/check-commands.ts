@@ -7,6 +7,7 @@ import { unsupportedSections } from '../../agent/discovery/mod.ts'
 import { ConfigError, directoryOf, expandGlob, joinPath } from '../../protocol/config/mod.ts'
 import { DiskError } from '../../protocol/env/mod.ts'
 import { jobNameOf } from '../notifier/mod.ts'
+import { parserFeatures } from '../query/mod.ts'
 import { loadUnitTests, runUnitTests } from '../rule-tests/mod.ts'
 import { duplicateRules, loadRuleFile } from '../rules/mod.ts'
 import type { ConfigDisk } from './config-sources.ts'
@@ -34,6 +35,12 @@ const flag = (name: string, kind: FlagDefinition['kind'], fallback: string, help
   default: fallback,
   help,
 })
+const FEATURES = flag(
+  'enable-feature',
+  'list',
+  '',
+  'Comma separated feature names: what of the language the hub is started with.',
+)
 const IGNORE_UNKNOWN = flag('ignore-unknown-fields', 'boolean', 'false', 'Pass over keys that rules do not have.')
 
 const COMMANDS: Readonly<Record<string, Command>> = {
@@ -43,6 +50,7 @@ const COMMANDS: Readonly<Record<string, Command>> = {
       'Checks a configuration with its rules, and with the alertmanager.yml and the templates that it goes with.',
     flags: [
       flag('alertmanager.config.file', 'string', '', 'Alertmanager configuration file path, if not beside FILE.'),
+      FEATURES,
     ],
     defaultFile: 'prometheus.yml',
     check: checkConfig,
@@ -50,7 +58,7 @@ const COMMANDS: Readonly<Record<string, Command>> = {
   'check-rules': {
     usage: 'FILE…',
     summary: 'Checks files of rules.',
-    flags: [IGNORE_UNKNOWN],
+    flags: [IGNORE_UNKNOWN, FEATURES],
     check: checkRules,
   },
   'check-alertmanager': {
@@ -63,7 +71,11 @@ const COMMANDS: Readonly<Record<string, Command>> = {
   'test-rules': {
     usage: 'FILE…',
     summary: 'Runs unit tests of rules, in the files that promtool test rules takes.',
-    flags: [flag('run', 'list', '', 'Run only groups of tests whose name matches one of these.'), IGNORE_UNKNOWN],
+    flags: [
+      flag('run', 'list', '', 'Run only groups of tests whose name matches one of these.'),
+      IGNORE_UNKNOWN,
+      FEATURES,
+    ],
     check: testRules,
   },
 }
@@ -108,7 +120,7 @@ async function checkFile(file: string, command: Command, flags: ParsedFlags, con
 
 function checkConfig(configFile: string, flags: ParsedFlags, { disk, environment, complain }: CheckContext): string {
   const [alertmanagerFile = ''] = flags.values.get('alertmanager.config.file')!
-  const loaded = loadAll(disk, { configFile, alertmanagerFile, environment })
+  const loaded = loadAll(disk, { configFile, alertmanagerFile, environment, features: featuresOf(flags) })
   const { groups, prometheus, alertmanager } = loaded
   const { scrapeConfigs, alerting } = prometheus
   const found = [...scrapeConfigs, ...alerting.alertmanagers.map((each, i) => ({ ...each, jobName: jobNameOf(i) }))]
@@ -123,7 +135,10 @@ function checkConfig(configFile: string, flags: ParsedFlags, { disk, environment
 }
 
 function checkRules(file: string, flags: ParsedFlags, { disk, complain }: CheckContext): string {
-  const groups = loadRuleFile(disk.readText(file), file, { ignoreUnknownFields: isOn(flags, IGNORE_UNKNOWN) })
+  const groups = loadRuleFile(disk.readText(file), file, {
+    ignoreUnknownFields: isOn(flags, IGNORE_UNKNOWN),
+    features: parserFeatures(featuresOf(flags)),
+  })
   for (const { name, labels } of duplicateRules(groups))
     complain(`${file}: note: more than one rule gives ${name} ${labels}; they may overwrite each other`)
   return `valid (${counted(groups.flatMap(({ rules }) => rules).length, 'rule')})`
@@ -144,15 +159,19 @@ function checkAlertmanager(file: string, _flags: ParsedFlags, { disk, complain }
 
 async function testRules(file: string, flags: ParsedFlags, { disk, complain }: CheckContext): Promise<string> {
   const ignoreUnknownFields = isOn(flags, IGNORE_UNKNOWN)
+  const given = featuresOf(flags)
+  const features = { parser: parserFeatures(given), delayedNameRemoval: given.includes('promql-delayed-name-removal') }
   const run = flags.values.get('run')!.map(patternOf)
   const tests = loadUnitTests(disk.readText(file), file, ignoreUnknownFields)
   const folder = directoryOf(file)
   const groups = tests.ruleFiles.flatMap((pattern) => {
     const found = expandGlob(joinPath(folder, pattern), disk).filter((each) => disk.stat(each) !== null)
     if (found.length === 0) complain(`${file}: note: no file matches ${pattern}`)
-    return found.flatMap((each) => loadRuleFile(disk.readText(each), each, { ignoreUnknownFields }))
+    return found.flatMap((each) =>
+      loadRuleFile(disk.readText(each), each, { ignoreUnknownFields, features: features.parser }),
+    )
   })
-  const failures = await runUnitTests({ file: tests, groups, run })
+  const failures = await runUnitTests({ file: tests, groups, run, features })
   if (failures.length > 0) complain(`${file}: failed:\n${failures.join('\n\n')}`)
   return failures.length > 0 ? '' : `passed (${counted(tests.tests.length, 'group')} of tests)`
 }
@@ -165,5 +184,6 @@ function patternOf(text: string): RegExp {
   }
 }
 
+const featuresOf = (flags: ParsedFlags): readonly string[] => flags.values.get(FEATURES.name)!
 const isOn = (flags: ParsedFlags, { name }: FlagDefinition): boolean => flags.values.get(name)?.[0] === 'true'
 const counted = (count: number, what: string): string => `${count} ${what}${count === 1 ? '' : 's'}`

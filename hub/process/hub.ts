@@ -256,6 +256,7 @@ export class Hub {
       configFile: settings.configFile,
       alertmanagerFile: settings.alertmanagerFile,
       environment,
+      features: settings.features,
     })
   }
 

@@ -94,3 +94,16 @@ test('a template file with a mistake is refused with its line', () => {
     assert.throws(() => load(folder), /alertmanager\.yml.*template: a\.tmpl:2: function "nosuch" not defined/),
   )
 })
+
+test('the rules may use what --enable-feature names', () => {
+  const files = {
+    'prometheus.yml': 'rule_files: [rules.yml]\n',
+    'rules.yml': 'groups: [{name: g, rules: [{record: r, expr: "mad_over_time(up[5m])"}]}]\n',
+  }
+  inFolder(files, (folder) => {
+    const paths = { configFile: join(folder, 'prometheus.yml'), alertmanagerFile: '', environment: {} }
+    assert.throws(() => loadAll(nodeDisk, paths), /function "mad_over_time" is not enabled/)
+    const { groups } = loadAll(nodeDisk, { ...paths, features: ['promql-experimental-functions'] })
+    assert.equal(groups.length, 1)
+  })
+})

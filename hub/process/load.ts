@@ -13,6 +13,7 @@ import { DiskError } from '../../protocol/env/mod.ts'
 import type { Matcher } from '../../protocol/matchers/mod.ts'
 import { type DispatcherConfig, houseTemplates, loadAlertmanagerConfig } from '../alerts/mod.ts'
 import { parseMetricSelector } from '../promql/parser/mod.ts'
+import { parserFeatures } from '../query/mod.ts'
 import { loadRuleFile, type RuleGroup } from '../rules/mod.ts'
 import { TemplateError } from '../template/mod.ts'
 import type { ConfigDisk } from './config-sources.ts'
@@ -40,15 +41,23 @@ export type LoadPaths = {
   readonly configFile: string
   readonly alertmanagerFile: string
   readonly environment: Readonly<Record<string, string | undefined>>
+  /** Of `--enable-feature`: what the rules may use of the language. */
+  readonly features?: readonly string[]
 }
 
 /** @throws ConfigError, or DiskError for a file that cannot be read */
-export function loadAll(disk: ConfigDisk, { configFile, alertmanagerFile, environment }: LoadPaths): LoadedConfig {
+export function loadAll(
+  disk: ConfigDisk,
+  { configFile, alertmanagerFile, environment, features = [] }: LoadPaths,
+): LoadedConfig {
   const prometheus = loadPrometheusConfig(disk.readText(configFile), { file: configFile, files: disk, environment })
   const base = directoryOf(configFile)
   const ruleFiles = matching(disk, configFile, prometheus.ruleFiles)
   const groups = ruleFiles.found.flatMap((file) =>
-    loadRuleFile(readRules(disk, file), file, { nameValidation: prometheus.global.nameValidation }),
+    loadRuleFile(readRules(disk, file), file, {
+      nameValidation: prometheus.global.nameValidation,
+      features: parserFeatures(features),
+    }),
   )
   const beside = alertmanagerFile || joinPath(base, 'alertmanager.yml')
   const isThere = alertmanagerFile !== '' || disk.stat(beside) !== null

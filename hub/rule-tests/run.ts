@@ -2,25 +2,30 @@
 import { formatDuration } from '../../protocol/durations/mod.ts'
 import { compareLabels, formatLabels, type Labels, labelsFrom } from '../../protocol/labels/mod.ts'
 import { formatFloat } from '../../protocol/samples/mod.ts'
+import { DEFAULT_FEATURES } from '../promql/parser/mod.ts'
 import { parseMetricLabels, parseSeriesDescription, printHistogram } from '../promql/series-description/mod.ts'
 import { Group, type RuleGroup, type VectorSample } from '../rules/mod.ts'
 import type { AlertTest, ExprTest, TestGroup, UnitTestFile } from './file.ts'
-import { TestStore } from './store.ts'
+import { type TestFeatures, TestStore } from './store.ts'
 
 export type RunOptions = {
   readonly file: UnitTestFile
   readonly groups: readonly RuleGroup[]
   /** Only groups of tests whose name matches one of these; none = all. */
   readonly run: readonly RegExp[]
+  /** By default what needs no feature flag. */
+  readonly features?: TestFeatures
 }
 
+const NO_FLAGS: TestFeatures = { parser: DEFAULT_FEATURES, delayedNameRemoval: false }
+
 /** What failed, a text each; empty = all passed. */
-export async function runUnitTests({ file, groups, run }: RunOptions): Promise<string[]> {
+export async function runUnitTests({ file, groups, run, features = NO_FLAGS }: RunOptions): Promise<string[]> {
   const chosen = run.length === 0 ? file.tests : file.tests.filter(({ name }) => run.some((each) => each.test(name)))
   const out: string[] = []
   for (const test of chosen) {
     try {
-      out.push(...(await runGroup(test, file, groups)))
+      out.push(...(await runGroup(test, { file, groups, features })))
     } catch (error) {
       out.push(`${test.name === '' ? '' : `${test.name}: `}${(error as Error).message}`)
     }
@@ -28,9 +33,12 @@ export async function runUnitTests({ file, groups, run }: RunOptions): Promise<s
   return out
 }
 
-async function runGroup(test: TestGroup, file: UnitTestFile, definitions: readonly RuleGroup[]): Promise<string[]> {
+async function runGroup(
+  test: TestGroup,
+  { file, groups: definitions, features }: Required<Omit<RunOptions, 'run'>>,
+): Promise<string[]> {
   const { evaluationIntervalMs, groupEvalOrder, fuzzyCompare } = file
-  const store = new TestStore(test, evaluationIntervalMs)
+  const store = new TestStore(test, evaluationIntervalMs, features)
   const order = (name: string): number => Math.max(0, groupEvalOrder.indexOf(name))
   const groups = definitions
     .map((definition) => new Group(definition, { intervalMs: test.intervalMs, queryOffsetMs: 0 }))

@@ -1,8 +1,9 @@
 /** Storage of one test group: a real head that its input series fill as time goes on, and the engine over it. */
 import { type Labels, labelsFrom } from '../../protocol/labels/mod.ts'
 import { setStaleAt } from '../../protocol/samples/mod.ts'
+import type { ParserFeatures } from '../promql/ast.ts'
 import { evaluate } from '../promql/engine/mod.ts'
-import { ALL_FEATURES, parseExpr } from '../promql/parser/mod.ts'
+import { parseExpr } from '../promql/parser/mod.ts'
 import { parseSeriesDescription, type SequenceValue } from '../promql/series-description/mod.ts'
 import type { RuleSample, VectorSample } from '../rules/mod.ts'
 import { createHead, openReader } from '../tsdb/mod.ts'
@@ -14,16 +15,21 @@ const SAMPLES_MAX = 10_000
 
 type Input = { readonly labels: Labels; readonly values: readonly SequenceValue[]; next: number }
 
+/** Of the language, which feature flags switch. */
+export type TestFeatures = { readonly parser: ParserFeatures; readonly delayedNameRemoval: boolean }
+
 export class TestStore {
   readonly #group: TestGroup
   readonly #subqueryStepMs: number
+  readonly #features: TestFeatures
   readonly #head = createHead({ maxBytes: HEAD_BYTES })
   readonly #inputs: Input[]
 
   /** @throws Error naming the input series that cannot be read */
-  constructor(group: TestGroup, subqueryStepMs: number) {
+  constructor(group: TestGroup, subqueryStepMs: number, features: TestFeatures) {
     this.#group = group
     this.#subqueryStepMs = subqueryStepMs
+    this.#features = features
     this.#inputs = group.inputSeries.map(({ series, values }) => {
       try {
         return { ...parseSeriesDescription(`${series} ${values}`), next: 0 }
@@ -63,7 +69,7 @@ export class TestStore {
     const reader = openReader(this.#head.share())
     try {
       const result = evaluate({
-        expr: parseExpr(text, ALL_FEATURES),
+        expr: parseExpr(text, this.#features.parser),
         text,
         range: { startMs: timeMs, endMs: timeMs, stepMs: 1, instant: true },
         reader,
@@ -71,7 +77,7 @@ export class TestStore {
           lookbackMs: LOOKBACK_MS,
           defaultSubqueryStepMs: this.#subqueryStepMs,
           maxSamples: SAMPLES_MAX,
-          delayedNameRemoval: false,
+          delayedNameRemoval: this.#features.delayedNameRemoval,
           useStartTimestamps: false,
           typeAndUnitLabels: false,
           interrupted: () => null,

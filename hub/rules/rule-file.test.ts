@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { ConfigError } from '../../protocol/config/mod.ts'
+import { ALL_FEATURES } from '../promql/parser/mod.ts'
 import { loadRuleFile } from './mod.ts'
 
 function outcome(text: string, nameValidation: 'utf8' | 'legacy' = 'utf8'): string {
@@ -41,3 +42,21 @@ for (const [what, text, wanted] of rows)
 
 test('names of old: what is no name at all is told of before its braces', () =>
   assert.match(outcome(withRule('record: "a{b}", expr: b'), 'legacy'), /invalid recording rule name: a\{b\}$/))
+
+const EXPERIMENTS: readonly (readonly [expr: string, problem: RegExp])[] = [
+  [
+    "sort_by_label(up, 'job')",
+    /could not parse expression: 1:1: parse error: function "sort_by_label" is not enabled$/,
+  ],
+  [
+    'limitk(2, up)',
+    /could not parse expression: 1:1: parse error: limitk\(\) is experimental and must be enabled with/,
+  ],
+  ['rate(up[5m] anchored)', /could not parse expression: 1:6: parse error: anchored modifier is experimental/],
+]
+for (const [expr, problem] of EXPERIMENTS)
+  test(`a rule may say ${expr} only where the feature is on`, () => {
+    const text = withRule(`record: a, expr: "${expr}"`)
+    assert.match(outcome(text), problem)
+    assert.equal(loadRuleFile(text, 'r.yml', { features: ALL_FEATURES }).length, 1)
+  })

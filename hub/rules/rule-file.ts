@@ -2,7 +2,8 @@
 import { decodeYaml, duration, integer, listOfFilled, object, record, string } from '../../protocol/config/mod.ts'
 import { isLegacyLabelName, isLegacyMetricName, METRIC_NAME } from '../../protocol/labels/mod.ts'
 import type { NameValidationScheme } from '../../protocol/relabel/mod.ts'
-import { ALL_FEATURES, parseExpr } from '../promql/parser/mod.ts'
+import type { ParserFeatures } from '../promql/ast.ts'
+import { DEFAULT_FEATURES, parseExpr } from '../promql/parser/mod.ts'
 import { printExpr } from '../promql/printer/mod.ts'
 import { checkTemplate } from './template.ts'
 
@@ -65,11 +66,13 @@ export type RuleFileOptions = {
   readonly ignoreUnknownFields?: boolean
   /** Which names metrics, labels and annotations may have. */
   readonly nameValidation?: NameValidationScheme
+  /** What expressions may be made of; by default what needs no feature flag. */
+  readonly features?: ParserFeatures
 }
 
 /** @throws ConfigError with the place in the file and upstream's text */
 export function loadRuleFile(text: string, file: string, options: RuleFileOptions = {}): RuleGroup[] {
-  const { ignoreUnknownFields = false, nameValidation = 'utf8' } = options
+  const { ignoreUnknownFields = false, nameValidation = 'utf8', features = DEFAULT_FEATURES } = options
   const seen = new Set<string>()
   return decodeYaml(text, file, root, { ignoreUnknown: ignoreUnknownFields }).value.map(({ raw, at }) => {
     const name = raw.name ?? ''
@@ -84,7 +87,10 @@ export function loadRuleFile(text: string, file: string, options: RuleFileOption
       queryOffsetMs: raw.query_offset ?? null,
       limit: raw.limit ?? 0,
       rules: (raw.rules ?? []).map((item, i) =>
-        finishRule(item, raw.labels ?? {}, `group ${JSON.stringify(name)}, rule ${i + 1}`, nameValidation),
+        finishRule(item, raw.labels ?? {}, `group ${JSON.stringify(name)}, rule ${i + 1}`, {
+          nameValidation,
+          features,
+        }),
       ),
     }
   })
@@ -96,7 +102,7 @@ function finishRule(
   { raw, at }: RawRule,
   groupLabels: Readonly<Record<string, string>>,
   where: string,
-  scheme: NameValidationScheme,
+  { nameValidation: scheme, features }: Required<Pick<RuleFileOptions, 'nameValidation' | 'features'>>,
 ): Rule {
   const fail = (problem: string): never =>
     at.fail(`${where}, ${JSON.stringify(raw.record || raw.alert || '')}: ${problem}`)
@@ -105,7 +111,7 @@ function finishRule(
   if (!raw.expr) fail("field 'expr' must be set in rule")
   let expr = ''
   try {
-    expr = printExpr(parseExpr(raw.expr!, ALL_FEATURES))
+    expr = printExpr(parseExpr(raw.expr!, features))
   } catch (error) {
     fail(`could not parse expression: ${(error as Error).message}`)
   }
