@@ -288,6 +288,22 @@ test('and so they are when samples came late, and when the samples are gone', ()
   )
 })
 
+test('resets whose amounts add up to more than a number holds are taken from the samples', () => {
+  // In each window two, before which the counter was almost as large as can be: the first fall takes one of them back.
+  const large = steady((i) => ([0, 1, 2, 5, 6].includes(i % 10) ? 1.5e308 : 0))
+  const infinite = steady((i) => (i % 50 === 0 ? Number.POSITIVE_INFINITY : i))
+  const series = [large, infinite]
+  for (const [i, { samples }] of series.entries()) {
+    const labels = labelsFrom({ __name__: 'x_total', i: String(i), kind: 'integers' })
+    const one = [{ labels, samples: samples.slice(0, 5000) }]
+    const a = stored(one, 40 * H, forEver)
+    const b = stored(one, 40 * H, NO_FLOORS)
+    assertAllSame(a, b, { range: '[5m]', offset: '', times: { startMs: 10 * H, endMs: 11 * H, stepMs: M5 } })
+    a.close()
+    b.close()
+  }
+})
+
 const goneBefore = (now: number, timeMs: number): Floors =>
   retentionFloors({ rules: [], timeMs, downsampling: TIERS }, now)
 

@@ -13,7 +13,7 @@ import { type Lookups, lookups } from './selector.ts'
 import { FLOAT, type Frame, HISTOGRAM, type Series, setHistogram } from './types.ts'
 import { newWindows, type Windows } from './windows.ts'
 
-/** Sums from here on may overflow in one order of additions and not in another. */
+/** Sums, and what resets add, may from here on overflow in one order of additions and not in another. */
 const LARGE = 1e300
 
 const EXTREMES = (1 << AggregateColumn.min) | (1 << AggregateColumn.max)
@@ -51,10 +51,10 @@ export class RowReader {
     const { addsUp, columns } = this.#of
     const span = { ...range, minTime: Math.min(range.minTime, this.minTime) }
     if (!this.#chosen.read(ref, span, this.#alignedMs, columns, rows) || rows.count === 0) return false
-    if (addsUp && isLarge(rows)) {
+    if (addsUp !== null && isLarge(rows, addsUp)) {
       // Unless they were infinite before anything was added.
       this.#chosen.read(ref, span, this.#alignedMs, columns | EXTREMES, rows)
-      if (!isInfinite(rows)) return false
+      if (!isInfinite(rows, addsUp)) return false
     }
     windows.count = rows.count
     slideRows(rows, windows)
@@ -106,16 +106,16 @@ function gcd(a: number, b: number): number {
   return b === 0 ? a : gcd(b, a % b)
 }
 
-function isLarge({ columns, count }: ChosenBuffer): boolean {
-  const sums = columns[AggregateColumn.sum]!
+function isLarge({ columns, count }: ChosenBuffer, column: AggregateColumn): boolean {
+  const sums = columns[column]!
   // Neither is NaN.
   for (let i = 0; i < count; i++) if (Math.abs(sums[i]!) > LARGE) return true
   return false
 }
 
 /** Whether all that is large has an infinite sample in it. */
-function isInfinite({ columns, count }: ChosenBuffer): boolean {
-  const [sums, least, most] = [AggregateColumn.sum, AggregateColumn.min, AggregateColumn.max].map((c) => columns[c]!)
+function isInfinite({ columns, count }: ChosenBuffer, column: AggregateColumn): boolean {
+  const [sums, least, most] = [column, AggregateColumn.min, AggregateColumn.max].map((c) => columns[c]!)
   for (let i = 0; i < count; i++)
     if (Math.abs(sums![i]!) > LARGE && Number.isFinite(least![i]!) && Number.isFinite(most![i]!)) return false
   return true

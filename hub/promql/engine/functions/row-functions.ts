@@ -27,8 +27,8 @@ const C = AggregateColumn
 export type RowFunction = {
   /** Bits of the columns that are read. */
   readonly columns: number
-  /** Adding up sums in another order must not overflow where the samples would, or the other way round. */
-  readonly addsUp: boolean
+  /** What adding up in another order must not make overflow where the samples do not, or the other way round. */
+  readonly addsUp: AggregateColumn | null
   compute(rows: ChosenBuffer, windows: Windows, out: Series, call: RangeCall): void
 }
 
@@ -39,7 +39,7 @@ const bits = (...columns: readonly AggregateColumn[]): number =>
 function ofColumn(column: AggregateColumn, kernel: RangeFunction, time?: AggregateColumn): RowFunction {
   return {
     columns: bits(C.samples, column),
-    addsUp: false,
+    addsUp: null,
     compute: (rows, w, out, call) => {
       w.values = rows.columns[column]!
       w.times = time === undefined ? rows.times : rows.columns[time]!
@@ -53,7 +53,7 @@ function amount(column: AggregateColumn): RowFunction {
   const sum = ofColumn(column, sumOverTime)
   return {
     ...sum,
-    addsUp: column === C.sum,
+    addsUp: column === C.sum ? column : null,
     compute: (rows, w, out, call) => {
       sum.compute(rows, w, out, call)
       if (rows.goneWidth === 0) return
@@ -65,7 +65,7 @@ function amount(column: AggregateColumn): RowFunction {
 
 const average: RowFunction = {
   columns: bits(C.samples, C.sum),
-  addsUp: true,
+  addsUp: C.sum,
   compute: (rows, w, out, call) => {
     w.values = rows.columns[C.sum]!
     sumOverTime(w, out, call)
@@ -123,7 +123,7 @@ export function reachAt({ goneWidth, times, widths }: ChosenBuffer, to: number, 
 function rise(kind: RateKind): RowFunction {
   return {
     columns: bits(C.samples, C.first, C.last, C.firstTime, C.lastTime, C.resets),
-    addsUp: false,
+    addsUp: kind.isCounter ? C.resets : null,
     compute: (rows, w, out) => riseOf(kind, rows, w, out),
   }
 }
