@@ -61,7 +61,7 @@ function applyRule(rule: CompiledRelabel, labels: Map<string, string>): Outcome 
     case 'uppercase':
       return setLabel(labels, c.targetLabel, upperCase(value))
     case 'hashmod':
-      return setLabel(labels, c.targetLabel, String(hashModulo(value, c.modulus)))
+      return setLabel(labels, c.targetLabel, hashModulo(value, c.modulus))
     case 'labelmap':
       return mapNames(rule, labels)
     case 'labeldrop':
@@ -121,24 +121,30 @@ function setLabel(labels: Map<string, string>, name: string, value: string): Out
 }
 
 /** The last eight bytes of the MD5 sum as a big-endian integer, modulo; as upstream since hashmod exists. */
-function hashModulo(value: string, modulus: number): number {
+function hashModulo(value: string, modulus: number): string {
   const digest = md5(new TextEncoder().encode(value))
   const sum = new DataView(digest.buffer, digest.byteOffset).getBigUint64(8)
-  return Number(sum % BigInt(modulus))
+  return String(sum % BigInt(modulus))
 }
 
-/** Replaces groups in a template. Semantics: Go regexp.Expand: `$name` takes the longest run of word characters, `$$` is `$`, unknown groups are empty. */
+/**
+ * Replaces groups in a template. Semantics: Go regexp.Expand: `$name` takes the longest run of letters, digits (of any
+ * script) and underscores, `$$` is `$`, unknown groups are empty; a number with a leading zero is a name.
+ */
 export function expandGroups(template: string, match: RegexMatch, regex: Regex): string {
   if (!template.includes('$')) return template
   const names = regex.namedGroups() as Readonly<Record<string, number>>
   const groups = match.groupCount()
-  return template.replace(/\$(?:\$|\{(\w+)\}|(\w+))/g, (whole, braced?: string, bare?: string) => {
-    if (whole === '$$') return '$'
-    const name = (braced ?? bare)!
-    const index = /^\d+$/.test(name) ? Number(name) : names[name]
-    if (index === undefined || index > groups) return ''
-    return match.group(index) ?? ''
-  })
+  return template.replace(
+    /\$(?:\$|\{([\p{L}\p{Nd}_]+)\}|([\p{L}\p{Nd}_]+))/gu,
+    (whole, braced?: string, bare?: string) => {
+      if (whole === '$$') return '$'
+      const name = (braced ?? bare)!
+      const index = /^(?:0|[1-9]\d*)$/.test(name) ? Number(name) : names[name]
+      if (index === undefined || index > groups) return ''
+      return match.group(index) ?? ''
+    },
+  )
 }
 
 /** The labels after every single rule, for showing which one dropped a target. */

@@ -67,12 +67,15 @@ export function withRelabelDefaults(input: RelabelInput, scheme: NameValidationS
   if (action !== '' && !ACTIONS.has(action)) throw new RelabelError(`unknown relabel action ${quote(action)}`)
   const config = { ...RELABEL_DEFAULTS, ...input, action: action as RelabelAction }
   validateRelabel(config, scheme)
+  if ((action === 'lowercase' || action === 'uppercase') && config.replacement === '') replacementNotAllowed(action)
   return config
 }
 
 /** @throws RelabelError */
 export function validateRelabel(c: RelabelConfig, scheme: NameValidationScheme): void {
   const { action } = c
+  // First, as upstream reads the expression with the file, before it looks at the rule.
+  compileRegex(`^(?s:${c.regex})$`, c.regex)
   if ((action as string) === '') throw new RelabelError('relabel action cannot be empty')
   if (action === 'hashmod' && c.modulus === 0) {
     throw new RelabelError('relabel configuration for hashmod requires non-zero modulus')
@@ -89,11 +92,11 @@ export function validateRelabel(c: RelabelConfig, scheme: NameValidationScheme):
   if (action === 'replace' && c.targetLabel.includes('$') && !isValidTemplate(c.targetLabel, scheme)) invalidTarget()
   if ((comparesTarget || writesTarget) && action !== 'replace' && !isValidName(c.targetLabel, scheme)) invalidTarget()
   if (
-    (action === 'lowercase' || action === 'uppercase') &&
+    (action === 'lowercase' || action === 'uppercase' || comparesTarget) &&
     c.replacement !== RELABEL_DEFAULTS.replacement &&
-    c.replacement !== ''
+    (c.replacement !== '' || comparesTarget)
   ) {
-    throw new RelabelError(`'replacement' can not be set for ${action} action`)
+    replacementNotAllowed(action)
   }
   if (action === 'labelmap' && !isValidTemplate(c.replacement, scheme)) {
     throw new RelabelError(`${quote(c.replacement)} is invalid 'replacement' for ${action} action`)
@@ -104,7 +107,10 @@ export function validateRelabel(c: RelabelConfig, scheme: NameValidationScheme):
   if ((action === 'labeldrop' || action === 'labelkeep') && !onlyDefaults(c, ['regex'])) {
     throw new RelabelError(`${action} action requires only 'regex', and no other fields`)
   }
-  compileRegex(`^(?s:${c.regex})$`, c.regex)
+}
+
+function replacementNotAllowed(action: RelabelAction): never {
+  throw new RelabelError(`'replacement' can not be set for ${action} action`)
 }
 
 function onlyDefaults(c: RelabelConfig, except: readonly (keyof RelabelConfig)[]): boolean {

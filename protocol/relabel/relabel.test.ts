@@ -67,3 +67,51 @@ test('an unknown action is an error that names it', () => {
     (error) => error instanceof RelabelError && /unknown relabel action "explode"/.test(error.message),
   )
 })
+
+// As Go's regexp.Expand reads them; checked against Prometheus 3.5 with random rules.
+for (const [replacement, expected] of [
+  ['$01', undefined],
+  ['${01}', undefined],
+  ['$１', undefined],
+  ['$1ü', undefined],
+  ['${1}ü', 'xü'],
+  ['${1-}', '${1-}'],
+  ['$0', 'x'],
+] as const) {
+  test(`the replacement ${replacement} gives ${expected ?? 'no label'}`, () => {
+    const rule = compileRelabel(withRelabelDefaults({ sourceLabels: ['a'], targetLabel: 'b', replacement }))
+    assert.equal(labelsToObject(relabel([rule], labelsFrom({ a: 'x' }))!)['b'], expected)
+  })
+}
+
+for (const [what, input, message] of [
+  [
+    'keepequal with a replacement',
+    { action: 'keepequal', targetLabel: 'b', replacement: 'x' },
+    /^'replacement' can not be set for keepequal action$/,
+  ],
+  [
+    'dropequal with a blank replacement',
+    { action: 'dropequal', targetLabel: 'b', replacement: '' },
+    /^'replacement' can not be set for dropequal action$/,
+  ],
+  [
+    'lowercase with a blank replacement',
+    { action: 'lowercase', targetLabel: 'b', replacement: '' },
+    /^'replacement' can not be set for lowercase action$/,
+  ],
+  ['a bad expression in a bad rule', { action: 'replace', regex: '(' }, /^error parsing regexp: missing closing \): `/],
+] as const) {
+  test(`${what} is refused as upstream refuses it`, () => {
+    assert.throws(() => withRelabelDefaults(input), { message })
+  })
+}
+
+test('hashmod keeps every digit of a large modulus', () => {
+  // Prometheus 3.5: md5("foo"), last eight bytes, modulo 2^63.
+  const rule = compileRelabel({
+    ...withRelabelDefaults({ action: 'hashmod', sourceLabels: ['a'], targetLabel: 'b', modulus: 2 ** 63 }),
+  })
+  const sum = createHash('md5').update('foo').digest().readBigUInt64BE(8) % 2n ** 63n
+  assert.equal(labelsToObject(relabel([rule], labelsFrom({ a: 'foo' }))!)['b'], String(sum))
+})
