@@ -80,6 +80,15 @@ const LEGACY_METRIC = /^[a-zA-Z_:][a-zA-Z0-9_:]*$/
 export const isLegacyLabelName = (name: string): boolean => LEGACY_NAME.test(name)
 export const isLegacyMetricName = (name: string): boolean => LEGACY_METRIC.test(name)
 
+/** What Go's unicode.IsPrint is not true of: blanks but the space, control and format characters, and what is unassigned. */
+const UNPRINTABLE = /[\p{Z}\p{C}]/u
+
+/** A code point above U+007F as Go escapes it. */
+function escapedRune(code: number): string {
+  const digits = code > 0xffff ? 8 : 4
+  return (digits === 8 ? '\\U' : '\\u') + code.toString(16).padStart(digits, '0')
+}
+
 /** Text as Go's strconv.Quote writes it, for the values in selectors, errors and exposition of label sets. */
 export function quote(text: string): string {
   let out = '"'
@@ -97,6 +106,7 @@ export function quote(text: string): string {
     // A byte that was no UTF-8 (see hub/promql/parser/bytes.ts), and any other lone surrogate.
     else if (code >= 0xdc80 && code <= 0xdcff) out += '\\x' + (code - 0xdc00).toString(16)
     else if (code >= 0xd800 && code <= 0xdfff) out += '\\ufffd'
+    else if (code > 0x7f && UNPRINTABLE.test(char)) out += escapedRune(code)
     else out += char
   }
   return out + '"'
