@@ -2,7 +2,7 @@
  * HAProxy's `show stat` (or its CSV page) and `show info` as families.
  * Semantics: haproxy_exporter haproxy_exporter.go, parseRow, exportCsvFields, parseInfo (v0.15).
  */
-import type { Metric, MetricFamily } from '../../protocol/exposition/mod.ts'
+import { type Metric, type MetricFamily, readGoFloat } from '../../protocol/exposition/mod.ts'
 import { BACKEND, type Column, FRONTEND, MILLISECOND_COLUMNS, SERVER, STATUS_COLUMN } from './columns.ts'
 import { parseCsv } from './csv.ts'
 
@@ -95,8 +95,14 @@ export function parseStatus(text: string): 0 | 1 {
 
 function parseColumn(index: number, text: string): number | null {
   if (index === STATUS_COLUMN) return parseStatus(text)
-  if (MILLISECOND_COLUMNS.includes(index)) return /^-?\d+(?:\.\d+)?$/.test(text) ? Number(text) / 1000 : null
-  return /^[+-]?\d{1,19}$/.test(text) ? Number(text) : null
+  if (MILLISECOND_COLUMNS.includes(index)) {
+    const ms = readGoFloat(text)
+    return typeof ms === 'number' ? ms / 1000 : null
+  }
+  if (!/^[+-]?\d{1,19}$/.test(text)) return null
+  const whole = BigInt(text.replace(/^\+/, ''))
+  // Rounded, the largest that fits and the first that does not are one number.
+  return whole === BigInt.asIntN(64, whole) ? Number(whole) : null
 }
 
 /** Labels stay in the order of their names. */

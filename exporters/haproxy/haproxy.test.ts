@@ -60,6 +60,26 @@ for (const [name, text, records, errors] of [
 
 const ROW = 'be,s1,0,0,0,0,,5,0,0,,0,,0,0,0,0,MAINT,1,1,0,0,0,5007,0,,1,8,1,,0,,2,7,,x,L4OK,,12'
 
+// As the upstream program (0.15) reads them: counts by Go's ParseInt, milliseconds by its ParseFloat.
+for (const [column, text, metric, value] of [
+  [5, '9223372036854775807', 'haproxy_server_max_sessions', 2 ** 63],
+  [5, '9223372036854775808', 'haproxy_server_max_sessions', null],
+  [5, '+1', 'haproxy_server_max_sessions', 1],
+  [5, '1.5', 'haproxy_server_max_sessions', null],
+  [38, '1.', 'haproxy_server_check_duration_seconds', 0.001],
+  [38, '1e3', 'haproxy_server_check_duration_seconds', 1],
+  [38, 'Inf', 'haproxy_server_check_duration_seconds', Infinity],
+  [38, 'x', 'haproxy_server_check_duration_seconds', null],
+] as const) {
+  test(`column ${column} with ${text} ${value === null ? 'is counted as a failure' : `is ${value}`}`, () => {
+    const row = Array.from({ length: 62 }, (_, i) => (i < 2 ? 'a' : i === 32 ? '2' : ''))
+    row[column] = text
+    const { families, errors } = haproxyFamilies(`${row.join(',')}\n`, DEFAULT_STAT_OPTIONS)
+    assert.equal(families.find(({ name }) => name === metric)?.metrics[0]!.value ?? null, value)
+    assert.equal(errors.length, value === null ? 1 : 0)
+  })
+}
+
 test('server fields and excluded states narrow what is exported; a bad value is counted', () => {
   const all = haproxyFamilies(ROW, DEFAULT_STAT_OPTIONS)
   assert.deepEqual(all.errors, ['column 35 of "be" "s1": "x" is not a number'])
