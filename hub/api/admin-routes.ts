@@ -19,7 +19,7 @@ export function adminRoutes(app: Hono<Vars>, { storage, log }: ApiDeps): void {
     })
   }
   route('delete_series', async (admin, given) => {
-    const matches = given.all('match[]')
+    const matches = given.whole.all('match[]')
     if (matches.length === 0) throw new ApiError('bad_data', 'no match[] parameter provided')
     const minTime = given.time('start', Number.NEGATIVE_INFINITY)
     const maxTime = given.time('end', Number.POSITIVE_INFINITY)

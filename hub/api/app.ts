@@ -7,7 +7,9 @@ import { agentRoutes } from './agents.ts'
 import { alertRoutes } from './alert-routes.ts'
 import { hostOf } from './client.ts'
 import { packingOf } from './compression.ts'
+import { corsOf } from './cors.ts'
 import type { ApiDeps } from './deps.ts'
+import { readForm } from './form.ts'
 import { HttpMetrics, handlerName } from './http-metrics.ts'
 import { notificationRoutes } from './notification-routes.ts'
 import { openapiRoute } from './openapi.ts'
@@ -39,6 +41,7 @@ export function createApp(deps: ApiDeps): App {
   const app = new Hono<Vars>()
   const root = deps.routePrefix === '' ? app : app.basePath(deps.routePrefix)
   const http = new HttpMetrics()
+  const cors = corsOf(deps.corsOrigin ?? '')
   const names = new WeakMap<HttpInfo, string>()
   app.use('*', async (c, next) => {
     names.set(c.env, handlerName(c, deps.routePrefix))
@@ -46,6 +49,12 @@ export function createApp(deps: ApiDeps): App {
     c.res.headers.set('x-content-type-options', 'nosniff')
     c.res.headers.set('referrer-policy', 'no-referrer')
   })
+  if (cors !== null)
+    root.use('/api/v1/*', async (c, next) => {
+      await next()
+      c.res.headers.append('vary', 'Origin')
+      for (const [name, value] of Object.entries(cors(c.req.header('origin') ?? ''))) c.res.headers.set(name, value)
+    })
   root.use('/api/*', async (c, next) => {
     if (deps.isReady()) return next()
     return c.body('Service Unavailable', 503)
@@ -78,9 +87,10 @@ export function createApp(deps: ApiDeps): App {
       if (methods.length > 0) return c.body(null, 200, { allow: allowHeader(methods) })
     }
     if (methods.length > 0) return refused(methods)
-    return c.req.path.includes('/api/')
-      ? problem('not_found', `no such path: ${c.req.path}`)
-      : c.text('404 page not found\n', 404)
+    const url = new URL(c.req.url)
+    const path = cleanPath(url.pathname)
+    if (path !== url.pathname && allowed(path).length > 0) return moved(path + url.search, c.req.method)
+    return plainText('404 page not found\n', 404)
   })
   app.onError((error) => {
     if (error instanceof ApiError) return problem(error.type, error.message)
@@ -100,8 +110,21 @@ export function createApp(deps: ApiDeps): App {
 }
 
 function refused(methods: readonly string[]): Response {
-  const headers = { allow: allowHeader(methods), 'content-type': TEXT_TYPE }
-  return new Response('Method Not Allowed\n', { status: 405, headers })
+  return plainText('Method Not Allowed\n', 405, { allow: allowHeader(methods) })
+}
+
+export function plainText(text: string, status: number, headers: Readonly<Record<string, string>> = {}): Response {
+  return new Response(text, { status, headers: { 'content-type': TEXT_TYPE, ...headers } })
+}
+
+/** One slash for several, and none at the end: what comes of a base URL that ends with one. */
+function cleanPath(path: string): string {
+  return path.replace(/\/{2,}/g, '/').replace(/(.)\/$/, '$1')
+}
+
+/** As upstream's router; a form is sent again as it was. */
+function moved(location: string, method: string): Response {
+  return new Response(null, { status: method === 'GET' || method === 'HEAD' ? 301 : 308, headers: { location } })
 }
 
 function allowHeader(methods: readonly string[]): string {
@@ -132,13 +155,16 @@ export function json(data: unknown): Response {
 
 /** @throws ApiError for a body that is no form or too large */
 export async function params(c: Ctx, { multipart = false } = {}): Promise<Params> {
-  const url = new URL(c.req.url).searchParams
-  if (c.req.method !== 'POST') return new Params([url])
+  const url = readForm(new URL(c.req.url).search.slice(1))
+  if (c.req.method !== 'POST') return new Params([url.values], url.problem)
   const type = (c.req.header('content-type') ?? '').split(';')[0]!.trim().toLowerCase()
   const bytes = await bounded(c.req.raw, MAX_FORM_BYTES)
-  if (type === 'application/x-www-form-urlencoded')
-    return new Params([new URLSearchParams(new TextDecoder().decode(bytes)), url])
-  return new Params(multipart && type === 'multipart/form-data' ? [url, await multipartValues(c, bytes)] : [url])
+  if (type === 'application/x-www-form-urlencoded') {
+    const form = readForm(new TextDecoder().decode(bytes))
+    return new Params([form.values, url.values], form.problem || url.problem)
+  }
+  const isMultipart = multipart && type === 'multipart/form-data'
+  return new Params(isMultipart ? [url.values, await multipartValues(c, bytes)] : [url.values], url.problem)
 }
 
 /** Without files. As upstream, what cannot be read has no values. */

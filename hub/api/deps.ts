@@ -92,6 +92,8 @@ export type ApiDeps = {
   readonly metrics: () => Promise<readonly MetricFamily[]>
   /** Folder of the built page. */
   readonly uiFolder: string
+  /** Of others whose pages may read answers, a regular expression; by default there are none. */
+  readonly corsOrigin?: string
   /** '' or `/prefix`. */
   readonly routePrefix: string
   readonly compress: (bytes: Uint8Array, encoding: 'gzip' | 'zstd') => Promise<Uint8Array>

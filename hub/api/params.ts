@@ -6,8 +6,17 @@ import { ApiError } from '../query/mod.ts'
 /** Values of one name in order, those of the body before those of the URL, as Go's r.Form. */
 export class Params {
   readonly #sources: readonly URLSearchParams[]
-  constructor(sources: readonly URLSearchParams[]) {
+  readonly #problem: string
+  /** @param problem why pairs of the URL or the form were passed over; '' = none were */
+  constructor(sources: readonly URLSearchParams[], problem = '') {
     this.#sources = sources
+    this.#problem = problem
+  }
+
+  /** Of the endpoints that care whether everything could be read. @throws ApiError */
+  get whole(): this {
+    if (this.#problem !== '') throw new ApiError('bad_data', `error parsing form values: ${this.#problem}`)
+    return this
   }
 
   get(name: string): string {
@@ -96,7 +105,7 @@ const LONGEST = 2 ** 63 / 1e6
 /** ms: what becomes of NaN and of both infinities in upstream's int64 of seconds and of nanoseconds, on x86. */
 const NOWHERE = -9_223_372_036_854
 /** The hour 24, which Date.parse() takes, is none. */
-const RFC3339 = /^(\d{4}-\d\d-(\d\d))T(?:[01]\d|2[0-3]):\d\d:\d\d(?:[.,]\d+)?(?:Z|[+-]\d\d:\d\d)$/
+const RFC3339 = /^(\d{4}-\d\d-(\d\d))T(?:[01]\d|2[0-3]):\d\d:\d\d(?:[.,]\d+)?(?:Z|([+-])(\d\d):(\d\d))$/
 
 /** Unix seconds with a fraction, or RFC 3339; null for neither. */
 export function parseTime(text: string): number | null {
@@ -110,8 +119,12 @@ export function parseTime(text: string): number | null {
   const date = RFC3339.exec(text)
   // Date.parse() takes the 30th of February for the 1st of March.
   if (date === null || new Date(date[1]!).getUTCDate() !== Number(date[2])) return null
-  const ms = Date.parse(text.replace(',', '.'))
-  return Number.isNaN(ms) ? null : ms
+  const [whole, , , sign, hours, minutes] = date
+  // Go's zones go up to +24:60, Date.parse()'s to +23:59.
+  if (Number(hours ?? 0) > 24 || Number(minutes ?? 0) > 60) return null
+  const local = Date.parse(`${(sign ? whole.slice(0, -6) : whole.slice(0, -1)).replace(',', '.')}Z`)
+  const offsetMs = (Number(hours ?? 0) * 60 + Number(minutes ?? 0)) * 60_000
+  return Number.isNaN(local) ? null : local - (sign === '-' ? -offsetMs : offsetMs)
 }
 
 /** Seconds, or a duration; ms, with a fraction down to nanoseconds as upstream has it, which takes NaN for the least. */

@@ -7,7 +7,9 @@ import type { PlainAnswer, PlainHandler, PlainRequest } from '../../protocol/env
 import { ApiError, ERROR_STATUS, errorBody, giveBack, type WorkerAnswer } from '../query/mod.ts'
 import { hostOf } from './client.ts'
 import { packingOf } from './compression.ts'
+import { corsOf } from './cors.ts'
 import type { ApiDeps } from './deps.ts'
+import { type Form, readForm } from './form.ts'
 import type { HttpMetrics } from './http-metrics.ts'
 import { Params } from './params.ts'
 import { type Asked, QUERY_TASKS, valuesTask } from './query-tasks.ts'
@@ -23,6 +25,7 @@ const LABEL_VALUES_ROUTE = '/api/v1/label/:name/values'
 type Route = { readonly name: string; readonly ask: (p: Params, accept: string) => Asked }
 
 export function plainQueries(deps: ApiDeps, http: HttpMetrics): PlainHandler {
+  const cors = corsOf(deps.corsOrigin ?? '')
   const routeOf = (path: string): Route | null => {
     if (!path.startsWith(deps.routePrefix)) return null
     const name = path.slice(deps.routePrefix.length)
@@ -33,23 +36,24 @@ export function plainQueries(deps: ApiDeps, http: HttpMetrics): PlainHandler {
   }
   return (request) => {
     const { method, target } = request
+    if (cors !== null && request.header('origin') !== '') return null
     if (!deps.isReady() || !(method === 'GET' || method === 'POST')) return null
     const mark = target.indexOf('?')
     const route = routeOf(mark < 0 ? target : target.slice(0, mark))
     if (route === null || (method === 'POST' && (route.name === LABEL_VALUES_ROUTE || !hasPlainForm(request))))
       return null
     const startedMs = deps.clock.monotonic()
-    const query = new URLSearchParams(mark < 0 ? '' : target.slice(mark + 1))
+    const query = readForm(mark < 0 ? '' : target.slice(mark + 1))
     const call = new Call(deps, request, route)
     const given =
       method === 'GET'
-        ? call.answer([query])
+        ? call.answer(new Params([query.values], query.problem))
         : request
             .body(MAX_FORM_BYTES)
             .then((body) =>
               body === null
                 ? call.problem(new ApiError('bad_data', FORM_TOO_LARGE))
-                : call.answer([new URLSearchParams(new TextDecoder().decode(body)), query]),
+                : call.answer(both(readForm(new TextDecoder().decode(body)), query)),
             )
     const counted = (answer: PlainAnswer): PlainAnswer => {
       http.count(route.name, (deps.clock.monotonic() - startedMs) / 1000, answer.status, answer.body.length)
@@ -58,6 +62,8 @@ export function plainQueries(deps: ApiDeps, http: HttpMetrics): PlainHandler {
     return given instanceof Promise ? given.then(counted) : counted(given)
   }
 }
+
+const both = (form: Form, query: Form): Params => new Params([form.values, query.values], form.problem || query.problem)
 
 export const FORM_TOO_LARGE = `error parsing form values: the body exceeds ${MAX_FORM_BYTES} bytes`
 
@@ -78,10 +84,10 @@ class Call {
     this.#route = route
   }
 
-  answer(sources: readonly URLSearchParams[]): PlainAnswer | Promise<PlainAnswer> {
+  answer(params: Params): PlainAnswer | Promise<PlainAnswer> {
     try {
       const { query, queryTimeoutMs, routePrefix } = this.#deps
-      const { task, timeoutMs = queryTimeoutMs } = this.#route.ask(new Params(sources), this.#request.header('accept'))
+      const { task, timeoutMs = queryTimeoutMs } = this.#route.ask(params, this.#request.header('accept'))
       const client = hostOf(this.#request.remoteAddress)
       const { method, target } = this.#request
       const path = routePrefix + (this.#route.name === LABEL_VALUES_ROUTE ? target.split('?', 1)[0]! : this.#route.name)
@@ -112,7 +118,8 @@ class Call {
       'referrer-policy': 'no-referrer',
     }
     const { isNegotiated, encoding } = packingOf(this.#request.header('accept-encoding'), contentType, body.length)
-    if (isNegotiated) headers['vary'] = 'accept-encoding'
+    const vary = [this.#deps.corsOrigin ? 'Origin' : '', isNegotiated ? 'accept-encoding' : ''].filter(Boolean)
+    if (vary.length > 0) headers['vary'] = vary.join(', ')
     if (encoding === null) return { status, headers, body }
     headers['content-encoding'] = encoding
     return this.#deps.compress(body, encoding).then((packed) => {

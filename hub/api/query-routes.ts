@@ -2,8 +2,8 @@
 import type { Hono } from 'hono'
 import { exprToApi, ParseError, parseExpr } from '../promql/parser/mod.ts'
 import { prettyExpr } from '../promql/printer/mod.ts'
-import { ApiError, negotiateFormat, parserFeatures } from '../query/mod.ts'
-import { type Ctx, json, params, respond, type Vars } from './app.ts'
+import { ApiError, ERROR_STATUS, negotiateFormat, parserFeatures } from '../query/mod.ts'
+import { type Ctx, json, params, plainText, respond, type Vars } from './app.ts'
 import type { ApiDeps } from './deps.ts'
 import { invalid, type Params } from './params.ts'
 import { QUERY_TASKS, queryText, valuesTask } from './query-tasks.ts'
@@ -31,7 +31,7 @@ export function queryRoutes(app: App, deps: ApiDeps): void {
   app.get('/api/v1/label/:name/values', async (c) => {
     const { pathname } = new URL(c.req.url)
     // The router takes an encoded slash for a slash.
-    if (SLASH.test(pathname)) throw new ApiError('not_found', `no such path: ${c.req.path}`)
+    if (SLASH.test(pathname)) return plainText('404 page not found\n', 404)
     // Not as the router hands it down: it keeps what is no UTF-8 as it was written.
     const raw = pathname.split('/').at(-2)!
     return respond(c, deps, valuesTask(raw, await params(c)))
@@ -48,22 +48,38 @@ export function queryRoutes(app: App, deps: ApiDeps): void {
   })
   both('/api/v1/format_query', async (_, p) => json(prettyExpr(parsed(p, deps))))
   both('/api/v1/parse_query', async (_, p) => json(exprToApi(parsed(p, deps))))
-  app.get('/federate', async (c) => {
-    const p = await params(c)
-    const task = {
-      kind: 'federate' as const,
-      matches: p.all('match[]'),
-      timeMs: Math.round(deps.clock.now()),
-      lookbackMs: deps.settings().lookbackMs,
-      externalLabels: [...deps.externalLabels()],
-      ...negotiateFormat(c.req.header('accept') ?? ''),
-    }
-    const response = await respond(c, deps, task)
-    // Scrapers show the text: upstream answers it plainly.
-    if (response.status !== 200)
-      return new Response(((await response.json()) as { error: string }).error + '\n', { status: response.status })
-    return response
-  })
+  app.get('/federate', async (c) =>
+    plainly(async () => {
+      const p = await params(c)
+      const task = {
+        kind: 'federate' as const,
+        matches: selecting(p),
+        timeMs: Math.round(deps.clock.now()),
+        lookbackMs: deps.settings().lookbackMs,
+        externalLabels: [...deps.externalLabels()],
+        ...negotiateFormat(c.req.header('accept') ?? ''),
+      }
+      return respond(c, deps, task)
+    }),
+  )
+}
+
+/** Scrapers show the text: upstream answers errors plainly, and without the name of the one parameter there is. */
+async function plainly(answer: () => Promise<Response>): Promise<Response> {
+  const said = (text: string): string => `${text.replace('invalid parameter "match[]": ', '')}\n`
+  try {
+    const response = await answer()
+    if (response.status === 200) return response
+    return plainText(said(((await response.json()) as { error: string }).error), response.status)
+  } catch (error) {
+    if (error instanceof ApiError) return plainText(said(error.message), ERROR_STATUS[error.type])
+    throw error
+  }
+}
+
+/** Of `match[]`: upstream's storage takes one without any matcher for nothing, not for everything. @throws ApiError */
+function selecting(p: Params): string[] {
+  return p.whole.all('match[]').filter((text) => !/^\s*\{\s*\}\s*$/.test(text))
 }
 
 /** Of the older endpoints: below 0 is all, and 0 is none. */

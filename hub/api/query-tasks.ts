@@ -63,7 +63,7 @@ function exemplarsTask(...[p, , deps]: Parameters<Ask>): Asked {
 }
 
 function seriesTask(p: Params): Asked {
-  const matches = p.all('match[]')
+  const matches = p.whole.all('match[]')
   if (matches.length === 0) throw new ApiError('bad_data', 'no match[] parameter provided')
   return { task: { kind: 'series', limit: p.limit(), ...span(p), matches } }
 }

@@ -11,7 +11,7 @@ import { invalid, type Params } from './params.ts'
 
 export function ruleRoutes(app: Hono<Vars>, deps: ApiDeps): void {
   app.get('/api/v1/rules', async (c) => {
-    const p = await params(c)
+    const p = (await params(c)).whole
     const matches = labelMatcher(p.all('match[]'))
     const type = p.get('type').toLowerCase()
     if (type !== '' && type !== 'alert' && type !== 'record')

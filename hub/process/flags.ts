@@ -51,6 +51,11 @@ export const HUB_FLAGS: readonly FlagDefinition[] = [
     '',
     'Path to configuration file that can enable TLS or authentication. Agents on /nats and their enrolment need no password: they have an authentication of their own.',
   ),
+  text(
+    'web.cors.origin',
+    '',
+    "Regex for CORS origin. It is fully anchored. Example: 'https?://(domain1|domain2)\\\\.com'. By default other origins' pages read nothing.",
+  ),
   text('web.max-connections', '512', 'Maximum number of simultaneous connections.'),
   text(
     'web.max-notifications-subscribers',

@@ -1,5 +1,4 @@
 /** The hub put together: bus, ingest, queries, rules, alerts, its own scrapes, HTTP. */
-
 import os from 'node:os'
 import path from 'node:path'
 import process from 'node:process'
@@ -323,6 +322,7 @@ export class Hub {
       metrics: () => this.#metrics(),
       uiFolder,
       routePrefix: settings.routePrefix,
+      corsOrigin: settings.corsOrigin,
       compress: compressBytes,
     })
     const bus = this.#bus

@@ -59,3 +59,20 @@ test('files are looked at again only with the feature, every 30 s by default', (
     300_000,
   )
 })
+
+test('flags of 3.14 that change nothing here are known, and one may be given twice', () => {
+  const protocol = '--web.remote-write-receiver.accepted-protobuf-messages'
+  const { withoutEffect } = settingsOf('--storage.tsdb.delay-compact-file.path=x', `${protocol}=a`, `${protocol}=b`)
+  assert.deepEqual(withoutEffect, ['--storage.tsdb.delay-compact-file.path', protocol])
+})
+
+test('counts may have an exponent, as the default of Prometheus has', () => {
+  assert.equal(settingsOf('--query.max-samples=5e7').maxSamples, 50_000_000)
+  assert.throws(() => settingsOf('--query.max-samples=5e-7'), /must be a whole number/)
+})
+
+test('other origins are none by default, and a regular expression', () => {
+  assert.equal(settingsOf().corsOrigin, '')
+  assert.equal(settingsOf('--web.cors.origin=.*').corsOrigin, '.*')
+  assert.throws(() => settingsOf('--web.cors.origin=('), /--web.cors.origin: error parsing regexp: missing closing \)/)
+})

@@ -3,6 +3,7 @@ import { type ParsedFlags, UsageError } from '../../agent/cli/mod.ts'
 import { isAddress, parseBytes } from '../../protocol/config/mod.ts'
 import { parseDuration } from '../../protocol/durations/mod.ts'
 import type { LogLevel } from '../../protocol/env/mod.ts'
+import { compileRegex } from '../../protocol/matchers/mod.ts'
 import { isActedUpon } from '../query/mod.ts'
 import { HUB_FLAGS } from './flags.ts'
 import { flagsWithoutEffect } from './upstream-flags.ts'
@@ -25,6 +26,8 @@ export type HubSettings = {
   readonly routePrefix: string
   /** '' = neither TLS nor passwords. */
   readonly webConfigFile: string
+  /** Of others whose pages may read answers, a regular expression; '' = none. */
+  readonly corsOrigin: string
   readonly maxConnections: number
   readonly maxNotificationSubscribers: number
   readonly lifecycleEnabled: boolean
@@ -71,7 +74,8 @@ export function hubSettings(flags: ParsedFlags): HubSettings {
     get(name) === '' || get(name) === '0' ? null : checked(name, parse)
   const count = (name: string): number =>
     checked(name, (text) => {
-      if (!/^\d+$/.test(text)) throw new Error(`must be a whole number, got "${text}"`)
+      // As upstream, whose own default is 5e7.
+      if (!/^\d+(?:e\d)?$/.test(text)) throw new Error(`must be a whole number, got "${text}"`)
       return Number(text)
     })
   const choice = <T extends string>(name: string, allowed: readonly T[]): T =>
@@ -109,6 +113,10 @@ export function hubSettings(flags: ParsedFlags): HubSettings {
     externalUrl,
     routePrefix: prefix === '/' ? '' : `/${prefix.replace(/^\/+|\/+$/g, '')}`.replace(/^\/$/, ''),
     webConfigFile: get('web.config.file'),
+    corsOrigin: checked('web.cors.origin', (text) => {
+      if (text !== '') compileRegex(text)
+      return text
+    }),
     maxConnections: count('web.max-connections'),
     maxNotificationSubscribers: count('web.max-notifications-subscribers'),
     adminEnabled: get('web.enable-admin-api') === 'true',

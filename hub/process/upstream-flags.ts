@@ -9,8 +9,13 @@ import { HUB_FLAGS } from './flags.ts'
 const WITH_VALUE = [
   'auto-gomemlimit.ratio',
   'rules.max-concurrent-evals',
+  'scrape.discovery-reload-interval',
+  'scrape.name-escaping-scheme',
   'scrape.timestamp-tolerance',
   'storage.remote.flush-deadline',
+  'storage.tsdb.block-reload-interval',
+  'storage.tsdb.delay-compact-file.path',
+  'storage.tsdb.delayed-compaction.max-percent',
   'storage.tsdb.head-chunks-write-queue-size',
   'storage.tsdb.max-block-chunk-segment-size',
   'storage.tsdb.max-block-duration',
@@ -18,10 +23,14 @@ const WITH_VALUE = [
   'storage.tsdb.wal-compression-type',
   'web.console.libraries',
   'web.console.templates',
+  'web.local-assets',
   'web.page-title',
   'web.read-timeout',
   'web.user-assets',
 ]
+
+/** Those that may be given more than once. */
+const LISTS = ['web.remote-write-receiver.accepted-protobuf-messages']
 
 const SWITCHES = [
   'alertmanager.drain-notification-queue-on-shutdown',
@@ -29,6 +38,7 @@ const SWITCHES = [
   'auto-gomemlimit',
   'scrape.adjust-timestamps',
   'storage.tsdb.allow-overlapping-blocks',
+  'storage.tsdb.allow-overlapping-compaction',
   'storage.tsdb.no-lockfile',
   'storage.tsdb.wal-compression',
 ]
@@ -42,6 +52,7 @@ const definition = (name: string, kind: FlagDefinition['kind']): FlagDefinition 
 
 export const UPSTREAM_FLAGS: readonly FlagDefinition[] = [
   ...WITH_VALUE.map((name) => definition(name, 'string')),
+  ...LISTS.map((name) => definition(name, 'list')),
   ...SWITCHES.map((name) => definition(name, 'boolean')),
 ].filter(({ name }) => !HUB_FLAGS.some((flag) => flag.name === name))
 
