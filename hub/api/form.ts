@@ -30,6 +30,6 @@ const SEMICOLON = 'invalid semicolon separator in query'
 function problemOf(pair: string): string {
   if (pair.includes(';')) return SEMICOLON
   // The name is read before the value.
-  const [escape] = /%(?![0-9a-fA-F]{2})[^=]{0,2}/.exec(pair) ?? []
-  return escape === undefined ? '' : `invalid URL escape ${JSON.stringify(escape)}`
+  const [found] = /%(?![0-9a-fA-F]{2})[^=]{0,2}/.exec(pair) ?? []
+  return found === undefined ? '' : `invalid URL escape ${JSON.stringify(found)}`
 }
