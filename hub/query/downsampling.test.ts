@@ -35,20 +35,29 @@ class CountingReader extends DelegatingReader {
 
 type Stored = { readonly reader: CountingReader; readonly close: () => void; readonly store: BlockStore }
 
+/** What came when the rest had been merged, and where blocks end besides, as those do that memory is short for. */
+type Beside = {
+  readonly late?: readonly TestSeries[]
+  readonly isLateMerged?: boolean
+  readonly lateInHead?: readonly TestSeries[]
+  readonly cuts?: readonly number[]
+}
+
 /** All that is before `until` in blocks, merged as far as they go, the rest in the head. */
 function stored(
   series: readonly TestSeries[],
   until: number,
   floors: Floors,
-  late: readonly TestSeries[] = [],
+  { late = [], isLateMerged = true, lateInHead = [], cuts = [] }: Beside = {},
 ): Stored {
   const env = memoryEnv()
   const store = BlockStore.open({ ...env, log: memoryLogger(), directory: PATH })
   const inForce = { hidden: { tombstones: [], floors }, deletes: 0 }
   const cut = (part: readonly TestSeries[]): void => {
     const old = openReader(fillHead(part).share())
-    for (let minTime = 0; minTime < until; minTime += BLOCK)
-      store.cut(old, { minTime, maxTime: Math.min(until, minTime + BLOCK) }, inForce)
+    const grid = Array.from({ length: Math.ceil(until / BLOCK) }, (_, i) => i * BLOCK)
+    const ends = [...new Set([...grid, ...cuts, until])].sort((a, b) => a - b)
+    for (let i = 1; i < ends.length; i++) store.cut(old, { minTime: ends[i - 1]!, maxTime: ends[i]! }, inForce)
     old.release()
   }
   cut(series)
@@ -58,13 +67,13 @@ function stored(
   settle()
   if (late.length > 0) {
     cut(late)
-    settle()
+    if (isLateMerged) settle()
   }
   const set = new BlockSet(env, { cacheBytes: 1 << 20, onDamage: () => assert.fail('nothing is damaged') })
   const recent = series.map(({ labels, samples }) => ({ labels, samples: samples.filter(({ time }) => time >= until) }))
   const head = openReader(
     fillHead(
-      recent.filter(({ samples }) => samples.length > 0),
+      [...recent, ...lateInHead].filter(({ samples }) => samples.length > 0),
       createHead(),
     ).share(),
   )
@@ -208,7 +217,9 @@ const anyRange = fc.constantFrom(M5, 2 * M5, H, 2 * H, 6 * H, 24 * H)
 const anyStep = fc.constantFrom(M5, 3 * M5, H, 5 * H)
 const secondsText = (ms: number): string => `[${ms / S}s]`
 
-const forEver = retentionFloors({ rules: [], timeMs: 0, downsampling: TIERS }, 60 * H)
+const goneBefore = (now: number, timeMs: number): Floors =>
+  retentionFloors({ rules: [], timeMs, downsampling: TIERS }, now)
+const forEver = goneBefore(60 * H, 0)
 
 function assertAllSame(
   a: Stored,
@@ -256,19 +267,30 @@ test('windows that are made of whole ones are answered the same with and without
   )
 })
 
+const anyBeside: fc.Arbitrary<Beside> = fc.record({
+  late: fc.array(anyShape, { minLength: 1, maxLength: 3 }).map(seriesOf),
+  isLateMerged: fc.boolean(),
+  // Few of each, so that blocks with and without them follow one another.
+  lateInHead: fc
+    .array(anyShape, { maxLength: 2 })
+    .map((shapes) =>
+      seriesOf(shapes).map(({ labels, samples }) => ({ labels, samples: samples.filter((_, i) => i % 40 === 3) })),
+    ),
+  cuts: fc.array(fc.integer({ min: 1, max: 50 * H - 1 }), { maxLength: 4 }),
+})
+
 test('and so they are when samples came late, and when the samples are gone', () => {
   fc.assert(
     fc.property(
       fc.array(anyShape, { minLength: 1, maxLength: 3 }),
-      fc.array(anyShape, { minLength: 1, maxLength: 3 }),
+      anyBeside,
       anyRange,
       anyStep,
       fc.integer({ min: 0, max: 500 }),
-      (shapes, lateShapes, range, stepMs, startStep) => {
+      (shapes, beside, range, stepMs, startStep) => {
         const series = seriesOf(shapes)
-        const late = seriesOf(lateShapes)
-        const a = stored(series, 50 * H, forEver, late)
-        const b = stored(series, 50 * H, NO_FLOORS, late)
+        const a = stored(series, 50 * H, forEver, beside)
+        const b = stored(series, 50 * H, NO_FLOORS, beside)
         const startMs = startStep * M5
         const times = { startMs, endMs: startMs + 12 * stepMs, stepMs }
         assertAllSame(a, b, { range: secondsText(range), offset: '', times })
@@ -276,8 +298,9 @@ test('and so they are when samples came late, and when the samples are gone', ()
         b.close()
         // Histograms are the last of their windows then.
         const floats = series.filter((_, i) => shapes[i]!.kind !== 'histograms')
-        const gone = stored(floats, 50 * H, retentionFloors({ rules: [], timeMs: H, downsampling: TIERS }, 50 * H))
-        const whole = stored(floats, 50 * H, NO_FLOORS)
+        const { cuts = [] } = beside
+        const gone = stored(floats, 50 * H, goneBefore(50 * H, H), { cuts })
+        const whole = stored(floats, 50 * H, NO_FLOORS, { cuts })
         assertAllSame(gone, whole, { range: secondsText(range), offset: '', times })
         gone.close()
         whole.close()
@@ -303,9 +326,6 @@ test('resets whose amounts add up to more than a number holds are taken from the
     b.close()
   }
 })
-
-const goneBefore = (now: number, timeMs: number): Floors =>
-  retentionFloors({ rules: [], timeMs, downsampling: TIERS }, now)
 
 /** 100 hours of one sample in 30 s, so that all windows are full. */
 const steady = (value: (i: number) => number): TestSeries => ({
