@@ -122,29 +122,41 @@ class Fields {
     this.#place = place
   }
 
+  /** As Go finds fields: by their name in any case. */
+  #given(name: string): unknown {
+    const exact = this.#raw[name]
+    if (exact !== undefined) return exact
+    const other = Object.keys(this.#raw).find((key) => key.toLowerCase() === name.toLowerCase())
+    return other === undefined ? null : this.#raw[other]
+  }
+
   text(name: string): string | null {
-    const value = this.#raw[name] ?? null
-    return value === null || typeof value === 'string' ? value : this.#mistyped(name, value, 'string')
+    const value = this.#given(name)
+    if (value === null || typeof value === 'string') return value?.toWellFormed() ?? null
+    return this.#mistyped(name, value, 'string')
   }
 
   flag(name: string): boolean | null {
-    const value = this.#raw[name] ?? null
+    const value = this.#given(name)
     return value === null || typeof value === 'boolean' ? value : this.#mistyped(name, value, 'bool')
   }
 
   list(name: string): readonly unknown[] | null {
-    const value = this.#raw[name] ?? null
+    const value = this.#given(name)
     return value === null || Array.isArray(value) ? value : this.#mistyped(name, value, 'models.Matchers')
   }
 
   /** Label sets and annotations. */
   texts(name: string): Texts | null {
-    const value = this.#raw[name] ?? null
+    const value = this.#given(name)
     if (value === null) return null
     if (typeof value !== 'object' || Array.isArray(value)) return this.#mistyped(name, value, 'models.LabelSet')
-    for (const [key, item] of Object.entries(value))
-      if (typeof item !== 'string') this.#mistyped(`${name}.${key}`, item, 'string')
-    return value as Texts
+    const texts = Object.entries(value).map(([key, item]): [string, string] => {
+      // Half a character is none, and null is the empty text.
+      if (item === null || typeof item === 'string') return [key.toWellFormed(), item?.toWellFormed() ?? '']
+      return this.#mistyped(`${name}.${key}`, item, 'string')
+    })
+    return Object.fromEntries(texts)
   }
 
   /** In ms; null also for Go's zero time. */
@@ -159,7 +171,7 @@ class Fields {
 
   /** Also of a time that is not set. @throws ApiFailure unless the field is there */
   demand(name: string): void {
-    if ((this.#raw[name] ?? null) === null) invalid('required', `${name} in body is required`)
+    if (this.#given(name) === null) invalid('required', `${name} in body is required`)
   }
 
   #mistyped(name: string, value: unknown, type: string): never {

@@ -1,6 +1,7 @@
 /** What the API refuses and how; each answer as an Alertmanager 0.33.1 gave it, but for the texts of Go's JSON decoder. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { labelsToObject } from '../../protocol/labels/mod.ts'
 import { alertApi } from './mod.ts'
 import { World } from './scenarios.ts'
 
@@ -178,12 +179,23 @@ for (const [body, count] of [
   [null, 0],
   [[{ ...ALERT, generatorURL: '/graph?g0.expr=up', startsAt: null }], 1],
   [[{ ...ALERT, generatorURL: 'http://h/graph?g0.expr=up%3D%3D0' }], 1],
+  [[{ LABELS: ALERT.labels, StartsAt: null }], 1],
 ] as const)
   test(`alerts are taken: ${JSON.stringify(body)}`, async () => {
     const { world, ask } = openWorld()
     assert.deepEqual(await ask('POST', '/alerts', JSON.stringify(body)), { status: 200, body: null })
     assert.equal(world.dispatcher.alerts().length, count)
   })
+
+test('half a character is the replacement character, and a label that is null is none', async () => {
+  const { world, ask } = openWorld()
+  const body = '[{"labels":{"alertname":"\\ud800","other":null}}]'
+  assert.deepEqual(await ask('POST', '/alerts', body), { status: 200, body: null })
+  assert.deepEqual(
+    world.dispatcher.alerts().map(({ labels }) => ({ ...labelsToObject(labels) })),
+    [{ alertname: '\ufffd' }],
+  )
+})
 
 test('a body of another type is refused, which keeps pages of other origins from posting', async () => {
   const { ask } = openWorld()
@@ -207,8 +219,10 @@ const UNKNOWN = '11111111-1111-1111-1111-111111111111'
 const reads: readonly [method: string, path: string, status: number, answer: unknown][] = [
   ['GET', '/silence/x', 422, { code: 601, message: 'silenceID in path must be of type uuid: "x"' }],
   ['DELETE', '/silence/x', 422, { code: 601, message: 'silenceID in path must be of type uuid: "x"' }],
-  ['GET', `/silence/${UNKNOWN}`, 404, 'silence not found'],
-  ['DELETE', `/silence/${UNKNOWN.replaceAll('-', '')}`, 404, 'silence not found'],
+  ['GET', `/silence/${UNKNOWN}`, 404, null],
+  ['DELETE', `/silence/${UNKNOWN.replaceAll('-', '')}`, 404, null],
+  ['GET', `/silence/urn:uuid:${UNKNOWN}`, 404, null],
+  ['DELETE', `/silence/%7B${UNKNOWN}%7D`, 404, null],
   ['PUT', '/alerts', 405, { code: 405, message: 'method PUT is not allowed, but [GET,POST] are' }],
   ['POST', '/status/', 405, { code: 405, message: 'method POST is not allowed, but [GET] are' }],
   ['GET', '/alerts/x', 404, { code: 404, message: 'path /api/v2/alerts/x was not found' }],

@@ -46,6 +46,8 @@ export async function alertApi(request: Request, path: string, options: AlertApi
   } catch (error) {
     if (error instanceof ApiFailure) {
       const { message, status, code } = error
+      // Of a silence that is not there the API's description has no words.
+      if (message === '') return new Response(null, { status, headers: NO_STORE })
       return json(code === null ? message : { code, message }, status)
     }
     if (error instanceof MatcherSyntaxError) return json(error.message, 400)
@@ -248,10 +250,9 @@ class AlertApi {
   }
 
   #silence(id: string): Silence {
-    if (!/^[0-9a-f]{8}(-?[0-9a-f]{4}){3}-?[0-9a-f]{12}$/i.test(id))
-      return invalid('format', `silenceID in path must be of type uuid: ${JSON.stringify(id)}`)
+    if (!UUID.test(id)) return invalid('format', `silenceID in path must be of type uuid: ${JSON.stringify(id)}`)
     const silence = this.#dispatcher.silences.get(id)
-    if (!silence) throw new ApiFailure(404, 'silence not found')
+    if (!silence) throw new ApiFailure(404, '')
     return silence
   }
 
@@ -350,6 +351,10 @@ function flag(query: URLSearchParams, name: string, fallback: boolean): boolean 
 
 /** Of a parameter that is given more than once, the last counts; '' where there is none. */
 const lastOf = (query: URLSearchParams, name: string): string => query.getAll(name).at(-1) ?? ''
+
+const HEX = '[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}'
+/** In the forms that Go's uuid.Parse takes; a path has braces encoded. */
+const UUID = new RegExp(`^(?:${HEX}|urn:uuid:${HEX}|(?:\\{|%7B)${HEX}(?:\\}|%7D)|[0-9a-f]{32})$`, 'i')
 
 const NO_STORE = { 'cache-control': 'no-store' }
 
