@@ -72,7 +72,7 @@ for (const [column, text, metric, value] of [
   [38, 'x', 'haproxy_server_check_duration_seconds', null],
 ] as const) {
   test(`column ${column} with ${text} ${value === null ? 'is counted as a failure' : `is ${value}`}`, () => {
-    const row = Array.from({ length: 62 }, (_, i) => (i < 2 ? 'a' : i === 32 ? '2' : ''))
+    const row = Array.from({ length: 62 }, (_, i): string => (i < 2 ? 'a' : i === 32 ? '2' : ''))
     row[column] = text
     const { families, errors } = haproxyFamilies(`${row.join(',')}\n`, DEFAULT_STAT_OPTIONS)
     assert.equal(families.find(({ name }) => name === metric)?.metrics[0]?.value ?? null, value)

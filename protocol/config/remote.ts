@@ -290,6 +290,8 @@ export const otlp = object(
       promoteScopeMetadata: raw.promote_scope_metadata,
       keepIdentifyingResourceAttributes: raw.keep_identifying_resource_attributes,
       convertHistogramsToNhcb: raw.convert_histograms_to_nhcb,
+      sanitizeUnderscore: raw.label_name_underscore_sanitization,
+      keepUnderscores: raw.label_name_preserve_multiple_underscores,
     }
     return Object.fromEntries(Object.entries(set).filter(([, value]) => value !== undefined)) as Partial<OtlpSettings>
   },

@@ -4,6 +4,7 @@
  * stored (deltas without the feature, no points, no name left) are named in the answer while the others are stored.
  */
 
+import { compareStrings } from '../labels/mod.ts'
 import { histogramProblem, type WriteColumns } from '../remote-write/mod.ts'
 import { CounterResetHint, formatFloat, type Metadata, type MetricType } from '../samples/mod.ts'
 import { ColumnsBuilder } from './columns-builder.ts'
@@ -99,11 +100,16 @@ class ResourceConverter {
             : 'gauge'
     const metadata: Metadata = { type, help: metric.description, unit: unitName(metric.unit) }
     this.#out.metadata(name, metadata)
-    for (const point of metric.points) {
+    for (const [i, point] of metric.points.entries()) {
       this.#out.beginPoint()
       this.#firstMs = Math.min(this.#firstMs, point.timeMs)
       this.#lastMs = Math.max(this.#lastMs, point.timeMs)
       const labels = this.#labels(point.attributes, scope)
+      if (typeof labels === 'string') {
+        // As upstream: the points after it are lost too.
+        this.#out.problem(labels, metric.points.length - i)
+        return null
+      }
       if (kind === 'gauge' || kind === 'sum') this.#number(name, labels, point, isCounter)
       else if (kind === 'summary') this.#summary(name, labels, point)
       else if (kind === 'exponential' || this.#settings.convertHistogramsToNhcb)
@@ -175,40 +181,61 @@ class ResourceConverter {
     this.#out.exemplar(series, { labels, value, timestampMs: timeMs === 0 ? null : timeMs })
   }
 
+  /** The labels of a point, or what is wrong with one of their names. */
+  #labels(attributes: Attributes, scope: OtlpScope): LabelMap | string {
+    try {
+      return this.#mergedLabels(attributes, scope)
+    } catch (error) {
+      return (error as Error).message
+    }
+  }
+
   /** Own attributes, promoted ones of the resource, the scope's; then who it is about. */
-  #labels(attributes: Attributes, scope: OtlpScope): LabelMap {
-    const { translationStrategy, promoteScopeMetadata } = this.#settings
+  #mergedLabels(attributes: Attributes, scope: OtlpScope): LabelMap {
+    const { promoteScopeMetadata } = this.#settings
     const out: LabelMap = new Map()
     for (const [name, value] of sortedByName(attributes)) {
-      const clean = labelName(name, translationStrategy)
+      const clean = this.#labelName(name)
       const known = out.get(clean)
       out.set(clean, known === undefined ? value : `${known};${value}`)
     }
     for (const [name, value] of this.#promoted) {
-      const clean = labelName(name, translationStrategy)
+      const clean = this.#labelName(name)
       if (!out.has(clean)) out.set(clean, value)
     }
     if (promoteScopeMetadata && scope.name !== '') {
       out.set('otel_scope_name', scope.name)
       out.set('otel_scope_version', scope.version)
       out.set('otel_scope_schema_url', scope.schemaUrl)
-      for (const [name, value] of scope.attributes) out.set(labelName(`otel_scope_${name}`, translationStrategy), value)
+      for (const [name, value] of scope.attributes) out.set(this.#labelName(`otel_scope_${name}`), value)
     }
     for (const [name, value] of this.#identity) out.set(name, value)
     return out
   }
 
-  /** What the resource says of itself, as a series to join with. */
+  #labelName(name: string): string {
+    return labelName(name, this.#settings.translationStrategy, this.#settings)
+  }
+
   #targetInfo(): void {
+    try {
+      this.#writeTargetInfo()
+    } catch (error) {
+      this.#out.problem((error as Error).message, 0)
+    }
+  }
+
+  /** What the resource says of itself, as a series to join with. */
+  #writeTargetInfo(): void {
     if (this.#identity.length === 0) return
-    const { keepIdentifyingResourceAttributes, translationStrategy } = this.#settings
+    const { keepIdentifyingResourceAttributes } = this.#settings
     const labels: LabelMap = new Map()
     let isWorthIt = false
     for (const [name, value] of sortedByName(this.#resource.attributes)) {
       const isIdentifying = IDENTIFYING.includes(name)
       if (isIdentifying && !keepIdentifyingResourceAttributes) continue
       isWorthIt ||= !isIdentifying
-      const clean = labelName(name, translationStrategy)
+      const clean = this.#labelName(name)
       const known = labels.get(clean)
       labels.set(clean, known === undefined ? value : `${known};${value}`)
     }
@@ -223,5 +250,4 @@ class ResourceConverter {
 
 const isStale = (point: OtlpPoint): boolean => (point.flags & 1) !== 0
 
-const sortedByName = (attributes: Attributes): Attributes =>
-  [...attributes].sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0))
+const sortedByName = (attributes: Attributes): Attributes => [...attributes].sort(([a], [b]) => compareStrings(a, b))

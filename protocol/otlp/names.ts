@@ -63,23 +63,50 @@ export function metricName(name: string, unit: string, kind: NamedKind, strategy
   return built
 }
 
-export function labelName(name: string, strategy: NameStrategy): string {
-  if (strategy === 'NoTranslation' || strategy === 'NoUTF8EscapingWithSuffixes') return name
-  const clean = name.replace(/[^a-zA-Z0-9_]/gu, '_')
-  if (/^[0-9]/.test(clean)) return `key_${clean}`
-  return /^_[^_]/.test(clean) ? `key${clean}` : clean
+export type LabelRules = {
+  /** A name that begins with one underscore gets `key` before it (`label_name_underscore_sanitization`). Default true. */
+  readonly sanitizeUnderscore?: boolean
+  /** Runs of underscores stay (`label_name_preserve_multiple_underscores`). Default true. */
+  readonly keepUnderscores?: boolean
 }
 
-/** The unit as Prometheus spells it, for metadata and names: `By/s` is `bytes_per_second`. */
+/** @throws Error when nothing but underscores is left of the name */
+export function labelName(
+  name: string,
+  strategy: NameStrategy,
+  { sanitizeUnderscore = true, keepUnderscores = true }: LabelRules = {},
+): string {
+  if (name === '') throw new Error('label name is empty')
+  if (strategy === 'NoTranslation' || strategy === 'NoUTF8EscapingWithSuffixes') {
+    if (/^_+$/.test(name)) throw new Error(`label name ${JSON.stringify(name)} contains only underscores`)
+    return name
+  }
+  const clean = name.replace(keepUnderscores ? /[^a-zA-Z0-9_]/gu : /[^a-zA-Z0-9]+/gu, '_')
+  const isPrefixed = sanitizeUnderscore && /^_(?!_)/.test(clean)
+  const built = /^[0-9]/.test(clean) ? `key_${clean}` : isPrefixed ? `key${clean}` : clean
+  if (/^_+$/.test(built))
+    throw new Error(`normalization for label name ${JSON.stringify(name)} resulted in invalid name "${built}"`)
+  return built
+}
+
+/** The unit as Prometheus spells it, for metadata: `By/s` is `bytes_per_second`. */
 export function unitName(unit: string): string {
   const { main, per } = unitSuffixes(unit)
-  return [main, per].filter((part) => part !== '').join('_')
+  const whole = [clean(main), clean(per)].filter((part) => part !== '').join('_')
+  return whole.replace(/^_|_$/g, '')
 }
 
 function escapedWithSuffixes(name: string, unit: string, kind: NamedKind): string {
   let tokens = tokensOf(name, /[^a-zA-Z0-9:]+/)
-  const { main, per } = unitSuffixes(unit)
-  for (const suffix of [clean(main), clean(per)]) if (suffix !== '' && !tokens.includes(suffix)) tokens.push(suffix)
+  const suffixes = unitSuffixes(unit)
+  const perUnit = clean(suffixes.per)
+  let per = perUnit === 'per_' ? '' : trimUnderscore(perUnit)
+  let main = clean(suffixes.main)
+  if (tokens.includes(main)) main = ''
+  if (tokens.includes(per)) per = ''
+  // At the end of the name alone the unit keeps an underscore of its own.
+  if (per !== '') main = trimUnderscore(main)
+  tokens.push(...[main, per].filter((suffix) => suffix !== ''))
   const ending = kind === 'counter' ? 'total' : unit === '1' && kind === 'gauge' ? 'ratio' : ''
   if (ending !== '') tokens = [...tokens.filter((token) => token !== ending), ending]
   return beforeDigit(tokens.join('_'))
@@ -113,11 +140,9 @@ function splitOnce(unit: string): [string, string] {
   return slash < 0 ? [unit, ''] : [unit.slice(0, slash), unit.slice(slash + 1)]
 }
 
-const clean = (unit: string): string =>
-  unit
-    .replace(/[^a-zA-Z0-9:]+/g, '_')
-    .replace(/__+/g, '_')
-    .replace(/^_|_$/g, '')
+const clean = (unit: string): string => unit.replace(/[^a-zA-Z0-9:]+/gu, '_').replace(/^_/, '')
+
+const trimUnderscore = (suffix: string): string => suffix.replace(/_$/, '')
 
 const tokensOf = (name: string, separators: RegExp): string[] => name.split(separators).filter((token) => token !== '')
 

@@ -5,7 +5,7 @@ import protobuf from 'protobufjs'
 import { RemoteWriteError, type WriteColumns } from '../remote-write/mod.ts'
 import { isStaleAt } from '../samples/mod.ts'
 import { decodeOtlp, metricName, OTLP_DEFAULTS } from './mod.ts'
-import { labelName } from './names.ts'
+import { type LabelRules, labelName, type NameStrategy, unitName } from './names.ts'
 
 /** What the reader reads of opentelemetry-proto, by its field numbers. */
 const SCHEMA = `syntax = "proto3";
@@ -273,6 +273,48 @@ test('names follow the strategy', () => {
   assert.deepEqual(
     ['a.b', '1a', '_a', '__a', 'ok'].map((name) => labelName(name, 'UnderscoreEscapingWithSuffixes')),
     ['a_b', 'key_1a', 'key_a', '__a', 'ok'],
+  )
+})
+
+// As otlptranslator 1.0.0 answers, settings of Prometheus' defaults first.
+const LABELS: readonly [string, NameStrategy, LabelRules, string | RegExp][] = [
+  ['_', 'UnderscoreEscapingWithSuffixes', {}, 'key_'],
+  ['$', 'UnderscoreEscapingWithoutSuffixes', {}, 'key_'],
+  ['a..b', 'UnderscoreEscapingWithSuffixes', {}, 'a__b'],
+  ['a..b', 'UnderscoreEscapingWithSuffixes', { keepUnderscores: false }, 'a_b'],
+  ['a__b', 'UnderscoreEscapingWithSuffixes', { keepUnderscores: false }, 'a_b'],
+  ['_a', 'UnderscoreEscapingWithSuffixes', { sanitizeUnderscore: false }, '_a'],
+  ['', 'NoTranslation', {}, /^label name is empty$/],
+  ['__', 'NoTranslation', {}, /^label name "__" contains only underscores$/],
+  ['%%', 'UnderscoreEscapingWithSuffixes', {}, /^normalization for label name "%%" resulted in invalid name "__"$/],
+]
+for (const [name, strategy, rules, expected] of LABELS)
+  test(`the label ${JSON.stringify(name)} by ${strategy} ${JSON.stringify(rules)}`, () => {
+    if (typeof expected === 'string') assert.equal(labelName(name, strategy, rules), expected)
+    else assert.throws(() => labelName(name, strategy, rules), { message: expected })
+  })
+
+test('units hold what a metric name may hold', () => {
+  const units = ['a__b', '__', '_s_', 'foo_', 'foo bar', 's/s/s', 'By/s', '1/s', '{x}/s', '%']
+  assert.deepEqual(units.map(unitName), [
+    ...['a_b', '', 's', 'foo', 'foo_bar', 'seconds_per_s_s', 'bytes_per_second', 'per_second', 'per_second', 'percent'],
+  ])
+  assert.equal(metricName('x', '_s_', 'counter', 'UnderscoreEscapingWithSuffixes'), 'x_s__total')
+  assert.equal(metricName('x', 'foo_/s', 'other', 'UnderscoreEscapingWithSuffixes'), 'x_foo_per_second')
+})
+
+test('a label name of which nothing is left loses its metric, not the others', () => {
+  const point = (key: string) => ({ ...TIME, asDouble: 1, attributes: [attribute(key, 'x')] })
+  const gauge = (name: string, ...keys: string[]) => ({ name, gauge: { dataPoints: keys.map(point) } })
+  const columns = decodeOtlp(encode(request(gauge('a', 'ok', '%%', 'ok') as never, gauge('b', 'ok') as never)), false)
+  const all = Array.from({ length: columns.seriesCount }, (_, i) => columns.labels(i))
+  assert.deepEqual(
+    all.filter(({ problem }) => (problem ?? null) !== null).map(({ problem }) => problem),
+    ['normalization for label name "%%" resulted in invalid name "__"'],
+  )
+  assert.deepEqual(
+    all.filter(({ problem }) => (problem ?? null) === null).map(({ labels }) => labels?.[1]),
+    ['a', 'b'],
   )
 })
 

@@ -1,7 +1,7 @@
 /** How OTLP becomes series. Semantics: Prometheus config.OTLPConfig (v3.14). */
-import type { NameStrategy } from './names.ts'
+import type { LabelRules, NameStrategy } from './names.ts'
 
-export type OtlpSettings = {
+export type OtlpSettings = LabelRules & {
   readonly translationStrategy: NameStrategy
   readonly promoteResourceAttributes: readonly string[]
   readonly promoteAllResourceAttributes: boolean
