@@ -111,3 +111,18 @@ test('an exporter whose file is closed, or not read yet, takes nothing and write
   await new Promise((resolve) => setTimeout(resolve, 20))
   assert.deepEqual(fs.readFileSync(file), kept)
 })
+
+// As Pushgateway 1.11 on amd64.
+for (const [count, shown] of [
+  ['2.7', '2'],
+  ['-1', '1.8446744073709552e+19'],
+  ['1e19', '1e+19'],
+  ['+Inf', '9.223372036854776e+18'],
+  ['NaN', '9.223372036854776e+18'],
+] as const) {
+  test(`the count of a summary is a whole number: ${count} is ${shown}`, async () => {
+    const exporter = exporterOf()
+    assert.equal(await send(exporter, 'PUT', '/metrics/job/j', `# TYPE s summary\ns_count ${count}\n`), 200)
+    assert.ok((await pageOf(exporter)).includes(`s_count{instance="",job="j"} ${shown}\n`))
+  })
+}

@@ -198,7 +198,7 @@ class TextReader {
     if (!isHistogram && family.type !== 'summary') metric.value = value
     else if (part === 'count') {
       if (isHistogram && value < 0) this.#fail(`negative count for histogram ${quote(family.name)}`)
-      metric.count = isHistogram ? value : Math.trunc(value)
+      metric.count = isHistogram ? value : asUint64(value)
     } else if (part === 'sum') metric.sum = value
     else if (!Number.isNaN(bound)) {
       if (isHistogram && value < 0) this.#fail(`negative bucket population for histogram ${quote(family.name)}`)
@@ -380,4 +380,11 @@ function shownBytes(raw: string): string {
 function quotedByte(byte: number): string {
   const char = String.fromCharCode(byte)
   return char === "'" ? "'\\''" : `'${char === '"' ? '"' : quote(char).slice(1, -1)}'`
+}
+
+/** As Go on amd64 converts a float to a uint64: what is no such number wraps, or becomes 2^63. */
+function asUint64(value: number): number {
+  const whole = Math.trunc(value)
+  if (Math.abs(whole) < 2 ** 63) return Number(BigInt.asUintN(64, BigInt(whole)))
+  return whole >= 2 ** 63 && whole < 2 ** 64 ? whole : 2 ** 63
 }
