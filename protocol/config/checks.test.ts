@@ -159,6 +159,8 @@ const files: readonly (readonly [text: string, problem: string])[] = [
     'OTLP translation strategy "NoTranslation" is not allowed when UTF8 is disabled',
   ],
   ['global: {metric_name_validation_scheme: legacy}\notlp: {translation_strategy: UnderscoreEscapingWithSuffixes}', ''],
+  ['otlp: {translation_strategy: ""}', ''],
+  ['global: {scrape_interval: \'a="b"\'}', 'not a valid duration string: "a=\\"b\\""'],
   ['remote_write: [{url: "http://x", headers: {Host: x}}]', 'Host is a reserved header. It must not be changed'],
   [
     'remote_write: [{url: "http://x", sigv4: {access_key: k}}]',

@@ -252,7 +252,8 @@ export const otlp = object(
     promote_resource_attributes: list(string),
     ignore_resource_attributes: list(string),
     translation_strategy: oneOf(
-      STRATEGIES,
+      // The empty text is the default, as if it were not there.
+      [...STRATEGIES, ''] as const,
       (value) => `unsupported OTLP translation strategy ${JSON.stringify(value)}`,
     ),
     keep_identifying_resource_attributes: boolean,
@@ -283,7 +284,7 @@ export const otlp = object(
       if (problems.length > 0) at.fail(`invalid '${key}_resource_attributes': ${problems.join('\n')}`)
     }
     const set = {
-      translationStrategy: raw.translation_strategy,
+      translationStrategy: raw.translation_strategy || undefined,
       promoteResourceAttributes: promoted.map((name) => name.trim()),
       promoteAllResourceAttributes: raw.promote_all_resource_attributes,
       ignoreResourceAttributes: ignored.map((name) => name.trim()),

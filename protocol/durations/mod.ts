@@ -38,8 +38,8 @@ export function parseDuration(text: string): number {
     if (amount === '' && unit === '') break
     const index = UNITS.findIndex(([name]) => name === unit)
     if (amount !== '' && unit !== '' && index < 0)
-      throw new DurationError(`unknown unit "${unit}" in duration "${text}"`)
-    if (amount === '' || index <= last) throw new DurationError(`not a valid duration string: "${text}"`)
+      throw new DurationError(`unknown unit ${JSON.stringify(unit)} in duration ${JSON.stringify(text)}`)
+    if (amount === '' || index <= last) throw new DurationError(`not a valid duration string: ${JSON.stringify(text)}`)
     last = index
     ms += Number(amount) * UNITS[index]![1]
     if (ms > MAX_MS) throw new DurationError('duration out of range')
