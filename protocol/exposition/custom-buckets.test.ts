@@ -39,11 +39,8 @@ test('the lines of a classic histogram become one sample with custom buckets', (
       zeroCount: 0,
       count: 6,
       sum: 7.5,
-      positiveSpans: [
-        { offset: 0, length: 1 },
-        { offset: 1, length: 2 },
-      ],
-      positiveBuckets: [2, 3, 1],
+      positiveSpans: [{ offset: 0, length: 4 }],
+      positiveBuckets: [2, 0, 3, 1],
       negativeSpans: [],
       negativeBuckets: [],
       customValues: [0.5, 1, 2],
@@ -84,6 +81,38 @@ test('customBuckets() takes what upstream takes', () => {
       `${bounds} ${counts}`,
     )
   }
+})
+
+test('customBuckets() lays empty buckets out as upstream', () => {
+  const spansOf = (...perBucket: number[]): unknown => {
+    let sum = 0
+    const counts = perBucket.map((own) => (sum += own))
+    const bounds = perBucket.map((_, i) => (i + 1 < perBucket.length ? i : Number.POSITIVE_INFINITY))
+    const got = customBuckets(bounds, counts, 1, sum)!
+    return [got.positiveSpans.map(({ offset, length }) => [offset, length]), got.positiveBuckets]
+  }
+  // Of integers, up to two between others stay; those at the ends never do.
+  assert.deepEqual(spansOf(0, 1, 0, 0, 2, 0), [[[1, 4]], [1, 0, 0, 2]])
+  assert.deepEqual(spansOf(1, 0, 0, 0, 2), [
+    [
+      [0, 1],
+      [3, 1],
+    ],
+    [1, 2],
+  ])
+  assert.deepEqual(spansOf(0.5, 0, 1.5), [
+    [
+      [0, 1],
+      [1, 1],
+    ],
+    [0.5, 1.5],
+  ])
+  assert.deepEqual(spansOf(0, 0), [[], []])
+})
+
+test('customBuckets() takes the first of two samples for one bound', () => {
+  const got = customBuckets([1, 1, Number.POSITIVE_INFINITY], [1, 2, 3], 1, 3)!
+  assert.deepEqual([got.customValues, got.positiveBuckets], [[1], [1, 2]])
 })
 
 test('compact() forgets histograms that went, and moves the others', () => {

@@ -235,7 +235,9 @@ export function customBuckets(
   const customValues: number[] = []
   const perBucket: number[] = []
   let below = 0
-  for (const i of order) {
+  for (const [at, i] of order.entries()) {
+    // `1` and `1.0` are one bound: the first wins.
+    if (at > 0 && bounds[i] === bounds[order[at - 1]!]) continue
     const own = counts[i]! - below
     if (!(own >= 0)) return null
     below = counts[i]!
@@ -245,7 +247,7 @@ export function customBuckets(
   if (last !== Number.POSITIVE_INFINITY) perBucket.push(total - below)
   if (perBucket.at(-1)! < 0) return null
   const isFloat = !counts.every(Number.isInteger) || !Number.isInteger(total)
-  const { spans, buckets } = withoutEmpty(perBucket)
+  const { spans, buckets } = withoutEmpty(perBucket, isFloat ? 0 : 2)
   return {
     isFloat,
     isStale: false,
@@ -263,8 +265,14 @@ export function customBuckets(
   }
 }
 
-/** Empty buckets become gaps between spans. */
-function withoutEmpty(perBucket: readonly number[]): { readonly spans: Span[]; readonly buckets: number[] } {
+/**
+ * Empty buckets become gaps between spans; of integers, gaps within of two at most stay buckets, which costs less.
+ * Semantics: Prometheus model/histogram, Compact.
+ */
+function withoutEmpty(
+  perBucket: readonly number[],
+  keptGap: number,
+): { readonly spans: Span[]; readonly buckets: number[] } {
   const spans: { offset: number; length: number }[] = []
   const buckets: number[] = []
   let gap = 0
@@ -273,8 +281,11 @@ function withoutEmpty(perBucket: readonly number[]): { readonly spans: Span[]; r
       gap++
       continue
     }
-    if (gap > 0 || spans.length === 0) spans.push({ offset: gap, length: 1 })
-    else spans.at(-1)!.length++
+    if (gap > keptGap || spans.length === 0) spans.push({ offset: gap, length: 1 })
+    else {
+      spans.at(-1)!.length += gap + 1
+      for (; gap > 0; gap--) buckets.push(0)
+    }
     gap = 0
     buckets.push(count)
   }
