@@ -23,7 +23,8 @@ export function adminRoutes(app: Hono<Vars>, { storage, log }: ApiDeps): void {
     if (matches.length === 0) throw new ApiError('bad_data', 'no match[] parameter provided')
     const minTime = given.time('start', Number.NEGATIVE_INFINITY)
     const maxTime = given.time('end', Number.POSITIVE_INFINITY)
-    const selectors = matches.map((text) => selectorOf(text))
+    // As upstream's storage, one without any matcher selects nothing; here it would be everything.
+    const selectors = matches.map((text) => selectorOf(text)).filter(({ length }) => length > 0)
     await internal(() => admin.deleteSeries(selectors, { minTime, maxTime }))
   })
   route('clean_tombstones', (admin) => internal(() => admin.cleanTombstones()))

@@ -1,6 +1,7 @@
 /** What is not about one endpoint: paths, forms, origins. Held against Prometheus 3.5.3 (statuses, headers and texts). */
 import assert from 'node:assert/strict'
 import { after, test } from 'node:test'
+import type { Matcher } from '../../protocol/matchers/mod.ts'
 import { seededHead } from '../query/testing/head.ts'
 import { corsOf } from './cors.ts'
 import { startApi } from './testing/app.ts'
@@ -82,6 +83,25 @@ for (const [query, status, text] of [
     assert.deepEqual([seen.status, seen.text], [status, text])
     if (status === 400) assert.equal(seen.type, 'text/plain; charset=utf-8')
   })
+
+const deleted: (readonly (readonly Matcher[])[])[] = []
+const admin = await startApi(head, {
+  storage: {
+    deleteSeries: (selectors) => void deleted.push(selectors),
+    cleanTombstones: async () => {},
+    snapshot: async () => 'x',
+  },
+})
+after(() => admin.close())
+test('to delete what {} selects deletes nothing', async () => {
+  const path = '/api/v1/admin/tsdb/delete_series'
+  assert.equal((await ask(`${path}?match[]={}`, { method: 'POST' }, admin)).status, 204)
+  assert.deepEqual(deleted, [[], []])
+  await ask(`${path}?match[]={}&match[]=y`, { method: 'POST' }, admin)
+  assert.deepEqual(deleted[2]!.flat(), [{ name: '__name__', op: '=', value: 'y' }])
+  const { status, text } = await ask(`${path}?match[]=y&x=;`, { method: 'POST' }, admin)
+  assert.deepEqual([status, text], [400, UNREADABLE('invalid semicolon separator in query')])
+})
 
 test('by default no page of others reads an answer', async () => {
   const { headers } = await ask('/api/v1/query?query=1&time=1', { headers: { origin: 'https://a.example' } })

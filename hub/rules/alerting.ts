@@ -123,7 +123,7 @@ export class AlertingRule {
   restore(states: readonly StoredState[], timeMs: number, forGraceMs: number): void {
     const byLabels = new Map(states.map((state) => [labelsKey(state.labels), state]))
     for (const [key, alert] of this.active) {
-      const stored = byLabels.get(key)
+      const stored = byLabels.get(labelsKey(labelsFrom(this.#told(alert))))
       if (stored === undefined) continue
       const leftMs = this.rule.forMs - (stored.writtenAtMs - stored.activeAtMs)
       let { activeAtMs } = stored
@@ -185,8 +185,16 @@ export class AlertingRule {
     return alert
   }
 
+  /**
+   * Of the series that tell the alert: a label whose template gives nothing is on them as it is written.
+   * Semantics: AlertingRule.sample and forStateSample.
+   */
+  #told(alert: ActiveAlert): Readonly<Record<string, string>> {
+    return { ...this.rule.labels, ...labelsToObject(alert.labels) }
+  }
+
   #samples(alert: ActiveAlert): RuleSample[] {
-    const own = labelsToObject(alert.labels)
+    const own = this.#told(alert)
     return [
       { labels: labelsFrom({ ...own, [METRIC_NAME]: 'ALERTS', alertstate: alert.state }), value: 1, stale: false },
       {

@@ -332,3 +332,17 @@ test('evaluation times are the same after a restart', () => {
   assert.equal(nextSlot('f;g', 15_000, first) - first, 15_000)
   assert.equal(nextSlot('f;g', 15_000, first + 7000) - first, 15_000)
 })
+
+test('a label of an alert whose template gives nothing is on ALERTS as it is written', async () => {
+  const rules = `groups: [{name: g, rules: [{alert: A, expr: x, labels: {gone: '{{ $labels.absent }}', sev: page}}]}]`
+  const { env, written, sent } = world(new Map([['x', [{ labels: labelsFrom({ sev: 'none', job: 'j' }), value: 1 }]]]))
+  await new Group(loadRuleFile(rules, 'f.yml')[0]!, { intervalMs: 60_000, queryOffsetMs: 0 }).evaluate(1000, env)
+  assert.deepEqual(
+    written.flatMap(({ samples }) => samples).map(({ labels }) => formatLabels(labels)),
+    [
+      '{__name__="ALERTS", alertname="A", alertstate="firing", gone="{{ $labels.absent }}", job="j", sev="page"}',
+      '{__name__="ALERTS_FOR_STATE", alertname="A", gone="{{ $labels.absent }}", job="j", sev="page"}',
+    ],
+  )
+  assert.equal(sent[0]!.labels, '{alertname="A", job="j", sev="page"}')
+})
