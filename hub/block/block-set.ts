@@ -2,10 +2,9 @@
  * The blocks of a query thread. Queries name them by paths; those that were named before are used again, with one
  * bounded cache for all.
  */
-import type { SeriesReader } from '../tsdb/mod.ts'
+import { DecodedValues, type SeriesReader } from '../tsdb/mod.ts'
 import { rangeOfId } from './block-names.ts'
 import type { BlockEnv, BlockReader, OnDamage } from './contract.ts'
-import { DecodedValues } from './decoded-values.ts'
 import { seenBlock } from './downsampled-block.ts'
 import { BlockDamagedError, type Damage } from './errors.ts'
 import { type Hidden, hideFromHead } from './hiding.ts'

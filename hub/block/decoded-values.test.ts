@@ -2,8 +2,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { createSampleBuffer, openReader, type SeriesReader, type TimeRange } from '../tsdb/mod.ts'
-import { DecodedValues } from './decoded-values.ts'
+import { createSampleBuffer, DecodedValues, openReader, type SeriesReader, type TimeRange } from '../tsdb/mod.ts'
 import { mergeReaders, openBlock, writeBlock } from './mod.ts'
 import { ALL, anySeries, contents, fillHead, memoryEnv, sorted, type TestSeries } from './testing/samples.ts'
 

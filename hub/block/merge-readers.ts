@@ -13,7 +13,15 @@
 import { compareStrings, type Labels } from '../../protocol/labels/mod.ts'
 import type { Matcher } from '../../protocol/matchers/mod.ts'
 import type { Exemplar, Metadata } from '../../protocol/samples/mod.ts'
-import { createSampleBuffer, type SampleBuffer, type SeriesReader, type Shard, type TimeRange } from '../tsdb/mod.ts'
+import {
+  createSampleBuffer,
+  LastTimes,
+  type SampleBuffer,
+  type SeriesReader,
+  type Shard,
+  type TimeRange,
+  timesKeyAfter,
+} from '../tsdb/mod.ts'
 import { ChoosingAggregates } from './choose-aggregates.ts'
 import type { BlockReader } from './contract.ts'
 import type { FirstRefs } from './first-refs.ts'
@@ -22,7 +30,6 @@ import { HASH_START, hashNext, hashText } from './label-hash.ts'
 import { LazyBlock } from './lazy-block.ts'
 import { MergedAggregates, type Part } from './merge-aggregates.ts'
 import { appendSamples, clearSamples, mergeSamples } from './merge-samples.ts'
-import { LastTimes, timesKeyAfter } from './times-key.ts'
 
 const EXTRA = 2 ** 30
 
@@ -230,7 +237,7 @@ class MergedReader implements SeriesReader {
       mergeSamples(out, part, this.#scratch)
       return
     }
-    const key = timesKeyAfter(out.timesKey ?? 0, this.#firstTimes.columnOf(part), 0, part.count)
+    const key = timesKeyAfter(out.timesKey ?? 0, this.#firstTimes.columnOf(part, 0, part.timesKey), 0, part.count)
     appendSamples(out, part)
     out.timesKey = key
   }

@@ -9,12 +9,20 @@ import { compareStrings, type Labels, labelsFromSorted } from '../../protocol/la
 import type { Matcher } from '../../protocol/matchers/mod.ts'
 import type { Exemplar, Histogram, Metadata } from '../../protocol/samples/mod.ts'
 import { STALE_HIGH, STALE_LOW } from '../../protocol/samples/mod.ts'
-import { decodeHistogram, ensureCapacity, type SampleBuffer, type Shard, type TimeRange } from '../tsdb/mod.ts'
+import {
+  type DecodedValues,
+  decodeHistogram,
+  ensureCapacity,
+  NO_TIMES,
+  type SampleBuffer,
+  type Shard,
+  type TimeRange,
+  timesKeyAfter,
+} from '../tsdb/mod.ts'
 import { ByteReader } from './bytes.ts'
 import { FLOATS, HAS_STARTS, KIND } from './chunk-writer.ts'
 import { decodeColumn } from './column.ts'
 import { type BlockEnv, type BlockMeta, type BlockReader, CHUNKS_FILE, INDEX_FILE, type OnDamage } from './contract.ts'
-import type { DecodedValues } from './decoded-values.ts'
 import { BlockDamagedError } from './errors.ts'
 import { decodeIndex } from './index-format.ts'
 import { BlockIndex } from './index-reader.ts'
@@ -24,7 +32,6 @@ import { RunCache } from './run-cache.ts'
 import { checkRunFileHeader, type RunTable, readRun } from './run-file.ts'
 import { SelectedRefs } from './selected-refs.ts'
 import { TierReader } from './tier-reader.ts'
-import { NO_TIMES, timesKeyAfter } from './times-key.ts'
 
 export type OpenBlockOptions = {
   /** Shared by the blocks of a thread. Default: 32 MiB of its own. */

@@ -81,6 +81,11 @@ for (const [text, hours, pays, ranges] of rows)
     assert.deepEqual(minutes, ranges)
   })
 
+test('paysToSplit() counts the series, too, where each has few samples', () => {
+  assert.equal(ask('sum(rate(many_total[10m]))', 0).pays, true)
+  assert.equal(ask('sum(rate(many_total[5m]))', 0).pays, false)
+})
+
 test('paysToSplit() leaves series together that are sooner read than moved', () => {
   assert.equal(ask('topk(3, rate(many_total[20m]))', 0).pays, false)
   assert.equal(ask('topk(3, rate(many_total[30m]))', 0).pays, true)

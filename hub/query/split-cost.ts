@@ -10,6 +10,8 @@ import type { LimitedReader } from './limited-reader.ts'
 const MIN_SAMPLES = 300_000
 /** Of stored samples; only to tell the size of a window. */
 const TYPICAL_INTERVAL_MS = 15_000
+/** To find a series and to aggregate it takes as long as to read so many samples of it: with one window, most of its time. */
+const SAMPLES_OF_SERIES = 25
 /** To move a series from a shard, and to merge it, takes as long as to read so many samples of it. */
 const SAMPLES_OF_MOVING = 100
 
@@ -28,9 +30,10 @@ export function paysToSplit({ expr, range, reader, options }: Query & { readonly
     const storedMs = Math.min(untilMs, stored.maxTime) - Math.max(untilMs - spanMs, stored.minTime)
     const perSeries = Math.max(storedMs / TYPICAL_INTERVAL_MS, steps)
     if (selector.isMoved && perSeries < SAMPLES_OF_MOVING) continue
+    const costOfOne = perSeries + SAMPLES_OF_SERIES
     // Small stores need no look.
-    if (samples + reader.seriesCount * perSeries < MIN_SAMPLES) continue
-    samples += seriesOf(selector, reader, range.endMs, spanMs, windowMs) * perSeries
+    if (samples + reader.seriesCount * costOfOne < MIN_SAMPLES) continue
+    samples += seriesOf(selector, reader, range.endMs, spanMs, windowMs) * costOfOne
     if (samples >= MIN_SAMPLES) return true
   }
   return false

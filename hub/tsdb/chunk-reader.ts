@@ -37,6 +37,8 @@ export class ChunkTarget {
   words: Uint32Array
   minTime = 0
   maxTime = 0
+  /** Of the first so many samples none is NaN. */
+  numbers = 0
   /** Times only grow, from run to run too: not so of late samples. */
   isAscending = true
   readonly runTimes = new Float64Array(RUN)

@@ -16,6 +16,7 @@ import type { Head, HeadDrops, HeadMemory, HeadOptions, HeadStats, SeriesLimit }
 import { HeadTimes } from './head-times.ts'
 import {
   C_CHUNKS,
+  C_DROPS,
   C_EVICTED_F64,
   C_EVICTIONS,
   C_GENERATION,
@@ -291,6 +292,7 @@ export class SharedHead implements Head {
   #sweep(before: number, isLeft: (ref: SeriesRef, record: number) => boolean): { removed: number; maxTime: number } {
     let removed = 0
     let maxTime = -Infinity
+    Atomics.or(this.#mem.control, C_DROPS, 1) // pairs with the load in KeptChunks.begin, as the add below
     for (let ref = 0; ref < this.#index.table.count; ref++) {
       const record = this.#index.record(ref)
       if (record === 0) continue
@@ -305,6 +307,7 @@ export class SharedHead implements Head {
     }
     this.#groups.trim(before)
     this.#samples.stored.forgetChunks()
+    Atomics.add(this.#mem.control, C_DROPS, 1)
     if (removed > 0) this.#index.sweep()
     this.#limbo.reclaim()
     const { failures } = this.#alloc

@@ -41,6 +41,8 @@ export const C_LOG_LIFE = 12
 export const C_CHUNKS = 13
 /** Raised by evict() before anything is gone. */
 export const C_EVICTIONS = 14
+/** Odd while chunks are taken away, raised again when that is done. */
+export const C_DROPS = 15
 /** No sample older than this is answered; set by trim(). */
 export const C_FLOOR_F64 = 8
 export const C_MIN_TIME_F64 = 9

@@ -27,9 +27,11 @@ export {
   type TimeRange,
 } from './contract.ts'
 export { createHead, headRestorer, restoreHead } from './create-head.ts'
+export { DecodedValues } from './decoded-values.ts'
 export { HeadFullError, SnapshotError, StalePagesError, TooManyReadersError } from './errors.ts'
 export type { Head, HeadDrops, HeadMemory, HeadOptions, HeadStats, SeriesLimit } from './head-contract.ts'
 export { decodeHistogram, HistogramEncoder } from './histogram-codec.ts'
 export { evictedUntil, evictions, openReader, type ReaderOptions, releaseOwner } from './reader.ts'
 export { createSampleBuffer, ensureCapacity } from './sample-buffer.ts'
 export { COPY_BYTES_MAX, type Copied, copyPages, SECTION_HEADER_BYTES } from './snapshot.ts'
+export { LastTimes, NO_TIMES, timesKeyAfter } from './times-key.ts'

@@ -261,6 +261,8 @@ class HeadReader implements SeriesReader {
       out.histograms = null
       out.before = undefined
       out.startTimes = null
+      out.timesKey = 0
+      out.rising = 0
       return
     }
     this.#refresh()

@@ -22,6 +22,7 @@ import { RAW_STARTS, RAW_TIMES } from './chunk-writer.ts'
 import type { SampleBuffer } from './contract.ts'
 import { StalePagesError } from './errors.ts'
 import { findTick, firstTick, tickTime } from './groups.ts'
+import { KeptChunks } from './kept-chunks.ts'
 import {
   C_EVICTED_F64,
   C_FLOOR_F64,
@@ -30,6 +31,7 @@ import {
   G_PUBLISHED,
   G_TICKS,
   K_BASE_F64,
+  K_END_TICK,
   K_GROUP,
   K_NEXT,
   K_TICK,
@@ -56,12 +58,15 @@ import {
 import type { Memory } from './memory.ts'
 import { createSampleBuffer, ensureCapacity } from './sample-buffer.ts'
 import type { Table } from './table.ts'
+import { TimesTrail } from './times-key.ts'
 import { fillValue } from './value-codec.ts'
 
 /** A writer holds a record's lock for microseconds; this many looks mean that its thread died inside one. */
 const ATTEMPTS_MAX = 5_000_000
 /** Floats that are decoded in the time of one histogram, about. */
 const HISTOGRAM_WEIGHT = 50
+/** Of decoded values that a reading thread keeps: the last four hours of 3,000 series at 15 s. */
+const KEPT_BYTES = 24 << 20
 
 export class SeriesDecoder {
   readonly #mem: Memory
@@ -74,6 +79,11 @@ export class SeriesDecoder {
   /** Of the two, the one that is being filled. */
   #target = this.#inOrderTarget
   #ticks: TickRange = { group: -1, from: 0, to: 0, times: new Float64Array(64) }
+  readonly #trail = new TimesTrail()
+  /** The writer keeps none. */
+  readonly #kept: KeptChunks | null
+  #mayUseKept = false
+  #record = 0
   #ticksKey = { min: 0, max: 0, end: -1, directory: 0 }
   #min = 0
   #max = 0
@@ -89,6 +99,7 @@ export class SeriesDecoder {
     this.#groups = groups
     this.#marks = new ChunkMarks(mem)
     this.#tickField = unpublished ? G_TICKS : G_PUBLISHED
+    this.#kept = unpublished ? null : new KeptChunks(mem, KEPT_BYTES)
     this.#lateTarget.isAscending = false
   }
 
@@ -100,15 +111,19 @@ export class SeriesDecoder {
     for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt++) {
       const before = Atomics.load(words, version) // pairs with the adds in chunk-writer.ts, lock()
       if (before & 1) continue
+      // What is newest stands in the open run, most often.
+      this.#mayUseKept = !newestOnly && this.#kept !== null && this.#kept.begin()
       try {
         this.#readOnce(record, minTime, maxTime, out, newestOnly)
       } catch (error) {
+        if (this.#mayUseKept) this.#kept?.undo()
         if (Atomics.load(words, version) !== before) continue
         if (mem.isStale) throw new StalePagesError(mem)
         throw error
       }
       // An add, not a load: on weakly ordered machines the loads above may not sink below it.
       if (Atomics.add(words, version, 0) === before) return
+      if (this.#mayUseKept) this.#kept?.undo()
     }
     throw new Error('BUG: a series record stayed locked; the writer died inside a change')
   }
@@ -135,7 +150,7 @@ export class SeriesDecoder {
     for (const chunk of hits) this.#readChunk(chunk)
     if (isOpen) this.#readOpenRun(record, state)
     if (out.count === 0) this.#readLate(record, out, lateHits)
-    markStale(out, this.#target.words)
+    markStale(out, this.#target)
     return out.count > 0
   }
 
@@ -182,6 +197,8 @@ export class SeriesDecoder {
     this.#min = Math.max(floor, mem.controlF64[C_EVICTED_F64]!)
     this.#max = maxTime
     reset(out)
+    this.#record = record
+    this.#trail.begin(out)
     const late = mem.get(record + S_OOO) !== 0 || mem.get(record + S_OOO_RAW) !== 0
     this.#target = this.#inOrderTarget
     const state = mem.load(record + S_STATE) // pairs with the stores in series-writer.ts
@@ -189,7 +206,7 @@ export class SeriesDecoder {
       this.#prepare(out, state >>> COUNT_SHIFT)
       this.#readOpenRun(record, state)
       if (out.count > 0) {
-        markStale(out, this.#target.words)
+        markStale(out, this.#target)
         return
       }
     }
@@ -199,7 +216,7 @@ export class SeriesDecoder {
     this.#readOpenRun(record, state)
     this.#min = floor
     if (late) this.#readLate(record, out)
-    markStale(out, this.#target.words)
+    markStale(out, this.#target)
   }
 
   /** Where to begin in the in-order chunks: at the newest, when it alone can have what is asked for, as most often. */
@@ -224,6 +241,7 @@ export class SeriesDecoder {
     this.#target.refresh(out)
     this.#target.minTime = this.#min
     this.#target.maxTime = this.#max
+    this.#target.numbers = 0
   }
 
   /** Samples of the chunks in the list that overlap the range, at most; makes room for start times when there are any. */
@@ -260,13 +278,28 @@ export class SeriesDecoder {
   #readChunk(chunk: number, passed = 0): void {
     const mem = this.#mem
     const kind = chunkKind(mem, chunk)
+    const kept = this.#mayUseKept && this.#target === this.#inOrderTarget ? this.#kept : null
     if (kind === Kind.group) {
-      decodeGroupChunk(mem, chunk, this.#cursor, this.#ticksOf(mem.get(chunk + K_GROUP)), this.#target)
+      const ticks = this.#ticksOf(mem.get(chunk + K_GROUP))
+      if (kept?.append(this.#record, chunk, ticks, this.#target, this.#trail)) return
+      decodeGroupChunk(mem, chunk, this.#cursor, ticks, this.#target)
+      this.#addTicksOf(chunk, ticks)
       return
     }
+    if (kind === Kind.own && kept?.append(this.#record, chunk, null, this.#target, this.#trail)) return
+    this.#target.out.timesKey = 0
     if (kind !== Kind.own) this.#needStarts()
     if (kind === Kind.histogram) decodeHistogramChunk(mem, chunk, passed, this.#target)
     else decodeOwnChunk(mem, chunk, this.#cursor, this.#target)
+  }
+
+  #addTicksOf(chunk: number, { group, from, to }: TickRange): void {
+    const mem = this.#mem
+    const { out } = this.#target
+    const first = mem.get(chunk + K_TICK)
+    const end = mem.get(chunk + K_END_TICK)
+    if (end - first !== chunkCount(mem, chunk)) out.timesKey = 0
+    else this.#trail.addTicks(out, group, Math.max(first, from), Math.min(end, to))
   }
 
   #readOpenRun(record: number, state: number): void {
@@ -293,6 +326,7 @@ export class SeriesDecoder {
     }
     copyTimes(ticks, from, wanted, out.times, out.count)
     out.count += wanted
+    this.#trail.addTicks(out, ticks.group, from, from + wanted)
   }
 
   #readOpenOwn(record: number, n: number, hasStarts: boolean): void {
@@ -314,7 +348,9 @@ export class SeriesDecoder {
       if (hasStarts) out.startTimes![count] = mem.getF64(raw + RAW_STARTS, i)
       count++
     }
+    const before = out.count
     out.count = count
+    this.#trail.addLoose(out, before)
   }
 
   /**
@@ -339,6 +375,9 @@ export class SeriesDecoder {
     if (used > 0) this.#readLateBuffer(buffer, used)
     this.#target = this.#inOrderTarget
     if (late.count === 0) return
+    out.timesKey = 0
+    out.rising = 0
+    this.#target.numbers = 0
     ensureCapacity(out, out.count + late.count)
     if (late.startTimes && !out.startTimes) out.startTimes = new Float64Array(out.times.length)
     this.#target.refresh(out)
@@ -401,6 +440,7 @@ export class SeriesDecoder {
   /** When ids may have been given out anew. */
   forget(): void {
     this.#ticks.group = -1
+    this.#trail.forgetGroups()
   }
 }
 
@@ -415,11 +455,13 @@ function reset(out: SampleBuffer): void {
   out.histograms = null
   out.before = undefined
   out.startTimes = null
+  out.timesKey = 0
+  out.rising = 0
 }
 
-function markStale(out: SampleBuffer, words: Uint32Array): void {
+function markStale(out: SampleBuffer, { words, numbers }: ChunkTarget): void {
   const { values, flags, count } = out
-  for (let i = 0; i < count; i++) {
+  for (let i = numbers; i < count; i++) {
     if (!Number.isNaN(values[i]!) || flags[i] !== 0) continue
     if (words[2 * i + 1] === STALE_HIGH && words[2 * i] === STALE_LOW) {
       flags[i] = 1

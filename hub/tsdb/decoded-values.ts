@@ -1,9 +1,10 @@
 /**
- * Decoded values of a thread's blocks, kept between queries within a number of bytes: a ring of segments that are written
- * one after another, the oldest anew when all are full. Who keeps a place asks `has` before it looks there. What is found
- * in the oldest part is moved to the newest (`move`), so what is asked for again and again stays.
+ * Decoded values of a thread's chunks, of blocks or of a head, kept between queries within a number of bytes: a ring of
+ * segments that are written one after another, the oldest anew when all are full. Who keeps a place asks `has` before it
+ * looks there. What is found in the oldest part is moved to the newest (`move`), so what is asked for again and again
+ * stays.
  *
- * No object is kept for a chunk: finding one is a look at one number of its block. Hot: bench/query/in-process.ts
+ * No object is kept for a chunk: finding one is a look at one number. Hot: bench/query/in-process.ts
  */
 
 /** 1 MiB. */
