@@ -90,6 +90,45 @@ export function histogramFault(histogram: Histogram): string {
   return `${total} observations found in buckets, but the Count field is ${count}: histogram's observation count should equal the number of observations found in the buckets (in absence of NaN)`
 }
 
+/** As the clients' libraries may send it, to as it is kept. Semantics: Prometheus model/histogram, Compact(0). */
+export function withoutEmptyBuckets(histogram: Histogram): Histogram {
+  const positive = occupied(histogram.positiveSpans, histogram.positiveBuckets)
+  const negative = occupied(histogram.negativeSpans, histogram.negativeBuckets)
+  return {
+    ...histogram,
+    positiveSpans: positive.spans,
+    positiveBuckets: positive.buckets,
+    negativeSpans: negative.spans,
+    negativeBuckets: negative.buckets,
+  }
+}
+
+function occupied(
+  spans: readonly Span[],
+  counts: readonly number[],
+): { readonly spans: Span[]; readonly buckets: number[] } {
+  const out: { offset: number; length: number }[] = []
+  const buckets: number[] = []
+  /** Buckets since the last occupied one; the first offset is an index, and may be negative. */
+  let gap = 0
+  let at = 0
+  for (const { offset, length } of spans) {
+    gap += offset
+    for (let i = 0; i < length; i++) {
+      const count = counts[at++]!
+      if (count === 0) {
+        gap++
+        continue
+      }
+      if (gap !== 0 || out.length === 0) out.push({ offset: gap, length: 1 })
+      else out.at(-1)!.length++
+      gap = 0
+      buckets.push(count)
+    }
+  }
+  return { spans: out, buckets }
+}
+
 function spanFault(side: string, spans: readonly Span[], buckets: readonly number[]): string {
   let needed = 0
   for (const [i, { offset, length }] of spans.entries()) {

@@ -186,6 +186,46 @@ test('native histograms: integer, float and gauge; classic parts only when they 
   assert.deepEqual(converted, [nativeA, ...classicA, ['__name__=b', b]])
 })
 
+test('empty buckets of native histograms become gaps, as upstream keeps them', () => {
+  const histogram = {
+    ...{ count: 7, sum: 1, schema: 0, zeroThreshold: 0.5, zeroCount: 1 },
+    positiveSpan: [
+      { offset: -2, length: 3 },
+      { offset: 1, length: 2 },
+      { offset: 0, length: 1 },
+    ],
+    // 0, 2, 0, then 3, 0, 1.
+    positiveDelta: [0, 2, -2, 3, -3, 1],
+    negativeSpan: [{ offset: 4, length: 2 }],
+    negativeDelta: [0, 0],
+  }
+  const [sample] = read(page({ name: 'h', type: TYPE.histogram, metric: [{ histogram }] })).samples
+  const { positiveSpans, positiveBuckets, negativeSpans, negativeBuckets } = sample![1] as Histogram
+  assert.deepEqual(
+    [positiveSpans, positiveBuckets],
+    [
+      [
+        { offset: -1, length: 1 },
+        { offset: 2, length: 1 },
+        { offset: 1, length: 1 },
+      ],
+      [2, 3, 1],
+    ],
+  )
+  assert.deepEqual([negativeSpans, negativeBuckets], [[], []])
+})
+
+test('a family without metrics is passed over, whatever its unit', () => {
+  const { source, samples } = read(
+    page(
+      { name: 'a_seconds', type: TYPE.gauge, unit: 'bytes', help: 'h' },
+      { name: 'b', type: TYPE.gauge, metric: [{ gauge: { value: 1 } }] },
+    ),
+  )
+  assert.deepEqual(samples, [['__name__=b', 1]])
+  assert.deepEqual([...source.metadata.keys()], ['b'])
+})
+
 test('a histogram whose parts do not agree is refused', () => {
   const rows: readonly [histogram: object, message: RegExp][] = [
     [

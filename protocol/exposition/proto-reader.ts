@@ -15,7 +15,7 @@ import { formatOpenMetricsFloat } from './go-float.ts'
 import { LineKind, LineTable } from './line-table.ts'
 import type { NewSeries, PageOptions, PageSource } from './page-source.ts'
 import { CounterTag, FamilyTag, MetricTag, QuantileTag, SummaryTag, ValueTag } from './proto-fields.ts'
-import { histogramFault, type ProtoHistogram, readProtoHistogram } from './proto-histogram.ts'
+import { histogramFault, type ProtoHistogram, readProtoHistogram, withoutEmptyBuckets } from './proto-histogram.ts'
 import { inner, readExemplar, readLabel, readText, readTimestampMs } from './proto-parts.ts'
 import { ColumnBacked } from './sample-columns.ts'
 
@@ -100,6 +100,7 @@ export class ProtoPageReader extends ColumnBacked implements PageSource {
     let [name, help, unit] = ['', '', '']
     let nameBytes = reader.bytes.subarray(0, 0)
     let type: MetricType = 'counter'
+    let isEmpty = true
     while (reader.at < reader.end) {
       const tag = reader.tag()
       if (tag === FamilyTag.name) {
@@ -114,8 +115,12 @@ export class ProtoPageReader extends ColumnBacked implements PageSource {
       else if (tag === FamilyTag.type) {
         const number = reader.uint64()
         type = TYPES[number] ?? reader.fail(`unknown metric type ${number} of "${name}"`)
-      } else reader.skip(tag)
+      } else {
+        isEmpty &&= tag !== FamilyTag.metric
+        reader.skip(tag)
+      }
     }
+    if (isEmpty) return
     if (name === '') reader.fail('a metric family has no name')
     if (unit !== '' && !unitFits(name, unit, type)) reader.fail(`unit "${unit}" not a suffix of metric "${name}"`)
     this.metadata.set(name, { type, help, unit, seenAt: this.#scrape })
@@ -218,7 +223,7 @@ export class ProtoPageReader extends ColumnBacked implements PageSource {
       if (fault !== '') this.#reader.fail(`histogram "${family.name}": ${fault}`)
       const at = this.#add(family, metric, Part.native, 0)
       if (at >= 0) {
-        this.columns.setHistogram(at, native)
+        this.columns.setHistogram(at, withoutEmptyBuckets(native))
         for (const exemplar of nativeExemplars(histogram)) this.columns.exemplars.push({ position: at, exemplar })
       }
       if (buckets.length === 0 || this.#options.classicHistograms !== true) return
