@@ -6,7 +6,7 @@ import { type Labels, labelsFrom } from '../../protocol/labels/mod.ts'
 import { CUSTOM_BUCKETS_SCHEMA, EMPTY_HISTOGRAM, type Exemplar, type Histogram } from '../../protocol/samples/mod.ts'
 import type { SeriesReader } from '../tsdb/contract.ts'
 import { writeExemplars } from './discovery.ts'
-import { formatJsonFloat, formatTimestamp, JsonWriter } from './json.ts'
+import { formatJsonFloat, formatPlainFloat, formatTimestamp, JsonWriter } from './json.ts'
 import { writeResult } from './results.ts'
 import { stepTimes } from './step-times.ts'
 
@@ -270,3 +270,23 @@ test('a custom-bucket histogram begins at -Inf, inclusively, and ends at +Inf', 
 test('a histogram without observations has no buckets', () => {
   assert.equal(text(new JsonWriter().histogramPoint(0, EMPTY_HISTOGRAM).finish()), '[0,{"count":"0","sum":"0"}]')
 })
+
+for (const [value, shown] of [
+  [1e21, `1${'0'.repeat(21)}`],
+  [-1.25e22, `-125${'0'.repeat(20)}`],
+  [1e-7, '0.0000001'],
+  [-1.5e-10, '-0.00000000015'],
+  [5e-324, `0.${'0'.repeat(323)}5`],
+  [0.1, '0.1'],
+  [-0, '-0'],
+  [Number.NaN, 'NaN'],
+  [Number.POSITIVE_INFINITY, '+Inf'],
+] as const)
+  test(`the number ${value} on its own has no exponent`, () => {
+    assert.equal(formatPlainFloat(value), shown)
+    const range = { startMs: 1010, endMs: 1010, stepMs: 1, instant: true }
+    const result = { type: 'scalar' as const, values: Float64Array.of(value), annotations: [] }
+    const body = writeResult(result, { range, text: '', limit: 0, poll: () => {}, stats: null })
+    const text = `{"status":"success","data":{"resultType":"scalar","result":[1.01,"${shown}"]}}`
+    assert.equal(new TextDecoder().decode(body), text)
+  })

@@ -274,3 +274,13 @@ export function formatJsonFloat(value: number): string {
   }
   return formatFloat(value)
 }
+
+/** All digits, however many. As Go's strconv.FormatFloat(value, 'f', -1, 64). */
+export function formatPlainFloat(value: number): string {
+  const text = formatJsonFloat(value)
+  const [, sign, first, rest = '', exponent] = /^(-?)(\d)(?:\.(\d+))?e([+-]\d+)$/.exec(text) ?? []
+  if (first === undefined) return text
+  const digits = first + rest
+  const point = 1 + Number(exponent)
+  return sign + (point > 0 ? digits.padEnd(point, '0') : `0.${digits.padStart(digits.length - point, '0')}`)
+}

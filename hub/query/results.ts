@@ -3,7 +3,7 @@
 import type { Annotation, QueryRange, QueryResult, ResultSeries } from '../promql/contract.ts'
 import type { PlanNode } from '../promql/engine/mod.ts'
 import { lineColumn } from '../promql/parser/mod.ts'
-import { JsonWriter } from './json.ts'
+import { formatPlainFloat, JsonWriter } from './json.ts'
 import { type QueryStats, writeStats } from './stats.ts'
 import { type StepTimes, stepTimes } from './step-times.ts'
 
@@ -39,7 +39,8 @@ export function writeResult(
   let truncated = false
   switch (result.type) {
     case 'scalar':
-      out.raw('"scalar","result":').point(range.startMs, result.values[0]!)
+      // Upstream writes what is no sample otherwise: no digits of the time for nothing, and never an exponent.
+      out.raw(`"scalar","result":[${range.startMs / 1000},"${formatPlainFloat(result.values[0]!)}"]`)
       break
     case 'string':
       out.raw('"string","result":[').timestamp(range.startMs).raw(',').string(result.value).raw(']')
