@@ -4,6 +4,7 @@
  *
  * Differs: text that is not UTF-8 is refused by `decodeLines`, before it gets here.
  */
+import { readGoFloat } from '../../protocol/exposition/mod.ts'
 import type { EventKind, LineCounters, SampleError, StatsdEvent } from './event.ts'
 import { readDogstatsdTags, splitName, type TagStyles } from './tags.ts'
 
@@ -92,7 +93,7 @@ function parseSample(
         break
       case 'T':
         // The sender's time is not forwarded, so that a bad one costs nothing but a count.
-        if (!/^T-?\d+$/.test(component)) countError(counters, 'malformed_timestamp')
+        if (!/^T[+-]?\d+$/.test(component)) countError(counters, 'malformed_timestamp')
         break
       default:
         return 'invalid_sample_factor'
@@ -101,7 +102,8 @@ function parseSample(
   if (labels.size > 0) counters.tags++
   const kind = KINDS[type]
   if (kind === undefined) return 'illegal_event'
-  if (!(times >= 1)) return null
+  // A rate so small that its inverse is no int64 is none to upstream either.
+  if (!(times >= 1 && times < 2 ** 63)) return null
   // StatsD times in milliseconds, Prometheus in seconds.
   if (type === 'ms') value /= 1000
   sink({ kind, name, value, relative: kind === 'gauge' && /^[+-]/.test(text), labels, times })
@@ -143,16 +145,12 @@ function decodeUtf8(bytes: Uint8Array): string | null {
   }
 }
 
-/** As Go's strconv.ParseFloat for decimal numbers, infinities and NaN: digits that no float holds (1e400) are an error. */
+/** As Go's strconv.ParseFloat; digits that no float holds (1e400) are an error. */
 function parseGoFloat(text: string): number | null {
-  if (/^[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?$/.test(text)) {
-    const value = Number(text)
-    return Number.isFinite(value) ? value : null
-  }
-  const special = /^([+-]?)(inf|infinity|nan)$/i.exec(text)
-  if (!special) return null
-  if (special[2]!.toLowerCase() === 'nan') return Number.NaN
-  return special[1] === '-' ? -Infinity : Infinity
+  const isDecimal = /^[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?$/.test(text)
+  const value = isDecimal ? Number(text) : readGoFloat(text)
+  if (typeof value !== 'number') return null
+  return isDecimal && !Number.isFinite(value) ? null : value
 }
 
 function countError({ sampleErrors }: LineCounters, reason: SampleError): void {

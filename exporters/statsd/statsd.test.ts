@@ -280,3 +280,24 @@ test('labels are told apart whatever their order and their text', () => {
   )
   assert.equal(get([['__name__', 'x']]), 'conflict')
 })
+
+// As Go's ParseFloat and its conversion to int.
+for (const [line, shown] of [
+  ['a:0x1p4|g', 'a 16'],
+  ['a:0x_1p4|g', 'a 16'],
+  ['a:1_0|g', 'a 10'],
+  ['a:1__0|g', null],
+  ['a:+nan|g', null],
+  ['a:nan|g', 'a NaN'],
+  ['a:1e400|g', null],
+  ['a:1|h|@0.25', 'a_count 4'],
+  ['a:1|h|@1e-300', null],
+  ['a:1|h|@-0.5', null],
+] as const) {
+  test(`${line} gives ${shown ?? 'no sample'}`, async () => {
+    const { exporter } = exporterWith({})
+    exporter.handlePacket(bytes(line), 'udp')
+    const own = (await pageOf(exporter)).split('\n').filter((each) => /^a(?:_count)? /.test(each))
+    assert.deepEqual(own, shown === null ? [] : [shown])
+  })
+}
