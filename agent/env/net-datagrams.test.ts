@@ -8,6 +8,7 @@ import { after, test } from 'node:test'
 import type { DatagramListener, Datagrams, Logger } from '../../protocol/env/mod.ts'
 import { shortQueueWarning } from './mod.ts'
 import { createNet } from './net.ts'
+import { lookEveryMs } from './net-datagrams.ts'
 
 const net = createNet()
 const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'helio-datagrams-'))
@@ -189,3 +190,10 @@ test('a sender tells its first failure of a row and goes on', { timeout: 10_000 
     sender.close()
   }),
 )
+
+test('a queue that keeps more is looked at less often, and survives the same rate', () => {
+  assert.equal(lookEveryMs(16 * 2 ** 20), 200)
+  assert.equal(lookEveryMs(24 * 2 ** 20), 300)
+  assert.equal(lookEveryMs(32 * 2 ** 20), 400)
+  assert.equal(lookEveryMs(256 * 2 ** 20), 400)
+})

@@ -1,7 +1,7 @@
 /**
  * Listening for datagrams. UDP: where the kernel keeps enough of them, nobody waits for one: libc reads what has come
- * five times a second, dozens a call. A process that is woken for each of a hundred datagrams a second spends 600 ms
- * of CPU a minute more (bench/agent footprint). Where the queue is short the runtime waits for the first,
+ * two to five times a second, dozens a call. A process that is woken for each of a hundred datagrams a second spends
+ * 600 ms of CPU a minute more (bench/agent footprint). Where the queue is short the runtime waits for the first,
  * and libc reads all the others that have come with it; where libc cannot be called, the runtime reads them one by one.
  * Sockets of the file system, which no runtime offers, are read by a thread that waits in the kernel, so that nobody
  * else has to.
@@ -32,7 +32,10 @@ import { listenUnixgram } from './net-unixgram.ts'
 
 /** As the kernel counts, some 800 bytes for each small datagram: a fifth of a second of 100,000 a second. */
 const LONG_QUEUE_BYTES = 16 * 2 ** 20
+/** With such a queue. One that keeps more is looked at less often, for each look wakes the process. */
 const LOOK_EVERY_MS = 200
+/** What has come should not miss the scrape it came before by more. */
+const LOOK_EVERY_MS_MAX = 400
 /** After a look that found more than BUSY_COUNT. */
 const LOOK_BUSY_MS = 10
 const BUSY_COUNT = 500
@@ -74,7 +77,7 @@ async function listenWithCalls(
 ): Promise<DatagramListener> {
   const fd = openUdp(address, options.readBufferBytes)
   const bytes = receiveBufferBytes(fd)
-  if (bytes >= LONG_QUEUE_BYTES) return lookOften(fd, address, options)
+  if (bytes >= LONG_QUEUE_BYTES) return lookOften(fd, address, options, lookEveryMs(bytes))
   const wantedBytes = options.readBufferBytes === 0 ? LONG_QUEUE_BYTES : 2 * options.readBufferBytes
   if (bytes < wantedBytes) onShortQueue({ bytes, wantedBytes })
   // Only Node takes a socket that somebody else has made.
@@ -84,7 +87,17 @@ async function listenWithCalls(
   return listenAlone(address, options)
 }
 
-function lookOften(fd: number, { host, port }: ListenAddress, { onDatagrams }: DatagramOptions): DatagramListener {
+/** The rate that a queue survives between two looks is the same for all. @param bytes of the queue, as the kernel counts */
+export function lookEveryMs(bytes: number): number {
+  return Math.min(LOOK_EVERY_MS_MAX, Math.floor((LOOK_EVERY_MS * bytes) / LONG_QUEUE_BYTES))
+}
+
+function lookOften(
+  fd: number,
+  { host, port }: ListenAddress,
+  { onDatagrams }: DatagramOptions,
+  everyMs: number,
+): DatagramListener {
   const read = datagramReader(fd)
   const inode = inodeOf(fd)
   const isOurs = (fields: readonly string[]): boolean => fields[9] === inode
@@ -103,7 +116,7 @@ function lookOften(fd: number, { host, port }: ListenAddress, { onDatagrams }: D
   function look(): void {
     const found = take()
     if (isClosed) return
-    timer = setTimeout(look, found === READS_MAX * READ_SLOTS ? 0 : found > BUSY_COUNT ? LOOK_BUSY_MS : LOOK_EVERY_MS)
+    timer = setTimeout(look, found === READS_MAX * READ_SLOTS ? 0 : found > BUSY_COUNT ? LOOK_BUSY_MS : everyMs)
   }
   return {
     address: { host: host === '' ? '::' : host, port: port || boundPort(isOurs) },
