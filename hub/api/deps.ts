@@ -1,6 +1,7 @@
 /** What the API needs of the hub: everything is handed down by main.ts. */
 
 import type { TargetStatus } from '../../agent/scrape/mod.ts'
+import type { PrometheusConfig } from '../../protocol/config/mod.ts'
 import type { Bus, Clock, Disk, Logger } from '../../protocol/env/mod.ts'
 import type { MetricFamily } from '../../protocol/exposition/mod.ts'
 import type { Labels } from '../../protocol/labels/mod.ts'
@@ -67,7 +68,7 @@ export type ApiDeps = {
   /** Null: no alertmanager.yml is loaded. */
   readonly dispatcher: () => Dispatcher | null
   /** The configuration with secrets redacted. */
-  readonly configText: () => string
+  readonly configTexts: () => Pick<PrometheusConfig, 'redacted' | 'poolTexts'>
   readonly flags: Readonly<Record<string, string>>
   readonly build: BuildInfo
   readonly startedMs: number

@@ -33,6 +33,7 @@ const ROWS: readonly Row[] = [
   ['get post', '/series', 'series', 'Series by their labels', `${SPAN} match[]! limit:int`],
   ['get', '/metadata', 'metadata', 'Type, help and unit of metrics', 'metric limit:int limit_per_metric:int'],
   ['get', '/scrape_pools', 'targets', 'Names of all scrape pools', ''],
+  ['get', '/scrape_pools/config', 'targets', 'Configuration of a scrape pool', 'scrapePool!'],
   ['get', '/targets', 'targets', 'Targets, active and dropped', 'state scrapePool'],
   ['get', '/targets/metadata', 'targets', 'Metadata of targets', 'match_target metric limit:int'],
   ['get', '/targets/relabel_steps', 'targets', 'What each relabelling rule makes of labels', 'scrapePool! labels!'],

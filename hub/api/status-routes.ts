@@ -15,7 +15,7 @@ const MAX_STATS = 10_000
 export function statusRoutes(app: Hono<Vars>, deps: ApiDeps, http: HttpMetrics): void {
   // No `features` field: Grafana takes a server that has one for another product.
   app.get('/api/v1/status/buildinfo', () => json(deps.build))
-  app.get('/api/v1/status/config', () => json({ yaml: deps.configText() }))
+  app.get('/api/v1/status/config', () => json({ yaml: deps.configTexts().redacted }))
   app.get('/api/v1/status/flags', () => json(deps.flags))
   app.get('/api/v1/status/runtimeinfo', async () => {
     const { ok, atMs } = deps.reloads

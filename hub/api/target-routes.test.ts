@@ -35,6 +35,7 @@ const api = await startApi(createHead({ maxBytes: 16 << 20 }), {
       ['a', RULES],
       ['b', []],
     ]),
+  configTexts: () => ({ redacted: '', poolTexts: new Map([['a', 'job_name: a\n']]) }),
 })
 after(() => api.close())
 
@@ -42,6 +43,16 @@ async function ask(path: string): Promise<{ status: number; body: { data: never;
   const response = await fetch(`${api.url}/api/v1/${path}`)
   return { status: response.status, body: (await response.json()) as never }
 }
+
+for (const [query, status, answer] of [
+  ['?scrapePool=a', 200, { yaml: 'job_name: a\n' }],
+  ['?scrapePool=c', 400, 'error retrieving scrape config: scrape pool "c" not found'],
+  ['', 400, 'no scrapePool parameter provided'],
+] as const)
+  test(`scrape_pools/config${query} answers ${status}`, async () => {
+    const { status: got, body } = await ask(`scrape_pools/config${query}`)
+    assert.deepEqual([got, body.data ?? body.error], [status, answer])
+  })
 
 type Targets = { activeTargets: unknown[]; droppedTargets: unknown[]; droppedTargetCounts: object | null }
 const COUNTS = { a: 1, b: 0 }

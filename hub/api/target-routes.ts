@@ -47,6 +47,14 @@ export function targetRoutes(app: Hono<Vars>, deps: ApiDeps): void {
     })
   })
   app.get('/api/v1/scrape_pools', () => json({ scrapePools: [...deps.scrapePools().keys()].sort() }))
+  app.get('/api/v1/scrape_pools/config', async (c) => {
+    const pool = (await params(c)).get('scrapePool')
+    if (pool === '') throw new ApiError('bad_data', 'no scrapePool parameter provided')
+    const yaml = deps.configTexts().poolTexts.get(pool)
+    if (yaml === undefined)
+      throw new ApiError('bad_data', `error retrieving scrape config: scrape pool ${JSON.stringify(pool)} not found`)
+    return json({ yaml })
+  })
   app.get('/api/v1/targets/relabel_steps', async (c) => json({ steps: relabelSteps(await params(c), deps) }))
   app.get('/api/v1/targets/metadata', async (c) => {
     const p = await params(c)

@@ -299,7 +299,7 @@ export class Hub {
         new Map(this.#loaded.prometheus.scrapeConfigs.map(({ jobName, relabel }) => [jobName, relabel])),
       externalLabels: () => this.#loaded.prometheus.global.externalLabels,
       reach: { externalUrl: this.#externalUrl(), listen: settings.listen },
-      configText: () => this.#loaded.prometheus.redacted,
+      configTexts: () => this.#loaded.prometheus,
       flags: settings.all,
       build,
       startedMs: this.#startedMs,

@@ -4,6 +4,7 @@ import path from 'node:path'
 import { test } from 'node:test'
 import { inspect } from 'node:util'
 import fc from 'fast-check'
+import { parse } from 'yaml'
 import { runConfigCases } from './conformance.ts'
 import { ConfigError, formatBytes, loadAgentConfig, loadPrometheusConfig, parseBytes } from './mod.ts'
 
@@ -110,6 +111,27 @@ test('secrets appear in no output of a loaded configuration', () => {
     assert.doesNotMatch(output, /canary/)
   assert.match(config.redacted, /password: <secret>/)
   assert.equal(config.scrapeConfigs[0]!.http.basicAuth!.password.reveal(), 'canary-1')
+})
+
+test('a job is shown as it is in effect, wherever it stands, with its secrets hidden', () => {
+  const text =
+    'global: {scrape_interval: 30s}\nscrape_config_files: [more.yml]\nscrape_configs: [{job_name: a, scheme: https, basic_auth: {username: u, password: canary}, relabel_configs: [{action: labeldrop, regex: x}], params: null}]\n'
+  const more = 'scrape_configs: [{job_name: b, scrape_interval: 5s, scrape_protocols: [PrometheusText0.0.4]}]'
+  const files = { readText: () => more, readDirectory: () => ['more.yml'] }
+  const { poolTexts } = loadPrometheusConfig(text, { ...options, files })
+  assert.deepEqual(parse(poolTexts.get('a')!), {
+    job_name: 'a',
+    honor_timestamps: true,
+    scrape_interval: '30s',
+    scrape_timeout: '10s',
+    scrape_protocols: ['OpenMetricsText1.0.0', 'OpenMetricsText0.0.1', 'PrometheusText1.0.0', 'PrometheusText0.0.4'],
+    metrics_path: '/metrics',
+    scheme: 'https',
+    basic_auth: { username: 'u', password: '<secret>' },
+    relabel_configs: [{ action: 'labeldrop', regex: 'x' }],
+  })
+  const { scrape_interval, scrape_timeout, scrape_protocols } = parse(poolTexts.get('b')!)
+  assert.deepEqual([scrape_interval, scrape_timeout, scrape_protocols], ['5s', '5s', ['PrometheusText0.0.4']])
 })
 
 test('passwords of URLs appear neither in the configuration that is shown, nor in what is wrong with it', () => {

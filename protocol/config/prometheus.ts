@@ -19,6 +19,7 @@ import { duration, labelRecord } from './discovery.ts'
 import { expandGlob } from './glob.ts'
 import { HUB_DEFAULTS, type HubConfig, heliograph } from './heliograph.ts'
 import { directoryOf, joinPath } from './paths.ts'
+import { scrapePoolText } from './pool-text.ts'
 import {
   type AlertingConfig,
   alerting,
@@ -60,6 +61,8 @@ export type PrometheusConfig = {
   readonly hub: HubConfig
   /** With secrets shown as `<secret>`. */
   readonly redacted: string
+  /** By the name of the job, as it is in effect; secrets likewise. */
+  readonly poolTexts: ReadonlyMap<string, string>
 }
 
 /** What loading may read besides the text: `scrape_config_files`. */
@@ -174,6 +177,7 @@ export function loadPrometheusConfig(text: string, options: LoadOptions): Promet
     otlp: raw.otlp ?? {},
     hub: raw.heliograph ?? HUB_DEFAULTS,
     redacted: redactedYaml(source as Source),
+    poolTexts: new Map(jobs.map(({ jobName, at }, i) => [jobName, scrapePoolText(at, scrapeConfigs[i]!)])),
   }
 }
 
