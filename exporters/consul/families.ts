@@ -2,7 +2,7 @@
  * Consul's answers as metric families. Names, helps, labels and order of questions: consul_exporter
  * pkg/exporter/consul_exporter.go (v0.13).
  */
-import { gauge, type Metric, type MetricFamily, parseGoFloat } from '../../protocol/exposition/mod.ts'
+import { gauge, type Metric, type MetricFamily, readGoFloat } from '../../protocol/exposition/mod.ts'
 import { compareStrings } from '../../protocol/labels/mod.ts'
 
 const HELPS = {
@@ -125,7 +125,7 @@ export function addKeyValues(page: ConsulPage, answer: unknown, keeps: (key: str
   for (const pair of listOf(answer)) {
     const key = textOf(pair, 'Key')
     if (!keeps(key)) continue
-    const value = parseGoFloat(fromBase64(textOf(pair, 'Value')), () => '')
+    const value = readGoFloat(fromBase64(textOf(pair, 'Value')))
     if (typeof value === 'number') page.add('consul_catalog_kv', value, { key })
   }
 }

@@ -28,6 +28,7 @@ const now = (): number => nowMs / 1000
 const lines: readonly (readonly [line: string, reading: ReturnType<typeof readLine>])[] = [
   ['a.b 1 2', { path: 'a.b', value: 1, timeMs: 2000 }],
   [' a.b 1e3 2.5\r', { path: 'a.b', value: 1000, timeMs: 2500 }],
+  ['a 0x1p4 1_0', { path: 'a', value: 16, timeMs: 10_000 }],
   ['a -inf 2', { path: 'a', value: -Infinity, timeMs: 2000 }],
   ['a  1 2', 'parts'],
   ['a 1', 'parts'],

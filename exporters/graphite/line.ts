@@ -2,7 +2,7 @@
  * One line of Graphite's plaintext protocol, `name[;tag=value…] value time`. Semantics: graphite_exporter
  * collector/collector.go, processLine and parseMetricNameAndTags (v0.17).
  */
-import { parseGoFloat } from '../../protocol/exposition/mod.ts'
+import { readGoFloat } from '../../protocol/exposition/mod.ts'
 
 export type NameAndTags = {
   readonly name: string
@@ -34,9 +34,9 @@ export function splitTags(path: string): NameAndTags {
 export function readLine(line: string): Reading | LineFault {
   const parts = line.trim().split(' ')
   if (parts.length !== 3) return 'parts'
-  const value = parseGoFloat(parts[1]!, () => '')
+  const value = readGoFloat(parts[1]!)
   if (typeof value === 'string') return 'value'
-  const seconds = parseGoFloat(parts[2]!, () => '')
+  const seconds = readGoFloat(parts[2]!)
   if (typeof seconds === 'string') return 'timestamp'
   return { path: parts[0]!, value, timeMs: seconds * 1000 }
 }
