@@ -8,10 +8,15 @@ export function buddyinfoCollector({ disk, procfs }: NodeContext): Collector {
     name: 'buddyinfo',
     update() {
       const out = new FamilySet()
+      let orders: number | undefined
       for (const line of lines(disk.readText(file))) {
         const match = /^Node\s+(\d+),\s+zone\s+(\S+)\s+(.*)$/.exec(line)
         if (!match) throw new Error(`Cannot read ${file}: unexpected line "${line}"`)
-        words(match[3]!).forEach((count, order) => {
+        const counts = words(match[3]!)
+        orders ??= counts.length
+        if (counts.length !== orders)
+          throw new Error(`Cannot read ${file}: ${orders} orders expected, got ${counts.length}`)
+        counts.forEach((count, order) => {
           out.gauge(
             'buddyinfo_blocks',
             'Count of free blocks according to size.',

@@ -1,6 +1,6 @@
 /** Control groups by subsystem. */
 import { type Collector, FamilySet, type NodeContext } from './collector.ts'
-import { lines, numberOf, words } from './files.ts'
+import { intOf, lines, words } from './files.ts'
 
 /** Upstream gives both families this text. */
 const HELP = 'Current cgroup number of the subsystem.'
@@ -13,9 +13,11 @@ export function cgroupsCollector({ disk, procfs }: NodeContext): Collector {
       const out = new FamilySet()
       for (const line of lines(disk.readText(file))) {
         if (line.startsWith('#')) continue
-        const [subsystem = '', , count, enabled] = words(line)
-        out.gauge('cgroups_cgroups', HELP, ['subsys_name', subsystem], numberOf(count, file))
-        out.gauge('cgroups_enabled', HELP, ['subsys_name', subsystem], numberOf(enabled, file))
+        const fields = words(line)
+        if (fields.length !== 4) throw new Error(`Cannot read ${file}: four fields expected, got "${line}"`)
+        const [subsystem = '', , count, enabled] = fields
+        out.gauge('cgroups_cgroups', HELP, ['subsys_name', subsystem], intOf(count, file))
+        out.gauge('cgroups_enabled', HELP, ['subsys_name', subsystem], intOf(enabled, file))
       }
       return out.list()
     },

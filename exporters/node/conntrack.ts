@@ -1,7 +1,7 @@
 /** Connection tracking of netfilter. */
 import type { MetricFamily } from '../../protocol/exposition/mod.ts'
 import { type Collector, NoDataError, type NodeContext, PartialError, single } from './collector.ts'
-import { lines, readNumber, readOptional, words } from './files.ts'
+import { lines, readOptional, uintOf, words } from './files.ts'
 
 /** Columns of /proc/net/stat/nf_conntrack. */
 const STATISTICS: readonly (readonly [column: string, help: string])[] = [
@@ -21,9 +21,14 @@ export function conntrackCollector({ disk, procfs }: NodeContext): Collector {
   return {
     name: 'conntrack',
     update() {
-      const entries = readNumber(disk, `${procfs}/sys/net/netfilter/nf_conntrack_count`)
-      const limit = readNumber(disk, `${procfs}/sys/net/netfilter/nf_conntrack_max`)
-      if (entries === null || limit === null) throw new NoDataError(ABSENT)
+      const read = (name: string): number => {
+        const file = `${procfs}/sys/net/netfilter/${name}`
+        const text = readOptional(disk, file)
+        if (text === null) throw new NoDataError(ABSENT)
+        return uintOf(text.trim(), file)
+      }
+      const entries = read('nf_conntrack_count')
+      const limit = read('nf_conntrack_max')
       const out: MetricFamily[] = [
         single(
           'gauge',
@@ -36,7 +41,12 @@ export function conntrackCollector({ disk, procfs }: NodeContext): Collector {
       // Kernels without CONFIG_NF_CONNTRACK_PROCFS lack it.
       const stat = readOptional(disk, `${procfs}/net/stat/nf_conntrack`)
       if (stat === null) throw new PartialError(out, new NoDataError(ABSENT))
-      const totals = sumColumns(stat)
+      let totals: Map<string, number>
+      try {
+        totals = sumColumns(stat, `${procfs}/net/stat/nf_conntrack`)
+      } catch (error) {
+        throw new PartialError(out, error as Error)
+      }
       for (const [column, help] of STATISTICS)
         out.push(single('gauge', `nf_conntrack_stat_${column}`, help, totals.get(column) ?? 0))
       return out
@@ -45,14 +55,14 @@ export function conntrackCollector({ disk, procfs }: NodeContext): Collector {
 }
 
 /** One line a CPU, hexadecimal. */
-function sumColumns(text: string): Map<string, number> {
+function sumColumns(text: string, file: string): Map<string, number> {
   const [header = '', ...rows] = lines(text)
   const columns = words(header)
   const out = new Map<string, number>(columns.map((column) => [column, 0]))
   for (const row of rows) {
     words(row).forEach((value, i) => {
       const column = columns[i]
-      if (column !== undefined) out.set(column, out.get(column)! + Number.parseInt(value, 16))
+      if (column !== undefined) out.set(column, out.get(column)! + uintOf(value, file, 16))
     })
   }
   return out

@@ -33,6 +33,25 @@ export function numberOf(text: string | undefined, file: string): number {
   return value
 }
 
+/** A whole number from 0 to 2^64 - 1 as the kernel prints it. @throws Error naming the file when the text is none */
+export function uintOf(text: string | undefined, file: string, base: 10 | 16 = 10): number {
+  const isDigits = base === 10 ? /^\d{1,40}$/ : /^[\da-f]{1,40}$/i
+  const whole = isDigits.test(text ?? '') ? BigInt(base === 16 ? `0x${text}` : text!) : -1n
+  return fitting(whole, BigInt.asUintN(64, whole), text, file)
+}
+
+/** As `uintOf`, with a sign and one bit less. */
+export function intOf(text: string | undefined, file: string): number {
+  const isDigits = /^[+-]?\d{1,40}$/.test(text ?? '')
+  const whole = isDigits ? BigInt(text!.replace(/^\+/, '')) : 2n ** 64n
+  return fitting(whole, BigInt.asIntN(64, whole), text, file)
+}
+
+function fitting(whole: bigint, in64: bigint, text: string | undefined, file: string): number {
+  if (whole === in64) return Number(whole)
+  throw new Error(`Cannot read ${file}: whole number of 64 bits expected, got "${text ?? ''}"`)
+}
+
 /** Names in a directory, sorted; none when it is absent. */
 export function listDirectory(disk: Disk, path: string): string[] {
   try {

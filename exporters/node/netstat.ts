@@ -1,7 +1,7 @@
 /** Protocol counters of /proc/net/netstat, snmp and snmp6. */
 import { stringFlag } from '../contract.ts'
 import { type Collector, fieldFilter, type NodeContext, single } from './collector.ts'
-import { readOptional } from './files.ts'
+import { numberOf, readOptional } from './files.ts'
 
 const DEFAULT_FIELDS =
   '^(.*_(InErrors|InErrs)|Ip_Forwarding|Ip(6|Ext)_(InOctets|OutOctets)|Icmp6?_(InMsgs|OutMsgs)|TcpExt_(Listen.*|Syncookies.*|TCPSynRetrans|TCPTimeouts|TCPOFOQueue|TCPRcvQDrop)|Tcp_(ActiveOpens|InSegs|OutSegs|OutRsts|PassiveOpens|RetransSegs|CurrEstab)|Udp6?_(InDatagrams|OutDatagrams|NoPorts|RcvbufErrors|SndbufErrors))$'
@@ -17,7 +17,7 @@ export function netstatCollector({ disk, procfs, flags }: NodeContext): Collecto
         ...pairedLines(disk.readText(`${procfs}/net/netstat`), `${procfs}/net/netstat`),
         ...pairedLines(disk.readText(`${procfs}/net/snmp`), `${procfs}/net/snmp`),
         // Absent where IPv6 is off.
-        ...snmp6(readOptional(disk, `${procfs}/net/snmp6`) ?? ''),
+        ...snmp6(readOptional(disk, `${procfs}/net/snmp6`) ?? '', `${procfs}/net/snmp6`),
       ]
       return statistics
         .filter(([protocol, name]) => wanted(`${protocol}_${name}`))
@@ -38,16 +38,16 @@ function pairedLines(text: string, file: string): Statistic[] {
     if (names[0] !== values[0] || names.length !== values.length)
       throw new Error(`Cannot read ${file}: names and values differ for ${names[0]}`)
     const protocol = names[0]!.replace(/:$/, '')
-    for (let j = 1; j < names.length; j++) out.push([protocol, names[j]!, Number(values[j])])
+    for (let j = 1; j < names.length; j++) out.push([protocol, names[j]!, numberOf(values[j], file)])
   }
   return out
 }
 
 /** `Ip6InReceives 7`: the protocol ends with its 6. */
-function snmp6(text: string): Statistic[] {
+function snmp6(text: string, file: string): Statistic[] {
   return text.split('\n').flatMap((line): Statistic[] => {
     const [key = '', value] = line.trim().split(/\s+/)
     const six = key.indexOf('6')
-    return six < 0 || value === undefined ? [] : [[key.slice(0, six + 1), key.slice(six + 1), Number(value)]]
+    return six < 0 || value === undefined ? [] : [[key.slice(0, six + 1), key.slice(six + 1), numberOf(value, file)]]
   })
 }

@@ -1,7 +1,7 @@
 /** Sockets in use, of IPv4 and IPv6. */
 import type { MetricFamily } from '../../protocol/exposition/mod.ts'
 import { type Collector, type NodeContext, single } from './collector.ts'
-import { lines, numberOf, pageSizeBytes, readOptional, words } from './files.ts'
+import { intOf, lines, pageSizeBytes, readOptional, words } from './files.ts'
 
 export function sockstatCollector({ disk, procfs }: NodeContext): Collector {
   const pageBytes = pageSizeBytes(disk, procfs)
@@ -24,7 +24,7 @@ function protocol(out: MetricFamily[], line: string, file: string, pageBytes: nu
   const [name = '', ...pairs] = words(line.replace(':', ' '))
   for (let i = 0; i + 1 < pairs.length; i += 2) {
     const state = pairs[i]!
-    const value = numberOf(pairs[i + 1], file)
+    const value = intOf(pairs[i + 1], file)
     if (name === 'sockets') {
       out.push(single('gauge', 'sockstat_sockets_used', 'Number of IPv4 sockets in use.', value))
       continue

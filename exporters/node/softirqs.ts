@@ -1,6 +1,6 @@
 /** Software interrupts by CPU and kind. */
 import { type Collector, FamilySet, type NodeContext } from './collector.ts'
-import { lines, numberOf, words } from './files.ts'
+import { lines, uintOf, words } from './files.ts'
 
 export function softirqsCollector({ disk, procfs }: NodeContext): Collector {
   const file = `${procfs}/softirqs`
@@ -15,7 +15,7 @@ export function softirqsCollector({ disk, procfs }: NodeContext): Collector {
         // A row that ends early has the CPUs that it has.
         values.slice(0, cpus.length).forEach((value, i) => {
           const labels = ['cpu', cpus[i]!, 'type', type.replace(/:$/, '')]
-          out.counter('softirqs_functions_total', 'Softirq counts per CPU.', labels, numberOf(value, file))
+          out.counter('softirqs_functions_total', 'Softirq counts per CPU.', labels, uintOf(value, file))
         })
       }
       return out.list()

@@ -1,7 +1,7 @@
 /** Packets that the kernel's receive path processed on each CPU. */
 import type { FamilyType } from '../../protocol/exposition/mod.ts'
 import { type Collector, FamilySet, type NodeContext } from './collector.ts'
-import { lines, words } from './files.ts'
+import { lines, uintOf, words } from './files.ts'
 
 const COLUMNS: readonly (readonly [at: number, type: FamilyType, name: string, help: string])[] = [
   [0, 'counter', 'processed_total', 'Number of processed packets'],
@@ -14,14 +14,18 @@ const COLUMNS: readonly (readonly [at: number, type: FamilyType, name: string, h
 ]
 /** Since Linux 5.14 lines name their CPU; before, those that are off have no line. */
 const CPU = 12
+const MIN_COLUMNS = 9
 
 export function softnetCollector({ disk, procfs }: NodeContext): Collector {
   return {
     name: 'softnet',
     update() {
       const out = new FamilySet()
-      lines(disk.readText(`${procfs}/net/softnet_stat`)).forEach((line, i) => {
-        const values = words(line).map((value) => Number.parseInt(value, 16))
+      const file = `${procfs}/net/softnet_stat`
+      lines(disk.readText(file)).forEach((line, i) => {
+        const values = words(line).map((value) => uintOf(value, file, 16))
+        if (values.length < MIN_COLUMNS)
+          throw new Error(`Cannot read ${file}: at least ${MIN_COLUMNS} columns expected, got "${line}"`)
         const labels = ['cpu', String(values[CPU] ?? i)]
         // Columns that an old kernel lacks are zero, as upstream.
         for (const [at, type, name, help] of COLUMNS) out.add(type, `softnet_${name}`, help, labels, values[at] ?? 0)

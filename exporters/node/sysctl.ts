@@ -4,7 +4,7 @@
  */
 import { FlagError, type Flags, listFlag } from '../contract.ts'
 import { type Collector, collectInto, FamilySet, type NodeContext } from './collector.ts'
-import { numberOf, words } from './files.ts'
+import { intOf, words } from './files.ts'
 
 type Parameter = { readonly name: string; readonly keys: readonly string[]; readonly numeric: boolean }
 
@@ -21,6 +21,7 @@ export function sysctlCollector({ disk, procfs, flags }: NodeContext): Collector
         for (const parameter of parameters) {
           const file = `${procfs}/sys/${parameter.name.replaceAll('.', '/')}`
           const values = words(disk.readText(file))
+          checkFields(parameter, values, file)
           if (parameter.numeric) numbers(out, parameter, values, file)
           else strings(out, parameter, values)
         }
@@ -41,22 +42,27 @@ function parse(flags: Flags, flag: string, numeric: boolean): Parameter[] {
 
 const metricName = (text: string): string => text.replace(/[^a-zA-Z0-9_]+/g, '_')
 
+/** A parameter of one value is named by itself alone, as upstream. */
+function checkFields({ keys }: Parameter, values: readonly string[], file: string): void {
+  if (values.length === 0) throw new Error(`Cannot read ${file}: it has no values`)
+  if (keys.length > 0 && (values.length === 1 || keys.length !== values.length))
+    throw new Error(
+      `Cannot read ${file}: ${keys.length} fields are named (${keys.join(', ')}), it has ${values.length}`,
+    )
+}
+
 function numbers(out: FamilySet, { name, keys }: Parameter, values: readonly string[], file: string): void {
   const base = `sysctl_${metricName(name)}`
   if (keys.length > 0) {
-    if (keys.length !== values.length)
-      throw new Error(
-        `Cannot read ${file}: ${keys.length} fields are named (${keys.join(', ')}), it has ${values.length}`,
-      )
     keys.forEach((key, i) => {
       const help = `sysctl ${name}, field ${i}`
-      out.add('untyped', `${base}_${metricName(key)}`, help, [], numberOf(values[i], file))
+      out.add('untyped', `${base}_${metricName(key)}`, help, [], intOf(values[i], file))
     })
     return
   }
   values.forEach((value, i) => {
     const labels = values.length > 1 ? ['index', String(i)] : []
-    out.add('untyped', base, `sysctl ${name}`, labels, numberOf(value, file))
+    out.add('untyped', base, `sysctl ${name}`, labels, intOf(value, file))
   })
 }
 

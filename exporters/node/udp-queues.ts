@@ -1,8 +1,9 @@
 /** Bytes that wait in the queues of UDP sockets. */
 import { type Collector, FamilySet, type NodeContext } from './collector.ts'
-import { lines, readOptional, words } from './files.ts'
+import { lines, readOptional, uintOf, words } from './files.ts'
 
 const QUEUES = 4
+const MIN_FIELDS = 10
 
 export function udpQueuesCollector({ disk, procfs }: NodeContext): Collector {
   return {
@@ -18,9 +19,12 @@ export function udpQueuesCollector({ disk, procfs }: NodeContext): Collector {
         let tx = 0
         let rx = 0
         for (const line of lines(text).slice(1)) {
-          const [sending = '0', receiving = '0'] = (words(line)[QUEUES] ?? '').split(':')
-          tx += Number.parseInt(sending, 16)
-          rx += Number.parseInt(receiving, 16)
+          const fields = words(line)
+          const [sending, receiving] = (fields[QUEUES] ?? '').split(':')
+          const file = `${procfs}/net/udp`
+          if (fields.length < MIN_FIELDS) throw new Error(`Cannot read ${file}: unexpected line "${line}"`)
+          tx += uintOf(sending, file, 16)
+          rx += uintOf(receiving, file, 16)
         }
         const help = 'Number of allocated memory in the kernel for UDP datagrams in bytes.'
         out.gauge('udp_queues', help, ['ip', ip, 'queue', 'tx'], tx)

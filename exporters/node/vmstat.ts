@@ -1,6 +1,7 @@
 /** Chosen fields of /proc/vmstat. */
 import { stringFlag } from '../contract.ts'
 import { type Collector, fieldFilter, type NodeContext, single } from './collector.ts'
+import { lines, numberOf, words } from './files.ts'
 
 const DEFAULT_FIELDS = '^(oom_kill|pgpg|pswp|pg.*fault).*'
 
@@ -9,14 +10,14 @@ export function vmstatCollector({ disk, procfs, flags }: NodeContext): Collector
   return {
     name: 'vmstat',
     update() {
-      return disk
-        .readText(`${procfs}/vmstat`)
-        .split('\n')
-        .map((line) => line.split(' '))
-        .filter(([name = '']) => name !== '' && wanted(name))
-        .map(([name, value]) =>
-          single('untyped', `vmstat_${name}`, `/proc/vmstat information field ${name}.`, Number(value)),
-        )
+      const file = `${procfs}/vmstat`
+      const fields = lines(disk.readText(file)).map((line): readonly [name: string, value: number] => {
+        const [name = '', value] = words(line)
+        return [name, numberOf(value, file)]
+      })
+      return fields
+        .filter(([name]) => wanted(name))
+        .map(([name, value]) => single('untyped', `vmstat_${name}`, `/proc/vmstat information field ${name}.`, value))
     },
   }
 }

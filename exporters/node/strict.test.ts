@@ -1,0 +1,69 @@
+/** Files that are there and say what the kernel never does: the collector fails, as upstream's, and shows no NaN. */
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { formatExposition } from '../../protocol/exposition/mod.ts'
+import { temporaryFolder, testEnv } from '../testing/env.ts'
+import { createNodeExporter } from './mod.ts'
+
+// As node_exporter 1.11 answers the same files.
+const rows: readonly (readonly [collector: string, file: string, good: string, bad: readonly string[]])[] = [
+  ['softirqs', 'softirqs', '  CPU0 CPU1\nHI: 3 4\n', ['  CPU0\nHI: -1\n', '  CPU0\nHI: 18446744073709551616\n']],
+  ['kernel_hung', 'sys/kernel/hung_task_detect_count', '42\n', ['', '-1\n', '99999999999999999999999\n']],
+  ['cgroups', 'cgroups', '#h\ncpu 5 47 1\n', ['cpu 5 x 1\n', 'cpu 5 47\n']],
+  ['sockstat', 'net/sockstat', 'TCP: inuse -4\n', ['TCP: inuse 18446744073709551616\n', 'TCP: inuse 1.5\n']],
+  ['netstat', 'net/netstat', 'A: b\nA: 1\n', ['A: b\nA: x\n', 'A: b\n A: 1 2\n']],
+  ['vmstat', 'vmstat', 'oom_kill 1\nx 2\n', ['oom_kill\n', 'oom_kill 1\nfoo: bar\n']],
+  ['softnet', 'net/softnet_stat', '1 2 3 0 0 0 0 0 a\n', ['1 2 3\n', '1 2 3 0 0 0 0 0 x\n']],
+  [
+    'udp_queues',
+    'net/udp',
+    'h\n0: a b 7 00000015:0000000F 5 6 7 8 9\n',
+    ['h\n0: a b 7 0:0\n', 'h\n0: a b 7 x:0 5 6 7 8 9\n'],
+  ],
+  ['buddyinfo', 'buddyinfo', 'Node 0, zone A 1 2\nNode 0, zone B 1 2\n', ['Node 0, zone A 1 2\nNode 0, zone B 1\n']],
+]
+for (const [collector, file, good, bad] of rows) {
+  for (const [text, success] of [[good, 1] as const, ...bad.map((one) => [one, 0] as const)]) {
+    test(`${collector} of ${JSON.stringify(text)} ${success ? 'is read' : 'fails'}`, async () => {
+      const page = await pageOf({ [file]: text }, { [`collector.${collector}`]: 'true' })
+      assert.ok(page.includes(`node_scrape_collector_success{collector="${collector}"} ${success}\n`), page)
+      assert.doesNotMatch(page, / NaN$/m)
+    })
+  }
+}
+
+for (const [flag, text, success] of [
+  ['include=a.b', '1 2', 1],
+  ['include=a.b', '1 9223372036854775808', 0],
+  ['include=a.b', '', 0],
+  ['include=a.b:x', '1', 0],
+  ['include=a.b:x,y', '1 2', 1],
+  ['include=a.b:x', '1 2', 0],
+  ['include-info=a.b', 'one', 1],
+  ['include-info=a.b:x', 'one', 0],
+  ['include-info=a.b:x', 'one two', 0],
+  ['include-info=a.b:x,y', 'one two', 1],
+] as const) {
+  test(`sysctl ${flag} of "${text}" ${success ? 'is read' : 'fails'}`, async () => {
+    const [name = '', value = ''] = flag.split('=')
+    const page = await pageOf({ 'sys/a/b': text }, { 'collector.sysctl': 'true', [`collector.sysctl.${name}`]: value })
+    assert.ok(page.includes(`node_scrape_collector_success{collector="sysctl"} ${success}\n`), page)
+  })
+}
+
+test('conntrack shows what it read before the fault', async () => {
+  const folder = 'sys/net/netfilter'
+  const files = { [`${folder}/nf_conntrack_count`]: '123\n', [`${folder}/nf_conntrack_max`]: '65536\n' }
+  const stat = 'entries found\n1 zz\n'
+  const page = await pageOf({ ...files, 'net/stat/nf_conntrack': stat }, { 'collector.conntrack': 'true' })
+  assert.match(page, /^node_nf_conntrack_entries 123$/m)
+  assert.match(page, /node_scrape_collector_success\{collector="conntrack"\} 0/)
+  assert.doesNotMatch(page, /NaN/)
+})
+
+async function pageOf(files: Readonly<Record<string, string>>, flags: Readonly<Record<string, string>>) {
+  const base = { 'net/snmp': 'Ip: a\nIp: 1\n', 'net/netstat': 'A: b\nA: 1\n' }
+  const procfs = temporaryFolder({ ...base, ...files })
+  const all = { 'path.procfs': procfs, 'collector.disable-defaults': 'true', ...flags }
+  return formatExposition(await createNodeExporter({ ...testEnv, flags: all, version: 't' }).collect())
+}
