@@ -1,5 +1,6 @@
 /** Query workers on piscina. Its tasks are never aborted while they run: that would kill the worker. */
 import os from 'node:os'
+import { setFlagsFromString } from 'node:v8'
 import { Piscina } from 'piscina'
 import { type QueryPool, taskBuffers, type WorkerAnswer, type WorkerTask } from '../query/mod.ts'
 import { ListsOut, type PackedTask } from './block-lists.ts'
@@ -15,6 +16,11 @@ const TRIAL_HEAP_MB = 256
  * runs before a query costs a third of what the first ones do: dashboards that come back within minutes find it warm.
  */
 const IDLE_MS = 600_000
+/**
+ * What V8's young space grows to of its own accord where labels and results are made by the megabyte; here from the
+ * beginning, because main.ts lets none grow. What it does for the process, `resourceLimits` undo for all other threads.
+ */
+const YOUNG_SPACE_MB = 16
 const TRIAL_IDLE_MS = 20_000
 
 type Workers = Piscina<PackedTask | typeof COLLECT, WorkerAnswer>
@@ -51,6 +57,7 @@ export function createQueryPool(options: QueryPoolOptions = {}): QueryPool {
 }
 
 function workers(maxThreads: number, maxHeapMb: number, idleTimeout: number): Workers {
+  setFlagsFromString(`--min-semi-space-size=${YOUNG_SPACE_MB}`)
   const pool: Workers = new Piscina({
     filename: new URL('./query-worker.ts', import.meta.url).href,
     name: 'work',
