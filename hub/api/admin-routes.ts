@@ -11,7 +11,7 @@ const METHODS = ['POST', 'PUT']
 export function adminRoutes(app: Hono<Vars>, { storage, log }: ApiDeps): void {
   const route = (path: string, run: (storage: StorageAdmin, given: Params) => Promise<unknown>): void => {
     app.on(METHODS, `/api/v1/admin/tsdb/${path}`, async (c: Context<Vars>) => {
-      if (!storage) return disabled()
+      if (!storage) return disabled('admin APIs disabled')
       const given = await params(c)
       log.info('Administration of storage', { action: path, match: given.all('match[]'), client: c.env.remoteAddress })
       const data = await run(storage, given)
@@ -37,9 +37,9 @@ export function adminRoutes(app: Hono<Vars>, { storage, log }: ApiDeps): void {
 }
 
 /** As upstream, which has no status of its own for it. Ours, 503, asks to come again. */
-function disabled(): Response {
+export function disabled(message: string): Response {
   const headers = { 'content-type': 'application/json' }
-  return new Response(errorBody('unavailable', 'admin APIs disabled'), { status: 500, headers })
+  return new Response(errorBody('unavailable', message), { status: 500, headers })
 }
 
 function selectorOf(text: string): ReturnType<typeof parseMetricSelector> {

@@ -20,6 +20,7 @@ import { FORM_TOO_LARGE, MAX_FORM_BYTES, plainQueries } from './plain.ts'
 import { queryRoutes } from './query-routes.ts'
 import { readRoute } from './read-route.ts'
 import { ruleRoutes } from './rule-routes.ts'
+import { searchRoutes } from './search-routes.ts'
 import { statusRoutes } from './status-routes.ts'
 import { targetRoutes } from './target-routes.ts'
 import { writeRoute } from './write-route.ts'
@@ -66,6 +67,7 @@ export function createApp(deps: ApiDeps): App {
     return methods.length === 0 || methods.includes('HEAD') ? next() : refused(methods)
   })
   queryRoutes(root, deps)
+  searchRoutes(root, deps)
   targetRoutes(root, deps)
   ruleRoutes(root, deps)
   statusRoutes(root, deps, http)
@@ -201,18 +203,24 @@ export function concat(chunks: readonly Uint8Array[], size: number): Uint8Array<
 }
 
 /** Runs a task for this request; a client that hangs up cancels it. */
-export async function respond(
+export function ask(
   c: Ctx,
   deps: ApiDeps,
   task: QueryTask,
   timeoutMs = deps.queryTimeoutMs,
-): Promise<Response> {
-  const { status, contentType, body } = await deps.query.run(task, {
+): ReturnType<ApiDeps['query']['run']> {
+  const client = hostOf(c.env.remoteAddress)
+  return deps.query.run(task, {
     timeoutMs: Math.min(timeoutMs, deps.queryTimeoutMs),
     signal: c.env.signal,
-    client: hostOf(c.env.remoteAddress),
-    origin: { httpRequest: { clientIP: hostOf(c.env.remoteAddress), method: c.req.method, path: c.req.path } },
+    client,
+    origin: { httpRequest: { clientIP: client, method: c.req.method, path: c.req.path } },
   })
+}
+
+/** As `ask`, and answers the request with it. */
+export async function respond(c: Ctx, deps: ApiDeps, task: QueryTask, timeoutMs?: number): Promise<Response> {
+  const { status, contentType, body } = await ask(c, deps, task, timeoutMs)
   const headers = { 'content-type': contentType }
   const { bodies } = c.env
   // Errors are rare, and some routes say them in other words.

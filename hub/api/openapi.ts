@@ -10,6 +10,7 @@ import type { ApiDeps } from './deps.ts'
 type Row = readonly [methods: string, path: string, tag: string, summary: string, parameters: string]
 
 const SPAN = 'start end'
+const SEARCH = `match[] search[] fuzz_threshold:int fuzz_alg case_sensitive:bool sort_by sort_dir include_score:bool ${SPAN} limit:int batch_size:int`
 const ROWS: readonly Row[] = [
   [
     'get post',
@@ -30,6 +31,9 @@ const ROWS: readonly Row[] = [
   ['get post', '/parse_query', 'query', 'Parse an expression', 'query!'],
   ['get post', '/labels', 'labels', 'Names of labels', `${SPAN} match[] limit:int`],
   ['get', '/label/{name}/values', 'labels', 'Values of a label', `${SPAN} match[] limit:int`],
+  ['get post', '/search/metric_names', 'metadata', 'Search metric names', `${SEARCH} include_metadata:bool`],
+  ['get post', '/search/label_names', 'labels', 'Search label names', SEARCH],
+  ['get post', '/search/label_values', 'labels', 'Search values of a label', `label! ${SEARCH}`],
   ['get post', '/series', 'series', 'Series by their labels', `${SPAN} match[]! limit:int`],
   ['get', '/metadata', 'metadata', 'Type, help and unit of metrics', 'metric limit:int limit_per_metric:int'],
   ['get', '/scrape_pools', 'targets', 'Names of all scrape pools', ''],

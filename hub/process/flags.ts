@@ -62,6 +62,11 @@ export const HUB_FLAGS: readonly FlagDefinition[] = [
     '16',
     'Limits the maximum number of subscribers that can concurrently receive live notifications.',
   ),
+  text(
+    'web.search.max-limit',
+    '10000',
+    'Most results that one request to the search API may ask for, with --enable-feature=search-api. 0 means no limit.',
+  ),
   toggle('web.enable-lifecycle', 'Enable shutdown and reload via HTTP request.'),
   toggle('web.enable-admin-api', 'Enable API endpoints for admin control actions.'),
   toggle('web.enable-remote-write-receiver', 'Enable API endpoint accepting remote write requests.'),

@@ -101,6 +101,7 @@ export function hubSettings(flags: ParsedFlags): HubSettings {
     )
   for (const name of ['read-sample-limit', 'read-concurrent-limit', 'read-max-bytes-in-frame'])
     count(`storage.remote.${name}`)
+  count('web.search.max-limit')
   return {
     configFile: get('config.file'),
     autoReloadMs: features.includes(AUTO_RELOAD)

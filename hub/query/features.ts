@@ -16,6 +16,7 @@ const ACTED_UPON: readonly string[] = [
   'metadata-wal-records',
   'otlp-native-delta-ingestion',
   'otlp-deltatocumulative',
+  'search-api',
 ]
 
 /** Of others the operator is warned; as upstream does it, they are no error. */
