@@ -1,6 +1,5 @@
 /** Connection tracking of netfilter. */
-import type { MetricFamily } from '../../protocol/exposition/mod.ts'
-import { type Collector, NoDataError, type NodeContext, PartialError, single } from './collector.ts'
+import { type Collector, collectInto, FamilySet, NoDataError, type NodeContext } from './collector.ts'
 import { lines, readOptional, uintOf, words } from './files.ts'
 
 /** Columns of /proc/net/stat/nf_conntrack. */
@@ -15,43 +14,34 @@ const STATISTICS: readonly (readonly [column: string, help: string])[] = [
   ['search_restart', 'Number of conntrack table lookups which had to be restarted due to hashtable resizes.'],
 ]
 
-const ABSENT = 'connection tracking is unavailable: nf_conntrack is not loaded'
-
 export function conntrackCollector({ disk, procfs }: NodeContext): Collector {
   return {
     name: 'conntrack',
     update() {
-      const read = (name: string): number => {
-        const file = `${procfs}/sys/net/netfilter/${name}`
-        const text = readOptional(disk, file)
-        if (text === null) throw new NoDataError(ABSENT)
-        return uintOf(text.trim(), file)
-      }
-      const entries = read('nf_conntrack_count')
-      const limit = read('nf_conntrack_max')
-      const out: MetricFamily[] = [
-        single(
-          'gauge',
-          'nf_conntrack_entries',
-          'Number of currently allocated flow entries for connection tracking.',
-          entries,
-        ),
-        single('gauge', 'nf_conntrack_entries_limit', 'Maximum size of connection tracking table.', limit),
-      ]
-      // Kernels without CONFIG_NF_CONNTRACK_PROCFS lack it.
-      const stat = readOptional(disk, `${procfs}/net/stat/nf_conntrack`)
-      if (stat === null) throw new PartialError(out, new NoDataError(ABSENT))
-      let totals: Map<string, number>
-      try {
-        totals = sumColumns(stat, `${procfs}/net/stat/nf_conntrack`)
-      } catch (error) {
-        throw new PartialError(out, error as Error)
-      }
-      for (const [column, help] of STATISTICS)
-        out.push(single('gauge', `nf_conntrack_stat_${column}`, help, totals.get(column) ?? 0))
-      return out
+      const out = new FamilySet()
+      // What was read before a fault is shown, as upstream.
+      return collectInto(out, () => {
+        const read = (name: string): number => {
+          const file = `${procfs}/sys/net/netfilter/${name}`
+          return uintOf(present(readOptional(disk, file)).trim(), file)
+        }
+        const help = 'Number of currently allocated flow entries for connection tracking.'
+        out.gauge('nf_conntrack_entries', help, [], read('nf_conntrack_count'))
+        const limitHelp = 'Maximum size of connection tracking table.'
+        out.gauge('nf_conntrack_entries_limit', limitHelp, [], read('nf_conntrack_max'))
+        const file = `${procfs}/net/stat/nf_conntrack`
+        // Kernels without CONFIG_NF_CONNTRACK_PROCFS lack it.
+        const totals = sumColumns(present(readOptional(disk, file)), file)
+        for (const [column, text] of STATISTICS)
+          out.gauge(`nf_conntrack_stat_${column}`, text, [], totals.get(column) ?? 0)
+      })
     },
   }
+}
+
+function present(text: string | null): string {
+  if (text === null) throw new NoDataError('connection tracking is unavailable: nf_conntrack is not loaded')
+  return text
 }
 
 /** One line a CPU, hexadecimal. */

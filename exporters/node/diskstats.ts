@@ -1,7 +1,7 @@
 /** Block device counters of /proc/diskstats, and what udev knows of the devices. */
 import type { FamilyType } from '../../protocol/exposition/mod.ts'
 import { type Collector, FamilySet, includeOrExclude, type NodeContext } from './collector.ts'
-import { readOptional } from './files.ts'
+import { lines, readOptional, uintOf, words } from './files.ts'
 
 const DEFAULT_EXCLUDE = '^(z?ram|loop|fd|(h|s|v|xv)d[a-z]|nvme\\d+n\\d+p)\\d+$'
 const SECTOR_BYTES = 512
@@ -33,6 +33,8 @@ const COLUMNS: readonly (readonly [name: string, help: string, factor: number, t
   ],
 ]
 
+const MIN_COLUMNS = 11
+
 const ATA: readonly (readonly [property: string, name: string, help: string])[] = [
   ['ID_ATA_WRITE_CACHE', 'ata_write_cache', 'ATA disk has a write cache.'],
   ['ID_ATA_WRITE_CACHE_ENABLED', 'ata_write_cache_enabled', 'ATA disk has its write cache enabled.'],
@@ -46,13 +48,17 @@ export function diskstatsCollector(context: NodeContext): Collector {
     name: 'diskstats',
     update() {
       const found = new FamilySet()
-      for (const line of disk.readText(`${procfs}/diskstats`).split('\n')) {
-        const [major, minor, device, ...values] = line.trim().split(/\s+/)
-        if (!major || !minor || !device || !keep(device)) continue
+      const file = `${procfs}/diskstats`
+      const devices = lines(disk.readText(file)).map((line) => {
+        const [major = '', minor = '', device = '', ...texts] = words(line)
+        return { major, minor, device, values: texts.slice(0, COLUMNS.length).map((text) => uintOf(text, file)) }
+      })
+      for (const { major, minor, device, values } of devices) {
+        // Partitions of Linux before 2.6.25 have four numbers of another kind.
+        if (values.length < MIN_COLUMNS || !keep(device)) continue
         describe(context, found, { major, minor, device })
         COLUMNS.forEach(([name, help, factor, type], i) => {
-          if (values[i] !== undefined)
-            found.add(type, `disk_${name}`, help, ['device', device], Number(values[i]) * factor)
+          if (values[i] !== undefined) found.add(type, `disk_${name}`, help, ['device', device], values[i]! * factor)
         })
       }
       return found.list()

@@ -1,6 +1,7 @@
 /** Fields of /proc/meminfo, in bytes where the kernel counts kilobytes. */
 import type { Collector, NodeContext } from './collector.ts'
 import { single } from './collector.ts'
+import { lines, uintOf, words } from './files.ts'
 
 /** Those that upstream shows; a kernel has a few more (KReclaimable, FileHugePages, Hugetlb, Balloon…). */
 const FIELDS = new Set([
@@ -18,18 +19,21 @@ export function meminfoCollector({ disk, procfs }: NodeContext): Collector {
     name: 'meminfo',
     update() {
       const families = []
-      for (const line of disk.readText(`${procfs}/meminfo`).split('\n')) {
-        const match = /^([^:]+):\s+(\d+)(?:\s+(kB))?\s*$/.exec(line)
-        if (!match || !FIELDS.has(match[1]!)) continue
+      const file = `${procfs}/meminfo`
+      for (const line of lines(disk.readText(file))) {
+        const [field = '', value, unit, more] = words(line)
+        const number = uintOf(value, file)
+        if ((unit ?? 'kB') !== 'kB' || more !== undefined) throw new Error(`Cannot read ${file}: "${line}"`)
+        if (!FIELDS.has(field.replace(/:$/, ''))) continue
         // `Active(anon)` becomes `Active_anon`.
-        const base = match[1]!.replace(/\((.*)\)/, '_$1')
-        const name = match[3] ? `${base}_bytes` : base
+        const base = field.replace(/\((.*)\)/, '_$1').replace(/:$/, '')
+        const name = unit === undefined ? base : `${base}_bytes`
         families.push(
           single(
             'gauge',
             `memory_${name}`,
             `Memory information field ${name}.`,
-            Number(match[2]) * (match[3] ? 1024 : 1),
+            number * (unit === undefined ? 1 : 1024),
           ),
         )
       }

@@ -1,6 +1,6 @@
 /** Pressure stall information of /proc/pressure. */
 import type { MetricFamily } from '../../protocol/exposition/mod.ts'
-import { type Collector, NoDataError, type NodeContext, single } from './collector.ts'
+import { type Collector, NoDataError, type NodeContext, PartialError, single } from './collector.ts'
 import { readOptional } from './files.ts'
 
 const METRICS: readonly (readonly [resource: string, line: 'some' | 'full', name: string, help: string])[] = [
@@ -47,15 +47,25 @@ export function pressureCollector({ disk, procfs }: NodeContext): Collector {
   return {
     name: 'pressure',
     update() {
-      const texts = new Map<string, string | null>()
       const out: MetricFamily[] = []
       for (const [resource, line, name, help] of METRICS) {
-        if (!texts.has(resource)) texts.set(resource, readOptional(disk, `${procfs}/pressure/${resource}`))
-        const match = new RegExp(`^${line} .*total=(\\d+)`, 'm').exec(texts.get(resource) ?? '')
-        if (match) out.push(single('counter', name, help, Number(match[1]) / 1000 / 1000))
+        const file = `${procfs}/pressure/${resource}`
+        const text = readOptional(disk, file)
+        if (text === null) continue
+        const total = totals(text).get(line)
+        if (total === undefined)
+          throw new PartialError(out, new Error(`Cannot read ${file}: no line "${line} avg10=… total=…"`))
+        out.push(single('counter', name, help, total / 1000 / 1000))
       }
       if (out.length === 0) throw new NoDataError('pressure stall information is unavailable')
       return out
     },
   }
+}
+
+/** Microseconds by `some` and `full`. */
+function totals(text: string): Map<string, number> {
+  const number = '[+-]?\\d*\\.?\\d+'
+  const line = new RegExp(`^(some|full) avg10=${number} avg60=${number} avg300=${number} total=(\\d{1,19})$`, 'gm')
+  return new Map(Array.from(text.matchAll(line), ([, kind, total]) => [kind!, Number(total)]))
 }

@@ -21,6 +21,19 @@ const rows: readonly (readonly [collector: string, file: string, good: string, b
     ['h\n0: a b 7 0:0\n', 'h\n0: a b 7 x:0 5 6 7 8 9\n'],
   ],
   ['buddyinfo', 'buddyinfo', 'Node 0, zone A 1 2\nNode 0, zone B 1 2\n', ['Node 0, zone A 1 2\nNode 0, zone B 1\n']],
+  [
+    'meminfo',
+    'meminfo',
+    'MemTotal: 5 kB\nHugePages_Free: 3\n',
+    ['MemTotal: x kB\n', 'MemTotal: 5 MB\n', 'MemTotal:\n'],
+  ],
+  ['pressure', 'pressure/cpu', 'some avg10=0.00 avg60=0.00 avg300=0.10 total=14\n', ['', 'some avg10=0.00 total=14\n']],
+  [
+    'diskstats',
+    'diskstats',
+    '8 0 sda 1 2 3 4 5 6 7 8 9 10 11\n8 1 sda1 35486 0 35496 38030\n',
+    ['8 0 sda 1 2 3 4 5 6 7 8 9 10 18446744073709551616\n', '8 0 sda 1 2 3 4 -5 6 7 8 9 10 11\n'],
+  ],
 ]
 for (const [collector, file, good, bad] of rows) {
   for (const [text, success] of [[good, 1] as const, ...bad.map((one) => [one, 0] as const)]) {
@@ -55,6 +68,9 @@ test('conntrack shows what it read before the fault', async () => {
   const folder = 'sys/net/netfilter'
   const files = { [`${folder}/nf_conntrack_count`]: '123\n', [`${folder}/nf_conntrack_max`]: '65536\n' }
   const stat = 'entries found\n1 zz\n'
+  const early = await pageOf({ ...files, [`${folder}/nf_conntrack_max`]: '-1\n' }, { 'collector.conntrack': 'true' })
+  assert.match(early, /^node_nf_conntrack_entries 123$/m)
+  assert.doesNotMatch(early, /nf_conntrack_entries_limit/)
   const page = await pageOf({ ...files, 'net/stat/nf_conntrack': stat }, { 'collector.conntrack': 'true' })
   assert.match(page, /^node_nf_conntrack_entries 123$/m)
   assert.match(page, /node_scrape_collector_success\{collector="conntrack"\} 0/)
