@@ -22,7 +22,7 @@ const child = spawn(node, [path.join(here, 'main.ts'), ...process.argv.slice(2)]
   env: {
     // File work must not wait behind slow DNS look-ups, which share this pool.
     UV_THREADPOOL_SIZE: '16',
-    // glibc would keep what large pages needed: with twenty hostile targets the agent grows by 40 MB, not by 100.
+    // glibc would keep what large pages needed (bench/e2e/bad-day-targets.test.ts).
     MALLOC_ARENA_MAX: '2',
     MALLOC_MMAP_THRESHOLD_: '65536',
     MALLOC_TRIM_THRESHOLD_: '131072',

@@ -18,6 +18,8 @@ import { freeBytes } from './net-free-bytes.ts'
 export interface ByteCollector {
   /** False when the limit would be passed, or all is over; nothing is added then. */
   push(chunk: Uint8Array): boolean
+  /** What was gathered so far, as long as it is at most `SMALL_BODY_BYTES`; borrowed until the next call. */
+  held(): Uint8Array
   /** What was gathered, in memory of its own unless it is borrowed. Ends the collector. */
   finish(): Uint8Array
   /** Gives the memory back. Ends the collector; safe to call again. */
@@ -25,6 +27,7 @@ export interface ByteCollector {
 }
 
 const SLOT_BYTES = 256 * 1024
+export const SMALL_BODY_BYTES = SLOT_BYTES
 /** 16.5 MiB: a body of the default limit and a little. */
 const SLOTS = 66
 /** The part of the arena that one body may have. */
@@ -176,6 +179,10 @@ class Collector implements ByteCollector {
     else if (!this.#pushSlots(chunk)) return false
     this.#length = needed
     return true
+  }
+
+  held(): Uint8Array {
+    return this.#own.subarray(0, this.#length)
   }
 
   finish(): Uint8Array {

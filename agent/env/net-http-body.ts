@@ -5,7 +5,7 @@
  * one, or one that turns out larger than its trailer says, piece by piece (net-gunzip.ts).
  */
 import { NetError } from '../../protocol/env/mod.ts'
-import type { BodyPool, ByteCollector } from './net-collector.ts'
+import { type BodyPool, type ByteCollector, SMALL_BODY_BYTES } from './net-collector.ts'
 import { freeBytes } from './net-free-bytes.ts'
 import { type Gunzipper, openGunzip } from './net-gunzip.ts'
 import type { Inflater } from './net-inflate.ts'
@@ -23,6 +23,8 @@ export type BodyRules = {
   /** The body may be overwritten by the next exchange: it is read before the next turn of the event loop. */
   readonly borrowBody?: boolean
   readonly onChunk?: (chunk: Uint8Array) => void
+  /** As `HttpRequest.judge`, of this answer's headers. */
+  readonly judge?: (piece: Uint8Array) => boolean
 }
 
 export type BodyMemory = { readonly bodies: BodyPool; readonly inflater: Inflater }
@@ -64,6 +66,9 @@ class PlainBody implements BodySink {
   readonly #rules: BodyRules
   readonly #events: BodyEvents
   readonly #collector: ByteCollector
+  #bytes = 0
+  /** Its memory is somebody else's by now; only its length counts. */
+  #isUseless = false
 
   constructor(expectedBytes: number, rules: BodyRules, memory: BodyMemory, events: BodyEvents) {
     this.#rules = rules
@@ -73,9 +78,11 @@ class PlainBody implements BodySink {
   }
 
   push(piece: Uint8Array): boolean {
-    const { onChunk, maxBodyBytes } = this.#rules
+    const { onChunk, judge, maxBodyBytes } = this.#rules
     if (onChunk === undefined) {
-      if (!this.#collector.push(piece)) this.#events.fail(bodyTooLarge(maxBodyBytes))
+      if (judge !== undefined) this.#judge(piece, judge)
+      const isWithin = this.#isUseless ? this.#bytes <= maxBodyBytes : this.#collector.push(piece)
+      if (!isWithin) this.#events.fail(bodyTooLarge(maxBodyBytes))
       return true
     }
     try {
@@ -86,8 +93,19 @@ class PlainBody implements BodySink {
     return true
   }
 
+  #judge(piece: Uint8Array, judge: (piece: Uint8Array) => boolean): void {
+    const before = this.#bytes
+    this.#bytes += piece.length
+    if (this.#bytes <= SMALL_BODY_BYTES) return
+    let isUseful = before > SMALL_BODY_BYTES || before === 0 || judge(this.#collector.held())
+    if (!judge(piece)) isUseful = false
+    if (isUseful || this.#isUseless) return
+    this.#isUseless = true
+    this.#collector.discard()
+  }
+
   end(): void {
-    this.#events.done(this.#collector.finish())
+    this.#events.done(this.#isUseless ? new Uint8Array(0) : this.#collector.finish())
   }
 
   discard(): void {

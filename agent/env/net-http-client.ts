@@ -32,6 +32,9 @@ import { Inflater } from './net-inflate.ts'
 
 const MAX_HEADER_BYTES = 64 * 1024
 
+/** What a request says of the body of its answer. */
+type BodyWishes = Omit<BodyRules, 'judge'> & Pick<HttpRequest, 'judge'>
+
 type Client = BodyMemory & { readonly connections: HttpConnections; readonly aborts: Aborts }
 
 export function createHttpClient(): { request: (request: HttpRequest) => Promise<HttpResponse>; close: () => void } {
@@ -126,7 +129,7 @@ async function followRedirects(
 }
 
 /** A kept connection may die just as it is used again: what may be repeated is tried once more on a new one. */
-async function exchangeOnce(hop: Hop, rules: BodyRules, deadline: Deadline, client: Client): Promise<HttpResponse> {
+async function exchangeOnce(hop: Hop, rules: BodyWishes, deadline: Deadline, client: Client): Promise<HttpResponse> {
   for (let attempt = 0; ; attempt++) {
     const exchange = new Exchange(hop, rules, client)
     try {
@@ -140,7 +143,7 @@ async function exchangeOnce(hop: Hop, rules: BodyRules, deadline: Deadline, clie
 /** One request and its answer on one connection. */
 class Exchange implements ConnectionUser {
   readonly #hop: Hop
-  readonly #rules: BodyRules
+  readonly #rules: BodyWishes
   readonly #client: Client
   #connection: HttpConnection | null = null
   #resolve!: (response: HttpResponse) => void
@@ -158,7 +161,7 @@ class Exchange implements ConnectionUser {
   /** The peer has sent its body: what is missing is our inflation of it. */
   #isBodyComplete = false
 
-  constructor(hop: Hop, rules: BodyRules, client: Client) {
+  constructor(hop: Hop, rules: BodyWishes, client: Client) {
     this.#hop = hop
     this.#rules = rules
     this.#client = client
@@ -262,12 +265,17 @@ class Exchange implements ConnectionUser {
   #beginBody({ status, headers, framing }: ResponseHead): void {
     const encoding = (headers['content-encoding'] ?? '').toLowerCase()
     const isGzip = encoding === 'gzip' || encoding === 'x-gzip'
-    const { maxBodyBytes, borrowBody = false, onChunk } = this.#rules
+    const { maxBodyBytes, borrowBody = false, onChunk, judge } = this.#rules
     const length = typeof framing === 'number' ? framing : 0
     if (!isGzip && length > maxBodyBytes) throw bodyTooLarge(maxBodyBytes)
     if (framing === 'chunked') this.#chunked = new ChunkedBody()
     this.#leftBytes = framing === 'close' ? Number.POSITIVE_INFINITY : length
-    const rules = { maxBodyBytes, borrowBody, ...(onChunk !== undefined && status === 200 && { onChunk }) }
+    const rules = {
+      maxBodyBytes,
+      borrowBody,
+      ...(onChunk !== undefined && status === 200 && { onChunk }),
+      ...(judge !== undefined && status === 200 && { judge: (piece: Uint8Array) => judge(piece, headers) }),
+    }
     this.#sink = bodySink(isGzip, length, rules, this.#client, {
       done: (body) => this.#finish(body),
       fail: (error) => this.#fail(error),

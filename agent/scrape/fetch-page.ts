@@ -5,6 +5,7 @@
 import { type Clock, type HttpRequest, type Net, NetError } from '../../protocol/env/mod.ts'
 import { type MetricFamily, TEXT_CONTENT_TYPE, writeExposition } from '../../protocol/exposition/mod.ts'
 import { acceptHeader } from './accept.ts'
+import { PageJudge, type Verdict } from './page-judge.ts'
 import {
   type CollectResult,
   type CollectSource,
@@ -20,6 +21,8 @@ export type Page = {
   readonly contentType: string
   /** What the body says, where it comes from a collector of this process: then it is written when it is read. */
   readonly families?: readonly MetricFamily[]
+  /** Why the body is empty: what had come was enough to refuse it. */
+  readonly verdict?: Verdict
 }
 
 /** No page: the target's last error. */
@@ -46,6 +49,7 @@ export function httpFetcher(net: Net, userAgent: string): PageFetcher {
       let question = questions.get(config)
       if (question === undefined) questions.set(config, (question = questionOf(config, source, userAgent)))
       const { url, headers, proxy } = question
+      let judge: PageJudge | null = null
       try {
         const response = await net.request({
           method: 'GET',
@@ -57,6 +61,8 @@ export function httpFetcher(net: Net, userAgent: string): PageFetcher {
           ...(source.tls === null ? {} : { tls: source.tls }),
           ...(proxy === undefined ? {} : { proxy }),
           borrowBody: true,
+          judge: (piece, { 'content-type': contentType = '' }) =>
+            (judge ??= new PageJudge(config, contentType)).take(piece),
           signal,
         })
         if (response.status !== 200) {
@@ -66,7 +72,9 @@ export function httpFetcher(net: Net, userAgent: string): PageFetcher {
             `server returned HTTP status ${response.status}${text === undefined ? '' : ` ${text}`}`,
           )
         }
-        return { body: response.body, contentType: response.headers['content-type'] ?? '' }
+        const verdict = (judge as PageJudge | null)?.verdict() ?? null
+        const contentType = response.headers['content-type'] ?? ''
+        return { body: response.body, contentType, ...(verdict !== null && { verdict }) }
       } catch (error) {
         throw error instanceof NetError ? fromNetError(error) : error
       }

@@ -114,6 +114,7 @@ export class ScrapeRecorder {
       if (page.families.every(({ metrics }) => metrics.length === 0)) return null
       return cache.readFamilies(page.families, () => page.body, config)
     }
+    if (page.verdict !== undefined) return cache.refusePage(page.verdict)
     if (page.body.length === 0) return null
     const { parser, error } = contentTypeFor(page.contentType, config.fallbackProtocol)
     if (parser === null) return { scraped: 0, kept: 0, added: 0, refused: null, error: error ?? 'unknown format' }
@@ -131,7 +132,7 @@ export class ScrapeRecorder {
   }
 
   #bodyBytes(page: Page | null, fault: FetchError | string | null): number {
-    if (page !== null) return this.#config.extraScrapeMetrics ? page.body.length : 0
+    if (page !== null) return this.#config.extraScrapeMetrics ? (page.verdict?.bytes ?? page.body.length) : 0
     return fault !== null && typeof fault !== 'string' && fault.code === 'body_size_limit' ? -1 : 0
   }
 

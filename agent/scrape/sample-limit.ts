@@ -1,4 +1,5 @@
 /** How many samples a target may show, and how many a page has at most before any of its lines costs an object. */
+import type { ExpositionParserName } from '../../protocol/exposition/mod.ts'
 import { DEFAULT_SAMPLE_LIMIT, type ScrapeTargetConfig } from './target.ts'
 
 type Limited = Pick<ScrapeTargetConfig, 'limits'>
@@ -11,6 +12,15 @@ export const sampleLimitError = ({ limits }: Limited): string =>
   limits.samples > 0
     ? 'sample limit exceeded'
     : `sample limit exceeded: more than ${DEFAULT_SAMPLE_LIMIT} samples; set sample_limit to take more`
+
+/** Whether a page has as many samples as it has lines of them: no rule drops or joins any. A soft limit refuses no page. */
+export function countsByLines(
+  config: Pick<ScrapeTargetConfig, 'limits' | 'metricRelabel' | 'convertClassicToNhcb' | 'startTimestamps'>,
+  format: ExpositionParserName,
+): boolean {
+  const { limits, metricRelabel, convertClassicToNhcb, startTimestamps } = config
+  return format !== 'protobuf' && !convertClassicToNhcb && !startTimestamps && !limits.isSoft && metricRelabel === null
+}
 
 /**
  * Lines that are neither empty nor comments. A walk over bytes: a call for each line would hold up everything else for a

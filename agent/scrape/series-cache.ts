@@ -26,11 +26,12 @@ import type { Exemplar, Metadata } from '../../protocol/samples/mod.ts'
 import type { ColumnPool, ColumnWriter } from './column-writer.ts'
 import type { ScrapeCounters } from './counters.ts'
 import { limitHistograms } from './histogram-limits.ts'
+import type { Verdict } from './page-judge.ts'
 import type { PageColumns, PageOutcome } from './page-outcome.ts'
 import { RefusedSamples } from './refused-samples.ts'
 import { type Repeat, repeatColumns } from './repeat-columns.ts'
 import { SampleLabelsError, sampleLabels } from './sample-labels.ts'
-import { sampleLimit, sampleLimitError, sampleLineCount } from './sample-limit.ts'
+import { countsByLines, sampleLimit, sampleLimitError, sampleLineCount } from './sample-limit.ts'
 import { SeriesList } from './series-list.ts'
 import type { ScrapeTargetConfig } from './target.ts'
 
@@ -134,13 +135,10 @@ export class SeriesCache {
   readPage(page: Uint8Array, format: ExpositionParserName, config: ScrapeTargetConfig): PageOutcome {
     this.#layout = null
     const limit = sampleLimit(config)
-    // Before any line costs an object, where the count cannot depend on rules.
-    const isLines = format !== 'protobuf' && !config.convertClassicToNhcb && !config.startTimestamps
     const isSoft = config.limits.isSoft
-    if (isLines && !isSoft && config.metricRelabel === null && page.length > MIN_LINE_BYTES * limit) {
-      const lines = sampleLineCount(page)
-      if (lines > limit) return this.#overLimit(config, lines, lines, 0)
-    }
+    const mayBeOver = countsByLines(config, format) && page.length > MIN_LINE_BYTES * limit
+    const lines = mayBeOver ? sampleLineCount(page) : 0
+    if (lines > limit) return this.#overLimit(config, lines, lines, 0)
     this.#chooseReader(format, config)
     const { reader } = this
     let error = ''
@@ -165,6 +163,12 @@ export class SeriesCache {
     if (resolved.error === '' && error === '') this.#defineFresh()
     this.#fresh.clear()
     return resolved.error === '' ? { ...resolved, error } : resolved
+  }
+
+  /** A page that was not kept, since its beginning was enough to refuse it. */
+  refusePage({ lines, error, isOverSampleLimit }: Verdict): PageOutcome {
+    if (isOverSampleLimit) this.#counters.exceededSampleLimit++
+    return { scraped: lines, kept: lines, added: 0, error, refused: null }
   }
 
   /**

@@ -129,6 +129,11 @@ export type HttpRequest = {
    * exchange.
    */
   readonly onChunk?: (chunk: Uint8Array) => void
+  /**
+   * Sees a 200's body as it arrives, once it is large: all that came before as one piece, then every piece. Once it has
+   * said false the body is of no use: it is read on, to its end or its limit, but not kept, and `body` is empty.
+   */
+  readonly judge?: (piece: Uint8Array, headers: Readonly<Record<string, string>>) => boolean
   readonly signal?: AbortSignal
 }
 
