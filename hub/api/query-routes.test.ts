@@ -81,6 +81,23 @@ for (const [path, first] of [
     assert.equal(status, 400)
     assert.match(body, new RegExp(`"invalid parameter \\\\"${first}\\\\": `))
   })
+for (const [stats, warned] of [
+  ['', undefined],
+  ['true', undefined],
+  ['all', undefined],
+  [
+    '1',
+    [
+      'value "1" for parameter "stats" is deprecated and will be rejected in the next major release, use "true" or "all"',
+    ],
+  ],
+] as const)
+  for (const path of ['query?query=1', 'query_range?query=count(y)&start=0&end=60&step=15'])
+    test(`${path} with stats=${stats}${warned ? ' warns' : ''}`, async () => {
+      const response = await fetch(`${api.url}/api/v1/${path}&stats=${stats}`)
+      const { data, warnings } = (await response.json()) as { data: { stats?: object }; warnings?: string[] }
+      assert.deepEqual([data.stats !== undefined, warnings], [stats !== '', warned])
+    })
 test('exemplars of what selects are a list', async () =>
   assert.deepEqual(await ask('/api/v1/query_exemplars?query=y&start=1&end=2'), [200, '{"status":"success","data":[]}']))
 

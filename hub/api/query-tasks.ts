@@ -100,10 +100,21 @@ function settings(p: Params, accept: string, deps: Pick<ApiDeps, 'settings'>): Q
   return {
     ...base,
     lookbackMs: lookbackMs >= 1 ? Math.trunc(lookbackMs) : base.lookbackMs,
-    stats: p.get('stats') !== '',
+    ...statsOf(p),
     ...explainOf(p),
     // Who accepts columns by name gets them; errors are JSON all the same.
     ...(accept.includes(ARROW_TYPE) && { arrow: true }),
+  }
+}
+
+/** Whatever is said asks for them; but what is none of their two words will be refused one day. */
+function statsOf(p: Params): { readonly stats: boolean; readonly notice?: string } {
+  const text = p.get('stats')
+  if (text === '' || text === 'true' || text === 'all') return { stats: text !== '' }
+  const value = JSON.stringify(text)
+  return {
+    stats: true,
+    notice: `value ${value} for parameter "stats" is deprecated and will be rejected in the next major release, use "true" or "all"`,
   }
 }
 

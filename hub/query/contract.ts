@@ -73,6 +73,8 @@ export type QuerySettings = {
   /** Values of --enable-feature. */
   readonly features: readonly string[]
   readonly stats: boolean
+  /** A warning of how the question was put, beside those of the answer. */
+  readonly notice?: string
   /** The plan and what its operators did, beside the answer. */
   readonly explain?: boolean
   /** Columns instead of JSON: an Arrow IPC stream (`arrow.ts`). */

@@ -22,6 +22,8 @@ export type ResultContext = {
   readonly stats: QueryStats | null
   /** Null when nobody asked. */
   readonly explain?: Explained | null
+  /** A warning; '' = none. */
+  readonly notice?: string
 }
 
 /**
@@ -32,7 +34,7 @@ export type Explained = { readonly threads: number; readonly plan: PlanNode | nu
 
 export function writeResult(
   result: QueryResult,
-  { range, text, limit, poll, stats, explain = null }: ResultContext,
+  { range, text, limit, poll, stats, explain = null, notice = '' }: ResultContext,
 ): Uint8Array {
   const out = new JsonWriter()
   out.raw('{"status":"success","data":{"resultType":')
@@ -86,6 +88,7 @@ export function writeResult(
   if (explain !== null) out.raw(`,"explain":${JSON.stringify(explain)}`)
   const { warnings, infos } = annotationTexts(result.annotations, text)
   if (truncated) warnings.push('results truncated due to limit')
+  if (notice !== '') warnings.push(notice)
   writeTexts(out, 'warnings', warnings)
   writeTexts(out, 'infos', infos)
   return out.raw('}').finish()

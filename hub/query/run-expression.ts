@@ -205,6 +205,7 @@ function resultAnswer(task: ExpressionTask, query: Query, result: QueryResult, m
     limit: task.limit,
     poll: pollOf(options),
     stats: task.settings.stats ? stats : null,
+    notice: task.settings.notice ?? '',
     explain: task.settings.explain === true ? { threads: meter.threads, plan: meter.plan } : null,
   })
   return { status: 200, contentType: JSON_TYPE, body, stats }
