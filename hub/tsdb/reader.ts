@@ -68,6 +68,8 @@ type ThreadView = {
   /** By label name. */
   readonly sortedPairs: Map<SymbolId, SortedPairs>
   readonly matched: MatchedPairs
+  /** Of series that were asked for: to make the strings' array costs more than all else that an instant query does with a series. */
+  readonly labels: Map<SeriesRef, Labels>
   generation: number
 }
 
@@ -85,6 +87,9 @@ type SortedPairs = {
 
 /** Of a thread, all names together; what has more is sorted for each query. */
 const SORTED_PAIRS_MAX = 200_000
+
+/** Of a thread; past it all are forgotten. */
+const LABELS_MAX = 20_000
 
 /** Weak, by control page: a thread that has let go of a head keeps nothing of it. */
 const threadViews = new WeakMap<SharedArrayBuffer, ThreadView>()
@@ -146,6 +151,7 @@ function threadViewOf(share: ReaderShare): ThreadView {
     decoder: new SeriesDecoder(mem, groups),
     sortedPairs: new Map(),
     matched: new MatchedPairs(),
+    labels: new Map(),
     generation: -1,
   }
   threadViews.set(share.control, view)
@@ -158,6 +164,7 @@ function forget(view: ThreadView, generation: number): void {
   view.decoder.forget()
   view.sortedPairs.clear()
   view.matched.clear()
+  view.labels.clear()
   view.generation = generation
 }
 
@@ -167,6 +174,7 @@ class HeadReader implements SeriesReader {
   readonly #index: Index
   #slot: number
   #labelIds = new Uint32Array(64)
+  #refsKnown = 0
   /** Only within one call: see #groupEnd. */
   #lastGroup = -1
   #lastGroupEnd = 0
@@ -199,16 +207,24 @@ class HeadReader implements SeriesReader {
   }
 
   labels(ref: SeriesRef): Labels {
+    this.#refresh()
+    const { labels: known } = this.#view
+    const before = known.get(ref)
+    if (before !== undefined) return before
     const ids = this.labelIds(ref)
     const flat: string[] = []
     for (let i = 0; i < ids.length; i++) flat.push(this.symbol(ids[i]!))
-    return labelsFromSorted(flat)
+    const labels = labelsFromSorted(flat)
+    if (known.size >= LABELS_MAX) known.clear()
+    // None where the series is gone.
+    if (flat.length > 0) known.set(ref, labels)
+    return labels
   }
 
   labelIds(ref: SeriesRef): Uint32Array {
     return this.#guard(() => {
       const mem = this.#mem
-      const record = ref < this.#view.series.count ? this.#view.series.addr(ref) : 0
+      const record = this.#exists(ref) ? this.#view.series.addr(ref) : 0
       const block = record === 0 ? 0 : mem.get(record + S_LABELS)
       const n = block === 0 ? 0 : mem.get(block)
       if (this.#labelIds.length < 2 * n) this.#labelIds = new Uint32Array(4 * n)
@@ -225,7 +241,7 @@ class HeadReader implements SeriesReader {
     const { series, pairs } = this.#view
     return this.#guard(() => {
       const mem = this.#mem
-      const record = ref < series.count ? series.addr(ref) : 0
+      const record = this.#exists(ref) ? series.addr(ref) : 0
       const block = record === 0 ? 0 : mem.get(record + S_LABELS)
       const n = block === 0 ? 0 : mem.get(block)
       for (let i = 1; i <= n; i++) {
@@ -254,7 +270,7 @@ class HeadReader implements SeriesReader {
   }
 
   #read(ref: SeriesRef, range: TimeRange, out: SampleBuffer, newestOnly: boolean): void {
-    const record = ref < this.#view.series.count ? this.#guard(() => this.#view.series.addr(ref)) : 0
+    const record = this.#exists(ref) ? this.#guard(() => this.#view.series.addr(ref)) : 0
     if (record === 0) {
       out.count = 0
       out.mixed = false
@@ -272,7 +288,7 @@ class HeadReader implements SeriesReader {
   readWeight(ref: SeriesRef, range: TimeRange): number {
     const { series, decoder } = this.#view
     return this.#guard(() => {
-      const record = ref < series.count ? series.addr(ref) : 0
+      const record = this.#exists(ref) ? series.addr(ref) : 0
       return record === 0 ? 0 : decoder.weight(record, range.minTime, range.maxTime)
     })
   }
@@ -331,6 +347,12 @@ class HeadReader implements SeriesReader {
     if (this.#slot < 0) return
     leaveEpoch(this.#mem, this.#slot)
     this.#slot = -1
+  }
+
+  /** Has been given out: to ask the table each time would cost as much as a label. */
+  #exists(ref: SeriesRef): boolean {
+    if (ref >= this.#refsKnown) this.#refsKnown = this.#view.series.count
+    return ref < this.#refsKnown
   }
 
   /**

@@ -198,7 +198,8 @@ export class SeriesDecoder {
     this.#max = maxTime
     reset(out)
     this.#record = record
-    this.#trail.begin(out)
+    // Of a single sample nobody asks.
+    if (!newestOnly) this.#trail.begin(out)
     const late = mem.get(record + S_OOO) !== 0 || mem.get(record + S_OOO_RAW) !== 0
     this.#target = this.#inOrderTarget
     const state = mem.load(record + S_STATE) // pairs with the stores in series-writer.ts

@@ -54,17 +54,20 @@ export class TimesTrail {
     this.#column = 0
   }
 
+  /** Of the samples that were added, where those before are known. */
   add(out: SampleBuffer, column: number, from: number, to: number): void {
+    if (out.timesKey === 0) return
     if (column !== this.#column || from !== this.#to) {
       this.#before = out.timesKey ?? 0
       this.#column = column
       this.#from = from
     }
     this.#to = to
-    out.timesKey = out.timesKey === 0 ? 0 : timesKeyAfter(this.#before, column, this.#from, to)
+    out.timesKey = timesKeyAfter(this.#before, column, this.#from, to)
   }
 
   addTicks(out: SampleBuffer, group: number, from: number, to: number): void {
+    if (out.timesKey === 0) return
     let column = this.#groups.get(group)
     if (column === undefined) this.#groups.set(group, (column = newColumn()))
     this.add(out, column, from, to)

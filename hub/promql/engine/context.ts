@@ -18,6 +18,10 @@ import type { Series } from './types.ts'
 /** Columns of up to so many steps count by their samples alone. */
 const DENSE_STEPS = 256
 
+/** To ask a flag and a clock costs a tenth of a short series, or nothing beside a long one. */
+const SERIES_PER_LOOK = 4
+const SAMPLES_PER_LOOK = 2000
+
 export const TOO_MANY_SAMPLES = 'query processing would load too many samples into memory in query execution'
 
 function tooManySamples(): never {
@@ -54,6 +58,8 @@ export class QueryContext {
   peak = 0
   /** Samples that steps looked at, counted anew at every step as upstream does (its totalQueryableSamples). */
   looked = 0
+  #polls = SERIES_PER_LOOK
+  #lookedBefore = 0
 
   constructor(fields: {
     reader: SeriesReader
@@ -132,7 +138,15 @@ export class QueryContext {
     return notes
   }
 
-  /** To be called per series: ends the query when its client has gone or its time is up. */
+  /** To be called per series that is read: as `poll`, now and then. */
+  pollSeries(): void {
+    if (++this.#polls < SERIES_PER_LOOK && this.looked - this.#lookedBefore < SAMPLES_PER_LOOK) return
+    this.#polls = 0
+    this.#lookedBefore = this.looked
+    this.poll()
+  }
+
+  /** Ends the query when its client has gone or its time is up. */
   poll(): void {
     const reason = this.options.interrupted()
     if (reason === 'canceled') throw new QueryError('canceled', 'query was canceled in expression evaluation')

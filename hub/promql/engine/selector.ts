@@ -59,7 +59,7 @@ export function streamSelector(
   const source = new SeriesSource(frame.steps, keep)
   const isInstant = frame.steps === 1 && !selector.smoothed
   for (let i = 0; i < refs.length; i++) {
-    ctx.poll()
+    ctx.pollSeries()
     const ref = refs[i]!
     if (ctx.isUnwanted(selector, ref)) continue
     let buffer = scratch

@@ -111,7 +111,7 @@ function eachSelectorWindow(
   const refs = ctx.select(selector, span, rows?.minTime)
   const scratch = newSampleBuffer()
   for (let i = 0; i < refs.length; i++) {
-    ctx.poll()
+    ctx.pollSeries()
     const ref = refs[i]!
     if (ctx.isUnwanted(selector, ref)) continue
     if (rows?.read(ref, span)) {
@@ -152,7 +152,7 @@ function eachSubqueryWindow(ctx: QueryContext, range: SubqueryExpr, frame: Frame
   ctx.looked = lookedBefore
   const windows = newWindows(frame.steps, range.rangeMs, at, 0, 0)
   for (const series of all) {
-    ctx.poll()
+    ctx.pollSeries()
     columnToSamples(series, inner, windows)
     visitHeld(ctx, series.ref, series, windows, visit)
   }
