@@ -267,12 +267,13 @@ test('windows that are made of whole ones are answered the same with and without
   )
 })
 
+/** Mostly merged and with nothing in the head: else samples are read. */
 const anyBeside: fc.Arbitrary<Beside> = fc.record({
   late: fc.array(anyShape, { minLength: 1, maxLength: 3 }).map(seriesOf),
-  isLateMerged: fc.boolean(),
+  isLateMerged: fc.constantFrom(true, true, true, false),
   // Few of each, so that blocks with and without them follow one another.
   lateInHead: fc
-    .array(anyShape, { maxLength: 2 })
+    .oneof({ weight: 3, arbitrary: fc.constant([]) }, fc.array(anyShape, { maxLength: 2 }))
     .map((shapes) =>
       seriesOf(shapes).map(({ labels, samples }) => ({ labels, samples: samples.filter((_, i) => i % 40 === 3) })),
     ),
@@ -422,6 +423,8 @@ test('of samples that are gone, an instant selector gives the last of a window, 
   assert.equal(at(30 * S * 5000 + 7), null)
   assert.equal(at(30 * S * 5000 + M5), null)
   assert.equal(at(30 * S * 5400 + M5), 5409)
+  // In that hour is nothing but the stale marker.
+  assert.deepEqual(ask(gone.reader, 'count_over_time(x_total[1h])', 30 * S * 5000 + H).annotations, [])
   const plain = ask(gone.reader, 'x_total', 20 * H)
   assert.match(plain.annotations[0]!.message, /downsampled data was used .* windows of up to 5m/)
   // Functions that windows know nothing of see the last samples.

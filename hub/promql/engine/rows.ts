@@ -50,7 +50,8 @@ export class RowReader {
     const { rows, windows } = this
     const { addsUp, columns } = this.#of
     const span = { ...range, minTime: Math.min(range.minTime, this.minTime) }
-    if (!this.#chosen.read(ref, span, this.#alignedMs, columns, rows) || rows.count === 0) return false
+    // Without rows there is nothing but stale markers, which would be read as samples that are gone.
+    if (!this.#chosen.read(ref, span, this.#alignedMs, columns, rows)) return false
     if (addsUp !== null && isLarge(rows, addsUp)) {
       // Unless they were infinite before anything was added.
       this.#chosen.read(ref, span, this.#alignedMs, columns | EXTREMES, rows)
