@@ -46,8 +46,8 @@ test('refs grow without end while series come and go: what is kept is by the liv
   }
 })
 
-test('a million series weigh 16 MiB', () => {
+test('a million series weigh 18 MiB', () => {
   const cache = new RefCache()
   for (let ref = 0; ref < 1_000_000; ref++) cache.set(Math.imul(ref + 1, 0x9e3779b1) >>> 0, ref, ref)
-  assert.ok(cache.byteLength <= 16 << 20, `${cache.byteLength} bytes`)
+  assert.ok(cache.byteLength <= 18 << 20, `${cache.byteLength} bytes`)
 })

@@ -14,6 +14,9 @@
  */
 import type { SeriesRef } from '../tsdb/contract.ts'
 
+const DEFINITIONS_HEADER_BYTES = 8
+/** A buffer that a large request has made larger is not kept. */
+const KEPT_DEFINITIONS_BYTES = 1 << 20
 const HEADER_BYTES = 16
 const VARINT_MAX = 5
 
@@ -29,7 +32,10 @@ export class RowLogWriter {
   #defined = new Uint8Array(1024)
   #out = new Uint8Array(1 << 16)
   #view = new DataView(this.#out.buffer)
-  #pending: { readonly id: SeriesRef; readonly bytes: Uint8Array }[] = []
+  /** Definitions since the last call of `definitions`, their header's room included: how many, and how many bytes. */
+  #pending = 0
+  #pendingBytes = DEFINITIONS_HEADER_BYTES
+  #definitions = new Uint8Array(1 << 16)
 
   begin(life: number): void {
     this.#life = life
@@ -51,25 +57,34 @@ export class RowLogWriter {
       this.#defined = grown
     }
     this.#defined[at]! |= bit
-    this.#pending.push({ id, bytes: labels.labelBytes(series)! })
+    this.#define(id, labels.labelBytes(series)!)
   }
 
-  /** Of the ids noted since the last call, not yet compressed; null when there are none. */
-  definitions(): Uint8Array | null {
-    const pending = this.#pending
-    if (pending.length === 0) return null
-    const out = new Uint8Array(pending.reduce((sum, { bytes }) => sum + 8 + bytes.length, 8))
-    const view = new DataView(out.buffer)
-    view.setUint32(0, this.#life, true)
-    view.setUint32(4, pending.length, true)
-    let at = 8
-    for (const { id, bytes } of pending) {
-      view.setUint32(at, id, true)
-      view.setUint32(at + 4, bytes.length, true)
-      out.set(bytes, at + 8)
-      at += 8 + bytes.length
+  /** Copied at once: a view that is kept costs the collector more than its bytes. */
+  #define(id: SeriesRef, bytes: Uint8Array): void {
+    const at = this.#pendingBytes
+    const end = at + 8 + bytes.length
+    if (end > this.#definitions.length) {
+      const grown = new Uint8Array(Math.max(end, 2 * this.#definitions.length))
+      grown.set(this.#definitions.subarray(0, at))
+      this.#definitions = grown
     }
-    this.#pending = []
+    writeWord(this.#definitions, at, id)
+    writeWord(this.#definitions, at + 4, bytes.length)
+    this.#definitions.set(bytes, at + 8)
+    this.#pendingBytes = end
+    this.#pending++
+  }
+
+  /** Of the ids noted since the last call, not yet compressed, borrowed until the next `use`; null when there are none. */
+  definitions(): Uint8Array | null {
+    if (this.#pending === 0) return null
+    const out = this.#definitions.subarray(0, this.#pendingBytes)
+    writeWord(out, 0, this.#life)
+    writeWord(out, 4, this.#pending)
+    this.#pending = 0
+    this.#pendingBytes = DEFINITIONS_HEADER_BYTES
+    if (this.#definitions.length > KEPT_DEFINITIONS_BYTES) this.#definitions = new Uint8Array(1 << 16)
     return out
   }
 
@@ -144,6 +159,13 @@ export class RowLogWriter {
     this.#out = new Uint8Array(2 * bytes)
     this.#view = new DataView(this.#out.buffer)
   }
+}
+
+function writeWord(out: Uint8Array, at: number, word: number): void {
+  out[at] = word
+  out[at + 1] = word >>> 8
+  out[at + 2] = word >>> 16
+  out[at + 3] = word >>> 24
 }
 
 export type Definitions = {
