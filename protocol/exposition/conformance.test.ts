@@ -3,6 +3,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import path from 'node:path'
 import { test } from 'node:test'
 import { type ExpositionCases, runExpositionCases, runExpositionPage } from './conformance.ts'
+import { contentTypeFor } from './content-type.ts'
 
 const KIT = process.env['HELIO_CONFORMANCE'] ?? path.resolve(import.meta.dirname, '../../../shared/conformance')
 const FOLDER = path.join(KIT, 'exposition')
@@ -52,6 +53,30 @@ for (const text of ['9223372036854775808', '-9223372036854775808', '1e300', '-1e
       { kind: 'series', series: 'a{b="c"}', value: 1, exemplars: [{ labels: {}, value: 1, timestampMs }] },
     ]
     assert.equal(runExpositionCases({ parse: [{ name: '', format: 'openmetrics', input, entries }] })[0]!.error, null)
+  })
+}
+
+// As Go 1.27's mime.ParseMediaType.
+for (const [header, problem] of [
+  ['text/plain; x=1; x=1', null],
+  ['text/plain; x=1; X=2', 'mime: duplicate parameter name'],
+  ['text/plain; x="1"; x=1', null],
+  ['text/plain; x = y ; z= "a b"', null],
+  ['text/plain; x="a\\"b"', null],
+  ['text/plain; x="a\\b"', null],
+  ['text/plain; x="a\\', 'mime: invalid media parameter'],
+  ['text/plain; x=""', null],
+  ['text/plain; x=', 'mime: invalid media parameter'],
+  ["text/plain; x*=utf-8''a; x*0=b", null],
+  ['text/plain; ;', 'mime: invalid media parameter'],
+  ['text/plain ; ', null],
+] as const) {
+  test(`the Content-Type ${header} ${problem === null ? 'is read' : 'is refused'}`, () => {
+    const error =
+      problem === null
+        ? null
+        : `cannot parse Content-Type ${JSON.stringify(header)} and no fallback_scrape_protocol for target\n${problem}`
+    assert.deepEqual(contentTypeFor(header, null), { parser: problem === null ? 'text' : null, error })
   })
 }
 

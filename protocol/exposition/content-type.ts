@@ -57,7 +57,10 @@ function parserFor(mediaType: string): ExpositionParserName | null {
 }
 
 const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+/
-const PARAMETER = /^\s*;\s*([!#$%&'*+\-.^_`|~0-9A-Za-z]+)=("(?:[^"\\\r\n]|\\.)*"|[!#$%&'*+\-.^_`|~0-9A-Za-z]+)/
+/** Blanks around every part; a backslash escapes what is special to MIME, else it stands for itself. */
+const PARAMETER =
+  /^\s*;\s*([!#$%&'*+\-.^_`|~0-9A-Za-z]+)\s*=\s*("(?:[^"\\\r\n]|\\[()<>@,;:\\"/[\]?=]|\\(?![()<>@,;:\\"/[\]?=]))*"|[!#$%&'*+\-.^_`|~0-9A-Za-z]+)/
+const ESCAPED = /\\([()<>@,;:\\"/[\]?=])/g
 
 /** The type in lower case, or Go's complaint. */
 function parseMediaType(header: string): { readonly type: string } | { readonly error: string } {
@@ -66,13 +69,15 @@ function parseMediaType(header: string): { readonly type: string } | { readonly 
   const fault = mediaTypeFault(type)
   if (fault !== null) return { error: fault }
   let rest = semicolon < 0 ? '' : header.slice(semicolon)
-  const seen = new Set<string>()
+  const seen = new Map<string, string>()
   while (rest !== '') {
     const match = PARAMETER.exec(rest)
     if (match === null) return /^\s*;?\s*$/.test(rest) ? { type } : { error: 'invalid media parameter' }
     const name = match[1]!.toLowerCase()
-    if (seen.has(name)) return { error: 'duplicate parameter name' }
-    seen.add(name)
+    const value = match[2]!.startsWith('"') ? match[2]!.slice(1, -1).replace(ESCAPED, '$1') : match[2]!
+    // Twice the same is no fault.
+    if ((seen.get(name) ?? value) !== value) return { error: 'duplicate parameter name' }
+    seen.set(name, value)
     rest = rest.slice(match[0].length)
   }
   return { type }
