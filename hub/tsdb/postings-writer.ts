@@ -18,6 +18,8 @@ import {
   P_PREVIOUS,
   P_TAIL,
   P_VALUE,
+  PAGE_MASK,
+  PAGE_SHIFT,
   PAIRS,
   Y_PAIRS,
 } from './layout.ts'
@@ -91,16 +93,19 @@ export class PostingsWriter {
     return found >= 0 ? found : this.#create(name, value)
   }
 
-  /** Makes room in the pair's list, so that `append` cannot fail. @throws HeadFullError */
+  /** Makes room in the pair's list, so that `append` cannot fail. @throws HeadFullError. Hot, as `append`: bench storage */
   reserve(pair: PairId): void {
+    const { u32 } = this.#mem
     const record = this.table.addr(pair)
-    const tail = this.#mem.get(record + P_TAIL)
+    const tail = u32[record >>> PAGE_SHIFT]![(record & PAGE_MASK) + P_TAIL]!
+    let capacity = BLOCK_REFS_FIRST
     if (tail !== 0) {
-      if (this.#mem.get(tail + L_USED) < this.#mem.get(tail + L_CAPACITY)) return
-      if (this.#mem.get(tail + L_NEXT) !== 0) return
+      const page = u32[tail >>> PAGE_SHIFT]!
+      const at = tail & PAGE_MASK
+      capacity = page[at + L_CAPACITY]!
+      if (page[at + L_USED]! < capacity || page[at + L_NEXT] !== 0) return
     }
-    const capacity = tail === 0 ? BLOCK_REFS_FIRST : this.#mem.get(tail + L_CAPACITY) + L_HEADER
-    const words = tail === 0 ? L_HEADER + capacity : Math.min(roundUp(capacity * 1.5), BLOCK_WORDS_MAX)
+    const words = tail === 0 ? L_HEADER + capacity : Math.min(roundUp((capacity + L_HEADER) * 1.5), BLOCK_WORDS_MAX)
     const block = this.#block(words)
     if (tail === 0) {
       this.#mem.set(record + P_TAIL, block)
@@ -110,16 +115,24 @@ export class PostingsWriter {
 
   /** After `reserve`; `ref` is larger than all in the list. */
   append(pair: PairId, ref: SeriesRef): void {
+    const { u32 } = this.#mem
     const record = this.table.addr(pair)
-    let tail = this.#mem.get(record + P_TAIL)
-    if (this.#mem.get(tail + L_USED) === this.#mem.get(tail + L_CAPACITY)) {
-      tail = this.#mem.get(tail + L_NEXT)
-      this.#mem.set(record + P_TAIL, tail)
+    const fields = u32[record >>> PAGE_SHIFT]!
+    const from = record & PAGE_MASK
+    let tail = fields[from + P_TAIL]!
+    let page = u32[tail >>> PAGE_SHIFT]!
+    let at = tail & PAGE_MASK
+    let used = page[at + L_USED]!
+    if (used === page[at + L_CAPACITY]) {
+      tail = page[at + L_NEXT]!
+      fields[from + P_TAIL] = tail
+      page = u32[tail >>> PAGE_SHIFT]!
+      at = tail & PAGE_MASK
+      used = page[at + L_USED]!
     }
-    const used = this.#mem.get(tail + L_USED)
-    this.#mem.set(tail + L_HEADER + used, ref)
-    this.#mem.publish(tail + L_USED, used + 1)
-    this.#mem.set(record + P_COUNT, this.#mem.get(record + P_COUNT) + 1)
+    page[at + L_HEADER + used] = ref
+    Atomics.store(page, at + L_USED, used + 1) // pairs with the load in copyPostings: the ref is visible
+    fields[from + P_COUNT] = fields[from + P_COUNT]! + 1
   }
 
   /** One of the pair's series is dead; true when the list is worth a rebuild. */
