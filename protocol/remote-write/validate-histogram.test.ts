@@ -74,7 +74,38 @@ const rows: readonly (readonly [name: string, histogram: Histogram, problem: Reg
     { ...GOOD, customValues: [1] },
     /exponential schema must not have custom bounds/,
   ],
-  ['custom bounds out of order', { ...CUSTOM, customValues: [1, 1] }, /strictly increasing/],
+  [
+    'custom bounds out of order',
+    { ...CUSTOM, customValues: [1, 1] },
+    /^custom buckets: previous bound is 1\.000000 and current is 1\.000000: histogram custom bounds must be in strictly increasing order$/,
+  ],
+  [
+    'a custom bound below all',
+    { ...CUSTOM, customValues: [1, Number.NEGATIVE_INFINITY] },
+    /previous bound is 1\.000000 and current is -Inf/,
+  ],
+  // Of several faults the first is named, in upstream's order (Prometheus 3.5, 20,000 random histograms).
+  [
+    'custom bounds in an exponential one, of negative buckets too',
+    { ...GOOD, customValues: [1], negativeBuckets: [-2] },
+    /^negative side: bucket number 1/,
+  ],
+  [
+    'custom bounds in an exponential one, whose spans are wrong too',
+    { ...GOOD, customValues: [1], positiveSpans: [] },
+    /^positive side: spans need 0 buckets/,
+  ],
+  [
+    'a first span of custom buckets that goes back, and a second',
+    {
+      ...CUSTOM,
+      positiveSpans: [
+        { offset: -1, length: 1 },
+        { offset: -1, length: 1 },
+      ],
+    },
+    /^custom buckets: span number 1 with offset -1/,
+  ],
   [
     'a custom bound of +Inf',
     { ...CUSTOM, customValues: [1, Number.POSITIVE_INFINITY] },

@@ -19,25 +19,28 @@ function shapeProblem(h: Histogram): string | null {
   if (h.schema === CUSTOM_BUCKETS_SCHEMA) return customProblem(h)
   if (!Number.isInteger(h.schema) || h.schema < SCHEMA_MIN || h.schema > SCHEMA_MAX)
     return `histogram has an invalid schema, which must be between ${SCHEMA_MIN} and ${SCHEMA_MAX} for exponential buckets, or ${CUSTOM_BUCKETS_SCHEMA} for custom buckets, got schema ${h.schema}`
-  if (h.customValues.length > 0) return 'histogram with exponential schema must not have custom bounds'
   const positive = spansProblem(h.positiveSpans, h.positiveBuckets.length)
   if (positive !== null) return `positive side: ${positive}`
   const negative = spansProblem(h.negativeSpans, h.negativeBuckets.length)
-  return negative === null ? null : `negative side: ${negative}`
+  if (negative !== null) return `negative side: ${negative}`
+  const counts = bucketsProblem('negative', h.negativeBuckets)
+  if (counts !== null) return counts
+  return h.customValues.length > 0 ? 'histogram with exponential schema must not have custom bounds' : null
 }
 
 function customProblem(h: Histogram): string | null {
   const bounds = h.customValues
   for (let i = 1; i < bounds.length; i++)
-    if (!(bounds[i]! > bounds[i - 1]!))
-      return `custom buckets: previous bound is ${bounds[i - 1]} and current is ${bounds[i]}: histogram custom bounds must be in strictly increasing order`
+    if (bounds[i]! <= bounds[i - 1]!)
+      return `custom buckets: previous bound is ${asPercentF(bounds[i - 1]!)} and current is ${asPercentF(bounds[i]!)}: histogram custom bounds must be in strictly increasing order`
   if (bounds.at(-1) === Number.POSITIVE_INFINITY)
     return 'custom buckets: last +Inf bound must not be explicitly defined: histogram custom bounds must be finite'
   if (bounds.some((bound) => Number.isNaN(bound))) return 'custom buckets: a bound is NaN'
-  const spans = spansProblem(h.positiveSpans, h.positiveBuckets.length)
-  if (spans !== null) return `custom buckets: ${spans}`
+  // The first offset is one from the first bound, so that it cannot be negative either.
   if ((h.positiveSpans[0]?.offset ?? 0) < 0)
     return `custom buckets: span number 1 with offset ${h.positiveSpans[0]!.offset}: histogram has a span whose offset is negative`
+  const spans = spansProblem(h.positiveSpans, h.positiveBuckets.length)
+  if (spans !== null) return `custom buckets: ${spans}`
   const total = h.positiveSpans.reduce((sum, { offset, length }) => sum + offset + length, 0)
   if (bounds.length + 1 < total)
     return `custom buckets: only ${bounds.length} custom bounds defined which is insufficient to cover total span length of ${total}: histogram custom bounds are too few`
@@ -60,18 +63,24 @@ function spansProblem(spans: readonly Span[], buckets: number): string | null {
   return buckets > BUCKETS_MAX ? `${buckets} buckets, at most ${BUCKETS_MAX} are allowed` : null
 }
 
+function bucketsProblem(side: string, buckets: readonly number[]): string | null {
+  const at = buckets.findIndex((count) => count < 0)
+  if (at < 0) return null
+  return `${side} side: bucket number ${at + 1} has observation count of ${buckets[at]}: histogram has a bucket whose observation count is negative`
+}
+
+/** As Go's `%f`. */
+function asPercentF(value: number): string {
+  if (Number.isFinite(value)) return value.toFixed(6)
+  return value > 0 ? '+Inf' : '-Inf'
+}
+
 function countProblem(h: Histogram): string | null {
+  const problem = bucketsProblem('negative', h.negativeBuckets) ?? bucketsProblem('positive', h.positiveBuckets)
+  if (problem !== null) return problem
   let inBuckets = h.zeroCount
-  for (const [side, buckets] of [
-    ['negative', h.negativeBuckets],
-    ['positive', h.positiveBuckets],
-  ] as const)
-    for (let i = 0; i < buckets.length; i++) {
-      const count = buckets[i]!
-      if (count < 0)
-        return `${side} side: bucket number ${i + 1} has observation count of ${count}: histogram has a bucket whose observation count is negative`
-      inBuckets += count
-    }
+  for (const count of h.negativeBuckets) inBuckets += count
+  for (const count of h.positiveBuckets) inBuckets += count
   // Of floats, the sum is not exact.
   if (h.isFloat || !Number.isSafeInteger(inBuckets)) return null
   const found = `${inBuckets} observations found in buckets, but the Count field is ${h.count}`
