@@ -32,6 +32,11 @@ const rows: readonly (readonly [what: string, text: string, wanted: string])[] =
     'yaml: unmarshal errors: line 1: key "x" already set in map',
   ],
   [
+    'a number that is too large',
+    withRule('alert: a, expr: b, labels: {x: "{{ 100000000000000000000 }}"}'),
+    'group "g", rule 1, "a": label "x": template: __alert_a:1: integer overflow: "100000000000000000000"',
+  ],
+  [
     'a label that is a name',
     withRule('record: a, expr: b, labels: {__name__: x}'),
     'group "g", rule 1, "a": invalid label name: __name__',

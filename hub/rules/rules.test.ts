@@ -272,7 +272,8 @@ test('a rule that fails is reported and does not stop the others', async () => {
 const templates: readonly (readonly [text: string, want: string])[] = [
   ['plain', 'plain'],
   ['{{ $labels.job }} {{ $value }}', 'node 1.2345675e+06'],
-  [`{{ title "it's hELLO a_b 2x" }}`, "It'S HELLO A_b 2x"],
+  [`{{ title "it's hELLO a_b 2x e.f" }}`, "It's HELLO A_b 2X E.f"],
+  ['{{ title "ǆ ﬁx ß _x -120u" }}', 'ǅ Fix Ss _X -120U'],
   ['{{ $value | humanize }}', '1.235M'],
   ['{{ humanize1024 $value }}B', '1.177MiB'],
   ['{{ 90061 | humanizeDuration }}', '1d 1h 1m 1s'],

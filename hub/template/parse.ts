@@ -278,8 +278,9 @@ class Parser {
       }
       case 'number': {
         const value = parseNumber(text)
-        if (value === null) this.#fail(`bad number syntax: ${JSON.stringify(text)}`, token)
-        return { kind: 'number', pos, text, value: value! }
+        if (value === null) return this.#fail(`bad number syntax: ${JSON.stringify(text)}`, token)
+        if (value === 'overflow') return this.#fail(`integer overflow: ${JSON.stringify(text)}`, token)
+        return { kind: 'number', pos, text, value }
       }
       case 'string':
       case 'rawString':

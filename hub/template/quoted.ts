@@ -49,8 +49,14 @@ export function unquote(quoted: string): string | null {
   return new TextDecoder().decode(Uint8Array.from(bytes))
 }
 
-/** Whole numbers are bigint (Go's int), others are number (float64); null where the text is no number. */
-export function parseNumber(text: string): bigint | number | null {
+/** Whole numbers are bigint (Go's int and uint, of 64 bits), others are number (float64); null where the text is no number. */
+export function parseNumber(text: string): bigint | number | 'overflow' | null {
+  const value = numberOf(text)
+  const isTooLarge = typeof value === 'bigint' && (value >= 1n << 64n || value < -(1n << 63n))
+  return !isTooLarge ? value : /^[+-]?0[a-z]/i.test(text) ? null : 'overflow'
+}
+
+function numberOf(text: string): bigint | number | null {
   if (/_$|^_|__/.test(text)) return null
   const plain = text.replaceAll('_', '')
   const sign = plain.startsWith('-') ? -1 : 1

@@ -97,22 +97,27 @@ function scaleUp(value: number): readonly [number, string] {
   return [v, prefix]
 }
 
-/** Semantics: Go strings.Title, to which an apostrophe ends a word. */
-export function title(text: string): string {
-  return text.replace(/(?<!\w|[^\x00-\x7f\s])\p{L}/gu, upperCase)
-}
+/** Two letters in one, of which a title has the first alone in upper case. */
+const TITLE_LETTERS: Readonly<Record<string, string>> = { Ǆ: 'ǅ', Ǉ: 'ǈ', Ǌ: 'ǋ', Ǳ: 'ǲ' }
 
 /** `ß` is two letters in upper case, of which the second is small. */
 const titleLetter = (letter: string): string => {
   const [first = '', ...rest] = letter.toUpperCase()
-  return first + rest.join('').toLowerCase()
+  return (TITLE_LETTERS[first] ?? first) + rest.join('').toLowerCase()
 }
 
 const WORDS = new Intl.Segmenter('en-US', { granularity: 'word' })
+const titled = (text: string, cased: (word: string) => string): string =>
+  [...WORDS.segment(text)].map(({ segment }) => cased(segment).replace(/\p{L}/u, titleLetter)).join('')
 
-/** Semantics: golang.org/x/text/cases, Title(AmericanEnglish): the rest of each word becomes lower case. */
+/** Semantics: golang.org/x/text/cases, Title(AmericanEnglish, NoLower); held against Prometheus 3.5.3. */
+export function title(text: string): string {
+  return titled(text, (word) => word)
+}
+
+/** Semantics: the same without NoLower: the rest of each word becomes lower case. */
 export function titleCase(text: string): string {
-  return [...WORDS.segment(text)].map(({ segment }) => lowerCase(segment).replace(/\p{L}/u, titleLetter)).join('')
+  return titled(text, lowerCase)
 }
 
 /** With the groups of each match in the replacement, as Go's ReplaceAllString. @throws MatcherError */
