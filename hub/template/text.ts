@@ -1,5 +1,5 @@
 /** Functions on text and numbers that Prometheus's and Alertmanager's templates share. Semantics: their template/template.go. */
-import { lowerCase, upperCase } from '../../protocol/labels/mod.ts'
+import { lowerCase } from '../../protocol/labels/mod.ts'
 import { compileRegex } from '../../protocol/matchers/mod.ts'
 import { expandGroups } from '../../protocol/relabel/mod.ts'
 import { general } from './printf.ts'
