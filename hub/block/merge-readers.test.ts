@@ -4,7 +4,14 @@ import { test } from 'node:test'
 import fc from 'fast-check'
 import { labelsFrom, labelsKey } from '../../protocol/labels/mod.ts'
 import type { Matcher, MatchOp } from '../../protocol/matchers/mod.ts'
-import { createSampleBuffer, openReader, type SeriesReader, type Shard } from '../tsdb/mod.ts'
+import {
+  createSampleBuffer,
+  openReader,
+  type SampleBuffer,
+  type SeriesReader,
+  type Shard,
+  type TimeRange,
+} from '../tsdb/mod.ts'
 import { mergeReaders, openBlock, writeBlock } from './mod.ts'
 import { ALL, anySeries, bitsOf, contents, fillHead, memoryEnv, sorted, type TestSeries } from './testing/samples.ts'
 
@@ -25,6 +32,23 @@ function parts(series: readonly TestSeries[], deal: readonly number[], count: nu
       .map(({ labels, samples }, s) => ({ labels, samples: samples.filter((_, i) => owners[s]![i] === part) }))
       .filter(({ samples }) => samples.length > 0),
   )
+}
+
+function assertSameNewest(reader: SeriesReader, range: TimeRange): void {
+  const [whole, newest] = [createSampleBuffer(), createSampleBuffer()]
+  const lastOf = ({ count, times, values, flags, startTimes, histograms }: SampleBuffer): unknown => [
+    times[count - 1],
+    [...new Uint32Array(values.buffer, values.byteOffset + 8 * Math.max(0, count - 1), 2)],
+    flags[count - 1],
+    startTimes?.[count - 1] ?? 0,
+    histograms?.[count - 1],
+  ]
+  for (const ref of reader.select([], range)) {
+    reader.read(ref, range, whole)
+    reader.readNewest!(ref, range, newest)
+    assert.equal(newest.count > 0, whole.count > 0)
+    if (whole.count > 0) assert.deepEqual(lastOf(newest), lastOf(whole))
+  }
 }
 
 const matcher: fc.Arbitrary<Matcher> = fc.record({
@@ -56,6 +80,7 @@ test('head and overlapping blocks together are the head that was never cut', () 
         const range = { minTime: Math.min(...asked), maxTime: Math.max(...asked) }
         assert.deepEqual(sorted(contents(merged, range)), sorted(contents(all, range)))
         assert.deepEqual(sorted(contents(merged)), sorted(contents(all)))
+        for (const each of [range, ALL]) assertSameNewest(merged, each)
         const keys = (reader: SeriesReader, shard?: Shard) =>
           [...reader.select(matchers, ALL, shard)].map((ref) => labelsKey(reader.labels(ref)))
         assert.deepEqual(keys(merged).sort(), keys(all).sort())
@@ -194,4 +219,25 @@ test('a label that the head forgets during a query keeps its id: a series of thr
   const out = createSampleBuffer()
   merged.read(refs[0]!, { minTime: 0, maxTime: 30 }, out)
   assert.deepEqual([...out.times.subarray(0, out.count)], [5, 15, 25])
+})
+
+test('the newest sample is read alone where the head has all of the range', () => {
+  const env = memoryEnv()
+  const from = (start: number): TestSeries[] => [
+    {
+      labels: labelsFrom({ __name__: 'up' }),
+      samples: Array.from({ length: 40 }, (_, i) => ({ time: start + i * 1000, bits: BigInt(i), start: 0, kind: 0 })),
+    },
+  ]
+  const source = openReader(fillHead(from(0)).share())
+  const block = { range: { minTime: 0, maxTime: MAX_TIME }, sequence: 1, level: 1, sources: [] }
+  const opened = openBlock(env, `${PATH}/${writeBlock(env, PATH, source, block)!.id}`)
+  const merged = mergeReaders([openReader(fillHead(from(MAX_TIME)).share()), opened])
+  const [ref] = merged.select([], ALL)
+  const buffer = createSampleBuffer()
+  const count = (minTime: number): number => {
+    merged.readNewest!(ref!, { minTime, maxTime: 2 * MAX_TIME }, buffer)
+    return buffer.count
+  }
+  assert.deepEqual([count(MAX_TIME), count(0)], [8, 80])
 })

@@ -14,6 +14,7 @@ import { compareStrings, type Labels } from '../../protocol/labels/mod.ts'
 import type { Matcher } from '../../protocol/matchers/mod.ts'
 import type { Exemplar, Metadata } from '../../protocol/samples/mod.ts'
 import {
+  type ChosenAggregates,
   createSampleBuffer,
   LastTimes,
   type SampleBuffer,
@@ -30,8 +31,11 @@ import { HASH_START, hashNext, hashText } from './label-hash.ts'
 import { LazyBlock } from './lazy-block.ts'
 import { MergedAggregates, type Part } from './merge-aggregates.ts'
 import { appendSamples, clearSamples, mergeSamples } from './merge-samples.ts'
+import { WhenChosen } from './when-chosen.ts'
 
 const EXTRA = 2 ** 30
+/** Arrays of so few are the cheapest to make: not all queries need them. */
+const FEW = 8
 
 /** @param readers of a time that two have, the one that stands first has the say; blocks do not change their range */
 export function mergeReaders(readers: readonly SeriesReader[]): SeriesReader {
@@ -108,14 +112,14 @@ class MergedReader implements SeriesReader {
   readonly #knownByHash = new Map<number, number[]>()
   readonly #ids = { ids: new Uint32Array(64) }
   readonly #otherIds = { ids: new Uint32Array(64) }
-  readonly #cluster = createSampleBuffer(16)
-  readonly #part = createSampleBuffer(16)
-  readonly #scratch = createSampleBuffer(16)
+  readonly #cluster = createSampleBuffer(FEW)
+  readonly #part = createSampleBuffer(FEW)
+  readonly #scratch = createSampleBuffer(FEW)
   readonly #firstTimes = new LastTimes()
   /** Of the first's refs, since the last `select`. */
   #identity: object | null = null
   #stored: MergedAggregates | null = null
-  #chosen: ChoosingAggregates | null = null
+  #chosen: ChosenAggregates | null = null
 
   constructor(readers: readonly SeriesReader[]) {
     this.#first = readers[0]!
@@ -139,8 +143,10 @@ class MergedReader implements SeriesReader {
   }
 
   /** The first is the head, which has no windows. */
-  get chosen(): ChoosingAggregates {
-    return (this.#chosen ??= new ChoosingAggregates(this.#first, EXTRA, this.#parts()))
+  get chosen(): ChosenAggregates {
+    if (this.#chosen !== null) return this.#chosen
+    const parts = this.#parts()
+    return (this.#chosen = new WhenChosen(parts, () => new ChoosingAggregates(this.#first, EXTRA, parts)))
   }
 
   select(matchers: readonly Matcher[], range: TimeRange, shard?: Shard): Uint32Array {
@@ -226,6 +232,17 @@ class MergedReader implements SeriesReader {
     if (ref >= EXTRA) return
     if (!found) this.#first.read(ref, range, out)
     else this.#addFirst(ref, range, out)
+  }
+
+  /** The head alone knows how: where a block has a part of the range, all of it is read. */
+  readNewest(ref: number, range: TimeRange, out: SampleBuffer): void {
+    const first = this.#first
+    if (ref >= EXTRA || first.readNewest === undefined || this.#sources.some((source) => source.overlaps(range))) {
+      this.read(ref, range, out)
+      return
+    }
+    clearSamples(out)
+    first.readNewest(ref, range, out)
   }
 
   #addFirst(ref: number, range: TimeRange, out: SampleBuffer): void {
