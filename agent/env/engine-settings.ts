@@ -5,20 +5,20 @@
  *
  * JavaScriptCore compiles a function after some thirty calls and optimises it after a hundred more, which is made for
  * pages that shall be quick at once. An agent does a little now and then, for months: its start alone brought most of
- * its code over those bounds, and 20 MB of its memory were compilers and what they made. With a hundred and five hundred
- * times as many calls the figures are as in bench/agent/main.ts, and what is busy (100,000 packets a second) is still
- * compiled within the first seconds.
+ * its code over those bounds, and 20 MB of its memory were compilers and what they made. With twenty and a hundred times
+ * as many calls the figures are as in bench/agent/main.ts: what every scrape runs is compiled within the first minutes,
+ * what is busy (100,000 packets a second) within the first seconds.
  *
  * Bun looks once a second whether the heap has grown, and collects it whole where it has: after every scrape. That was a
  * third of what was left, for 3 MB; looking less often leaves it to the engine, which collects when there is reason. Its
  * allocator has a thread that looks ten times a second for single pages to give back: 100 ms of CPU a minute for 2 MB.
  */
 const SETTINGS: Readonly<Record<string, string>> = {
-  BUN_JSC_thresholdForJITAfterWarmUp: '50000',
-  BUN_JSC_thresholdForJITSoon: '10000',
-  BUN_JSC_thresholdForOptimizeAfterWarmUp: '500000',
-  BUN_JSC_thresholdForOptimizeAfterLongWarmUp: '500000',
-  BUN_JSC_thresholdForOptimizeSoon: '500000',
+  BUN_JSC_thresholdForJITAfterWarmUp: '10000',
+  BUN_JSC_thresholdForJITSoon: '2000',
+  BUN_JSC_thresholdForOptimizeAfterWarmUp: '100000',
+  BUN_JSC_thresholdForOptimizeAfterLongWarmUp: '100000',
+  BUN_JSC_thresholdForOptimizeSoon: '100000',
   BUN_JSC_thresholdForFTLOptimizeAfterWarmUp: '1000000',
   BUN_JSC_thresholdForFTLOptimizeSoon: '100000',
   BUN_GC_TIMER_INTERVAL: '20000',

@@ -76,6 +76,8 @@ function optionsOf(target: MysqlTarget): ConnectionOptions {
     connectTimeout: timeoutMs,
     // Compiled row readers need `eval`, and cost more than they save at a few rows a query.
     disableEval: true,
+    // None is prepared, and the driver makes four lists of so many places for every connection: half a megabyte by default.
+    maxPreparedStatements: 1,
     // A server must not be able to ask for a file of this host.
     flags: ['-LOCAL_FILES'],
     enableCleartextPlugin: allowCleartext,

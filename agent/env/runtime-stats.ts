@@ -12,7 +12,7 @@ const WATCHED_MS = 5 * 60_000
  * idle agent's CPU, ten a tenth. It reports the bare delay, not the time between looks, so rarer looks change no value's meaning.
  */
 const IS_BUN = 'bun' in process.versions
-const LOOK_EVERY_MS = IS_BUN ? 500 : 10
+const LOOK_EVERY_MS = IS_BUN ? 1000 : 10
 
 /** Watches garbage collection, and, from the first snapshot on, the event loop; `close` ends it. */
 export function createRuntimeStats(): RuntimeStats & { close(): void } {

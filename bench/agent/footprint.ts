@@ -27,7 +27,7 @@ const STATSD_PER_SECOND = 100
 /** In no step with scrapes every 15 s, nor with what the agent does every 5 s. */
 const LOOK_EVERY_S = 1.7
 
-/** Rows: the floor, ours compiled, ours on Node, each of the others, and their sum. */
+/** Rows, all of the same minutes: the floor, ours compiled, ours on Node, each of the others, and their sum. */
 export async function footprint(world: World, options: FootprintOptions): Promise<readonly Footprint[]> {
   const missing = lacks('node-exporter', 'mysqld-exporter', 'haproxy-exporter', 'vmagent')
   if (missing) throw new Error(missing)
@@ -43,27 +43,27 @@ export async function footprint(world: World, options: FootprintOptions): Promis
   )
   const hub = await world.startHub({ config: 'global: { scrape_interval: 1h }' })
   const sources = { cnf, csvUri: haproxy.csvUri, memcached: memcached.address }
-  const ways = commands(world)
-  const rows: Footprint[] = []
   const floor = await startFloor(world, hub)
-  rows.push(...(await measured([floor], options)))
-  await floor.stop()
-  for (const [name, command] of ways)
+  const agents: StartedAgent[] = []
+  for (const [name, command] of commands(world))
     for (const work of ['all', 'theirs'] as const)
-      rows.push(
-        ...(await measureOurs(
+      agents.push(
+        await startAgent(
           world,
           hub,
           { name: work === 'all' ? name : `${name}, same work`, command, work },
           sources,
           options,
-        )),
+        ),
       )
-  rows.push(...(await measureTheirs(world, hub, sources, options)))
-  return rows
+  const theirs = await startTheirs(world, hub, sources, options)
+  // All in the same minutes: a machine that others use is another one a minute later.
+  const rows = await measured([floor, ...agents, ...theirs], options)
+  for (const { name, url } of agents) await complainOfBadTargets(name, url)
+  return [...rows, sumOf(rows.slice(-theirs.length))]
 }
 
-async function startFloor(world: World, hub: Hub): Promise<Watched & { stop(): Promise<unknown> }> {
+async function startFloor(world: World, hub: Hub): Promise<Watched> {
   const file = path.join(world.folder, 'floor')
   execFileSync(bunPath()!, ['build', '--compile', path.join(import.meta.dirname, 'floor.ts'), '--outfile', file], {
     stdio: 'pipe',
@@ -71,19 +71,21 @@ async function startFloor(world: World, hub: Hub): Promise<Watched & { stop(): P
   const program = world.program({ name: 'floor', file, args: [world.folder, '127.0.0.1', new URL(hub.url).port] })
   program.spawn()
   await until('the floor listens', async () => program.output.includes('port'))
-  return watched('bare Bun, compiled', program)
+  return { name: 'bare Bun, compiled', pid: program.pid }
 }
 
 type Sources = { readonly cnf: string; readonly csvUri: string; readonly memcached: string }
 
-async function measureOurs(
+type StartedAgent = Watched & { readonly url: string }
+
+async function startAgent(
   world: World,
   hub: Hub,
   /** `theirs`: only what the packaged upstream exporters do, too. */
   { name, command, work }: { readonly name: string; readonly command: Command; readonly work: 'all' | 'theirs' },
   { cnf, csvUri, memcached }: Sources,
   options: FootprintOptions,
-): Promise<readonly Footprint[]> {
+): Promise<StartedAgent> {
   const statsd = await freePort()
   const more = {
     nodejs: {},
@@ -97,26 +99,23 @@ async function measureOurs(
     ...(work === 'all' ? more : {}),
   })
   const { program, agent } = await startOurs(world, name, command, { hub, exporters, scrapeInterval: options.interval })
-  const load = sendStatsd(world, statsd)
-  try {
-    const rows = await measured([watched(name, program)], options)
-    const answer = await fetch(`${agent.url}/api/v1/targets`)
-    const { data } = (await answer.json()) as { data: { activeTargets: { health: string; lastError: string }[] } }
-    const bad = data.activeTargets.filter(({ health }) => health !== 'up')
-    if (bad.length > 0) console.error(`${name}: ${JSON.stringify(bad)}`)
-    return rows
-  } finally {
-    await load.stop()
-    await program.stop()
-  }
+  if (work === 'all') sendStatsd(world, statsd)
+  return { name, pid: program.pid, url: agent.url }
 }
 
-async function measureTheirs(
+async function complainOfBadTargets(name: string, url: string): Promise<void> {
+  const answer = await fetch(`${url}/api/v1/targets`)
+  const { data } = (await answer.json()) as { data: { activeTargets: { health: string; lastError: string }[] } }
+  const bad = data.activeTargets.filter(({ health }) => health !== 'up')
+  if (bad.length > 0) console.error(`${name}: ${JSON.stringify(bad)}`)
+}
+
+async function startTheirs(
   world: World,
   hub: Hub,
   { cnf, csvUri }: Sources,
   options: FootprintOptions,
-): Promise<readonly Footprint[]> {
+): Promise<readonly Watched[]> {
   const node = await startUpstream(world, 'node-exporter', [])
   const mysqld = await startUpstream(world, 'mysqld-exporter', [`--config.my-cnf=${cnf}`])
   const haproxy = await startUpstream(world, 'haproxy-exporter', [`--haproxy.scrape-uri=${csvUri}`])
@@ -148,30 +147,24 @@ async function measureTheirs(
   })
   vmagent.spawn()
   await until('vmagent answers', async () => (await fetch(`http://127.0.0.1:${port}/health`)).ok)
-  const all = [
-    watched('node exporter', node),
-    watched('mysqld exporter', mysqld),
-    watched('haproxy exporter', haproxy),
-    watched('vmagent', vmagent),
-  ]
-  const rows = await measured(all, options)
-  await Promise.all([node.stop(), mysqld.stop(), haproxy.stop()])
-  const sum = (pick: (row: Footprint) => number): number => rows.reduce((total, row) => total + pick(row), 0)
   return [
-    ...rows,
-    {
-      name: 'their sum',
-      rssMb: sum((r) => r.rssMb),
-      rssMbMax: sum((r) => r.rssMbMax),
-      pssMb: sum((r) => r.pssMb),
-      anonymousMb: sum((r) => r.anonymousMb),
-      cpuMsPerMinute: sum((r) => r.cpuMsPerMinute),
-    },
+    { name: 'node exporter', pid: node.pid },
+    { name: 'mysqld exporter', pid: mysqld.pid },
+    { name: 'haproxy exporter', pid: haproxy.pid },
+    { name: 'vmagent', pid: vmagent.pid },
   ]
 }
 
-function watched(name: string, program: Program): Watched & { stop(): Promise<unknown> } {
-  return { name, pid: program.pid, stop: () => program.stop() }
+function sumOf(rows: readonly Footprint[]): Footprint {
+  const sum = (pick: (row: Footprint) => number): number => rows.reduce((total, row) => total + pick(row), 0)
+  return {
+    name: 'their sum',
+    rssMb: sum((r) => r.rssMb),
+    rssMbMax: sum((r) => r.rssMbMax),
+    pssMb: sum((r) => r.pssMb),
+    anonymousMb: sum((r) => r.anonymousMb),
+    cpuMsPerMinute: sum((r) => r.cpuMsPerMinute),
+  }
 }
 
 /** All at once, over the same window. They go on running. */
@@ -200,7 +193,7 @@ function median(values: readonly number[]): number {
   return [...values].sort((a, b) => a - b)[values.length >> 1]!
 }
 
-function sendStatsd(world: World, port: number): Program {
+function sendStatsd(world: World, port: number): void {
   const sender = world.program({
     name: 'sender',
     file: process.execPath,
@@ -213,5 +206,4 @@ function sendStatsd(world: World, port: number): Program {
     ],
   })
   sender.spawn()
-  return sender
 }
