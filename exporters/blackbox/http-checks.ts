@@ -3,7 +3,7 @@
  * as fast as looking for the place of a match. Semantics: blackbox_exporter prober/http.go (v0.28).
  */
 import { promisify } from 'node:util'
-import { brotliDecompress, gunzip, inflateRaw } from 'node:zlib'
+import { brotliDecompress, constants, gunzip, inflateRaw } from 'node:zlib'
 import type { HeaderList } from '../../protocol/env/mod.ts'
 import { type CelProgram, celOfJson } from './cel.ts'
 import type { CelValue } from './cel-parse.ts'
@@ -101,7 +101,7 @@ function evaluate({ log }: ProbeContext, program: CelProgram, json: CelValue): b
   return value
 }
 
-type Inflate = (bytes: Uint8Array, options: { maxOutputLength: number }) => Promise<Uint8Array>
+type Inflate = (bytes: Uint8Array, options: { maxOutputLength: number; finishFlush?: number }) => Promise<Uint8Array>
 const INFLATERS: Readonly<Record<string, Inflate>> = {
   gzip: promisify(gunzip) as Inflate,
   deflate: promisify(inflateRaw) as Inflate,
@@ -120,4 +120,16 @@ export async function decompressed(compression: string, bytes: Uint8Array, maxBy
   if (name === 'gzip' && (bytes.length < GZIP_HEAD_BYTES || bytes[0] !== 0x1f || bytes[1] !== 0x8b || bytes[2] !== 8))
     throw new ProbeFailure(NO_DECOMPRESSOR, { err: 'gzip: invalid header' })
   return inflate(bytes, { maxOutputLength: maxBytes })
+}
+
+/** Length of what `decompressed` had when it stopped at a fault: all before the end of a body that breaks off, else 0. */
+export async function inflatedBytes(compression: string, bytes: Uint8Array, maxBytes: number): Promise<number> {
+  const name = compression.toLowerCase()
+  const finishFlush = name === 'br' ? constants.BROTLI_OPERATION_FLUSH : constants.Z_SYNC_FLUSH
+  if (name === 'identity') return bytes.length
+  try {
+    return (await INFLATERS[name]!(bytes, { maxOutputLength: maxBytes, finishFlush })).length
+  } catch {
+    return 0
+  }
 }

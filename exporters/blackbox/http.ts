@@ -6,7 +6,7 @@ import {
   mayKeepCredentials,
   shownUrl,
 } from '../../protocol/env/mod.ts'
-import { checkBody, checkHeaders, decompressed } from './http-checks.ts'
+import { checkBody, checkHeaders, decompressed, inflatedBytes } from './http-checks.ts'
 import { bareHost, type Hop, type HopAnswer, newTrace, requestHop, type Trace } from './http-hop.ts'
 import { BodyBuffer, headerOf, headersOf } from './http1.ts'
 import type { HttpProbe } from './modules.ts'
@@ -152,6 +152,8 @@ class HttpRun {
       // The body of what is followed is not read to its end.
       this.#traces.at(-1)!.end = Number.NaN
       this.#keepCookies(answer.headers)
+      // Where the next one fails there is no answer, as upstream.
+      this.#answer = null
       this.#hop = await this.#next(answer.status, location)
     }
   }
@@ -225,13 +227,21 @@ class HttpRun {
     body: BodyBuffer | null,
     answer: HopAnswer,
   ): Promise<{ bytes: Uint8Array | null; error: Error | null }> {
-    if (answer.bodyError !== null || body === null) return { bytes: null, error: answer.bodyError }
+    if (answer.bodyError !== null || body === null) {
+      const { compression } = this.#http
+      if (compression !== '' && body !== null)
+        this.#bodyBytes = await inflatedBytes(compression, body.bytes(), this.#maxBodyBytes())
+      return { bytes: null, error: answer.bodyError }
+    }
     if (this.#http.compression === '') return { bytes: body.bytes(), error: null }
     try {
       return { bytes: await decompressed(this.#http.compression, body.bytes(), this.#maxBodyBytes()), error: null }
     } catch (error) {
       // As upstream, which counts what it had inflated when it stopped.
+      const { compression } = this.#http
       if ((error as { code?: string }).code === 'ERR_BUFFER_TOO_LARGE') this.#bodyBytes = this.#maxBodyBytes()
+      else if (!(error instanceof ProbeFailure))
+        this.#bodyBytes = await inflatedBytes(compression, body.bytes(), this.#maxBodyBytes())
       return { bytes: null, error: error as Error }
     }
   }

@@ -337,6 +337,17 @@ test('a caller who waits for ever is no caller who does not wait', async () => {
     assert.equal((await probe(http(), target({}), { timeoutS })).reason, '')
 })
 
+test('a redirect to where nobody answers leaves no answer to tell of', async () => {
+  const port = await serve((_, response) => response.writeHead(302, { location: 'http://127.0.0.1:1/' }).end())
+  const result = await probe(http(), `127.0.0.1:${port}`)
+  assert.match(result.reason, /HTTP request failed/)
+  const names = ['probe_http_status_code', 'probe_http_version', 'probe_http_redirects']
+  assert.deepEqual(
+    names.map((name) => value(result, name)),
+    [0, 0, 1],
+  )
+})
+
 test('redirects end: by the module, and after ten', async () => {
   const loop = await serve((_, response) => response.writeHead(301, { location: '/again' }).end())
   const refused = await probe(http({ follow_redirects: false, valid_status_codes: [301] }), `127.0.0.1:${loop}`)

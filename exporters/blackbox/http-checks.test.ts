@@ -1,0 +1,26 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { brotliCompressSync, deflateRawSync, gzipSync } from 'node:zlib'
+import { decompressed, inflatedBytes } from './http-checks.ts'
+
+const TEXT = 'hello world '.repeat(2000)
+
+for (const [compression, bytes] of [
+  ['deflate', deflateRawSync(TEXT)],
+  ['gzip', gzipSync(TEXT)],
+  ['br', brotliCompressSync(TEXT)],
+] as const) {
+  test(`a ${compression} body is inflated, one that breaks off is counted as far as it goes`, async () => {
+    assert.equal(new TextDecoder().decode(await decompressed(compression, bytes, 1e6)), TEXT)
+    const cut = bytes.subarray(0, bytes.length - 5)
+    await assert.rejects(decompressed(compression, cut, 1e6))
+    const counted = await inflatedBytes(compression, cut, 1e6)
+    // Brotli shows nothing of so short a text before its end.
+    assert.ok(counted >= (compression === 'br' ? 0 : 1) && counted <= TEXT.length, String(counted))
+  })
+}
+
+test('of a body that is none of that nothing was inflated', async () => {
+  await assert.rejects(decompressed('deflate', new TextEncoder().encode('hello world'), 1e6))
+  assert.equal(await inflatedBytes('deflate', new TextEncoder().encode('hello world'), 1e6), 0)
+})
