@@ -83,3 +83,24 @@ async function pageOf(files: Readonly<Record<string, string>>, flags: Readonly<R
   const all = { 'path.procfs': procfs, 'collector.disable-defaults': 'true', ...flags }
   return formatExposition(await createNodeExporter({ ...testEnv, flags: all, version: 't' }).collect())
 }
+
+// As node_exporter's parser of text files, which is stricter than that of scrapes.
+for (const [text, error] of [
+  ['a{x="1"} 1\n', 0],
+  ['a{x="1",} 1\n', 0],
+  ['a{x="1",x="2"} 1\n', 1],
+  ['a{__name__="b"} 1\n', 1],
+  ['a 1 \n', 1],
+  ['a 1\n  \n', 0],
+  ['{"q.r"} 1\n', 1],
+  ['a{"q r"="1"} 1\n', 1],
+  ['# HELP a x\n# HELP a y\na 1\n', 1],
+  ['a 1\n# TYPE a gauge\n', 1],
+  ['# TYPE a gauge\n# TYPE a gauge\na 1\n', 1],
+] as const) {
+  test(`a text file of ${JSON.stringify(text)} ${error ? 'is refused' : 'is read'}`, async () => {
+    const directory = temporaryFolder({ 'a.prom': text })
+    const page = await pageOf({}, { 'collector.textfile': 'true', 'collector.textfile.directory': directory })
+    assert.match(page, new RegExp(`^node_textfile_scrape_error ${error}$`, 'm'))
+  })
+}

@@ -1,6 +1,6 @@
 /** One file of the textfile collector: text 0.0.4, grouped into families as client_golang's registry would show them. */
 import { type FamilyType, formatGoFloat, type Metric, parseExposition } from '../../protocol/exposition/mod.ts'
-import { METRIC_NAME } from '../../protocol/labels/mod.ts'
+import { isLegacyLabelName, isLegacyMetricName, METRIC_NAME } from '../../protocol/labels/mod.ts'
 
 export type TextFamily = {
   readonly name: string
@@ -27,11 +27,20 @@ export function parseTextFile(bytes: Uint8Array): TextFamily[] {
   const helps = new Map<string, string>()
   const types = new Map<string, FamilyType>()
   const families = new Map<string, TextFamily & { readonly groups: Map<string, Group> }>()
+  // The parser of scrapes takes such lines; upstream reads files with another one.
+  const blank = /^[^#\s][^\n]*[ \t]$/m.exec(new TextDecoder().decode(bytes))
+  if (blank) throw new Error(`expected integer as timestamp, got "": ${JSON.stringify(blank[0])}`)
   for (const entry of parseExposition(bytes, { format: 'text' })) {
-    if (entry.kind === 'help') helps.set(entry.metric, entry.help)
-    else if (entry.kind === 'type') types.set(entry.metric, familyType(entry.type))
-    else if (entry.kind === 'series') {
+    if (entry.kind === 'help') {
+      if (helps.has(entry.metric)) throw new Error(`second HELP line for metric name "${entry.metric}"`)
+      helps.set(entry.metric, entry.help)
+    } else if (entry.kind === 'type') {
+      if (types.has(entry.metric) || families.has(entry.metric))
+        throw new Error(`second TYPE line for metric name "${entry.metric}", or TYPE reported after samples`)
+      types.set(entry.metric, familyType(entry.type))
+    } else if (entry.kind === 'series') {
       if (entry.timestampMs !== null) throw new Error('the file has client-side timestamps, which are unsupported')
+      checkNames(entry.labels)
       const { name, suffix } = splitName(nameOf(entry.labels), types)
       const type = types.get(name) ?? 'untyped'
       let family = families.get(name)
@@ -43,6 +52,16 @@ export function parseTextFile(bytes: Uint8Array): TextFamily[] {
     }
   }
   return [...families.values()]
+}
+
+/** @throws Error for names beyond the legacy ones, and for a label that is there twice or is the metric's name */
+function checkNames(labels: readonly string[]): void {
+  const metric = nameOf(labels)
+  if (!isLegacyMetricName(metric)) throw new Error(`invalid metric name "${metric}"`)
+  for (let i = 0; i < labels.length; i += 2) {
+    if (labels[i] === labels[i + 2]) throw new Error(`duplicate label names for metric "${metric}"`)
+    if (!isLegacyLabelName(labels[i]!)) throw new Error(`invalid label name "${labels[i]}" of metric "${metric}"`)
+  }
 }
 
 function familyType(type: string): FamilyType {
