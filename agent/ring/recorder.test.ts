@@ -134,6 +134,24 @@ test('a restart knows the series that lived, without those that had ended', asyn
   await bench.close()
 })
 
+test('series that are new since the series were last saved are known after a stop with nothing pending', async () => {
+  const bench = new Bench()
+  await bench.open({ batchAgeMs: 1000 })
+  for (const [n, names] of [['x'], ['x', 'y']].entries()) {
+    bench.scrape(START_MS + n * 2000, names)
+    await bench.clock.advance(2000)
+  }
+  assert.equal(bench.committed.length, 2)
+  await bench.close()
+  assert.equal(bench.committed.length, 2)
+  const recorder = await bench.open()
+  assert.deepEqual(
+    recorder.previousSeries('t').map(({ labels }) => labels[1]),
+    ['x', 'y'],
+  )
+  await bench.close()
+})
+
 test('a target that ended is forgotten: no gap at the next start', async () => {
   const bench = new Bench()
   await bench.open()

@@ -251,7 +251,10 @@ export class Recorder implements SampleSink {
     const announced = this.toAnnounce.splice(0, MAX_GAPS_PER_BATCH)
     for (const { slots } of announced) this.announce(slots)
     const sealed = this.encoder.seal()
-    if (!sealed) return
+    if (!sealed) {
+      if (this.closing) this.saveRest()
+      return
+    }
     const { header, bytes } = sealed
     const record = {
       epoch: header.epoch,
@@ -278,11 +281,23 @@ export class Recorder implements SampleSink {
       dictionaries: this.dueDictionaries(),
     })
     this.lastSlots.clear()
+    this.commit()
+    if (this.toAnnounce.length > 0) this.startAgeTimer()
+    if (this.encoder.definitionCount > 2 * this.live.count + DEAD_SERIES_MAX) void this.renewEpoch()
+  }
+
+  /** What the last batch did not carry, when the agent ends and no other will. */
+  private saveRest(): void {
+    const dictionaries = this.dueDictionaries()
+    if (dictionaries.length === 0) return
+    this.queue.push({ records: [], announced: [], lastSlots: [], dictionaries })
+    this.commit()
+  }
+
+  private commit(): void {
     this.committing ??= this.commitAll().finally(() => {
       this.committing = null
     })
-    if (this.toAnnounce.length > 0) this.startAgeTimer()
-    if (this.encoder.definitionCount > 2 * this.live.count + DEAD_SERIES_MAX) void this.renewEpoch()
   }
 
   /** In order, one transaction at a time: what comes meanwhile makes the next group. */
