@@ -2,11 +2,11 @@
  * The gRPC prober: one call of grpc.health.v1.Health/Check over HTTP/2. Semantics: blackbox_exporter prober/grpc.go
  * (v0.28); github.com/grpc/grpc doc/PROTOCOL-HTTP2.md, doc/health-checking.md.
  */
+import { joinBytes } from '../../protocol/bytes/mod.ts'
 import { type HeaderList, NetError, type TlsSession } from '../../protocol/env/mod.ts'
 import { bareHost } from './http-hop.ts'
 import { headerOf } from './http1.ts'
 import { joinHostPort, leftMs, type ProbeContext, ProbeFailure, resolve, setTlsMetrics, step } from './probe.ts'
-import { concat } from './stream.ts'
 
 const SERVING_STATUSES = ['UNKNOWN', 'SERVING', 'NOT_SERVING', 'SERVICE_UNKNOWN'] as const
 const MAX_ANSWER_BYTES = 64 * 1024
@@ -109,7 +109,7 @@ async function call(context: ProbeContext, { host, address, port, tls }: Place):
   const said = headerOf(trailers, 'grpc-status') || headerOf(headers, 'grpc-status')
   const code = /^\d{1,3}$/.test(said) ? Number(said) : UNKNOWN
   if (code !== 0) return { code, serving: null, session, problem: messageOf(trailers, headers) }
-  const serving = servingStatus(concat(chunks))
+  const serving = servingStatus(joinBytes(chunks))
   return { code, serving, session, problem: serving === null ? 'the answer cannot be read' : '' }
 }
 

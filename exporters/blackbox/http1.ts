@@ -1,6 +1,7 @@
 /** One HTTP/1 exchange over a stream: the head by itself, and then the body, so that both can be timed. RFC 9112. */
+import { joinBytes } from '../../protocol/bytes/mod.ts'
 import { type HeaderList, NetError } from '../../protocol/env/mod.ts'
-import { type ByteStream, concat } from './stream.ts'
+import type { ByteStream } from './stream.ts'
 
 export type ResponseHead = {
   /** As the server says it: `HTTP/1.1`. */
@@ -153,6 +154,6 @@ export class BodyBuffer {
   }
 
   bytes(): Uint8Array {
-    return concat(this.#parts)
+    return joinBytes(this.#parts)
   }
 }

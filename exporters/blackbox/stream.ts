@@ -1,4 +1,5 @@
 /** A byte stream that is read on demand, with a deadline: what the probers read their protocols from. */
+import { joinBytes } from '../../protocol/bytes/mod.ts'
 import { type ByteSocket, type Clock, NetError } from '../../protocol/env/mod.ts'
 
 /** Above this many bytes that nobody has read the peer is made to wait. */
@@ -98,7 +99,7 @@ export class ByteStream {
       parts.push(part)
       if (at < 0) continue
       this.unread(chunk.subarray(at + 1))
-      return LATIN1.decode(concat(parts)).replace(/\r$/, '')
+      return LATIN1.decode(joinBytes(parts)).replace(/\r$/, '')
     }
   }
 
@@ -126,15 +127,4 @@ export class ByteStream {
     const reason = code === 'ECONNRESET' ? 'connection reset by peer' : error.message
     return new NetError(code, `read ${this.#socket.remoteAddress}: ${reason}`, { cause: error })
   }
-}
-
-export function concat(parts: readonly Uint8Array[]): Uint8Array {
-  if (parts.length === 1) return parts[0]!
-  const out = new Uint8Array(parts.reduce((sum, { length }) => sum + length, 0))
-  let at = 0
-  for (const part of parts) {
-    out.set(part, at)
-    at += part.length
-  }
-  return out
 }

@@ -1,10 +1,11 @@
 /** The WebSocket prober, RFC 6455 as a client of text messages. Semantics: blackbox_exporter prober/websocket.go (v0.28). */
+import { joinBytes } from '../../protocol/bytes/mod.ts'
 import { type ByteSocket, NetError } from '../../protocol/env/mod.ts'
 import { bareHost } from './http-hop.ts'
 import { readHead, writeHead } from './http1.ts'
 import { bytesOf, leftMs, type ProbeContext, ProbeFailure, resolve, step } from './probe.ts'
 import { matchOf } from './query-response.ts'
-import { ByteStream, concat } from './stream.ts'
+import { ByteStream } from './stream.ts'
 
 const MAX_MESSAGE_BYTES = 1 << 20
 const TEXT = 1
@@ -121,7 +122,7 @@ async function nextMessage(context: ProbeContext, stream: ByteStream): Promise<s
     if (opcode === PING) stream.write(frame(context, PONG, payload))
     if (opcode >= CLOSE) continue
     parts.push(payload)
-    if (first & 0x80) return new TextDecoder().decode(concat(parts))
+    if (first & 0x80) return new TextDecoder().decode(joinBytes(parts))
   }
 }
 

@@ -1,4 +1,5 @@
 /** Lines out of the chunks of a TCP connection, and of a datagram; each bounded. */
+import { joinBytes } from '../../protocol/bytes/mod.ts'
 
 /** As Go's bufio.Scanner, with which upstream reads. */
 const MAX_LINE_BYTES = 64 * 1024
@@ -28,9 +29,9 @@ export class GraphiteStream {
     if (this.#isBroken) return false
     const end = chunk.lastIndexOf(NEWLINE)
     if (end >= 0) {
-      readLines(joined(this.#rest, chunk.subarray(0, end)), this.#sink)
+      readLines(joinBytes([this.#rest, chunk.subarray(0, end)]), this.#sink)
       this.#rest = chunk.slice(end + 1)
-    } else this.#rest = joined(this.#rest, chunk)
+    } else this.#rest = joinBytes([this.#rest, chunk])
     if (this.#rest.length <= MAX_LINE_BYTES) return true
     this.#isBroken = true
     this.#rest = NOTHING
@@ -69,12 +70,4 @@ function decode(bytes: Uint8Array): string | null {
   } catch {
     return null
   }
-}
-
-/** Always bytes of its own, since a chunk is borrowed. */
-function joined(a: Uint8Array, b: Uint8Array): Uint8Array {
-  const out = new Uint8Array(a.length + b.length)
-  out.set(a)
-  out.set(b, a.length)
-  return out
 }

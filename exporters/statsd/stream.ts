@@ -1,4 +1,5 @@
 /** Lines out of the chunks of a TCP connection, each bounded. */
+import { joinBytes } from '../../protocol/bytes/mod.ts'
 import type { LineCounters } from './event.ts'
 import { decodeLines } from './line.ts'
 
@@ -22,7 +23,7 @@ export class LineStream {
   /** False once a line is longer than 4096 bytes: the connection is of no more use. */
   push(chunk: Uint8Array): boolean {
     if (this.#broken) return false
-    const bytes = this.#rest.length === 0 ? chunk : joined(this.#rest, chunk)
+    const bytes = this.#rest.length === 0 ? chunk : joinBytes([this.#rest, chunk])
     const end = bytes.lastIndexOf(0x0a)
     if (end >= 0) this.#take(bytes.subarray(0, end))
     this.#rest = bytes.slice(end + 1)
@@ -42,11 +43,4 @@ export class LineStream {
   #take(bytes: Uint8Array): void {
     decodeLines(bytes, this.#counters, (line) => this.#onLine(line.endsWith('\r') ? line.slice(0, -1) : line))
   }
-}
-
-function joined(a: Uint8Array, b: Uint8Array): Uint8Array {
-  const out = new Uint8Array(a.length + b.length)
-  out.set(a)
-  out.set(b, a.length)
-  return out
 }

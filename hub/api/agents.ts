@@ -1,9 +1,11 @@
 /** Agents: enrolment with a one-time token, the list, and the gap ledger. */
+
 import type { Hono } from 'hono'
+import { joinBytes } from '../../protocol/bytes/mod.ts'
 import { controlSubject } from '../../protocol/subjects/mod.ts'
 import { EnrolmentError } from '../agents/mod.ts'
 import { ApiError } from '../query/mod.ts'
-import { concat, json, params, type Vars } from './app.ts'
+import { json, params, type Vars } from './app.ts'
 import type { ApiDeps } from './deps.ts'
 
 const MAX_BODY_BYTES = 16 << 10
@@ -127,7 +129,7 @@ async function readJson(request: Request): Promise<Readonly<Record<string, unkno
     chunks.push(chunk)
   }
   try {
-    const value: unknown = JSON.parse(new TextDecoder().decode(concat(chunks, size)))
+    const value: unknown = JSON.parse(new TextDecoder().decode(joinBytes(chunks)))
     if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as Record<string, unknown>
   } catch (error) {
     throw new ApiError('bad_data', 'the request is no JSON', { cause: error })

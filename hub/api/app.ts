@@ -1,5 +1,7 @@
 /** The hub's HTTP face: Prometheus's API and paths, and the page. Nothing per sample happens on this thread. */
+
 import { type Context, Hono } from 'hono'
+import { joinBytes } from '../../protocol/bytes/mod.ts'
 import type { HttpInfo, PlainHandler } from '../../protocol/env/mod.ts'
 import { ApiError, ERROR_STATUS, errorBody, giveBack, type QueryTask } from '../query/mod.ts'
 import { adminRoutes } from './admin-routes.ts'
@@ -189,17 +191,7 @@ async function bounded(request: Request, maxBytes: number): Promise<Uint8Array<A
     if (size > maxBytes) throw new ApiError('bad_data', FORM_TOO_LARGE)
     chunks.push(chunk)
   }
-  return concat(chunks, size)
-}
-
-export function concat(chunks: readonly Uint8Array[], size: number): Uint8Array<ArrayBuffer> {
-  const out = new Uint8Array(size)
-  let at = 0
-  for (const chunk of chunks) {
-    out.set(chunk, at)
-    at += chunk.length
-  }
-  return out
+  return joinBytes(chunks)
 }
 
 /** Runs a task for this request; a client that hangs up cancels it. */

@@ -1,7 +1,9 @@
 /** `/api/v1/write`: remote write 1.0 and 2.0. Semantics: Prometheus storage/remote/write_handler.go (v3.14). */
+
 import type { Hono } from 'hono'
+import { joinBytes } from '../../protocol/bytes/mod.ts'
 import type { WriteEncoding, WriteFormat } from '../../protocol/remote-write/mod.ts'
-import { type Ctx, concat, type Vars } from './app.ts'
+import type { Ctx, Vars } from './app.ts'
 import type { ApiDeps } from './deps.ts'
 
 /** Of the compressed body; the inflated one is bounded by the decoder. */
@@ -70,5 +72,5 @@ export async function boundedBody(c: Ctx): Promise<Uint8Array | null> {
     if (size > MAX_BODY_BYTES) return null
     chunks.push(chunk)
   }
-  return concat(chunks, size)
+  return joinBytes(chunks)
 }

@@ -5,6 +5,7 @@
  *            (0 where the record around it has a CRC)
  *   types:   1 control, 2 page (its size as offset), 3 bytes of a page, 4 limbo (triples), 5 end (sections before it)
  */
+import { joinBytes } from '../../protocol/bytes/mod.ts'
 import { crc32c } from '../../protocol/crc/mod.ts'
 import type { ReaderShare } from './contract.ts'
 import { SnapshotError } from './errors.ts'
@@ -121,7 +122,7 @@ export class PageRestorer {
 
   /** Borrowed until it returns. @throws SnapshotError for bytes that are damaged or of another layout */
   push(chunk: Uint8Array): void {
-    const joined = this.#pending.length === 0 ? chunk : join(this.#pending, chunk)
+    const joined = this.#pending.length === 0 ? chunk : joinBytes([this.#pending, chunk])
     const used = this.#apply(joined)
     this.#at += used
     this.#pending = joined.slice(used)
@@ -175,13 +176,6 @@ export class PageRestorer {
       throw new SnapshotError(`section ${this.#sections} lies outside page ${page}`)
     else new Uint8Array(this.#pages[page]!).set(payload, offset)
   }
-}
-
-function join(a: Uint8Array, b: Uint8Array): Uint8Array<ArrayBuffer> {
-  const out = new Uint8Array(a.length + b.length)
-  out.set(a)
-  out.set(b, a.length)
-  return out
 }
 
 function controlOf(payload: Uint8Array): SharedArrayBuffer {

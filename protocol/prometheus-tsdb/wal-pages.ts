@@ -7,6 +7,7 @@
  *
  * Big endian. Semantics: Prometheus tsdb/docs/format/wal.md, tsdb/wlog/reader.go (v3.5).
  */
+import { joinBytes } from '../bytes/mod.ts'
 import { crc32c } from '../crc/mod.ts'
 import { snappyDecompress } from '../remote-write/mod.ts'
 import { TsdbFormatError } from './errors.ts'
@@ -63,7 +64,7 @@ export class WalPageReader {
       else if (this.#parts.length === 0) throw fail('a record of the log has no beginning')
       this.#parts.push(data)
       if (kind === Fragment.whole || kind === Fragment.last) {
-        yield this.#inflate(joined(this.#parts), segment[at]!, fail)
+        yield this.#inflate(joinBytes(this.#parts), segment[at]!, fail)
         this.#parts = []
       } else if (kind > Fragment.last) throw fail(`a fragment of unknown kind ${kind}`)
       at = end
@@ -78,15 +79,4 @@ export class WalPageReader {
       throw fail(`a record of the log does not inflate: ${(error as Error).message}`)
     }
   }
-}
-
-function joined(parts: readonly Uint8Array[]): Uint8Array {
-  if (parts.length === 1) return parts[0]!
-  const out = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0))
-  let at = 0
-  for (const part of parts) {
-    out.set(part, at)
-    at += part.length
-  }
-  return out
 }
