@@ -17,14 +17,14 @@
  *   CPU ms a minute  one file 240, with the work of theirs alone 150, on Node 570 and 250; theirs 320: 0.75 ×, 0.47 ×
  *                    (As root. An agent without CAP_NET_ADMIN has a short queue of datagrams where net.core.rmem_max is below
  *                    8 MiB, and is woken for each: 600 ms more.)
- *   Since then, reduced (this bench could not be run again to its end: load average 24). The same programs, all at once,
- *   120 s after 75 s, every 1.7 s, load average 20: median (most) of MB, those without files, ms of CPU a minute
- *                    one file 41.2 (51.9), 37.5, 283; the file of before 81.1 (85.4), 37.5, 263
- *                    floor 46.7, 6.5, 30; 16.2, 9.3 if it treats its pages as the agent does, by koffi
- *                    theirs 23.9 + 20.5 + 19.5 + 27.9 = 91.8 (94.6), 34.5, 254: 0.45 × (most 0.55 ×), 1.09 ×, 1.11 ×
- *                    again, 80 s after 60 s, load average falling from 20 to 5: one file 41.6 (51.3), 38.0, 396; theirs
- *                    89.2, 32.2, 328: 0.47 ×, 1.18 ×, 1.21 ×
- *                    idle, no exporters, before that: 28.9, 19.2, 33
+ *   2026-12-01, the same machine with three other programs, load average 4 to 8, all programs in the same minutes, 120 s after
+ *   200 s: median (most) of MB, those without files, ms of CPU a minute
+ *                    one file 44.4 (54.5), 40.5, 215: 0.48 ×, 1.14 ×, 0.88 ×
+ *                    with the work of theirs alone 39.7 (48.4), 36.1, 150: 0.43 ×, 1.02 ×, 0.61 ×
+ *                    floor 46.8, 6.5, 25; on Node 94.0, 90.1, 380; theirs 23.5 + 21.1 + 19.9 + 28.1 = 92.6 (95.5), 35.5, 245
+ *   Side by side with the agent of the day before (five times 60 s after 90 s, load average 17 to 9): 226 of its 269 ms, and
+ *   theirs 213, so 1.06 × where it was 1.26 ×; 44.5 MB and its 45.4, theirs 89.7. Again, three times 60 s after 60 s: 229, 1.09 ×.
+ *   So the more others use the machine, the more its interpreter costs beside theirs, whose sum lacks two exporters.
  *   Where the 41 MB are, MB: JavaScript's and the allocator's heap 32 to 34, of which the ring's thread has 4; structures
  *                    1.9; stacks, JIT code and the rest 2; of the program 4 between scrapes, and 11 after one: text 7.2,
  *                    bundle 2.4, constants 1.4, libraries 0.4 (before: 29.8, 5.1, 4.7, 4.3)
@@ -53,10 +53,14 @@
  *   pages of the program one at a time (single-pages.ts)                                                     0 / -31 MB
  *   and given back after each round of scrapes (program-pages.ts), median                          +18 ms     0 / -6 MB
  *   no HTTP/2 for the server (single-file.ts)                                                               -1 / -1 MB
+ *   a fifth of those calls again, a longer queue of datagrams looked at less often, one look a second at
+ *     the event loop: it is compiled in the first minutes instead of the first hour                -40 ms    0 / -1 MB
  * Not measured alone: MySQL's rows without an object a field, one reading of /proc/self for all exporters.
  * What did not: --smol, shorter names in the bundle, fewer compiler threads, mimalloc_purge_delay, a smaller forceRAMSize
  * (-1 MB, +100 ms), heapGrowthMaxIncrease 0.5 and 0.2 (-1 and -2 MB, +10 and +40 ms), no concurrent collector; no FTL, no DFG
- * (-1 MB), a small heap for the ring's thread, a smaller largeHeapSize, a look at the heap every 7 s (-1 MB, +20 ms). Of
+ * (-1 MB), a small heap for the ring's thread, a smaller largeHeapSize, a look at the heap every 7 s (-1 MB, +20 ms), every
+ * 30 s (0) and every 60 s (-15 ms, +4 MB), one thread that marks (0), a collector that is not generational (+120 ms),
+ * mimalloc_purge_holes_min_interval of a minute (0). Of
  * 38 MB without files: no JIT -7 MB for 1.5 times the CPU, a mini VM -4 MB for twice the CPU; useUnlinkedCodeBlockJettisoning
  * +60 ms; decommitUnusedMarkedBlockPagesAfterEdenCollections, evacuateAuxiliaryBlocksAfterEveryFullCollection,
  * useSharedModuleFunctionExpressionExecutables, useWarmUpMarkedBlocks=0, useEagerCodeBlockJettisonTiming,
