@@ -1,9 +1,12 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { labelsFrom } from '../../protocol/labels/mod.ts'
+import { ScrapeCounters } from './counters.ts'
 import { PageJudge } from './page-judge.ts'
+import { ScrapeRecorder } from './recorder.ts'
 import { sampleLineCount } from './sample-limit.ts'
 import { httpSource, type ScrapeTargetInput, withTargetDefaults } from './target.ts'
+import { MemorySink } from './testing/memory-sink.ts'
 
 const TEXT = 'text/plain; version=0.0.4'
 const configOf = (more: Partial<ScrapeTargetInput> = {}) =>
@@ -65,4 +68,75 @@ test('the count refuses no page where rules or a soft limit decide, nor one that
   const protobuf = 'application/vnd.google.protobuf; proto=io.prometheus.client.MetricFamily; encoding=delimited'
   assert.equal(judged(lines(1000), 1000, configOf(), protobuf).refusedAt, -1)
   assert.equal(judged(lines(1000), 1000, configOf(), '').refusedAt, -1)
+})
+
+/** What a scrape reports of the page: its error, and samples, those kept, bytes. */
+function recorded(body: Uint8Array, contentType: string, config: ReturnType<typeof configOf>, judge?: PageJudge) {
+  const sink = new MemorySink()
+  const recorder = new ScrapeRecorder('t', { ...config, extraScrapeMetrics: true }, sink, new ScrapeCounters())
+  const verdict = judge?.verdict() ?? null
+  const page = { body: verdict === null ? body : new Uint8Array(0), contentType, ...(verdict !== null && { verdict }) }
+  const { error } = recorder.record({ slotMs: 0, timestampMs: 0, nowMs: 0, durationMs: 0 }, page, null)
+  const report = (name: string) => sink.report(sink.scrapes[0], name)
+  const counts = ['scrape_samples_scraped', 'scrape_samples_post_metric_relabeling', 'scrape_body_size_bytes']
+  return { error, up: report('up'), counts: counts.map(report), rows: sink.rows(sink.scrapes[0]) }
+}
+
+test('random pages in random pieces: judged, counted or read line by line, a scrape says the same', () => {
+  const OPENMETRICS = 'application/openmetrics-text; version=1.0.0'
+  let seed = 1
+  // The low bits of such a number hardly vary.
+  const below = (bound: number): number => ((seed = (Math.imul(seed, 1103515245) + 12345) & 0x7fffffff) >> 12) % bound
+  const oneOf = <T>(items: readonly T[]): T => items[below(items.length)]!
+  const refusals = { limit: 0, long: 0, none: 0 }
+  for (let round = 0; round < 500; round++) {
+    const isText = below(3) > 0
+    const contentType = isText ? TEXT : OPENMETRICS
+    const values = [
+      '',
+      'é😀',
+      '\\n',
+      '\\"',
+      '\\\\',
+      '#',
+      '{}',
+      ' ',
+      '\r',
+      ...(isText ? ['\n', '\n#\n', '\n\n y 1\n'] : []),
+    ]
+    const sample = (n: number): string => {
+      const labels = Array.from({ length: below(3) }, (_, i) => `l${i}="${oneOf(values)}${oneOf(values)}"`)
+      const long = below(500) === 0 ? [`z="${'y'.repeat(oneOf([261_000, 263_000]))}"`] : []
+      const name = oneOf([
+        `m${n}{${[...labels, ...long]}}`,
+        `{"m ${n}"${[...labels, ...long].map((l) => `,${l}`).join('')}}`,
+      ])
+      return isText
+        ? `${oneOf(['', ' ', '\t'])}${name} ${oneOf(['1', '2 1000', 'NaN '])}\n`
+        : `${name} ${oneOf(['1', '2 1'])}\n`
+    }
+    const between = isText ? ['', '\n', ' \n', '# x "\n', '#\n', '# HELP x a "b\n'] : ['', '# HELP x a "b\n']
+    const count = below(40)
+    let text = ''
+    for (let n = 0; n < count; n++) text += oneOf(between) + sample(n)
+    text += isText ? oneOf(['', 'last 1', '# no newline']) : '# EOF\n'
+    const body = new TextEncoder().encode(text)
+    // The lines' number decides nothing where rules may drop any: they are all read.
+    const config = configOf({ limits: { samples: 1 + below(40) } })
+    const exact = recorded(body, contentType, { ...config, metricRelabel: (labels) => labels })
+    const counted = recorded(body, contentType, config)
+    const judge = new PageJudge(config, contentType)
+    for (let at = 0; at < body.length; ) {
+      const bytes = 1 + below(oneOf([3, 50, 100_000]))
+      judge.take(body.subarray(at, at + bytes))
+      at += bytes
+    }
+    for (const each of [counted, recorded(body, contentType, config, judge)]) {
+      // With a line that is too long among too many, either is told.
+      if (body.length > 262_144) assert.equal(each.up, exact.up)
+      else assert.deepEqual(each, exact, text.slice(0, 2000))
+    }
+    refusals[exact.error === '' ? 'none' : exact.error.startsWith('a line') ? 'long' : 'limit']++
+  }
+  for (const [what, pages] of Object.entries(refusals)) assert.ok(pages > 0, `no page was of the kind ${what}`)
 })

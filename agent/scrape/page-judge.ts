@@ -11,7 +11,12 @@ import type { ScrapeTargetConfig } from './target.ts'
 /** As protocol/exposition/page-reader.ts: no batch could carry such a series. */
 const LINE_BYTES_MAX = 256 * 1024
 const LF = 0x0a
+const CR = 0x0d
+const TAB = 0x09
+const SPACE = 0x20
+const QUOTE = 0x22
 const HASH = 0x23
+const BACKSLASH = 0x5c
 
 export type Verdict = {
   readonly error: string
@@ -32,6 +37,9 @@ export class PageJudge {
   #isStart = true
   /** The present line shows a sample. */
   #isSample = false
+  /** Inside quotes of a sample's line; the byte before was a backslash there. */
+  #isQuoted = false
+  #isEscaped = false
   #lineStart = 0
   #longBytes = 0
   #isLongLineOpen = false
@@ -70,31 +78,40 @@ export class PageJudge {
     let lines = this.#lines
     let isStart = this.#isStart
     let isSample = this.#isSample
+    let isQuoted = this.#isQuoted
+    let isEscaped = this.#isEscaped
     let lineStart = this.#lineStart
     const linesMax = this.#linesMax
-    for (let at = 0; at < piece.length; at++) {
+    let at = 0
+    for (; at < piece.length; at++) {
       const byte = piece[at]!
-      if (byte === LF) {
+      if (isQuoted) {
+        if (isEscaped) isEscaped = false
+        else if (byte === BACKSLASH) isEscaped = true
+        else if (byte === QUOTE) isQuoted = false
+      } else if (byte === LF) {
         if (isSample && base + at - lineStart > LINE_BYTES_MAX && lines <= linesMax) break
         isStart = true
         isSample = false
         lineStart = base + at + 1
-      } else if (isStart && byte !== 0x20 && byte !== 0x09) {
+      } else if (isStart) {
+        if (byte === SPACE || byte === TAB) continue
         isStart = false
-        isSample = byte !== HASH && byte !== 0x0d
+        isSample = byte !== HASH && byte !== CR
         if (isSample) lines++
-      }
+      } else if (byte === QUOTE && isSample) isQuoted = true
     }
     this.#lines = lines
     this.#isStart = isStart
     this.#isSample = isSample
+    this.#isQuoted = isQuoted
+    this.#isEscaped = isEscaped
     this.#lineStart = lineStart
-    if (!isSample || base + piece.length - lineStart <= LINE_BYTES_MAX || lines > linesMax) return
+    if (!isSample || base + at - lineStart <= LINE_BYTES_MAX || lines > linesMax) return
     this.#linesBeforeLong = lines - 1
     this.#isLongLineOpen = true
-    this.#measure(piece.subarray(Math.max(0, lineStart - base)))
-    // What of the line had come before.
-    this.#longBytes += Math.max(0, base - lineStart)
+    this.#longBytes = base + at - lineStart
+    this.#measure(piece.subarray(at))
   }
 
   /** How long the line that is too long becomes. */
