@@ -16,6 +16,7 @@ import {
   PAGE_MASK,
   PAGE_SHIFT,
 } from './layout.ts'
+import { waitForWriter } from './lock-wait.ts'
 import type { Memory } from './memory.ts'
 import { type Table, TableWriter } from './table.ts'
 
@@ -139,9 +140,13 @@ export function readExemplars(mem: Memory, table: Table, ref: SeriesRef, range: 
 function readSlot(mem: Memory, record: number, ref: SeriesRef): Exemplar | null {
   const words = mem.u32[record >>> PAGE_SHIFT]!
   const version = (record & PAGE_MASK) + E_VERSION
-  for (let attempt = 0; attempt < 1_000_000; attempt++) {
+  for (let looks = 0; ; ) {
     const before = Atomics.load(words, version) // pairs with the adds in ExemplarWriter.append
-    if (before & 1) continue
+    if (before & 1) {
+      waitForWriter(looks++)
+      continue
+    }
+    looks = 0
     if (mem.get(record + E_REF) !== ref + 1) return null
     const timestampMs = mem.get(record + E_HAS_TIME) === 1 ? mem.getF64(record, E_TIME_F64) : null
     const value = mem.getF64(record, E_VALUE_F64)
@@ -149,7 +154,6 @@ function readSlot(mem: Memory, record: number, ref: SeriesRef): Exemplar | null 
     const bytes = mem.u8[record >>> PAGE_SHIFT]!.slice(from, from + Math.min(mem.get(record + E_BYTES), PAYLOAD_BYTES))
     if (Atomics.add(words, version, 0) === before) return { labels: decodeStrings(bytes), value, timestampMs }
   }
-  return null
 }
 
 function decodeStrings(bytes: Uint8Array): string[] {

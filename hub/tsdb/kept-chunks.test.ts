@@ -4,11 +4,14 @@ import { test } from 'node:test'
 import fc from 'fast-check'
 import { labelsFrom } from '../../protocol/labels/mod.ts'
 import { EMPTY_HISTOGRAM, setStaleAt } from '../../protocol/samples/mod.ts'
-import { GROUPS, SERIES } from './layout.ts'
+import { ChunkTarget } from './chunk-reader.ts'
+import { KeptChunks } from './kept-chunks.ts'
+import { GROUPS, KIND_MASK, Kind, S_FIRST, S_GROUP, S_STATE, SERIES } from './layout.ts'
 import { Memory } from './memory.ts'
 import { createHead, createSampleBuffer, type Head, openReader, type SampleBuffer, type TimeRange } from './mod.ts'
 import { SeriesDecoder } from './series-reader.ts'
 import { Table } from './table.ts'
+import { TimesTrail } from './times-key.ts'
 
 const COUNT = 4
 const ALL = { minTime: -Infinity, maxTime: Infinity }
@@ -204,4 +207,77 @@ test('an address that is given out anew is another chunk, however alike the two 
     head.evict()
     head.publish()
   }
+})
+
+test('what is kept is bounded, of series too that are sampled each at times of its own', () => {
+  const head = createHead({ maxBytes: 2 ** 26 })
+  const values = new Float64Array(1)
+  const refs = Array.from({ length: 2000 }, (_, i) => head.series(labelsFrom({ __name__: 'x', i: String(i) })))
+  // Constants: the chunks are as long as chunks get.
+  for (const ref of refs) for (let i = 0; i < 1000; i++) head.appendFloat(ref, i * 15_000 + ref, values, 0, 0)
+  head.publish()
+  const { control, pages } = head.share()
+  const mem = new Memory(control, pages)
+  const series = new Table(mem, SERIES)
+  const kept = new KeptChunks(mem, 2 << 20)
+  const [trail, buffer] = [new TimesTrail(), createSampleBuffer(2000)]
+  const target = new ChunkTarget(buffer)
+  target.minTime = -Infinity
+  target.maxTime = Infinity
+  let found = 0
+  for (const ref of refs) {
+    const record = series.addr(ref)
+    for (let again = 0; again < 3; again++) {
+      kept.begin()
+      buffer.count = 0
+      if (!kept.append(record, mem.get(record + S_FIRST), null, target, trail)) continue
+      found++
+      assert.ok(buffer.count > 100)
+      for (let i = 0; i < buffer.count; i++) assert.equal(buffer.times[i], i * 15_000 + ref)
+    }
+  }
+  assert.ok(found > 1500, `${found} were found`)
+  assert.ok(kept.bytes < 8.5 * 2 ** 20, `${kept.bytes} bytes`)
+})
+
+test('a range may end between two milliseconds', () => {
+  const head = createHead({ maxBytes: 2 ** 26 })
+  const ref = head.series(labelsFrom({ __name__: 'x' }))
+  for (let time = 0; time < 200; time++) head.appendFloat(ref, time, Float64Array.of(time), 0, 0)
+  head.publish()
+  const reader = openReader(head.share())
+  const buffer = createSampleBuffer()
+  for (let again = 0; again < 3; again++) {
+    reader.read(ref, { minTime: 9.5, maxTime: 20.5 }, buffer)
+    assert.deepEqual([buffer.times[0], buffer.times[buffer.count - 1], buffer.count], [10, 20, 11])
+  }
+  reader.release()
+})
+
+test('a group that gets the id of another has its own times, though no reader was opened in between', () => {
+  const head = createHead({ maxBytes: 2 ** 26 })
+  const { control, pages } = head.share()
+  const mem = new Memory(control, pages)
+  const [series, buffer] = [new Table(mem, SERIES), createSampleBuffer()]
+  const decoder = new SeriesDecoder(mem, new Table(mem, GROUPS))
+  const groups = new Set<number>()
+  const timesOf = new Map<number, string>()
+  for (let round = 1; round <= 6; round++) {
+    const refs = Uint32Array.from({ length: 4 }, (_, i) =>
+      head.series(labelsFrom({ __name__: 'x', id: `${round} ${i}` })),
+    )
+    const times = Array.from({ length: 10 }, (_, i) => round * 1_000_000 + i * (1000 + round))
+    for (const time of times) head.appendColumn(time, refs, new Float64Array(4), 4)
+    head.publish()
+    const record = series.addr(refs[0]!)
+    decoder.read(record, -Infinity, Infinity, buffer)
+    assert.deepEqual([...buffer.times.subarray(0, buffer.count)], times)
+    assert.ok(buffer.timesKey! > 1)
+    assert.equal(timesOf.get(buffer.timesKey!), undefined)
+    timesOf.set(buffer.timesKey!, times.join())
+    assert.equal(mem.get(record + S_STATE) & KIND_MASK, Kind.group)
+    groups.add(mem.get(record + S_GROUP))
+    for (let again = 0; again < 2; again++) head.trim(round * 1_000_000 + 100_000)
+  }
+  assert.ok(groups.size < 6, 'ids of groups were given out anew')
 })

@@ -42,8 +42,9 @@ const E_SLOT = 6
 const TRAITS_SHIFT = 16
 /** 0 for chunks of a group. */
 const E_COLUMN = 7
-/** Columns of times: 4096 of them. */
+/** Columns of times: 4096 of them, with so many times together. */
 const COLUMN_SHIFT = 20
+const COLUMN_TIMES_MAX = 1 << 19
 const HASH_FACTOR = 0x9e3779b1
 const OTHER_FACTOR = 0x85ebca6b
 /** So many chunks that would share a column's slot, and have other times, go without before one gets it. */
@@ -78,12 +79,21 @@ export class KeptChunks {
   #entriesF64 = new Float64Array(0)
   readonly #columns: (Column | undefined)[] = []
   #columnsMade = 0
+  /** Of all columns. */
+  #times = 0
+  /** Where those are looked for that make room. */
+  #hand = 0
   /** Entries that this read has made. */
   readonly #fresh: number[] = []
 
   constructor(mem: Memory, maxBytes: number) {
     this.#mem = mem
     this.#values = new DecodedValues(maxBytes)
+  }
+
+  /** Of all that is kept. */
+  get bytes(): number {
+    return this.#values.bytes + 8 * this.#times + this.#entries.byteLength + this.#met.byteLength
   }
 
   /** Before each read. False: this one is to go without. */
@@ -93,6 +103,7 @@ export class KeptChunks {
       this.#drops = drops
       this.#entries.fill(0)
       this.#columns.length = 0
+      this.#times = 0
     }
     if (this.#fresh.length > 0) this.#fresh.length = 0
     return (drops & 1) === 0
@@ -120,7 +131,7 @@ export class KeptChunks {
     if (ticks === null) {
       const { id, times } = this.#columns[slot & 0xffff]!
       if (times[0]! < target.minTime) from = firstFrom(times, target.minTime, n)
-      if (times[n - 1]! > target.maxTime) to = firstFrom(times, target.maxTime + 1, n)
+      if (times[n - 1]! > target.maxTime) to = firstFrom(times, Math.floor(target.maxTime) + 1, n)
       if (from >= to) return true
       copy(times, from, to, out.times, count)
       trail.add(out, id, from, to)
@@ -253,8 +264,16 @@ export class KeptChunks {
     const known = this.#columns[slot]
     if (known !== undefined && isColumn(known, times, n)) return true
     if (known !== undefined && known.left-- > 0) return false
+    this.#dropColumn(slot)
+    while (this.#times + n > COLUMN_TIMES_MAX) this.#dropColumn(this.#hand++ % this.#columns.length)
     this.#columns[slot] = { id: newColumn(), number: ++this.#columnsMade, times: times.slice(0, n), left: PATIENCE }
+    this.#times += n
     return true
+  }
+
+  #dropColumn(slot: number): void {
+    this.#times -= this.#columns[slot]?.times.length ?? 0
+    this.#columns[slot] = undefined
   }
 
   #allocate(): void {

@@ -161,7 +161,6 @@ function threadViewOf(share: ReaderShare): ThreadView {
 function forget(view: ThreadView, generation: number): void {
   view.symbols.forget()
   view.series.forget()
-  view.decoder.forget()
   view.sortedPairs.clear()
   view.matched.clear()
   view.labels.clear()

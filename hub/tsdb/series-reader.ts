@@ -23,9 +23,11 @@ import type { SampleBuffer } from './contract.ts'
 import { StalePagesError } from './errors.ts'
 import { findTick, firstTick, tickTime } from './groups.ts'
 import { KeptChunks } from './kept-chunks.ts'
+import { mergeLate } from './late-reader.ts'
 import {
   C_EVICTED_F64,
   C_FLOOR_F64,
+  C_GENERATION,
   COUNT_SHIFT,
   G_DIRECTORY,
   G_PUBLISHED,
@@ -55,14 +57,13 @@ import {
   S_TICK,
   S_VERSION,
 } from './layout.ts'
+import { waitForWriter } from './lock-wait.ts'
 import type { Memory } from './memory.ts'
 import { createSampleBuffer, ensureCapacity } from './sample-buffer.ts'
 import type { Table } from './table.ts'
 import { TimesTrail } from './times-key.ts'
 import { fillValue } from './value-codec.ts'
 
-/** A writer holds a record's lock for microseconds; this many looks mean that its thread died inside one. */
-const ATTEMPTS_MAX = 5_000_000
 /** Floats that are decoded in the time of one histogram, about. */
 const HISTOGRAM_WEIGHT = 50
 /** Of decoded values that a reading thread keeps: the last four hours of 3,000 series at 15 s. */
@@ -84,6 +85,7 @@ export class SeriesDecoder {
   readonly #kept: KeptChunks | null
   #mayUseKept = false
   #record = 0
+  #generation = -1
   #ticksKey = { min: 0, max: 0, end: -1, directory: 0 }
   #min = 0
   #max = 0
@@ -108,9 +110,13 @@ export class SeriesDecoder {
     const mem = this.#mem
     const words = mem.u32[record >>> PAGE_SHIFT]!
     const version = (record & PAGE_MASK) + S_VERSION
-    for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt++) {
+    for (let looks = 0; ; ) {
       const before = Atomics.load(words, version) // pairs with the adds in chunk-writer.ts, lock()
-      if (before & 1) continue
+      if (before & 1) {
+        waitForWriter(looks++)
+        continue
+      }
+      looks = 0
       // What is newest stands in the open run, most often.
       this.#mayUseKept = !newestOnly && this.#kept !== null && this.#kept.begin()
       try {
@@ -125,7 +131,6 @@ export class SeriesDecoder {
       if (Atomics.add(words, version, 0) === before) return
       if (this.#mayUseKept) this.#kept?.undo()
     }
-    throw new Error('BUG: a series record stayed locked; the writer died inside a change')
   }
 
   /** As `read` of one time, for the writer's thread, which asks for each late sample. Returns whether there is one. */
@@ -413,6 +418,7 @@ export class SeriesDecoder {
     const record = this.#groups.addr(group)
     const end = mem.load(record + this.#tickField) // pairs with the store in GroupWriter.publish
     const directory = mem.load(record + G_DIRECTORY)
+    this.#forgetOldIds()
     const ticks = this.#ticks
     const key = this.#ticksKey
     if (
@@ -438,8 +444,11 @@ export class SeriesDecoder {
     return ticks
   }
 
-  /** When ids may have been given out anew. */
-  forget(): void {
+  /** Behind the loads of a group: who has met an id that was given out anew has seen the generation that was raised before. */
+  #forgetOldIds(): void {
+    const generation = this.#mem.control[C_GENERATION]!
+    if (generation === this.#generation) return
+    this.#generation = generation
     this.#ticks.group = -1
     this.#trail.forgetGroups()
   }
@@ -469,27 +478,4 @@ function markStale(out: SampleBuffer, { words, numbers }: ChunkTarget): void {
       out.mixed = true
     }
   }
-}
-
-function mergeLate(out: SampleBuffer, words: Uint32Array, late: SampleBuffer, lateWords: Uint32Array): void {
-  const order = new Uint32Array(late.count)
-  for (let i = 0; i < late.count; i++) order[i] = i
-  order.sort((a, b) => late.times[a]! - late.times[b]!)
-  if (late.histograms && !out.histograms) out.histograms = []
-  let i = out.count - 1
-  let j = late.count - 1
-  for (let to = out.count + late.count - 1; j >= 0; to--) {
-    const fromLate = i < 0 || late.times[order[j]!]! > out.times[i]!
-    const source = fromLate ? late : out
-    const sourceWords = fromLate ? lateWords : words
-    const at = fromLate ? order[j--]! : i--
-    out.times[to] = source.times[at]!
-    words[2 * to] = sourceWords[2 * at]!
-    words[2 * to + 1] = sourceWords[2 * at + 1]!
-    out.flags[to] = source.flags[at]!
-    if (out.startTimes) out.startTimes[to] = source.startTimes ? source.startTimes[at]! : 0
-    if (out.histograms) out.histograms[to] = source.histograms?.[at]
-  }
-  out.count += late.count
-  if (late.mixed) out.mixed = true
 }

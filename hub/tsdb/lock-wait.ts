@@ -1,0 +1,24 @@
+/**
+ * How readers wait for a record that the writer is changing. That takes microseconds; but where there are more threads
+ * than processors, or a container has had its share of a tenth of a second, the writer stands still in the middle of it
+ * for as long as it has no processor. To look again and again would keep it from getting one.
+ */
+
+/** A tenth of a millisecond, about. */
+const LOOKS_AT_ONCE = 10_000
+const NAP_MS = 1
+/** 5 s or more: its thread has died. */
+const NAPS_MAX = 5000
+
+const nap = new Int32Array(new SharedArrayBuffer(4))
+
+/**
+ * To be called for each look in a row that finds the record locked.
+ * @param looks so many before this one
+ * @throws when the writer must have died inside a change
+ */
+export function waitForWriter(looks: number): void {
+  if (looks < LOOKS_AT_ONCE) return
+  if (looks >= LOOKS_AT_ONCE + NAPS_MAX) throw new Error('BUG: a record stayed locked; the writer died inside a change')
+  Atomics.wait(nap, 0, 0, NAP_MS)
+}
