@@ -37,7 +37,7 @@ if (parentPort) {
   const channel = parentPort
   /** What came while work was waiting for pages. */
   const later: ToBlocks[] = []
-  const owner = threadId
+  const options = { owner: threadId, readsOnce: true }
 
   const grow = (): boolean => {
     const before = known?.pages.length ?? 0
@@ -49,7 +49,7 @@ if (parentPort) {
       }
       if (known !== null && known.pages.length > before) {
         // Readers that are open share their pages with this one.
-        openReader(known, { owner }).release()
+        openReader(known, options).release()
         return true
       }
       Atomics.wait(nap, 0, 0, GROW_POLL_MS)
@@ -73,7 +73,7 @@ if (parentPort) {
         compressor: runtimeZstd,
         log: createLogger({ level: logLevel, format: logFormat, now: systemClock.now }),
         directory,
-        openHead: (share) => growingHead(openReader(learn(share), { owner }), grow),
+        openHead: (share) => growingHead(openReader(learn(share), options), grow),
       },
     ),
   )

@@ -281,3 +281,20 @@ test('a group that gets the id of another has its own times, though no reader wa
   }
   assert.ok(groups.size < 6, 'ids of groups were given out anew')
 })
+
+test('a thread that reads once keeps nothing', () => {
+  const head = createHead({ maxBytes: 2 ** 26 })
+  const ref = head.series(labelsFrom({ __name__: 'x' }))
+  for (let time = 0; time < 200; time++) head.appendFloat(ref, time, Float64Array.of(time), 0, 0)
+  head.publish()
+  const buffer = createSampleBuffer()
+  const isKept = (readsOnce: boolean): boolean => {
+    const reader = openReader(head.share(), { readsOnce })
+    for (let again = 0; again < 3; again++) reader.read(ref, ALL, buffer)
+    reader.release()
+    assert.equal(buffer.count, 200)
+    // Of a chunk of own times that is decoded anew, nothing is known of the times.
+    return buffer.timesKey !== 0
+  }
+  assert.deepEqual([isKept(true), isKept(false), isKept(true)], [false, true, false])
+})

@@ -97,6 +97,8 @@ const threadViews = new WeakMap<SharedArrayBuffer, ThreadView>()
 export type ReaderOptions = {
   /** Names the thread (> 0), so that `Head.clearOwner` can end its claims when it dies. Default 1. */
   readonly owner?: number
+  /** The thread asks for nothing twice: it is not to keep what it decodes, 30 MB of it. As its newest reader has it. */
+  readonly readsOnce?: boolean
 }
 
 /**
@@ -107,6 +109,7 @@ export type ReaderOptions = {
  */
 export function openReader(share: ReaderShare, options: ReaderOptions = {}): SeriesReader {
   const view = threadViewOf(share)
+  view.decoder.mayKeep = options.readsOnce !== true
   const slot = enterEpoch(view.mem, options.owner ?? 1)
   const generation = Atomics.load(view.mem.control, C_GENERATION)
   if (generation !== view.generation) forget(view, generation)

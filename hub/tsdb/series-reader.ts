@@ -83,6 +83,8 @@ export class SeriesDecoder {
   readonly #trail = new TimesTrail()
   /** The writer keeps none. */
   readonly #kept: KeptChunks | null
+  /** False: what is decoded is forgotten at once. */
+  mayKeep = true
   #mayUseKept = false
   #record = 0
   #generation = -1
@@ -118,7 +120,7 @@ export class SeriesDecoder {
       }
       looks = 0
       // What is newest stands in the open run, most often.
-      this.#mayUseKept = !newestOnly && this.#kept !== null && this.#kept.begin()
+      this.#mayUseKept = !newestOnly && this.mayKeep && this.#kept !== null && this.#kept.begin()
       try {
         this.#readOnce(record, minTime, maxTime, out, newestOnly)
       } catch (error) {
