@@ -7,9 +7,11 @@
 /** A tenth of a millisecond, about. */
 const LOOKS_AT_ONCE = 10_000
 const NAP_MS = 1
-/** 5 s or more: its thread has died. */
-const NAPS_MAX = 5000
+/** 2 s or more: its thread has died, and who has waited so long for it once does not do so for each series. */
+const NAPS_MAX = 2000
+const NAPS_AFTERWARDS = 50
 
+let napsMax = NAPS_MAX
 const nap = new Int32Array(new SharedArrayBuffer(4))
 
 /**
@@ -19,6 +21,9 @@ const nap = new Int32Array(new SharedArrayBuffer(4))
  */
 export function waitForWriter(looks: number): void {
   if (looks < LOOKS_AT_ONCE) return
-  if (looks >= LOOKS_AT_ONCE + NAPS_MAX) throw new Error('BUG: a record stayed locked; the writer died inside a change')
+  if (looks >= LOOKS_AT_ONCE + napsMax) {
+    napsMax = NAPS_AFTERWARDS
+    throw new Error('BUG: a record stayed locked; the writer died inside a change')
+  }
   Atomics.wait(nap, 0, 0, NAP_MS)
 }
