@@ -143,7 +143,7 @@ function readSlot(mem: Memory, record: number, ref: SeriesRef): Exemplar | null 
   for (let looks = 0; ; ) {
     const before = Atomics.load(words, version) // pairs with the adds in ExemplarWriter.append
     if (before & 1) {
-      waitForWriter(looks++)
+      waitForWriter(mem, looks++)
       continue
     }
     looks = 0

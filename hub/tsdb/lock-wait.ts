@@ -3,6 +3,7 @@
  * than processors, or a container has had its share of a tenth of a second, the writer stands still in the middle of it
  * for as long as it has no processor. To look again and again would keep it from getting one.
  */
+import type { Memory } from './memory.ts'
 
 /** A tenth of a millisecond, about. */
 const LOOKS_AT_ONCE = 10_000
@@ -11,7 +12,8 @@ const NAP_MS = 1
 const NAPS_MAX = 2000
 const NAPS_AFTERWARDS = 50
 
-let napsMax = NAPS_MAX
+/** Heads whose writer has. */
+const dead = new WeakSet<Memory>()
 const nap = new Int32Array(new SharedArrayBuffer(4))
 
 /**
@@ -19,10 +21,10 @@ const nap = new Int32Array(new SharedArrayBuffer(4))
  * @param looks so many before this one
  * @throws when the writer must have died inside a change
  */
-export function waitForWriter(looks: number): void {
+export function waitForWriter(mem: Memory, looks: number): void {
   if (looks < LOOKS_AT_ONCE) return
-  if (looks >= LOOKS_AT_ONCE + napsMax) {
-    napsMax = NAPS_AFTERWARDS
+  if (looks >= LOOKS_AT_ONCE + (dead.has(mem) ? NAPS_AFTERWARDS : NAPS_MAX)) {
+    dead.add(mem)
     throw new Error('BUG: a record stayed locked; the writer died inside a change')
   }
   Atomics.wait(nap, 0, 0, NAP_MS)

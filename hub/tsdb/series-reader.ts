@@ -115,7 +115,7 @@ export class SeriesDecoder {
     for (let looks = 0; ; ) {
       const before = Atomics.load(words, version) // pairs with the adds in chunk-writer.ts, lock()
       if (before & 1) {
-        waitForWriter(looks++)
+        waitForWriter(mem, looks++)
         continue
       }
       looks = 0
