@@ -69,6 +69,20 @@ for (const [need, newest, ranges] of late)
     )
   })
 
+const ahead: readonly [need: MemoryNeed, cutUntil: number, newest: number, end: number | null][] = [
+  ['by all', W + H - LAG - 1, W + 2 * H, W + H + 1],
+  ['by all', W + H - LAG + 1, W + 2 * H, W + 2 * H + 1],
+  ['by all', W + H + 1, W + 2 * H, W + 2 * H + 1],
+  ['by all', W + 2 * H + 1, W + 2 * H, W + 2 * H + 1],
+  ['by some', W + H - LAG / 8 + 1, W + 2 * H, W + H - LAG / 8 + 1],
+  ['soon', W + H - LAG + 1, W + 2 * H, null],
+]
+for (const [need, cutUntil, newest, end] of ahead)
+  test(`when memory is wanted ${need} and samples ahead of the clock are left behind ${cutUntil - W - H}, what is cut ends at ${end === null ? 'nothing' : end - W - H}`, () => {
+    const head = { minTime: W + H - LAG / 2, maxTime: newest }
+    assert.equal(earlyCuts(head, W + H, BLOCK, cutUntil, need)?.maxTime ?? null, end)
+  })
+
 test('whatever was cut before, ranges follow one another, hold every time before the end, and cross no border', () => {
   const time = fc.integer({ min: -3 * BLOCK, max: 3 * BLOCK })
   fc.assert(

@@ -18,6 +18,8 @@ export type MemoryNeed = 'soon' | 'by some' | 'by all'
 const EARLY_LAG_PART = 48
 /** Of that: the least that is worth a block of its own, which has the last minutes too, where something found no room. */
 const EARLY_STEP_PART = 8
+/** So young is, at most, what a cut of all until now has left there when it did not help: some rounds go by meanwhile. */
+const AHEAD_MS = 5000
 
 /** Blocks of two hours: 68 years, so that all since 1970 are cut alike. */
 const CUTS_MAX = 300_000
@@ -78,10 +80,15 @@ export function earlyCuts(
   cutUntil: number,
   need: MemoryNeed = 'soon',
 ): DueCuts | null {
-  const ended = dueCuts(head, nowMs, 0, blockMs, cutUntil)
-  if (!head || (ended && ended.maxTime > cutUntil)) return ended
+  if (!head) return null
   const lagMs = blockMs / EARLY_LAG_PART
   const newest = Math.floor(Math.min(nowMs, head.maxTime))
+  // It is in blocks until now, and still nothing is accepted: what fills it is ahead of the clock. That what comes for
+  // the time until then will count as late is better than to refuse it.
+  if (need === 'by all' && head.maxTime > nowMs && newest - cutUntil < Math.max(lagMs, AHEAD_MS))
+    return cutsUntil(head, Math.max(cutUntil, Math.floor(head.maxTime) + 1), cutUntil, blockMs)
+  const ended = dueCuts(head, nowMs, 0, blockMs, cutUntil)
+  if (ended && ended.maxTime > cutUntil) return ended
   const start = Math.max(cutUntil, floorTo(newest, blockMs), head.minTime)
   const old = newest - lagMs
   if (old - start >= lagMs) return cutsUntil(head, Math.floor(old), cutUntil, blockMs)

@@ -274,7 +274,9 @@ export class BlockKeeper {
       ? earlyCuts(head, env.clock.now(), blockMs, cutUntil, need)
       : dueCuts(head, env.clock.now(), blockMs / 2, blockMs, cutUntil)
     if (due === null) {
-      if (isMemoryFull && now - this.#lateCutMs >= LATE_EVERY_MS_SHORT) await this.#sweep(now)
+      // Failing, too: series that found no room for a sample are there until the second sweep, and may be all that is.
+      const isWanted = isMemoryFull || isMemoryFailing
+      if (isWanted && now - this.#lateCutMs >= LATE_EVERY_MS_SHORT) await this.#sweep(now)
       return false
     }
     const isFresh = due.maxTime > cutUntil

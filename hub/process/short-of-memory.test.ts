@@ -158,6 +158,11 @@ class Hub {
     }
   }
 
+  /** One request of so many series of one sample each. */
+  async writeWide(count: number): Promise<boolean> {
+    return await this.#send(count, [this.#clock.now()], 'wide-')
+  }
+
   async #send(count: number, timestamps: readonly number[], prefix = ''): Promise<boolean> {
     const names = Array.from({ length: count }, (_, i) => `${prefix}${i}`)
     const series = names.map((i) => ({
@@ -236,6 +241,9 @@ class Hub {
   }
 }
 
+/** What fills the memory is ahead of the clock, by minutes. */
+const AHEAD: Step[] = [{ passMs: 10_100 }, { times: 'future', isChurn: false, requests: 12 }]
+
 test('a hub whose memory is full accepts again within a minute, and has what it acknowledged', async () => {
   let refusals = 0
   await fc.assert(
@@ -260,7 +268,26 @@ test('a hub whose memory is full accepts again within a minute, and has what it 
         refusals += hub.refusals
       },
     ),
-    { numRuns: 6, endOnFailure: true },
+    { numRuns: 6, endOnFailure: true, examples: [[2000, 2 ** 20, AHEAD]] },
   )
   assert.ok(refusals > 0, 'no run filled the memory')
+})
+
+for (const blockMs of [2000, 7_200_000])
+  test(`series that found no room for a sample do not keep others out, with blocks of ${blockMs} ms`, async () => {
+    const hub = new Hub(blockMs, 2 ** 20)
+    await hub.start()
+    assert.equal(await hub.writeWide(6000), false)
+    const seconds = await hub.secondsUntilTaken(60)
+    assert.ok(seconds <= 60, `nothing is taken for ${seconds} s`)
+  })
+
+test('samples ahead of the clock that fill the memory are cut, with blocks of two hours', async () => {
+  const hub = new Hub(7_200_000, 2 ** 20)
+  await hub.start()
+  for (let i = 0; hub.refusals === 0 && i < 50; i++) await hub.write({ times: 'future', isChurn: false, requests: 1 })
+  assert.ok(hub.refusals > 0)
+  const seconds = await hub.secondsUntilTaken(60)
+  assert.ok(seconds <= 60, `nothing is taken for ${seconds} s`)
+  assert.deepEqual(hub.missing(), [])
 })
