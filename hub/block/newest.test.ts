@@ -53,11 +53,28 @@ function lastOf({ count, times, values, flags, startTimes, histograms }: SampleB
   return [times[count - 1], [...bits], flags[count - 1], startTimes?.[count - 1] ?? 0, histograms?.[count - 1]]
 }
 
+const timesOf = new Map<number, string>()
+
+/** One number, the same times; and what is said to rise does. */
+function assertKnownTimes({ count, times, values, flags, timesKey = 0, rising = 0 }: SampleBuffer): void {
+  const text = times.subarray(0, count).join()
+  if (timesKey !== 0) assert.equal(timesOf.get(timesKey) ?? text, text)
+  if (timesKey !== 0) timesOf.set(timesKey, text)
+  for (let i = 0; i < rising; i++) assert.ok(flags[i] === 0 && values[i]! >= (values[i - 1] ?? -Infinity))
+}
+
 /** As an instant query asks: the newest alone where the reader can, else all. */
 function assertSameNewest(reader: SeriesReader, range: TimeRange): void {
   const [whole, newest] = [createSampleBuffer(), createSampleBuffer()]
   for (const ref of reader.select([], range)) {
-    reader.read(ref, range, whole)
+    const lasts: unknown[] = []
+    // The second time chunks are kept decoded, the third time they are found.
+    for (let again = 0; again < 3; again++) {
+      reader.read(ref, range, whole)
+      lasts.push(lastOf(whole))
+      assertKnownTimes(whole)
+    }
+    assert.deepEqual(lasts[2], lasts[0])
     if (reader.readNewest) reader.readNewest(ref, range, newest)
     else reader.read(ref, range, newest)
     assert.deepEqual(lastOf(newest), lastOf(whole))
