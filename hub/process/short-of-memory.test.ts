@@ -194,6 +194,16 @@ class Hub {
     return Number.POSITIVE_INFINITY
   }
 
+  /** Writes until it refuses. */
+  async fill(times: Write['times']): Promise<void> {
+    const before = this.refusals
+    for (let i = 0; this.refusals === before; i++) {
+      assert.ok(i < 100, `${times} does not fill the memory`)
+      if (times === 'now') await this.pass(TIMES)
+      await this.write({ times, isChurn: false, requests: 1 })
+    }
+  }
+
   hold(): void {
     this.#held.push(openReader(this.#ingest.share()))
   }
@@ -282,12 +292,28 @@ for (const blockMs of [2000, 7_200_000])
     assert.ok(seconds <= 60, `nothing is taken for ${seconds} s`)
   })
 
-test('samples ahead of the clock that fill the memory are cut, with blocks of two hours', async () => {
-  const hub = new Hub(7_200_000, 2 ** 20)
-  await hub.start()
-  for (let i = 0; hub.refusals === 0 && i < 50; i++) await hub.write({ times: 'future', isChurn: false, requests: 1 })
-  assert.ok(hub.refusals > 0)
-  const seconds = await hub.secondsUntilTaken(60)
-  assert.ok(seconds <= 60, `nothing is taken for ${seconds} s`)
-  assert.deepEqual(hub.missing(), [])
-})
+/** Times: samples of them until some are refused. */
+type Scenario = readonly ((typeof TIMES_OF)[number] | 'hold' | 'release' | 'pass')[]
+const scenarios: Record<string, Scenario> = {
+  'samples ahead of the clock': ['future'],
+  'samples of now': ['now'],
+  'late samples': ['late'],
+  'late samples for what is in blocks': ['now', 'pass', 'late', 'pass', 'late'],
+  'late samples again and again': ['late', 'pass', 'late', 'pass', 'late', 'pass', 'late'],
+  'what a reader held': ['hold', 'now', 'pass', 'late', 'pass', 'release'],
+  'late samples beside what a reader held': ['now', 'hold', 'late', 'pass', 'release', 'pass', 'late'],
+}
+for (const [name, scenario] of Object.entries(scenarios))
+  test(`memory that is full is relieved: ${name}`, async () => {
+    const hub = new Hub(7_200_000, 2 ** 20)
+    await hub.start()
+    for (const step of scenario) {
+      if (step === 'hold') hub.hold()
+      else if (step === 'release') hub.release()
+      else if (step === 'pass') await hub.pass(15_000)
+      else await hub.fill(step)
+    }
+    const seconds = await hub.secondsUntilTaken(60)
+    assert.ok(seconds <= 60, `nothing is taken for ${seconds} s`)
+    assert.deepEqual(hub.missing(), [])
+  })
