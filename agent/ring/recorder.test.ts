@@ -152,6 +152,27 @@ test('series that are new since the series were last saved are known after a sto
   await bench.close()
 })
 
+test('a batch that is sealed in the moment in which the one before is on disk is committed, too', async () => {
+  const bench = new Bench()
+  const recorder = await bench.open()
+  let flushed: Promise<void> | null = null
+  recorder.onCommitted((batch) => {
+    bench.committed.push(batch)
+    if (flushed !== null) return
+    flushed = Promise.resolve().then(() => {
+      bench.scrape(START_MS + 2000, ['x'])
+      return recorder.flush()
+    })
+  })
+  bench.scrape(START_MS, ['x'])
+  const first = recorder.flush()
+  // The ring lets a while pass between two transactions.
+  await bench.clock.advance(2000)
+  await Promise.all([first, flushed])
+  assert.equal(bench.committed.length, 2)
+  await bench.close()
+})
+
 test('a target that ended is forgotten: no gap at the next start', async () => {
   const bench = new Bench()
   await bench.open()

@@ -295,35 +295,40 @@ export class Recorder implements SampleSink {
   }
 
   private commit(): void {
-    this.committing ??= this.commitAll().finally(() => {
-      this.committing = null
-    })
+    this.committing ??= Promise.resolve().then(() => this.commitAll())
   }
 
-  /** In order, one transaction at a time: what comes meanwhile makes the next group. */
+  /**
+   * In order, one transaction at a time: what comes meanwhile makes the next group. Its end shows in the same turn as the
+   * empty queue: what is sealed right after must find nobody at work.
+   */
   private async commitAll(): Promise<void> {
     let retryMs = 500
-    while (this.queue.length > 0 && !this.stopped) {
-      const groups = this.nextGroups()
-      try {
-        const commit = await this.options.ring.append(joined(groups))
-        this.queue.splice(0, groups.length)
-        retryMs = 500
-        this.afterCommit(groups, commit)
-      } catch (error) {
-        const code = error instanceof RingStoreError ? error.code : 'BUG'
-        if (code === 'TOO_LARGE' && groups.length === 1) this.giveUp(groups[0]!, error as Error)
-        else if (code === 'FULL' || code === 'TOO_LARGE') {
-          this.options.log.warn('Cannot write to the ring now, trying again', { error, retryMs })
-          // A stop does not wait for a full disk.
-          if (this.closing) return
-          await this.options.clock.sleep(retryMs, this.closed.signal).catch(() => {})
-          retryMs = Math.min(2 * retryMs, RETRY_MS_MAX)
-        } else {
-          this.stopped = true
-          this.options.onFatal(error instanceof Error ? error : new Error(String(error)))
+    try {
+      while (this.queue.length > 0 && !this.stopped) {
+        const groups = this.nextGroups()
+        try {
+          const commit = await this.options.ring.append(joined(groups))
+          this.queue.splice(0, groups.length)
+          retryMs = 500
+          this.afterCommit(groups, commit)
+        } catch (error) {
+          const code = error instanceof RingStoreError ? error.code : 'BUG'
+          if (code === 'TOO_LARGE' && groups.length === 1) this.giveUp(groups[0]!, error as Error)
+          else if (code === 'FULL' || code === 'TOO_LARGE') {
+            this.options.log.warn('Cannot write to the ring now, trying again', { error, retryMs })
+            // A stop does not wait for a full disk.
+            if (this.closing) return
+            await this.options.clock.sleep(retryMs, this.closed.signal).catch(() => {})
+            retryMs = Math.min(2 * retryMs, RETRY_MS_MAX)
+          } else {
+            this.stopped = true
+            this.options.onFatal(error instanceof Error ? error : new Error(String(error)))
+          }
         }
       }
+    } finally {
+      this.committing = null
     }
   }
 
