@@ -135,7 +135,7 @@ test('the queue of datagrams is made as long as the agent wants it, and never sh
     assert.equal(spawnSync('sh', ['-ec', command]).status, 0)
     return Number(fs.readFileSync(limit, 'utf8'))
   }
-  assert.equal(applied(212_992), 8_388_608)
+  assert.equal(applied(212_992), 16_777_216)
   assert.equal(applied(33_554_432), 33_554_432)
 })
 
