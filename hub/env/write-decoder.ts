@@ -4,6 +4,7 @@ import { runtimeZstd } from '../../agent/env/zstd.ts'
 import { DeltaToCumulative, decodeOtlp, OTLP_DEFAULTS, withoutDeltas } from '../../protocol/otlp/mod.ts'
 import {
   DEFAULT_MAX_INFLATED_BYTES,
+  RemoteWriteError,
   snappyDecompress,
   type WriteEncoding,
   WriteRequest2Decoder,
@@ -51,10 +52,25 @@ function inflate(body: Uint8Array, encoding: WriteEncoding, reserve: (bytes: num
     case 'snappy':
       return snappyDecompress(body, DEFAULT_MAX_INFLATED_BYTES, reserve)
     case 'zstd':
-      return runtimeZstd.decompress(body, DEFAULT_MAX_INFLATED_BYTES)
+      return named('zstd', () => runtimeZstd.decompress(body, DEFAULT_MAX_INFLATED_BYTES))
     case 'gzip':
-      return gunzipSync(body, { maxOutputLength: DEFAULT_MAX_INFLATED_BYTES })
+      return named('gzip', () => gunzipSync(body, { maxOutputLength: DEFAULT_MAX_INFLATED_BYTES }))
     case 'identity':
       return body
+  }
+}
+
+/** With faults in words that the sender can do something about. @throws RemoteWriteError bad-compression, too-large */
+function named(encoding: WriteEncoding, decompress: () => Uint8Array): Uint8Array {
+  try {
+    return decompress()
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException
+    if (code === 'ERR_BUFFER_TOO_LARGE')
+      throw new RemoteWriteError(
+        'too-large',
+        `${encoding}: the body inflates to more than ${DEFAULT_MAX_INFLATED_BYTES} bytes`,
+      )
+    throw new RemoteWriteError('bad-compression', `${encoding}: the body does not inflate: ${message}`)
   }
 }

@@ -290,7 +290,7 @@ export class RemoteWriteIntake {
     if (problem !== null) {
       counters.remoteWriteInvalidLabels++
       outcome.problem(problem)
-      log.warn('Invalid labels in remote write', { error: problem })
+      log.warn('A series that was written is refused', { error: problem })
       return NONE
     }
     const ref = head.series(labels)

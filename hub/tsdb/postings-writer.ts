@@ -81,6 +81,11 @@ export class PostingsWriter {
     return found
   }
 
+  #forget(name: SymbolId, value: SymbolId): void {
+    const at = 3 * (pairHash(name, value) & (CACHE_SLOTS - 1))
+    if (this.#cache[at] === name + 1 && this.#cache[at + 1] === value) this.#cache[at] = 0
+  }
+
   /** Refs in the pair's list that are not dead. */
   live(pair: PairId): number {
     const record = this.table.addr(pair)
@@ -198,9 +203,9 @@ export class PostingsWriter {
   #remove(pair: PairId): void {
     const record = this.table.addr(pair)
     this.#hash.remove(pair)
-    this.#cache.fill(0)
     const name = this.#mem.get(record + P_NAME)
     const value = this.#mem.get(record + P_VALUE)
+    this.#forget(name, value)
     const next = this.#mem.get(record + P_NEXT)
     const previous = this.#mem.get(record + P_PREVIOUS)
     // The record keeps its own P_NEXT: a reader that stands on it walks on into the live list.

@@ -9,7 +9,7 @@ export function checkLimit(found: number, limit: number, what: string, setting: 
 
 /** A remote-write body that cannot be read: HTTP 400 for all of these, as upstream. `offset` is a byte, -1 unknown. */
 export class RemoteWriteError extends Error {
-  readonly code: 'bad-snappy' | 'bad-protobuf' | 'bad-json' | 'bad-histogram' | 'too-large'
+  readonly code: 'bad-snappy' | 'bad-compression' | 'bad-protobuf' | 'bad-json' | 'bad-histogram' | 'too-large'
   readonly offset: number
   constructor(code: RemoteWriteError['code'], message: string, offset = -1) {
     super(message)
