@@ -87,8 +87,9 @@ export class ChoosingAggregates implements ChosenAggregates {
       else {
         const widths = this.#goneWidths(cluster, ref, range)
         this.#readSamples(cluster, ref, wholeWindows(range, widths), headFrom, headAt)
-        if (!this.#add(cluster, ref, range, { widths, columns }, out)) return false
-        if (out.goneWidth > 0) isUsed = true
+        const added = this.#add(cluster, ref, range, { widths, columns }, out)
+        if (added === 'histograms') return false
+        if (added === 'windows') isUsed = true
       }
       i = end
     }
@@ -140,19 +141,22 @@ export class ChoosingAggregates implements ChosenAggregates {
     if (headTo > headFrom) mergeSamples(out, slice(this.#ofHead, headFrom, headTo), this.#scratch)
   }
 
-  /** Samples, and windows where these are gone. False: there are histograms. */
+  /**
+   * Samples, and windows where these are gone; of windows that the range has a part of, those that end in it. Where it is
+   * none of them, that is the answer: their last samples would be another.
+   */
   #add(
     cluster: readonly Part[],
     ref: SeriesRef,
     range: TimeRange,
     { widths, columns }: { readonly widths: readonly number[]; readonly columns: number },
     out: ChosenBuffer,
-  ): boolean {
+  ): 'samples' | 'windows' | 'histograms' {
     const samples = this.#samples
     if (widths.length === 0) {
-      if (samples.mixed && hasHistograms(samples, 0)) return false
+      if (samples.mixed && hasHistograms(samples, 0)) return 'histograms'
       appendFloats(samples, columns, out, 0, this.#rows)
-      return true
+      return 'samples'
     }
     const needed = columns | HISTOGRAM_AGGREGATES
     const rows = this.#layered.lay(
@@ -160,13 +164,16 @@ export class ChoosingAggregates implements ChosenAggregates {
       cluster.map(({ reader, refOf }) => ({ stored: reader.stored ?? null, ref: refOf(ref)! })),
       { range: wholeWindows(range, widths), widths, columns: needed },
     )
+    let hasWindows = false
+    for (let i = 0; i < rows.count; i++)
+      if (rows.widths[i]! > 0 && rows.columns[C.histograms]![i] === 0) hasWindows = true
     keepWithin(rows, range)
     for (let i = 0; i < rows.count; i++) {
-      if (rows.columns[C.histograms]![i] !== 0) return false
+      if (rows.columns[C.histograms]![i] !== 0) return 'histograms'
       out.goneWidth = Math.max(out.goneWidth, rows.widths[i]!)
     }
     appendNonEmpty(rows, out)
-    return true
+    return hasWindows ? 'windows' : 'samples'
   }
 }
 
