@@ -20,6 +20,7 @@ import { finishReceiver, type PendingReceiver, type Receiver, receiver } from '.
 import { finishRoute, type PendingRoute, type Route, routeOf, walkPending } from './route.ts'
 
 export type { GlobalConfig } from './global.ts'
+export { MATTERMOST_TEXTS } from './receivers/mattermost.ts'
 export {
   type Integration,
   type JiraField,

@@ -1,26 +1,11 @@
 /** Mattermost, by incoming webhook. Semantics: Alertmanager notify/mattermost/mattermost.go (v0.34). */
-import type { Integration } from '../config/mod.ts'
+import { type Integration, MATTERMOST_TEXTS } from '../config/mod.ts'
 import type { Sender, Telling } from './contract.ts'
 import { DEFAULT_TIMEOUT_MS, type SendEnv, secretOf, sendHttp } from './http.ts'
 import { filled, shortened, text, type Values } from './values.ts'
 
 const TEXT_MAX = 16_383
 const PRIORITIES = ['urgent', 'important', 'standard']
-const ATTACHMENT = [
-  'fallback',
-  'color',
-  'pretext',
-  'text',
-  'author_name',
-  'author_link',
-  'author_icon',
-  'title',
-  'title_link',
-  'thumb_url',
-  'footer',
-  'footer_icon',
-  'image_url',
-]
 
 export function mattermost({ values, http }: Integration, env: SendEnv): Sender {
   return {
@@ -60,7 +45,7 @@ function attachmentOf(attachment: Values, expand: Telling['expand']): object {
     ...(field['short'] !== undefined && { short: field['short'] }),
   }))
   return {
-    ...filled(Object.fromEntries(ATTACHMENT.map((name) => [name, expand(text(attachment, name))]))),
+    ...filled(Object.fromEntries(MATTERMOST_TEXTS.map((name) => [name, expand(text(attachment, name))]))),
     ...(fields.length > 0 && { fields }),
   }
 }

@@ -4,21 +4,17 @@
  * instead of being shorter. Semantics: Prometheus promql/parser/lex.go (v3.14).
  */
 import { quote } from '../../../protocol/labels/mod.ts'
-import { fromByteString, quoteRune, runeAt, unicodeName } from './bytes.ts'
+import { fromByteString, quoteRune, runeAt } from './bytes.ts'
+import { isAlpha, isAlphaNumeric, isDigit, isSpace, Scanner } from './scanner.ts'
 import { keywordType, type Token, type TokenType } from './tokens.ts'
 
 type State = () => State | null
-const DIGITS = '0123456789'
-const HEX = '0123456789abcdefABCDEF'
 
-export class Lexer {
-  readonly source: string
+export class Lexer extends Scanner {
   /** Start of the token being read: where a lexical error begins. */
   start = 0
   /** Start of the token given out last. */
   lastPos = 0
-  private readonly seriesDesc: boolean
-  private pos = 0
   private state: State | null
   private item: Token | null = null
   private parenDepth = 0
@@ -26,13 +22,11 @@ export class Lexer {
   private bracketOpen = false
   private gotColon = false
   private gotDuration = false
-  private quoteChar = ''
   private histogram: 'none' | 'open' | 'times' | 'add' | 'sub' = 'none'
 
   /** @param source a byte string @param seriesDesc reads the series notation of test scripts */
   constructor(source: string, seriesDesc = false) {
-    this.source = source
-    this.seriesDesc = seriesDesc
+    super(source, seriesDesc)
     this.state = this.statements
   }
 
@@ -66,10 +60,6 @@ export class Lexer {
     return fallback
   }
 
-  private peek(): string {
-    return this.source[this.pos] ?? ''
-  }
-
   private emit(type: TokenType): void {
     this.item = { type, pos: this.start, val: this.source.slice(this.start, this.pos) }
     this.start = this.pos
@@ -78,17 +68,6 @@ export class Lexer {
   private fail(message: string): null {
     this.item = { type: 'error', pos: this.start, val: message }
     return null
-  }
-
-  private accept(chars: string): boolean {
-    const char = this.peek()
-    if (char === '' || !chars.includes(char)) return false
-    this.pos++
-    return true
-  }
-
-  private acceptRun(chars: string): void {
-    while (this.accept(chars));
   }
 
   private skipSpaces(): void {
@@ -337,42 +316,6 @@ export class Lexer {
     }
   }
 
-  /** @returns what is wrong with the escape sequence whose backslash has been read */
-  private escape(): string | null {
-    const char = this.peek()
-    if (char === '') return 'escape sequence not terminated'
-    let digits: number
-    let base = 16
-    let max = 0x10ffff
-    if ('abfnrtv\\'.includes(char) || char === this.quoteChar) {
-      this.pos++
-      return null
-    }
-    if (char >= '0' && char <= '7') {
-      digits = 3
-      base = 8
-      max = 255
-    } else if (char === 'x') {
-      digits = 2
-      max = 255
-    } else if (char === 'u') digits = 4
-    else if (char === 'U') digits = 8
-    else return `unknown escape sequence ${unicodeName(runeAt(this.source, this.pos))}`
-    if (base === 16) this.pos++
-    let value = 0
-    for (; digits > 0; digits--) {
-      const digit = this.peek()
-      if (digit === '') return 'escape sequence not terminated'
-      const d = HEX.includes(digit) ? Number.parseInt(digit, 16) : 16
-      if (d >= base) return `illegal character ${unicodeName(runeAt(this.source, this.pos))} in escape sequence`
-      value = value * base + d
-      this.pos++
-    }
-    return value > max || (value >= 0xd800 && value < 0xe000)
-      ? 'escape sequence is an invalid Unicode code point'
-      : null
-  }
-
   private rawString(): State | null {
     const { source } = this
     const end = source.indexOf(this.quoteChar, this.pos)
@@ -395,55 +338,6 @@ export class Lexer {
     if (this.acceptDuration()) return this.take('duration', this.statements)
     const text = fromByteString(this.source.slice(this.start, this.pos))
     return this.fail(`bad number or duration syntax: ${quote(text)}`)
-  }
-
-  private acceptDuration(): boolean {
-    if (!this.accept('smhdwy')) return false
-    // Units such as `hs` pass here; parsing the duration refuses them.
-    this.accept('s')
-    while (this.accept(DIGITS)) {
-      this.acceptRun(DIGITS)
-      if (!this.accept('smhdw')) return false
-      this.accept('s')
-    }
-    if (!isAlphaNumeric(this.peek())) return true
-    this.pos++
-    return false
-  }
-
-  /** What is accepted need not be a number: parsing the value refuses the rest. */
-  private scanNumber(): boolean {
-    const initial = this.pos
-    let digits = DIGITS
-    let hex = false
-    if (!this.seriesDesc && this.accept('0') && this.accept('xX')) {
-      this.accept('_')
-      digits = HEX
-      hex = true
-    }
-    this.accept('.')
-    this.accept(digits)
-    let dot = false
-    let exponent = false
-    for (let char = this.peek(); char !== '' && `${digits}._eE`.includes(char); char = this.peek()) {
-      if ((char === '.' && dot) || ('eE'.includes(char) && exponent)) {
-        this.pos++
-        return false
-      }
-      if (this.accept('.')) {
-        dot = true
-        if (this.accept('_.') || hex) return false
-      } else if (this.accept('eE')) {
-        exponent = true
-        this.accept('+-')
-        if (this.accept('._eE') || this.peek() === '') return false
-      } else if (this.accept('_')) {
-        if (this.accept('._eE') || this.peek() === '') return false
-      } else this.acceptRun(digits)
-    }
-    if (this.pos === initial) return false
-    const after = this.peek()
-    return (this.seriesDesc && after === 'x') || !isAlphaNumeric(after)
   }
 
   private keywordOrIdentifier(): State | null {
@@ -573,16 +467,3 @@ const HINT_WORDS: ReadonlyMap<string, TokenType> = new Map<string, TokenType>([
   ['not_reset', 'hint not_reset'],
   ['gauge', 'hint gauge'],
 ])
-
-function isSpace(char: string): boolean {
-  return char === ' ' || char === '\t' || char === '\n' || char === '\r'
-}
-function isDigit(char: string): boolean {
-  return char >= '0' && char <= '9' && char !== ''
-}
-function isAlpha(char: string): boolean {
-  return (char >= 'a' && char <= 'z') || (char >= 'A' && char <= 'Z') || char === '_'
-}
-function isAlphaNumeric(char: string): boolean {
-  return isAlpha(char) || isDigit(char)
-}

@@ -9,19 +9,24 @@ const field = object('mattermost.plain', { title: string, value: string, short: 
   return raw
 })
 
+/** What an attachment says in templates, beside its fields. */
+export const MATTERMOST_TEXTS = [
+  'fallback',
+  'color',
+  'pretext',
+  'text',
+  'author_name',
+  'author_link',
+  'author_icon',
+  'title',
+  'title_link',
+  'thumb_url',
+  'footer',
+  'footer_icon',
+  'image_url',
+]
 const ATTACHMENT = {
-  ...strings(
-    'fallback',
-    'color',
-    'pretext',
-    'text',
-    'author_name',
-    'author_link',
-    'author_icon',
-    'title',
-    'title_link',
-  ),
-  ...strings('thumb_url', 'footer', 'footer_icon', 'image_url'),
+  ...strings(...MATTERMOST_TEXTS),
   fields: list(field),
 }
 
