@@ -3,6 +3,7 @@
  * than processors, or a container has had its share of a tenth of a second, the writer stands still in the middle of it
  * for as long as it has no processor. To look again and again would keep it from getting one.
  */
+import { C_MAX_TIME_F64 } from './layout.ts'
 import type { Memory } from './memory.ts'
 
 /** A tenth of a millisecond, about. */
@@ -12,8 +13,8 @@ const NAP_MS = 1
 const NAPS_MAX = 2000
 const NAPS_AFTERWARDS = 50
 
-/** Heads whose writer has. */
-const dead = new WeakSet<Memory>()
+/** Heads whose writer has, with the newest time by then: one that publishes newer samples had no processor, and is alive. */
+const dead = new WeakMap<Memory, number>()
 const nap = new Int32Array(new SharedArrayBuffer(4))
 
 /**
@@ -23,8 +24,9 @@ const nap = new Int32Array(new SharedArrayBuffer(4))
  */
 export function waitForWriter(mem: Memory, looks: number): void {
   if (looks < LOOKS_AT_ONCE) return
-  if (looks >= LOOKS_AT_ONCE + (dead.has(mem) ? NAPS_AFTERWARDS : NAPS_MAX)) {
-    dead.add(mem)
+  const newest = mem.controlF64[C_MAX_TIME_F64]!
+  if (looks >= LOOKS_AT_ONCE + (dead.get(mem) === newest ? NAPS_AFTERWARDS : NAPS_MAX)) {
+    dead.set(mem, newest)
     throw new Error('BUG: a record stayed locked; the writer died inside a change')
   }
   Atomics.wait(nap, 0, 0, NAP_MS)
