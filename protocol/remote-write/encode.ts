@@ -20,16 +20,18 @@ export type WriteSeries = {
 export function encodeWriteRequest(series: Iterable<WriteSeries>, metadata: Iterable<FamilyMetadata> = []): Uint8Array {
   const out = new ProtoWriter()
   for (const item of series) writeSeries(out, item)
-  for (const { family, metadata: m } of metadata) {
-    const start = out.beginMessage(Request.metadata)
-    out.varint(MetadataTag.type)
-    out.varint(Math.max(0, METRIC_TYPES.indexOf(m.type)))
-    writeText(out, MetadataTag.family, family)
-    writeText(out, MetadataTag.help, m.help)
-    writeText(out, MetadataTag.unit, m.unit)
-    out.endMessage(start)
-  }
+  for (const each of metadata) writeFamily(out, each)
   return out.bytes()
+}
+
+export function writeFamily(out: ProtoWriter, { family, metadata }: FamilyMetadata): void {
+  const start = out.beginMessage(Request.metadata)
+  out.varint(MetadataTag.type)
+  out.varint(Math.max(0, METRIC_TYPES.indexOf(metadata.type)))
+  writeText(out, MetadataTag.family, family)
+  writeText(out, MetadataTag.help, metadata.help)
+  writeText(out, MetadataTag.unit, metadata.unit)
+  out.endMessage(start)
 }
 
 function writeSeries(out: ProtoWriter, series: WriteSeries): void {
@@ -44,16 +46,7 @@ function writeSeries(out: ProtoWriter, series: WriteSeries): void {
     out.int64(series.timestamps[i]!)
     out.endMessage(sample)
   }
-  for (const exemplar of series.exemplars ?? []) {
-    const nested = out.beginMessage(Series.exemplar)
-    writeLabels(out, ExemplarTag.label, exemplar.labels)
-    writeDouble(out, ExemplarTag.value, exemplar.value)
-    if (exemplar.timestampMs !== null) {
-      out.varint(ExemplarTag.timestamp)
-      out.int64(exemplar.timestampMs)
-    }
-    out.endMessage(nested)
-  }
+  for (const exemplar of series.exemplars ?? []) writeExemplar(out, exemplar)
   for (const { timestampMs, histogram } of series.histograms ?? []) {
     const nested = out.beginMessage(Series.histogram)
     writeHistogram(out, histogram)
@@ -62,6 +55,17 @@ function writeSeries(out: ProtoWriter, series: WriteSeries): void {
     out.endMessage(nested)
   }
   out.endMessage(start)
+}
+
+export function writeExemplar(out: ProtoWriter, { labels, value, timestampMs }: Exemplar): void {
+  const nested = out.beginMessage(Series.exemplar)
+  writeLabels(out, ExemplarTag.label, labels)
+  writeDouble(out, ExemplarTag.value, value)
+  if (timestampMs !== null) {
+    out.varint(ExemplarTag.timestamp)
+    out.int64(timestampMs)
+  }
+  out.endMessage(nested)
 }
 
 export function writeLabels(out: ProtoWriter, tag: number, labels: readonly string[]): void {
@@ -76,7 +80,8 @@ export function writeLabels(out: ProtoWriter, tag: number, labels: readonly stri
 /** 0x7ff0000000000002, little-endian. */
 const STALE_BYTES = Uint8Array.of(2, 0, 0, 0, 0, 0, 0xf0, 0x7f)
 
-function writeHistogram(out: ProtoWriter, histogram: Histogram): void {
+/** Into the message that was begun; without its time. */
+export function writeHistogram(out: ProtoWriter, histogram: Histogram): void {
   const { isFloat } = histogram
   if (isFloat) writeDouble(out, Tag.countFloat, histogram.count)
   else writeVarint(out, Tag.countInt, histogram.count)

@@ -25,6 +25,12 @@ export { hashLabelBytes } from './label-hash.ts'
 export { ProtoReader, WireType } from './proto-reader.ts'
 export { ProtoWriter } from './proto-writer.ts'
 export { type LabelsResult, readLabelBytes } from './read-labels.ts'
+export {
+  type RequestEncoder,
+  type SampleExtras,
+  WriteRequest2Encoder,
+  WriteRequestEncoder,
+} from './request-encoder.ts'
 export { DEFAULT_MAX_INFLATED_BYTES, snappyCompress, snappyDecompress } from './snappy.ts'
 export { StringCache } from './string-cache.ts'
 export { histogramProblem } from './validate-histogram.ts'

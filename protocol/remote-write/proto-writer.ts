@@ -9,6 +9,16 @@ export class ProtoWriter {
     return this.buffer.slice(0, this.length)
   }
 
+  /** Borrowed until something more is written. */
+  written(): Uint8Array {
+    return this.buffer.subarray(0, this.length)
+  }
+
+  /** What was written is of no use any more; its memory is. */
+  clear(): void {
+    this.length = 0
+  }
+
   varint(value: number): void {
     this.reserve(10)
     let rest = value
@@ -42,6 +52,13 @@ export class ProtoWriter {
   raw(bytes: Uint8Array, at: number, byteCount: number): void {
     this.reserve(byteCount)
     for (let i = 0; i < byteCount; i++) this.buffer[this.length++] = bytes[at + i]!
+  }
+
+  /** As they are, and many of them. */
+  append(bytes: Uint8Array): void {
+    this.reserve(bytes.length)
+    this.buffer.set(bytes, this.length)
+    this.length += bytes.length
   }
 
   /** A string with its length. */
