@@ -50,6 +50,9 @@ export {
   type AlertingConfig,
   type AlertmanagerTarget,
   type RemoteWriteConfig,
+  type RemoteWriteMessage,
+  type RemoteWriteMetadata,
+  type RemoteWriteQueue,
   type StorageConfig,
   tracing,
 } from './remote.ts'

@@ -51,13 +51,52 @@ const headers = (authorization: string): Decoder<Readonly<Record<string, string>
   })
 
 const MESSAGES = ['prometheus.WriteRequest', 'io.prometheus.write.v2.Request'] as const
-const protobufMessage: Decoder<string> = (at) => {
+/** Of remote write 1.0 and 2.0. */
+export type RemoteWriteMessage = (typeof MESSAGES)[number]
+const protobufMessage: Decoder<RemoteWriteMessage> = (at) => {
   const name = string(at)
-  if ((MESSAGES as readonly string[]).includes(name)) return name
+  const known = MESSAGES.find((message) => message === name)
+  if (known) return known
   return at.fail(
     `invalid protobuf_message value: unknown type for remote write protobuf message ${name}, supported: ${MESSAGES.join(', ')}`,
   )
 }
+
+/** How samples wait and are sent. Limits are of each shard. */
+export type RemoteWriteQueue = {
+  /** Samples that may wait. */
+  readonly capacity: number
+  readonly maxShards: number
+  readonly minShards: number
+  readonly maxSamplesPerSend: number
+  readonly batchSendDeadlineMs: number
+  readonly minBackoffMs: number
+  readonly maxBackoffMs: number
+  readonly retryOn429: boolean
+  /** 0: of any age. */
+  readonly sampleAgeLimitMs: number
+}
+
+/** Of families, in messages of version 1.0. */
+export type RemoteWriteMetadata = {
+  readonly send: boolean
+  readonly sendIntervalMs: number
+  readonly maxSamplesPerSend: number
+}
+
+/** Differs from upstream's DefaultQueueConfig in `retryOn429`: who asks for patience is sent the samples later. */
+const DEFAULT_QUEUE: RemoteWriteQueue = {
+  capacity: 10_000,
+  maxShards: 50,
+  minShards: 1,
+  maxSamplesPerSend: 2000,
+  batchSendDeadlineMs: 5000,
+  minBackoffMs: 30,
+  maxBackoffMs: 5000,
+  retryOn429: true,
+  sampleAgeLimitMs: 0,
+}
+const DEFAULT_METADATA: RemoteWriteMetadata = { send: true, sendIntervalMs: 60_000, maxSamplesPerSend: 2000 }
 
 const queueConfig = object(
   'config.QueueConfig',
@@ -81,8 +120,28 @@ const queueConfig = object(
       at.fail('remote write queue min_shards must not be greater than max_shards')
     if ((raw.max_backoff ?? 5000) < (raw.min_backoff ?? 30))
       at.fail('remote write queue max_backoff must not be less than min_backoff')
-    return raw
+    return {
+      capacity: raw.capacity ?? DEFAULT_QUEUE.capacity,
+      maxShards: raw.max_shards ?? DEFAULT_QUEUE.maxShards,
+      minShards: raw.min_shards ?? DEFAULT_QUEUE.minShards,
+      maxSamplesPerSend: raw.max_samples_per_send ?? DEFAULT_QUEUE.maxSamplesPerSend,
+      batchSendDeadlineMs: raw.batch_send_deadline ?? DEFAULT_QUEUE.batchSendDeadlineMs,
+      minBackoffMs: raw.min_backoff ?? DEFAULT_QUEUE.minBackoffMs,
+      maxBackoffMs: raw.max_backoff ?? DEFAULT_QUEUE.maxBackoffMs,
+      retryOn429: raw.retry_on_http_429 ?? DEFAULT_QUEUE.retryOn429,
+      sampleAgeLimitMs: raw.sample_age_limit ?? DEFAULT_QUEUE.sampleAgeLimitMs,
+    }
   },
+)
+
+const metadataConfig = object(
+  'config.MetadataConfig',
+  { send: boolean, send_interval: duration, max_samples_per_send: integer },
+  (raw) => ({
+    send: raw.send ?? DEFAULT_METADATA.send,
+    sendIntervalMs: raw.send_interval ?? DEFAULT_METADATA.sendIntervalMs,
+    maxSamplesPerSend: raw.max_samples_per_send ?? DEFAULT_METADATA.maxSamplesPerSend,
+  }),
 )
 
 export type RemoteWriteConfig = {
@@ -92,6 +151,14 @@ export type RemoteWriteConfig = {
   readonly headers: Readonly<Record<string, string>>
   readonly relabel: readonly RelabelConfig[]
   readonly http: HttpClientConfig
+  readonly message: RemoteWriteMessage
+  readonly sendExemplars: boolean
+  readonly sendNativeHistograms: boolean
+  readonly roundRobinDns: boolean
+  readonly queue: RemoteWriteQueue
+  readonly metadata: RemoteWriteMetadata
+  /** Ways to authenticate that are set and that nothing here can act upon. */
+  readonly unsupportedAuth: readonly string[]
 }
 
 export const remoteWrite: Decoder<RemoteWriteConfig> = object(
@@ -110,11 +177,7 @@ export const remoteWrite: Decoder<RemoteWriteConfig> = object(
     round_robin_dns: boolean,
     protobuf_message: protobufMessage,
     queue_config: queueConfig,
-    metadata_config: object(
-      'config.MetadataConfig',
-      { send: boolean, send_interval: duration, max_samples_per_send: integer },
-      (raw) => raw,
-    ),
+    metadata_config: metadataConfig,
     sigv4,
     azuread: azureAd,
     google_iam: googleIam,
@@ -134,6 +197,13 @@ export const remoteWrite: Decoder<RemoteWriteConfig> = object(
       headers: raw.headers ?? {},
       relabel: finishRelabel(raw.write_relabel_configs, 'utf8'),
       http,
+      message: raw.protobuf_message ?? MESSAGES[0],
+      sendExemplars: raw.send_exemplars ?? false,
+      sendNativeHistograms: raw.send_native_histograms ?? false,
+      roundRobinDns: raw.round_robin_dns ?? false,
+      queue: raw.queue_config ?? DEFAULT_QUEUE,
+      metadata: raw.metadata_config ?? DEFAULT_METADATA,
+      unsupportedAuth: (['sigv4', 'azuread', 'google_iam'] as const).filter((key) => raw[key] !== undefined),
     }
   },
 )
