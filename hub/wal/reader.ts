@@ -22,11 +22,27 @@ export type ScanResult = {
 }
 
 export function scanFile(file: DiskFile, key: FileKey, visit: RecordVisitor): ScanResult {
-  const window = new FileWindow(file)
+  return scanRange(file, key, { fromByte: HEADER_PAGE_BYTES, toByte: file.size() }, (type, payload) => {
+    visit(type, payload)
+    return true
+  })
+}
+
+/** `atByte` is where the record begins. False: no more for now. */
+export type RangeVisitor = (type: number, payload: Uint8Array, atByte: number) => boolean
+
+/** The same of a part of the file that begins at a record; `soundBytes` is where the next scan goes on. */
+export function scanRange(
+  file: DiskFile,
+  key: FileKey,
+  { fromByte, toByte }: { readonly fromByte: number; readonly toByte: number },
+  visit: RangeVisitor,
+): ScanResult {
+  const window = new FileWindow(file, toByte, Math.min(WINDOW_BYTES, Math.max(READ_BYTES, toByte - fromByte)))
   const sizeBytes = window.sizeBytes
   const damaged: [number, number][] = []
   let records = 0
-  let at = HEADER_PAGE_BYTES
+  let at = fromByte
   while (at < sizeBytes) {
     let next = soundRecordEnd(window, key, at)
     if (next < 0) {
@@ -40,9 +56,10 @@ export function scanFile(file: DiskFile, key: FileKey, visit: RecordVisitor): Sc
     const length = window.view.getUint32(header + 8, true)
     const type = window.view.getUint32(header + 12, true)
     const start = window.at(at, RECORD_HEADER_BYTES + length) + RECORD_HEADER_BYTES
-    visit(type, window.bytes.subarray(start, start + length))
+    const goesOn = visit(type, window.bytes.subarray(start, start + length), at)
     records++
     at = next
+    if (!goesOn) break
   }
   return { records, damaged, soundBytes: Math.min(at, sizeBytes), sizeBytes }
 }
@@ -73,16 +90,18 @@ function findRecord(window: FileWindow, key: FileKey, from: number): number {
 
 /** A part of the file in memory; grows to the largest record asked for. */
 class FileWindow {
-  bytes = new Uint8Array(WINDOW_BYTES)
-  view = new DataView(this.bytes.buffer)
+  bytes: Uint8Array<ArrayBuffer>
+  view: DataView
   readonly sizeBytes: number
   readonly #file: DiskFile
   #from = 0
   #to = 0
 
-  constructor(file: DiskFile) {
+  constructor(file: DiskFile, sizeBytes: number, windowBytes: number) {
     this.#file = file
-    this.sizeBytes = file.size()
+    this.sizeBytes = sizeBytes
+    this.bytes = new Uint8Array(windowBytes)
+    this.view = new DataView(this.bytes.buffer)
   }
 
   /** Makes [position, position + length) present, which lies inside the file; returns where in `bytes` it starts. */

@@ -17,6 +17,8 @@ import { checkpointName, listFiles, segmentName } from './names.ts'
 import type { RecordVisitor } from './reader.ts'
 import type { FileKey } from './record.ts'
 import { type ReplayReport, replayDirectory } from './replay.ts'
+import { droppable } from './retained.ts'
+import type { SyncedEnd } from './synced.ts'
 import { fatally, GroupBuffer, LogFile } from './writer.ts'
 
 export const DEFAULT_SEGMENT_BYTES = 128 << 20
@@ -30,6 +32,8 @@ export type WalOptions = {
   /** The data directory; created if need be. */
   readonly directory: string
   readonly segmentBytes?: number
+  /** Told of every sync; says what is kept for followers. */
+  readonly synced?: SyncedEnd
 }
 
 export type WalStats = {
@@ -127,6 +131,7 @@ class DiskWal implements Wal {
   readonly #log: Logger
   readonly #directory: string
   readonly #segmentBytes: number
+  readonly #synced: SyncedEnd | null
   readonly #lock: DiskLock
   readonly #isCleanStart: boolean
   readonly #now: () => number
@@ -157,6 +162,7 @@ class DiskWal implements Wal {
     this.#log = options.log
     this.#directory = `${options.directory}/wal`
     this.#segmentBytes = options.segmentBytes ?? DEFAULT_SEGMENT_BYTES
+    this.#synced = options.synced ?? null
     this.#lock = lock
     const view = new DataView(options.random.bytes(8).slice().buffer)
     // Zero would take every hole in a file for the start of a record.
@@ -181,8 +187,9 @@ class DiskWal implements Wal {
       for (const name of files.temporary) this.#disk.unlink(`${this.#directory}/${name}`)
       this.#segmentIndex = Math.max(-1, ...files.segments, ...files.checkpoints)
       for (const index of files.segments)
-        if (index >= (report.checkpoint ?? 0))
-          this.#bytesSinceCheckpoint += this.#disk.stat(`${this.#directory}/${segmentName(index)}`)?.sizeBytes ?? 0
+        if (index >= (report.checkpoint ?? 0)) this.#bytesSinceCheckpoint += this.#bytesOfSegment(index)
+      const last = files.segments.at(-1)
+      if (last !== undefined) this.#synced?.publish(last, this.#bytesOfSegment(last))
       this.#replayMs = this.#now() - beganMs
       return report
     })
@@ -204,6 +211,7 @@ class DiskWal implements Wal {
       segment.write(group)
       segment.sync()
       segment.sizeBytes += group.length
+      this.#synced?.publish(this.#segmentIndex, segment.sizeBytes)
       this.#bytesWritten += group.length
       this.#bytesSinceCheckpoint += group.length
       this.#records += this.#group.records
@@ -281,6 +289,7 @@ class DiskWal implements Wal {
     this.#segment?.close()
     this.#segment = next
     this.#segmentIndex = index
+    this.#synced?.publish(index, next.sizeBytes)
     return next
   }
 
@@ -298,16 +307,22 @@ class DiskWal implements Wal {
     this.#checkpointMs += this.#now() - this.#checkpointBeganMs
   }
 
-  /** Keeps the newest two checkpoints, and the segments from the older of them on (all, while there is only one). */
+  /** What neither a restart nor a follower needs any more. */
   #dropReplaced(newest: number): void {
     const files = listFiles(this.#disk.readDirectory(this.#directory))
-    const previous = files.checkpoints.filter((index) => index < newest).at(-1)
-    if (previous === undefined) return
-    for (const index of files.checkpoints)
-      if (index < previous) this.#disk.unlink(`${this.#directory}/${checkpointName(index)}`)
-    for (const index of files.segments)
-      if (index < previous) this.#disk.unlink(`${this.#directory}/${segmentName(index)}`)
+    const drop = droppable(files, newest, this.#synced?.neededSegment ?? null, (index) => this.#bytesOfSegment(index))
+    if (drop.isOverdrawn)
+      this.#log.error('WAL segments that a follower still needs are removed: it is too far behind', {
+        from: drop.segments[0],
+      })
+    const names = [...drop.checkpoints.map(checkpointName), ...drop.segments.map(segmentName)]
+    if (names.length === 0) return
+    for (const name of names) this.#disk.unlink(`${this.#directory}/${name}`)
     fatally(this.#directory, 'sync directory', () => this.#disk.syncDirectory(this.#directory))
+  }
+
+  #bytesOfSegment(index: number): number {
+    return this.#disk.stat(`${this.#directory}/${segmentName(index)}`)?.sizeBytes ?? 0
   }
 
   #sizeOf(directory: string, names: readonly string[]): number {
