@@ -4,11 +4,9 @@
  */
 import type { Compressor, Cursor } from '../../protocol/batch/mod.ts'
 import type { Clock, Disk, Logger, Random } from '../../protocol/env/mod.ts'
-import type { Labels } from '../../protocol/labels/mod.ts'
 import type { WriteKind } from '../../protocol/remote-write/mod.ts'
 import type { ReaderShare, SeriesRef } from '../tsdb/contract.ts'
-import { DiskFullError, DiskReserve, openWal, type ReplayReport, type Wal } from '../wal/mod.ts'
-import type { AgentSave } from './agent-state.ts'
+import { DiskFullError, DiskReserve, openWal, type ReplayReport, type SyncedEnd, type Wal } from '../wal/mod.ts'
 import { BatchIntake, type BatchLimitsOfHub, type KnownAgent, type Outcome } from './batches.ts'
 import type { Checkpointer, CheckpointRecord } from './checkpointer.ts'
 import { Checkpoints } from './checkpoints.ts'
@@ -18,22 +16,10 @@ import { type IngestCounters, newCounters } from './counters.ts'
 import { type HeadFactory, type IngestHead, type LateHead, lateHead } from './head.ts'
 import type { Gap } from './ledger.ts'
 import { LimitSight } from './limit-sight.ts'
-import { LocalIntake, type SourceSave } from './local.ts'
+import { LocalIntake } from './local.ts'
+import { LogApplier } from './log-applier.ts'
 import { MemoryPressure } from './pressure.ts'
-import {
-  decodeLocal,
-  decodeRules,
-  encodeLocal,
-  encodeRules,
-  fromCbor,
-  type LocalRecord,
-  RECEIVED_PREFIX_BYTES,
-  RecordType,
-  type RuleResults,
-  readReceived,
-  readWrite,
-  toCbor,
-} from './records.ts'
+import { encodeLocal, encodeRules, type LocalRecord, RecordType, type RuleResults, toCbor } from './records.ts'
 import { RemoteWriteIntake, type WriteDecoder, type WritePreparer } from './remote-write.ts'
 import { LACKS, Room } from './room.ts'
 import { SeriesRefusals } from './series-refusals.ts'
@@ -42,7 +28,6 @@ import { REMOTE_WRITE_1, refused, type WriteAnswer } from './write-answer.ts'
 
 /** Frees the memory of a group that grows faster than it can be synced. */
 const MAX_PENDING_BYTES = 32 << 20
-const MAX_INFLATED_LOCAL_BYTES = 1 << 30
 
 export type EngineOptions = {
   readonly clock: Clock
@@ -69,6 +54,8 @@ export type EngineOptions = {
   readonly checkpointer?: Checkpointer
   /** See `CheckpointsOptions`. */
   readonly collectGarbage?: () => void
+  /** See `WalOptions`. */
+  readonly synced?: SyncedEnd
 }
 
 export class IngestEngine {
@@ -85,6 +72,7 @@ export class IngestEngine {
   readonly #remote: RemoteWriteIntake
   readonly #sight: LimitSight
   readonly #refusals: SeriesRefusals
+  readonly #applier: LogApplier
   readonly #commits = new CommitTimer()
   readonly #checkpoints: Checkpoints
 
@@ -123,6 +111,15 @@ export class IngestEngine {
         ...(options.prepareWrite && { prepare: options.prepareWrite }),
         outOfOrderWindowMs: limits.outOfOrderWindowMs ?? null,
         maxFutureMs: limits.maxFutureMs,
+      })
+      this.#applier = new LogApplier({
+        head,
+        batches: this.#batches,
+        local: this.#local,
+        remote: this.#remote,
+        refusals,
+        compressor: options.compressor,
+        onLost: (record, why) => this.#lost(record, why),
       })
       const records = (): Iterable<CheckpointRecord> => this.#stateRecords()
       const room = (): number => this.#reserve.availableBytes - options.reserveBytes
@@ -349,7 +346,7 @@ export class IngestEngine {
     }
     this.#settle(late)
     try {
-      this.#apply(type, payload)
+      this.#applier.apply(type, payload)
     } catch (error) {
       // One record that cannot be applied must not keep the hub from starting, now and every time.
       this.#lost(String(type), error instanceof Error ? error.message : String(error))
@@ -370,71 +367,9 @@ export class IngestEngine {
     this.#local.sources.clear()
   }
 
-  #apply(type: number, payload: Uint8Array): void {
-    switch (type) {
-      case RecordType.refused:
-        this.#refusals.read(payload)
-        break
-      case RecordType.batch:
-        this.#refusals.replay(payload)
-        this.#batches.replay(payload)
-        break
-      case RecordType.remoteWrite:
-        this.#remote.replay(payload.slice(RECEIVED_PREFIX_BYTES), REMOTE_WRITE_1, readReceived(payload))
-        break
-      case RecordType.write: {
-        const { kind, body } = readWrite(payload)
-        this.#remote.replay(body, kind, readReceived(payload))
-        break
-      }
-      case RecordType.accepted: {
-        const { kind, body } = readWrite(payload)
-        this.#remote.replayAccepted(body, kind, readReceived(payload))
-        break
-      }
-      case RecordType.definitions:
-      case RecordType.rows: {
-        const lost = this.#remote.replayRows(type, payload)
-        if (lost > 0) this.#lost('rows', `what defines the series of ${lost} samples is missing`)
-        break
-      }
-      case RecordType.identity: {
-        const { agent, labels } = fromCbor<{ agent: string; labels: Labels }>(payload)
-        this.#batches.replayIdentity(agent, labels)
-        break
-      }
-      case RecordType.local:
-        this.#refusals.replay(payload)
-        if (!this.#local.apply(decodeLocal(this.#inflate(payload)))) this.#lost('local', 'its definitions are missing')
-        break
-      case RecordType.rules:
-        this.#refusals.replay(payload)
-        this.#local.applyRules(decodeRules(this.#inflate(payload)))
-        break
-      case RecordType.agent:
-        // Series of its keyframes that the snapshot lacks were refused; those that it has meet no limit.
-        this.#head.hasLimits = true
-        try {
-          this.#batches.restore(fromCbor<AgentSave>(payload))
-        } finally {
-          this.#head.hasLimits = false
-        }
-        break
-      case RecordType.source:
-        this.#local.restore(fromCbor<SourceSave>(payload))
-        break
-      default:
-        this.#lost(String(type), 'this version does not know the kind')
-    }
-  }
-
   #lost(record: string, why: string): void {
     this.counters.replayLost++
     this.#options.log.error('Cannot apply a record of the log again', { record, why })
-  }
-
-  #inflate(payload: Uint8Array): Uint8Array {
-    return this.#options.compressor.decompress(payload, MAX_INFLATED_LOCAL_BYTES)
   }
 }
 
