@@ -3,7 +3,7 @@
  * out are missed with the reason `budget`; of a dropped class, the slots of `TARGET class=NAME` are, and its series end
  * with a stale marker, so that nobody takes them for living.
  */
-import type { MissedSlots, SampleSink, Scrape } from '../../protocol/batch/mod.ts'
+import { isTargetEnd, type MissedSlots, type SampleSink, type Scrape } from '../../protocol/batch/mod.ts'
 import { type BudgetClass, DEFAULT_CLASS } from '../../protocol/config/mod.ts'
 import { type Labels, labelValue } from '../../protocol/labels/mod.ts'
 import { compileMatcher, type Predicate } from '../../protocol/matchers/mod.ts'
@@ -67,7 +67,8 @@ export class BudgetSink implements SampleSink {
   append(scrape: Scrape): void {
     const { factor, dropped } = this.#degradation()
     const { target, slotMs, intervalMs } = scrape
-    if (factor > 1 && Math.floor(slotMs / intervalMs) % factor !== 0) {
+    // The end of a target is its last scrape: nobody would repeat its markers.
+    if (factor > 1 && Math.floor(slotMs / intervalMs) % factor !== 0 && !isTargetEnd(scrape)) {
       this.droppedSlots++
       this.#sink.missed({ target, fromMs: slotMs, toMs: slotMs, intervalMs, reason: 'budget' })
       return

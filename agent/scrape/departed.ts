@@ -29,7 +29,6 @@ export function endDeparted(
     const id = sink.define(labels, null)
     if (!isTakenOver(id)) columns.stale(id)
   }
-  if (columns.count === 0) return
   const every = Math.max(1, intervalMs)
   const endMs = slotMs + Math.max(1, Math.floor((nowMs - slotMs) / every)) * every
   sink.append({

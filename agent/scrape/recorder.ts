@@ -121,13 +121,15 @@ export class ScrapeRecorder {
     return cache.readPage(page.body, parser, config)
   }
 
-  /** The target is gone: everything it showed ends at `slotMs`, but what another target has taken over. */
+  /**
+   * The target is gone: everything it showed ends at `slotMs`, but what another target has taken over. Markers alone, or
+   * nothing at all, tell that it ended: see `isTargetEnd`.
+   */
   end(slotMs: number, isTakenOver: (id: number) => boolean): void {
     const cache = this.#cache
     cache.begin()
     const columns = this.#columns.take(cache.staleBound)
     cache.writeStale(columns, isTakenOver)
-    if (columns.count === 0) return
     this.#append({ slotMs, timestampMs: slotMs, nowMs: slotMs, durationMs: 0 }, columns, null)
   }
 

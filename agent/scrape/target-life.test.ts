@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { isTargetEnd } from '../../protocol/batch/mod.ts'
 import { labelsFrom, labelValue } from '../../protocol/labels/mod.ts'
 import { targetKey } from './target.ts'
 import { INTERVAL_MS, target, World } from './testing/world.ts'
@@ -86,9 +87,40 @@ test('a removed target ends at its next slot, its report too', async () => {
     `scrape_samples_post_metric_relabeling${I} stale`,
     `scrape_series_added${I} stale`,
   ])
+  assert.deepEqual(world.sink.scrapes.map(isTargetEnd), [false, true])
   await world.clock.advance(5 * INTERVAL_MS)
   assert.equal(world.sink.scrapes.at(-1), scrape)
   assert.equal(world.clock.timerCount, 0)
+})
+
+test('only a removed target tells its end: one that fails, or shows nothing, does not', async () => {
+  const world = new World()
+  world.answer('a:1', 'x 1\n')
+  await world.manager.apply([target('a:1')])
+  await world.nextScrape()
+  world.answer('a:1', 'nonsense{\n')
+  await world.nextScrape()
+  world.answer('a:1', '')
+  await world.nextScrape()
+  assert.deepEqual(world.sink.scrapes.map(isTargetEnd), [false, false, false])
+  await world.manager.stop()
+})
+
+test('a removed target of which others show every series tells its end without a marker', async () => {
+  const world = new World()
+  const labels = labelsFrom({ instance: 'shared', job: 'test' })
+  world.answer('a:1', 'x 1\n')
+  world.answer('b:1', 'x 2\n')
+  await world.manager.apply([target('a:1', { labels }), target('b:1', { labels })])
+  await world.clock.advance(2 * INTERVAL_MS)
+  await world.manager.apply([target('b:1', { labels })])
+  await world.clock.advance(INTERVAL_MS)
+  const ends = world.sink.scrapes.filter(isTargetEnd)
+  assert.deepEqual(
+    ends.map(({ target, ids }) => [target, ids.length]),
+    [[targetKey(target('a:1', { labels })), 0]],
+  )
+  await world.manager.stop()
 })
 
 test('a target that comes back in time is not ended', async () => {

@@ -7,7 +7,7 @@
  * the head proves to have no room for some of it is part of a batch there, and not in the log: it comes again.
  */
 
-import { BatchError } from '../../protocol/batch/mod.ts'
+import { BatchError, isTargetEnd } from '../../protocol/batch/mod.ts'
 import type { Ack, BatchHeader, DecodedBatch, SeriesDefinition } from '../../protocol/batch/types.ts'
 import type { Logger } from '../../protocol/env/mod.ts'
 import { type Labels, labelValue, METRIC_NAME } from '../../protocol/labels/mod.ts'
@@ -269,7 +269,7 @@ export class BatchIntake {
     counters.samplesOverSeriesLimit += counts.refused
     agent.samples += counts.stored
     if (header.maxTimeMs > agent.newestSampleMs) agent.newestSampleMs = header.maxTimeMs
-    for (const scrape of batch.scrapes) agent.ledger.collected(scrape)
+    for (const scrape of batch.scrapes) agent.ledger.collected(scrape, isTargetEnd(scrape))
     for (const missed of batch.missed) agent.ledger.missed(missed)
     for (const sequence of epoch.stored.add(header.sequence, header.previousHash, codec.hash(bytes))) {
       counters.chainBreaks++

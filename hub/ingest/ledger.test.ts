@@ -122,3 +122,39 @@ test('prune() forgets what lies before retention, targets included', () => {
   ledger.prune(10 * STEP)
   assert.equal(ledger.watermarkMs(true), null)
 })
+
+test('slots between the end of a target and its return are told as removed, once every batch is there', () => {
+  const ledger = new Ledger()
+  collect(ledger, 0, 1, 2)
+  ledger.collected({ target: 't', slotMs: 3 * STEP, intervalMs: STEP }, true)
+  assert.deepEqual(gaps(ledger), [], 'nobody misses a target that is gone')
+  collect(ledger, 9, 10, 14)
+  assert.deepEqual(gaps(Ledger.load(ledger.save())), [
+    [4, 8, 'removed'],
+    [11, 13, 'unknown'],
+  ])
+  assert.deepEqual(gaps(ledger, false)[0], [4, 8, 'pending'])
+  ledger.prune(4 * STEP)
+  assert.deepEqual(gaps(ledger), [[11, 13, 'unknown']])
+})
+
+test('an agent that starts again while a target is removed does not count its slots as its own absence', () => {
+  const ledger = new Ledger()
+  collect(ledger, 0, 1)
+  ledger.collected({ target: 't', slotMs: 2 * STEP, intervalMs: STEP }, true)
+  miss(ledger, 3, 9, 'shutdown')
+  collect(ledger, 10, 11)
+  miss(ledger, 12, 14, 'agent_down')
+  assert.deepEqual(gaps(ledger), [
+    [3, 9, 'removed'],
+    [12, 14, 'agent_down'],
+  ])
+})
+
+test('a checkpoint without the ends of targets is read', () => {
+  const ledger = new Ledger()
+  ledger.collected({ target: 't', slotMs: 0, intervalMs: STEP }, true)
+  collect(ledger, 5)
+  const state = ledger.save().map(({ ended: _, ...rest }) => rest)
+  assert.deepEqual(gaps(Ledger.load(state)), [[1, 4, 'unknown']])
+})

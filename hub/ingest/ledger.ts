@@ -7,8 +7,11 @@ import { type SlotRun, SlotRuns } from './slots.ts'
 
 export const MAX_TARGETS_PER_AGENT = 4096
 
-/** `pending`: a batch is missing that may hold the slot. `unknown`: none is, and yet nobody said what became of it. */
-export type GapReason = MissReason | 'pending' | 'unknown' | 'forgotten'
+/**
+ * `pending`: a batch is missing that may hold the slot. `removed`: the target had ended (`isTargetEnd`) and was put back
+ * later. `unknown`: neither, and yet nobody said what became of it.
+ */
+export type GapReason = MissReason | 'pending' | 'removed' | 'unknown' | 'forgotten'
 
 /** Both ends are slots, and included. */
 export type Gap = {
@@ -19,13 +22,16 @@ export type Gap = {
   readonly reason: GapReason
 }
 
-type Target = { readonly collected: SlotRuns; readonly missed: SlotRuns }
+/** `ended`: those of the collected slots at which the target ended. */
+type Target = { readonly collected: SlotRuns; readonly missed: SlotRuns; readonly ended: SlotRuns }
 
 type SavedRuns = { readonly runs: readonly SlotRun[]; readonly knownFromMs: number | null }
 export type LedgerState = readonly {
   readonly target: string
   readonly collected: SavedRuns
   readonly missed: SavedRuns
+  /** Absent where an older hub saved it, or nothing ended. */
+  readonly ended?: SavedRuns
 }[]
 
 /** The ledger of one agent. */
@@ -34,8 +40,14 @@ export class Ledger {
   /** Targets beyond the limit, which are stored but not watched. */
   untracked = 0
 
-  collected(scrape: Pick<Scrape, 'target' | 'slotMs' | 'intervalMs'>): void {
-    this.#target(scrape.target)?.collected.add(scrape.slotMs, scrape.slotMs, scrape.intervalMs, null)
+  /** @param isEnd whether the target ended with it: see `isTargetEnd` */
+  collected(
+    { target: name, slotMs, intervalMs }: Pick<Scrape, 'target' | 'slotMs' | 'intervalMs'>,
+    isEnd = false,
+  ): void {
+    const target = this.#target(name)
+    target?.collected.add(slotMs, slotMs, intervalMs, null)
+    if (isEnd) target?.ended.add(slotMs, slotMs, intervalMs, null)
   }
 
   missed(slots: MissedSlots): void {
@@ -48,11 +60,12 @@ export class Ledger {
    */
   gaps(fromMs: number, toMs: number, complete: boolean): Gap[] {
     const gaps: Gap[] = []
-    for (const [target, { collected, missed }] of this.#targets) {
+    for (const [target, slots] of this.#targets) {
+      const { collected, missed } = slots
       const knownFrom = Math.max(collected.knownFromMs, missed.knownFromMs)
       if (knownFrom > fromMs && Number.isFinite(knownFrom))
         gaps.push({ target, fromMs, toMs: Math.min(toMs, knownFrom), intervalMs: 0, reason: 'forgotten' })
-      for (const gap of gapsOf(target, collected.runs, missed.runs, complete)) {
+      for (const gap of gapsOf(target, slots, complete)) {
         if (gap.toMs < Math.max(fromMs, knownFrom) || gap.fromMs > toMs) continue
         gaps.push(clip(gap, fromMs, toMs))
       }
@@ -67,11 +80,12 @@ export class Ledger {
   watermarkMs(complete: boolean): number | null {
     let newest: number | null = null
     let open = Number.POSITIVE_INFINITY
-    for (const [target, { collected, missed }] of this.#targets) {
+    for (const [target, slots] of this.#targets) {
+      const { collected, missed } = slots
       const last = Math.max(collected.runs.at(-1)?.toMs ?? -Infinity, missed.runs.at(-1)?.toMs ?? -Infinity)
       if (Number.isFinite(last) && (newest === null || last > newest)) newest = last
       if (complete) continue
-      for (const gap of gapsOf(target, collected.runs, missed.runs, false))
+      for (const gap of gapsOf(target, slots, false))
         if (gap.reason === 'pending') open = Math.min(open, gap.fromMs - gap.intervalMs)
     }
     return newest === null ? null : Math.min(newest, open)
@@ -81,22 +95,28 @@ export class Ledger {
     for (const [name, target] of this.#targets) {
       target.collected.prune(beforeMs)
       target.missed.prune(beforeMs)
+      target.ended.prune(beforeMs)
       if (target.collected.runs.length === 0 && target.missed.runs.length === 0) this.#targets.delete(name)
     }
   }
 
   save(): LedgerState {
-    return [...this.#targets].map(([target, { collected, missed }]) => ({
+    return [...this.#targets].map(([target, { collected, missed, ended }]) => ({
       target,
       collected: saveRuns(collected),
       missed: saveRuns(missed),
+      ...(ended.runs.length > 0 && { ended: saveRuns(ended) }),
     }))
   }
 
   static load(state: LedgerState): Ledger {
     const ledger = new Ledger()
-    for (const { target, collected, missed } of state)
-      ledger.#targets.set(target, { collected: loadRuns(collected), missed: loadRuns(missed) })
+    for (const { target, collected, missed, ended } of state)
+      ledger.#targets.set(target, {
+        collected: loadRuns(collected),
+        missed: loadRuns(missed),
+        ended: ended === undefined ? new SlotRuns() : loadRuns(ended),
+      })
     return ledger
   }
 
@@ -107,7 +127,7 @@ export class Ledger {
       this.untracked++
       return null
     }
-    const target = { collected: new SlotRuns(), missed: new SlotRuns() }
+    const target = { collected: new SlotRuns(), missed: new SlotRuns(), ended: new SlotRuns() }
     this.#targets.set(name, target)
     return target
   }
@@ -116,8 +136,7 @@ export class Ledger {
 /** Missed runs, less what was collected after all; and holes between the runs of either kind. */
 function* gapsOf(
   target: string,
-  collected: readonly SlotRun[],
-  missed: readonly SlotRun[],
+  { collected: { runs: collected }, missed: { runs: missed }, ended: { runs: ended } }: Target,
   complete: boolean,
 ): Generator<Gap> {
   const all = [...collected, ...missed].sort((a, b) => a.fromMs - b.fromMs)
@@ -131,14 +150,31 @@ function* gapsOf(
         fromMs: coveredTo + interval,
         toMs: lastSlotBefore(run, coveredTo, interval),
         intervalMs: interval,
-        reason: complete ? 'unknown' : 'pending',
+        reason: !complete ? 'pending' : holds(ended, coveredTo) ? 'removed' : 'unknown',
       }
-    if (run.reason !== null) yield* uncovered(target, run, collected)
+    if (run.reason !== null) {
+      // An agent that starts again counts from the target's last slot, also where that ended it.
+      const wasAway = run.reason === 'agent_down' || run.reason === 'shutdown'
+      const reason = wasAway && holds(ended, run.fromMs - stepOf(run)) ? 'removed' : run.reason
+      yield* uncovered(target, run, collected, reason)
+    }
     if (run.toMs >= coveredTo) {
       coveredTo = run.toMs
       interval = stepOf(run)
     }
   }
+}
+
+/** @param runs by beginning, of single slots or of slots that follow each other */
+function holds(runs: readonly SlotRun[], slotMs: number): boolean {
+  let low = 0
+  let high = runs.length
+  while (low < high) {
+    const middle = (low + high) >> 1
+    if (runs[middle]!.fromMs <= slotMs) low = middle + 1
+    else high = middle
+  }
+  return low > 0 && runs[low - 1]!.toMs >= slotMs
 }
 
 /** On the grid that went before, which need not be that of `run`. */
@@ -148,9 +184,8 @@ function lastSlotBefore(run: SlotRun, coveredToMs: number, intervalMs: number): 
 }
 
 /** The slots of a missed run that were not stored after all: what was stored wins over any announcement. */
-function* uncovered(target: string, run: SlotRun, collected: readonly SlotRun[]): Generator<Gap> {
+function* uncovered(target: string, run: SlotRun, collected: readonly SlotRun[], reason: GapReason): Generator<Gap> {
   const intervalMs = stepOf(run)
-  const reason = run.reason!
   const stored = collected.flatMap((other) => [...sharedSlots(run, other)]).sort((a, b) => a[0] - b[0])
   let from = run.fromMs
   for (const [first, last] of stored) {

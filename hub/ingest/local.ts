@@ -2,6 +2,7 @@
  * Samples made inside the hub's process: by its own agent (its `scrape_configs`) and by its rules. They get no identity
  * labels. The log is their ring: what it could not take is lost, and counted.
  */
+import { isTargetEnd } from '../../protocol/batch/mod.ts'
 import type { MissedSlots } from '../../protocol/batch/types.ts'
 import type { Logger } from '../../protocol/env/mod.ts'
 import { labelValue, METRIC_NAME } from '../../protocol/labels/mod.ts'
@@ -64,7 +65,7 @@ export class LocalIntake {
     const counts: AppendCounts = { stored: 0, notStored: 0, refused: 0 }
     appendScrape(head, scrape, resolved.refs, resolved.refused, counts)
     appendExemplars(head, source.dictionary, scrape)
-    source.ledger.collected(scrape)
+    source.ledger.collected(scrape, isTargetEnd(scrape))
     if (scrape.timestampMs > source.newestMs) source.newestMs = scrape.timestampMs
     counters.localScrapes++
     source.samples += counts.stored

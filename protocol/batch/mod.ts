@@ -11,6 +11,7 @@ export { checkAgent, HASH_BYTES, readHeader, VERSION as BATCH_VERSION, verifyBat
 export { type Keyframe, type KeyframeTarget, withoutDefinitions } from './keyframe.ts'
 export { type BatchLimits, DEFAULT_BATCH_LIMITS, MAX_TIME_MS } from './limits.ts'
 export { SequenceSet } from './sequence-set.ts'
+export { isTargetEnd } from './target-end.ts'
 export type {
   Ack,
   BatchHeader,

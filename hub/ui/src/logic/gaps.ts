@@ -13,6 +13,7 @@ const REASONS: Readonly<Record<string, GapReason>> = {
   overrun: { kind: 'missed', text: 'the scrape before it had not ended' },
   budget: { kind: 'missed', text: 'left out to keep the uplink within its budget' },
   overwritten: { kind: 'lost', text: 'collected, and overwritten in the ring before it could be sent' },
+  removed: { kind: 'missed', text: 'the target was removed, and put back later' },
   unknown: { kind: 'lost', text: 'nobody has said what became of it' },
   forgotten: { kind: 'lost', text: 'older than what the ledger remembers' },
 }
