@@ -29,7 +29,10 @@ export type Verdict = {
 
 export class PageJudge {
   readonly #config: ScrapeTargetConfig
-  /** Samples that the page may have; infinite where lines do not tell. */
+  /**
+   * Lines of samples that the page may have; infinite where they do not tell. Twice the limit: those that repeat a series
+   * are none of its samples, and to tell them apart here would cost every large page a hash for each line.
+   */
   readonly #linesMax: number
   readonly #isText: boolean
   #lines = 0
@@ -49,7 +52,7 @@ export class PageJudge {
     const { parser } = contentTypeFor(contentType, config.fallbackProtocol)
     this.#config = config
     this.#isText = parser === 'text' || parser === 'openmetrics'
-    this.#linesMax = this.#isText && countsByLines(config, parser!) ? sampleLimit(config) : Number.POSITIVE_INFINITY
+    this.#linesMax = this.#isText && countsByLines(config, parser!) ? 2 * sampleLimit(config) : Number.POSITIVE_INFINITY
   }
 
   /** False: the page is refused, whatever follows. */

@@ -20,6 +20,38 @@ test('sample_limit refuses the page as a whole but counts it', async () => {
   assert.equal(world.manager.counters.exceededSampleLimit, 1)
 })
 
+const drop = (name: string) => (labels: Parameters<typeof labelValue>[0]) =>
+  labelValue(labels, '__name__') === name ? null : labels
+
+// As Prometheus 3.5 answers the same pages (bench/e2e/scrape-limits.test.ts).
+const repeatedPages: readonly (readonly [what: string, body: string, rest: object, told: readonly number[]])[] = [
+  ['a line again and again', 'a 1\na 2\na 3\nb 1\n', {}, [1, 4, 4, 2]],
+  ['a line again, and one too many', 'a 1\na 2\nb 1\nc 1\n', {}, [0, 4, 4, 2]],
+  ['a line again that rules drop', 'd 1\nd 2\na 1\na 1\nb 1\n', { metricRelabel: drop('d') }, [1, 5, 3, 2]],
+  ['a line again at times of its own', 'a 1 1\na 2 2\na 3 3\n', {}, [0, 3, 3, 1]],
+  [
+    'a line again at times that are ignored',
+    'a 1 1\na 2 2\nb{x="} "} 3 3\nb{x="} "} 3\n',
+    { honorTimestamps: false },
+    [1, 4, 4, 2],
+  ],
+  ['one series in two spellings', 'a{x="1",y="2"} 1\na{y="2",x="1"} 1\nb 1\n', {}, [0, 3, 3, 1]],
+]
+for (const [what, body, rest, [up, scraped, kept, added]] of repeatedPages)
+  for (const filler of ['', '# HELP z a long comment, as one page in three has, so that lines are counted first\n\n'])
+    test(`sample_limit counts ${what} as upstream${filler && ', on a longer page'}`, async () => {
+      const world = new World()
+      world.answer('a:1', filler + body)
+      await world.manager.apply([target('a:1', { limits: { samples: 2 }, ...rest })])
+      await world.nextScrape()
+      const [scrape] = world.sink.scrapes
+      assert.equal(world.sink.report(scrape, 'up'), up)
+      assert.equal(world.sink.report(scrape, 'scrape_samples_scraped'), scraped)
+      assert.equal(world.sink.report(scrape, 'scrape_samples_post_metric_relabeling'), kept)
+      if (up === 1) assert.equal(world.sink.report(scrape, 'scrape_series_added'), added)
+      await world.manager.stop()
+    })
+
 const refusedPages: readonly (readonly [what: string, body: string, rest: Parameters<typeof target>[1]])[] = [
   ['over its sample limit', 'a 1\nb 2\nc 3\n', { limits: { samples: 2 } }],
   ['over its sample limit after relabelling', 'a 1\nb 2\nc 3\n', { limits: { samples: 2 }, metricRelabel: (l) => l }],

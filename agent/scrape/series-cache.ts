@@ -31,7 +31,7 @@ import type { PageColumns, PageOutcome } from './page-outcome.ts'
 import { RefusedSamples } from './refused-samples.ts'
 import { type Repeat, repeatColumns } from './repeat-columns.ts'
 import { SampleLabelsError, sampleLabels } from './sample-labels.ts'
-import { countsByLines, sampleLimit, sampleLimitError, sampleLineCount } from './sample-limit.ts'
+import { linesOverLimit, sampleLimit, sampleLimitError } from './sample-limit.ts'
 import { SeriesList } from './series-list.ts'
 import type { ScrapeTargetConfig } from './target.ts'
 
@@ -40,8 +40,6 @@ const PENDING = -1
 const DROPPED = -2
 /** New while the sample limit was reached, in soft mode. */
 const REFUSED = -3
-/** `a 1` and a newline: a page with fewer bytes per sample that is allowed cannot exceed the limit. */
-const MIN_LINE_BYTES = 4
 /** Comments, and lines that rules drop, beside the samples of a page with a soft limit. */
 const SOFT_EXTRA_LINES = 1000
 /** Samples with a timestamp further ahead are refused, as upstream. */
@@ -49,15 +47,8 @@ const MAX_AHEAD_MS = 600_000
 
 export type LivingSeries = { readonly labels: Labels; readonly metadata: Metadata | null }
 
-const FIRST_OPTIONS: PageOptions = {
-  format: 'text',
-  ignoreTimestamps: false,
-  startTimestamps: false,
-  typeAndUnitLabels: false,
-}
-
 export class SeriesCache {
-  reader: PageSource = pageSource(FIRST_OPTIONS)
+  reader: PageSource = pageSource(firstOptions('text'))
   #format: ExpositionParserName = 'text'
   #convertsClassic = false
   /** Of the page that the reader has read last, where it came as families. */
@@ -136,9 +127,8 @@ export class SeriesCache {
     this.#layout = null
     const limit = sampleLimit(config)
     const isSoft = config.limits.isSoft
-    const mayBeOver = countsByLines(config, format) && page.length > MIN_LINE_BYTES * limit
-    const lines = mayBeOver ? sampleLineCount(page) : 0
-    if (lines > limit) return this.#overLimit(config, lines, lines, 0)
+    const lines = linesOverLimit(page, format, config)
+    if (lines > 0) return this.#overLimit(config, lines, lines, 0)
     this.#chooseReader(format, config)
     const { reader } = this
     let error = ''
@@ -159,7 +149,6 @@ export class SeriesCache {
     }
     this.#takeNewSeries()
     const resolved = isSoft ? this.#resolveSoft(config, limit) : this.#resolve(config, limit)
-    this.#counters.sampleDuplicate += reader.duplicates
     if (resolved.error === '' && error === '') this.#defineFresh()
     this.#fresh.clear()
     return resolved.error === '' ? { ...resolved, error } : resolved
@@ -296,11 +285,8 @@ export class SeriesCache {
 
   #takeNewSeries(): void {
     const { newSeries, slotCount } = this.reader
-    if (slotCount > this.#slotSeries.length) {
-      const grown = new Int32Array(2 * slotCount).fill(PENDING)
-      grown.set(this.#slotSeries)
-      this.#slotSeries = grown
-    }
+    if (slotCount > this.#slotSeries.length)
+      this.#slotSeries = withRoom(this.#slotSeries, new Int32Array(2 * slotCount).fill(PENDING))
     for (const series of newSeries) {
       this.#slotSeries[series.slot] = PENDING
       this.#pending.set(series.slot, series)
@@ -309,7 +295,7 @@ export class SeriesCache {
 
   /** Relabels what is new, and counts. */
   #resolve(config: ScrapeTargetConfig, limit: number): PageOutcome {
-    const { count, slots, duplicates, scraped } = this.reader
+    const { count, slots, scraped } = this.reader
     let kept = 0
     let added = 0
     for (let i = 0; i < count; i++) {
@@ -330,9 +316,10 @@ export class SeriesCache {
       }
       if (labels !== null) kept++
     }
-    if (kept <= limit) return { scraped, kept: kept + duplicates, added, error: '', refused: null }
+    const keptToo = kept + this.#keptDuplicates()
+    if (kept <= limit) return { scraped, kept: keptToo, added, error: '', refused: null }
     this.#forgetLines()
-    return this.#overLimit(config, scraped, kept + duplicates, added)
+    return this.#overLimit(config, scraped, keptToo, added)
   }
 
   #overLimit(config: ScrapeTargetConfig, scraped: number, kept: number, added: number): PageOutcome {
@@ -342,7 +329,7 @@ export class SeriesCache {
 
   /** Keeps what is known, then takes new series in the page's order while there is room. */
   #resolveSoft(config: ScrapeTargetConfig, limit: number): PageOutcome {
-    const { count, slots, duplicates, scraped, unread } = this.reader
+    const { count, slots, scraped, unread } = this.reader
     let kept = 0
     for (let i = 0; i < count; i++) if (this.#slotSeries[slots[i]!]! >= 0) kept++
     const refused = new RefusedSamples(unread)
@@ -378,7 +365,18 @@ export class SeriesCache {
       this.#counters.exceededSampleLimit++
       this.#counters.refusedSamples += told.samples
     }
-    return { scraped, kept: kept + duplicates, added, error: '', refused: told }
+    return { scraped, kept: kept + this.#keptDuplicates(), added, error: '', refused: told }
+  }
+
+  /** Told, but no samples that a limit counts. */
+  #keptDuplicates(): number {
+    let kept = 0
+    for (const [slot, count] of this.reader.duplicatesBySlot) {
+      const series = this.#slotSeries[slot]!
+      if (series !== DROPPED && series !== REFUSED && this.#fresh.get(slot) !== null) kept += count
+    }
+    this.#counters.sampleDuplicate += kept
+    return kept
   }
 
   #freshLabels(slot: number, config: ScrapeTargetConfig): Labels | null {
@@ -400,7 +398,7 @@ export class SeriesCache {
   /** The next page is read as if it were the first; series keep their ids. */
   #forgetLines(): void {
     this.#layout = null
-    this.reader = pageSource({ ...FIRST_OPTIONS, format: this.#format, convertClassic: this.#convertsClassic })
+    this.reader = pageSource({ ...firstOptions(this.#format), convertClassic: this.#convertsClassic })
     this.#slotSeries = new Int32Array(256).fill(PENDING)
     this.#pending.clear()
   }
@@ -488,13 +486,20 @@ export class SeriesCache {
   }
 
   #growSeries(): void {
-    const grow = <T extends Int32Array<ArrayBuffer> | Uint32Array<ArrayBuffer>>(old: T, make: (n: number) => T): T => {
-      const out = make(2 * old.length)
-      out.set(old)
-      return out
-    }
-    this.#ids = grow(this.#ids, (n) => new Uint32Array(n))
-    this.#written = grow(this.#written, (n) => new Int32Array(n))
-    this.#tracked = grow(this.#tracked, (n) => new Int32Array(n))
+    this.#ids = withRoom(this.#ids, new Uint32Array(2 * this.#ids.length))
+    this.#written = withRoom(this.#written, new Int32Array(2 * this.#written.length))
+    this.#tracked = withRoom(this.#tracked, new Int32Array(2 * this.#tracked.length))
   }
+}
+
+const firstOptions = (format: ExpositionParserName): PageOptions => ({
+  format,
+  ignoreTimestamps: false,
+  startTimestamps: false,
+  typeAndUnitLabels: false,
+})
+
+function withRoom<T extends Int32Array<ArrayBuffer> | Uint32Array<ArrayBuffer>>(old: T, larger: T): T {
+  larger.set(old)
+  return larger
 }

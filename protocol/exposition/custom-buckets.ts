@@ -58,6 +58,9 @@ export class CustomBucketsSource extends ColumnBacked implements PageSource {
   get duplicates(): number {
     return this.#inner.duplicates
   }
+  get duplicatesBySlot(): PageSource['duplicatesBySlot'] {
+    return new Map([...this.#inner.duplicatesBySlot].map(([slot, count]) => [this.#outer[slot]!, count]))
+  }
   get repeats(): number {
     return this.#inner.repeats
   }

@@ -47,6 +47,7 @@ export class PageReader implements PageSource {
   scraped = 0
   /** Lines that repeat a series without a timestamp of their own: the first wins. */
   duplicates = 0
+  readonly duplicatesBySlot = new Map<number, number>()
   /** Samples that repeat a series at a timestamp of their own: they are in the columns. */
   repeats = 0
   readonly unread = new Map<string, number>()
@@ -192,6 +193,7 @@ export class PageReader implements PageSource {
             if (seen[slot] === scrape) {
               if (!hasOwn) {
                 duplicates++
+                countIn(this.duplicatesBySlot, slot)
                 continue
               }
               repeats++
@@ -233,8 +235,10 @@ export class PageReader implements PageSource {
         const hasOwn = !ignoreTimestamps && parser.hasTimestamp
         const isSeen = !isNew && seen[slot] === scrape
         if (isSeen && hasOwn) repeats++
-        if (isSeen && !hasOwn) duplicates++
-        else {
+        if (isSeen && !hasOwn) {
+          duplicates++
+          countIn(this.duplicatesBySlot, slot)
+        } else {
           if (count === slots.length) {
             this.#growOutput()
             slots = this.slots
@@ -286,6 +290,7 @@ export class PageReader implements PageSource {
     this.exemplars = []
     this.newSeries = []
     this.unread.clear()
+    if (this.duplicatesBySlot.size > 0) this.duplicatesBySlot.clear()
     this.#created.clear()
   }
 
@@ -422,6 +427,11 @@ const LINE_KINDS: readonly LineKind[] = [
   LineKind.comment,
   LineKind.series,
 ]
+
+/** Rare: a page with twins. */
+function countIn(counts: Map<number, number>, slot: number): void {
+  counts.set(slot, (counts.get(slot) ?? 0) + 1)
+}
 
 function tooLong(bytes: number, at: number): ExpositionError {
   return new ExpositionError(`a line of ${bytes} bytes is longer than ${MAX_LINE_BYTES} bytes`, at)

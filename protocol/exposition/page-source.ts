@@ -53,6 +53,8 @@ export interface PageSource {
   readonly scraped: number
   /** Lines that repeat a series without a timestamp of their own: the first wins. */
   readonly duplicates: number
+  /** How many of them a slot has, for those that have any: whether they count is known where rules are. */
+  readonly duplicatesBySlot: ReadonlyMap<number, number>
   /** Samples that repeat a series at a timestamp of their own: they are in the columns. */
   readonly repeats: number
   readonly metadata: ReadonlyMap<string, Metadata>

@@ -39,6 +39,7 @@ type MetricAt = { readonly labels: readonly number[]; readonly timestampMs: numb
 export class ProtoPageReader extends ColumnBacked implements PageSource {
   scraped = 0
   duplicates = 0
+  readonly duplicatesBySlot = new Map<number, number>()
   repeats = 0
   newSeries: NewSeries[] = []
   /** The length of a page bounds what it can invent. */
@@ -70,6 +71,7 @@ export class ProtoPageReader extends ColumnBacked implements PageSource {
     this.#options = options
     this.columns.clear()
     this.scraped = this.duplicates = this.repeats = 0
+    if (this.duplicatesBySlot.size > 0) this.duplicatesBySlot.clear()
     this.newSeries = []
     const reader = new ProtoReader(page)
     this.#reader = reader
@@ -271,6 +273,7 @@ export class ProtoPageReader extends ColumnBacked implements PageSource {
     if (this.#table.seen[slot] === this.#scrape) {
       if (!hasOwn) {
         this.duplicates++
+        this.duplicatesBySlot.set(slot, (this.duplicatesBySlot.get(slot) ?? 0) + 1)
         return -1
       }
       this.repeats++
