@@ -130,6 +130,7 @@ export class HttpAccess {
     const proxy = proxyFor(this.#http, request.url, this.#deps.environment)
     return net.request({
       maxRedirects: this.#http.followRedirects ? 10 : 0,
+      http2: this.#http.enableHttp2,
       ...request,
       headers: { ...request.headers, ...this.#credentials?.(), ...(token !== null && { authorization: token }) },
       ...(tls && { tls }),

@@ -218,6 +218,7 @@ function sharedSettings(config: ScrapeConfig, deps: AccessDeps, problems: string
       proxyFor: (url: string) => proxyFor(config.http, url, deps.environment),
       proxyId: JSON.stringify([config.http.proxyUrl, config.http.noProxy, config.http.proxyFromEnvironment]),
       followRedirects: config.http.followRedirects,
+      enableHttp2: config.http.enableHttp2,
       enableCompression: config.enableCompression,
     }),
   }

@@ -4,7 +4,7 @@
  * A small gzip body is inflated in one call once it is whole, which takes a tenth of the time that streams take; a large
  * one, or one that turns out larger than its trailer says, piece by piece (net-gunzip.ts).
  */
-import { NetError } from '../../protocol/env/mod.ts'
+import { type HttpRequest, NetError } from '../../protocol/env/mod.ts'
 import { type BodyPool, type ByteCollector, SMALL_BODY_BYTES } from './net-collector.ts'
 import { freeBytes } from './net-free-bytes.ts'
 import { type Gunzipper, openGunzip } from './net-gunzip.ts'
@@ -26,6 +26,9 @@ export type BodyRules = {
   /** As `HttpRequest.judge`, of this answer's headers. */
   readonly judge?: (piece: Uint8Array) => boolean
 }
+
+/** What a request says of the body of its answer. */
+export type BodyWishes = Omit<BodyRules, 'judge'> & Pick<HttpRequest, 'judge'>
 
 export type BodyMemory = { readonly bodies: BodyPool; readonly inflater: Inflater }
 
@@ -56,6 +59,25 @@ export function bodySink(
 ): BodySink {
   if (!isGzip) return new PlainBody(expectedBytes, rules, memory, events)
   return new GzipBody(expectedBytes, rules, memory, events)
+}
+
+/** @param bytes of the body, as the peer declared them; 0 when it did not. @throws NetError for more than may come */
+export function answerSink(
+  { status, headers, bytes }: { status: number; headers: Readonly<Record<string, string>>; bytes: number },
+  { maxBodyBytes, borrowBody = false, onChunk, judge }: BodyWishes,
+  memory: BodyMemory,
+  events: BodyEvents,
+): BodySink {
+  const encoding = (headers['content-encoding'] ?? '').toLowerCase()
+  const isGzip = encoding === 'gzip' || encoding === 'x-gzip'
+  if (!isGzip && bytes > maxBodyBytes) throw bodyTooLarge(maxBodyBytes)
+  const rules = {
+    maxBodyBytes,
+    borrowBody,
+    ...(onChunk !== undefined && status === 200 && { onChunk }),
+    ...(judge !== undefined && status === 200 && { judge: (piece: Uint8Array) => judge(piece, headers) }),
+  }
+  return bodySink(isGzip, bytes, rules, memory, events)
 }
 
 export function bodyTooLarge(maxBodyBytes: number): NetError {

@@ -7,60 +7,56 @@
  * memory that is used again. Through node:http the same costs four times the CPU and leaves two dozen objects
  * (bench/agent/http.bench.ts).
  */
-import {
-  basicAuthOf,
-  type HttpRequest,
-  type HttpResponse,
-  isCredentialHeader,
-  mayKeepCredentials,
-  NetError,
-  shownUrl,
-} from '../../protocol/env/mod.ts'
+import { type HttpRequest, type HttpResponse, NetError } from '../../protocol/env/mod.ts'
 import { BodyPool } from './net-collector.ts'
 import { describeSocketError, errorCode } from './net-errors.ts'
-import { type BodyMemory, type BodyRules, type BodySink, bodySink, bodyTooLarge } from './net-http-body.ts'
+import { answerSink, type BodyMemory, type BodySink, type BodyWishes } from './net-http-body.ts'
 import {
   type ConnectionUser,
   type HttpConnection,
   HttpConnections,
   proxyHeaderLines,
-  type Route,
+  RouteKeys,
 } from './net-http-connection.ts'
+import { firstHop, goText, type Hop, nextHop } from './net-http-hop.ts'
 import { ChunkedBody } from './net-http1-chunked.ts'
 import { headEnd, parseHead, type ResponseHead } from './net-http1-head.ts'
+import { type AnyExchange, isAlpnAlert, isHttp2Frame, OverHttp2 } from './net-http2-client.ts'
+import { Http2Sessions } from './net-http2-sessions.ts'
 import { Inflater } from './net-inflate.ts'
 
 const MAX_HEADER_BYTES = 64 * 1024
 
-/** What a request says of the body of its answer. */
-type BodyWishes = Omit<BodyRules, 'judge'> & Pick<HttpRequest, 'judge'>
-
-type Client = BodyMemory & { readonly connections: HttpConnections; readonly aborts: Aborts }
+type Client = BodyMemory & {
+  readonly connections: HttpConnections
+  readonly http2: Http2Sessions
+  readonly aborts: Aborts
+}
+/** The server speaks HTTP/2 alone. */
+const HTTP2_ONLY = 'HTTP2_ONLY'
 
 export function createHttpClient(): { request: (request: HttpRequest) => Promise<HttpResponse>; close: () => void } {
+  const keys = new RouteKeys()
   const client: Client = {
-    connections: new HttpConnections(),
+    connections: new HttpConnections(keys),
+    http2: new Http2Sessions(keys),
     aborts: new Aborts(),
     bodies: new BodyPool(),
     inflater: new Inflater(),
   }
   return {
     request: (request) => requestWithLimits(request, client),
-    close: () => client.connections.close(),
+    close() {
+      client.connections.close()
+      client.http2.close()
+    },
   }
-}
-
-/** What the exchange is about to send: changes from redirect to redirect. */
-type Hop = Route & {
-  readonly method: string
-  readonly headers: Readonly<Record<string, string>>
-  readonly body: Uint8Array | undefined
 }
 
 /** Why an exchange has to end before its time; who runs is told. */
 class Deadline {
   reason: NetError | null = null
-  exchange: Exchange | null = null
+  exchange: { abort(reason: NetError): void } | null = null
 
   end(reason: NetError): void {
     this.reason ??= reason
@@ -128,10 +124,38 @@ async function followRedirects(
   }
 }
 
-/** A kept connection may die just as it is used again: what may be repeated is tried once more on a new one. */
+/** In HTTP/1.1, which costs both sides less, where the server speaks it. */
 async function exchangeOnce(hop: Hop, rules: BodyWishes, deadline: Deadline, client: Client): Promise<HttpResponse> {
+  const { http2 } = client
+  const mayBeHttp2 = hop.alpn !== undefined
+  if (!mayBeHttp2 || !http2.isWanted(hop)) {
+    try {
+      return await overEither(hop, rules, deadline, client, Exchange)
+    } catch (error) {
+      const isHttp2 = mayBeHttp2 && error instanceof NetError && error.code === HTTP2_ONLY
+      if (!isHttp2 || deadline.reason !== null) throw error
+      http2.want(hop, true)
+    }
+  }
+  try {
+    return await overEither(hop, rules, deadline, client, OverHttp2)
+  } catch (error) {
+    // It may have changed its mind since it was asked first.
+    if (error instanceof NetError && error.code !== 'TIMEOUT' && error.code !== 'ABORTED') http2.want(hop, false)
+    throw error
+  }
+}
+
+/** A kept connection may die just as it is used again: what may be repeated is tried once more on a new one. */
+async function overEither(
+  hop: Hop,
+  rules: BodyWishes,
+  deadline: Deadline,
+  client: Client,
+  Kind: new (hop: Hop, rules: BodyWishes, client: Client) => AnyExchange,
+): Promise<HttpResponse> {
   for (let attempt = 0; ; attempt++) {
-    const exchange = new Exchange(hop, rules, client)
+    const exchange = new Kind(hop, rules, client)
     try {
       return await exchange.run(deadline, attempt === 0)
     } catch (error) {
@@ -220,7 +244,7 @@ class Exchange implements ConnectionUser {
       error === null
         ? { code: 'UNEXPECTED_EOF', text: this.#isAnswered ? 'unexpected EOF' : 'EOF' }
         : describeSocketError(error, MAX_HEADER_BYTES)
-    this.#failBeforeAnswer(code, text, error)
+    this.#failBeforeAnswer(isAlpnAlert(error) ? HTTP2_ONLY : code, text, error)
   }
 
   // While headers are awaited Go names the URL; while the body is read it does not.
@@ -246,6 +270,7 @@ class Exchange implements ConnectionUser {
         `net/http: server response headers exceeded ${MAX_HEADER_BYTES} bytes; aborted`,
       )
     if (end < 0) {
+      if (this.#headBytes === null && isHttp2Frame(head)) throw new NetError(HTTP2_ONLY, ANSWERED_IN_HTTP2)
       // Whoever does not speak HTTP may never send a blank line.
       if (head.length >= 5 && latin1(head, 5) !== 'HTTP/') parseHead(latin1(head, Math.min(head.length, 60)), 'GET')
       this.#headBytes = head === bytes ? bytes.slice() : head
@@ -263,20 +288,10 @@ class Exchange implements ConnectionUser {
   }
 
   #beginBody({ status, headers, framing }: ResponseHead): void {
-    const encoding = (headers['content-encoding'] ?? '').toLowerCase()
-    const isGzip = encoding === 'gzip' || encoding === 'x-gzip'
-    const { maxBodyBytes, borrowBody = false, onChunk, judge } = this.#rules
     const length = typeof framing === 'number' ? framing : 0
-    if (!isGzip && length > maxBodyBytes) throw bodyTooLarge(maxBodyBytes)
     if (framing === 'chunked') this.#chunked = new ChunkedBody()
     this.#leftBytes = framing === 'close' ? Number.POSITIVE_INFINITY : length
-    const rules = {
-      maxBodyBytes,
-      borrowBody,
-      ...(onChunk !== undefined && status === 200 && { onChunk }),
-      ...(judge !== undefined && status === 200 && { judge: (piece: Uint8Array) => judge(piece, headers) }),
-    }
-    this.#sink = bodySink(isGzip, length, rules, this.#client, {
+    this.#sink = answerSink({ status, headers, bytes: length }, this.#rules, this.#client, {
       done: (body) => this.#finish(body),
       fail: (error) => this.#fail(error),
       resume: () => this.#connection?.resume(),
@@ -344,6 +359,9 @@ class Exchange implements ConnectionUser {
   }
 }
 
+const ANSWERED_IN_HTTP2 =
+  'net/http: HTTP/1.x transport connection broken: malformed HTTP response: the server answers in HTTP/2 (enable_http2 allows it)'
+
 function latin1(bytes: Uint8Array, length: number): string {
   return Buffer.from(bytes.buffer, bytes.byteOffset, length).toString('latin1')
 }
@@ -367,71 +385,6 @@ function requestHead({ url, method, headers, body, proxy }: Hop): string {
 
 const INVALID_VALUE = /[^\t\x20-\x7e\x80-\xff]/
 const INVALID_NAME = /[^!#$%&'*+\-.^_`|~0-9A-Za-z]/
-
-function firstHop(request: HttpRequest): Hop {
-  const url = URL.canParse(request.url) ? new URL(request.url) : undefined
-  if (url === undefined) throw new NetError('BAD_URL', `Cannot parse URL "${request.url}"`)
-  if (url.protocol !== 'http:' && url.protocol !== 'https:')
-    throw new NetError(
-      'BAD_URL',
-      `${goText({ method: request.method, url })}: unsupported protocol scheme "${url.protocol.slice(0, -1)}"`,
-    )
-  const headers: Record<string, string> = { 'accept-encoding': 'gzip' }
-  for (const [name, value] of Object.entries(request.headers ?? {})) headers[name.toLowerCase()] = value
-  if (url.username !== '' && headers['authorization'] === undefined) headers['authorization'] = basicAuthOf(url)
-  const { method, body, tls, unixSocket, proxy } = request
-  return { url, method, headers, body, tls, unixSocket, proxy }
-}
-
-/** Semantics: Go net/http redirectBehavior; the rules about credentials are stricter (see `mayKeepCredentials`). */
-function nextHop(hop: Hop, status: number, location: string): Hop {
-  if (!URL.canParse(location, hop.url))
-    throw new NetError('BAD_URL', `${goText(hop)}: failed to parse Location header "${location}"`)
-  const url = new URL(location, hop.url)
-  if (url.protocol !== 'http:' && url.protocol !== 'https:')
-    throw new NetError('BAD_URL', `${goText(hop)}: unsupported protocol scheme "${url.protocol.slice(0, -1)}"`)
-  if (isLinkLocal(url.hostname) && !isLinkLocal(hop.url.hostname))
-    throw new NetError('REFUSED_REDIRECT', `${goText(hop)}: redirect to the link-local address ${url.host} refused`)
-  const keepsBody = status === 307 || status === 308
-  const trusted = mayKeepCredentials(hop.url, url)
-  const headers: Record<string, string> = {}
-  for (const [name, value] of Object.entries(hop.headers)) {
-    if (!trusted && isCredentialHeader(name)) continue
-    if (!keepsBody && name.startsWith('content-')) continue
-    headers[name] = value
-  }
-  delete headers['host']
-  const method = keepsBody || hop.method === 'HEAD' ? hop.method : 'GET'
-  return {
-    url,
-    method,
-    headers,
-    body: keepsBody ? hop.body : undefined,
-    tls: trusted ? hop.tls : withoutKey(hop.tls),
-    // A daemon on a socket of this host may send us on within itself, never to another server.
-    unixSocket: hop.unixSocket,
-    proxy: hop.proxy,
-  }
-}
-
-/**
- * 169.254.0.0/16 and fe80::/10: where clouds hand credentials to whoever asks from within the host. Differs: Go goes
- * there.
- */
-function isLinkLocal(hostname: string): boolean {
-  return /^169\.254\.|^\[fe[89ab][0-9a-f]:|^\[::ffff:a9fe:/i.test(hostname)
-}
-
-function withoutKey(tls: HttpRequest['tls']): HttpRequest['tls'] {
-  if (tls === undefined) return undefined
-  const { cert: _cert, key: _key, serverName: _serverName, ...rest } = tls
-  return rest
-}
-
-/** `Get "http://host/path"`, with a password masked as Go's URL.Redacted does. */
-function goText({ method, url }: { readonly method: string; readonly url: URL }): string {
-  return `${method.slice(0, 1).toUpperCase()}${method.slice(1).toLowerCase()} "${shownUrl(url)}"`
-}
 
 const REDIRECTS: ReadonlySet<number> = new Set([301, 302, 303, 307, 308])
 const IDEMPOTENT: ReadonlySet<string> = new Set(['GET', 'HEAD', 'PUT', 'DELETE', 'OPTIONS'])

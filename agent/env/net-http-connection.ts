@@ -14,7 +14,7 @@ import { headEnd, parseHead } from './net-http1-head.ts'
 import { clientTlsOptions } from './net-tls.ts'
 
 /** As Prometheus' scrape client (IdleConnTimeout in prometheus/common config/http_config.go). */
-const IDLE_CONNECTION_MS = 300_000
+export const IDLE_CONNECTION_MS = 300_000
 /** Free ones kept for one server. */
 const MAX_FREE = 2
 const READ_BUFFER_BYTES = 64 * 1024
@@ -28,6 +28,8 @@ export type Route = {
   readonly tls: HttpRequest['tls']
   readonly unixSocket: string | undefined
   readonly proxy: HttpRequest['proxy']
+  /** What TLS offers to speak; absent: nothing is offered. */
+  readonly alpn?: 'http/1.1' | 'h2' | undefined
 }
 
 /** Who uses a connection. */
@@ -40,15 +42,32 @@ export interface ConnectionUser {
   onClosed(error: Error | null): void
 }
 
-export class HttpConnections {
-  readonly #free = new Map<string, HttpConnection[]>()
-  readonly #readBuffer = new Uint8Array(READ_BUFFER_BYTES)
+/** One text for all routes to the same server by the same way. */
+export class RouteKeys {
   /** PEM texts are long: each set of TLS options is written as text once. */
   readonly #tlsKeys = new WeakMap<object, string>()
 
+  of({ url, tls, unixSocket, proxy }: Route): string {
+    const host = `${url.protocol}//${url.host}`
+    if (tls === undefined && unixSocket === undefined && proxy === undefined) return host
+    let secrets = tls === undefined ? '' : this.#tlsKeys.get(tls)
+    if (secrets === undefined) this.#tlsKeys.set(tls!, (secrets = JSON.stringify(tls)))
+    return `${host} ${unixSocket ?? ''} ${proxy === undefined ? '' : JSON.stringify(proxy)} ${secrets}`
+  }
+}
+
+export class HttpConnections {
+  readonly #free = new Map<string, HttpConnection[]>()
+  readonly #readBuffer = new Uint8Array(READ_BUFFER_BYTES)
+  readonly #keys: RouteKeys
+
+  constructor(keys = new RouteKeys()) {
+    this.#keys = keys
+  }
+
   /** A free connection or a new one; `user.onReady` is called at once or later. */
   open(route: Route, user: ConnectionUser, allowFree: boolean): HttpConnection {
-    const key = this.#keyOf(route)
+    const key = this.#keys.of(route)
     const free = allowFree ? this.#free.get(key)?.pop() : undefined
     if (free !== undefined) {
       free.use(user)
@@ -82,14 +101,6 @@ export class HttpConnections {
     free!.splice(at, 1)
     if (free!.length === 0) this.#free.delete(connection.key)
   }
-
-  #keyOf({ url, tls, unixSocket, proxy }: Route): string {
-    const host = `${url.protocol}//${url.host}`
-    if (tls === undefined && unixSocket === undefined && proxy === undefined) return host
-    let secrets = tls === undefined ? '' : this.#tlsKeys.get(tls)
-    if (secrets === undefined) this.#tlsKeys.set(tls!, (secrets = JSON.stringify(tls)))
-    return `${host} ${unixSocket ?? ''} ${proxy === undefined ? '' : JSON.stringify(proxy)} ${secrets}`
-  }
 }
 
 export class HttpConnection {
@@ -111,13 +122,16 @@ export class HttpConnection {
     this.key = key
     this.#user = user
     this.#onGone = onGone
-    const { url, tls, unixSocket, proxy } = route
+    const { url, tls, unixSocket, proxy, alpn } = route
     const isTls = url.protocol === 'https:'
     const first =
       unixSocket !== undefined ? { path: unixSocket } : addressOf(proxy === undefined ? url : new URL(proxy.url))
     if (proxy !== undefined && isTls) this.#socket = this.#openTunnel(first, route)
     else if (isTls || (proxy !== undefined && new URL(proxy.url).protocol === 'https:'))
-      this.#socket = this.#listen(openTls(proxy === undefined ? url : new URL(proxy.url), tls, first), 'secureConnect')
+      this.#socket = this.#listen(
+        openTls(proxy === undefined ? url : new URL(proxy.url), tls, first, isTls ? alpn : undefined),
+        'secureConnect',
+      )
     else if (!CAN_SHARE_BUFFER)
       this.#socket = this.#listen(netConnect(first as NetConnectOpts & typeof first), 'connect')
     else {
@@ -151,6 +165,14 @@ export class HttpConnection {
 
   resume(): void {
     this.#socket.resume()
+  }
+
+  /** Gives the socket away, as it was when it was ready. */
+  detach(): Socket {
+    this.#user = null
+    this.#onGone(this)
+    for (const event of ['data', 'end', 'close', 'timeout', 'error']) this.#socket.removeAllListeners(event)
+    return this.#socket.setTimeout(0)
   }
 
   destroy(): void {
@@ -198,7 +220,7 @@ export class HttpConnection {
 
   /** Asks the proxy for a way through, then speaks TLS with the server at its end. */
   #openTunnel(first: Address, route: Route): Socket {
-    const { url, tls, proxy } = route
+    const { url, tls, proxy, alpn } = route
     const proxyUrl = new URL(proxy!.url)
     const isTls = proxyUrl.protocol === 'https:'
     const outer = isTls ? openTls(proxyUrl, undefined, first) : netConnect(first as NetConnectOpts & Address)
@@ -214,7 +236,7 @@ export class HttpConnection {
         return
       }
       outer.off('close', onClose)
-      this.#socket = this.#listen(openTls(url, tls, { socket: outer }), 'secureConnect')
+      this.#socket = this.#listen(openTls(url, tls, { socket: outer }, alpn), 'secureConnect')
     }
     const onError = (error: Error): void => {
       this.#error = error
@@ -266,9 +288,15 @@ export function bareHost({ hostname }: URL): string {
   return hostname.startsWith('[') ? hostname.slice(1, -1) : hostname
 }
 
-function openTls(url: URL, tls: HttpRequest['tls'], to: Address | { readonly socket: Socket }): TLSSocket {
+function openTls(
+  url: URL,
+  tls: HttpRequest['tls'],
+  to: Address | { readonly socket: Socket },
+  alpn?: Route['alpn'],
+): TLSSocket {
   const host = bareHost(url)
   // SNI carries names only, never addresses.
   const serverName = /^[\d.]+$|:/.test(host) ? {} : { servername: host }
-  return tlsConnect({ ...to, host, ...serverName, ...clientTlsOptions(tls) })
+  const offered = alpn === undefined ? {} : { ALPNProtocols: [alpn] }
+  return tlsConnect({ ...to, host, ...serverName, ...clientTlsOptions(tls), ...offered })
 }

@@ -60,6 +60,7 @@ export function httpFetcher(net: Net, userAgent: string): PageFetcher {
           maxRedirects: source.followRedirects ? 10 : 0,
           ...(source.tls === null ? {} : { tls: source.tls }),
           ...(proxy === undefined ? {} : { proxy }),
+          ...(source.enableHttp2 ? { http2: true } : {}),
           borrowBody: true,
           judge: (piece, { 'content-type': contentType = '' }) =>
             (judge ??= new PageJudge(config, contentType)).take(piece),

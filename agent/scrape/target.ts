@@ -21,6 +21,8 @@ export type HttpSource = {
     | (() => Readonly<Record<string, string>> | Promise<Readonly<Record<string, string>>>)
   readonly tls: NonNullable<HttpRequest['tls']> | null
   readonly followRedirects: boolean
+  /** Servers on TLS that refuse HTTP/1.1 are asked in HTTP/2. */
+  readonly enableHttp2: boolean
   readonly enableCompression: boolean
   /** The proxy on the way to a URL. */
   readonly proxyFor: (url: string) => HttpRequest['proxy']
@@ -148,6 +150,7 @@ export function httpSource(input: Pick<HttpSource, 'address'> & Partial<HttpSour
     headers: {},
     tls: null,
     followRedirects: true,
+    enableHttp2: true,
     enableCompression: true,
     proxyFor: () => undefined,
     proxyId: '',

@@ -49,8 +49,8 @@ export const NO_TLS: TlsConfig = {
 }
 
 /**
- * `enableHttp2` permits HTTP/2 and does not demand it: requests are HTTP/1.1, whose one connection per target carries
- * one scrape at a time in any case.
+ * `enableHttp2` permits HTTP/2 and does not demand it: a scrape or a discovery speaks it with TLS servers that refuse
+ * HTTP/1.1; all other requests are HTTP/1.1, whose one connection per target carries one exchange at a time in any case.
  */
 export type HttpClientConfig = {
   readonly basicAuth: {

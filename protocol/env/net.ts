@@ -115,6 +115,8 @@ export type HttpRequest = {
   /** 0: redirects are answers. Credentials are not sent to another host. Default 0. */
   readonly maxRedirects?: number
   readonly tls?: TlsOptions
+  /** Over TLS, HTTP/2 is spoken with a server that refuses HTTP/1.1. Default false. */
+  readonly http2?: boolean
   /** Connect to this socket of the file system; the URL then names only the host header and the path. */
   readonly unixSocket?: string
   /** Goes through this HTTP(S) proxy: `http://user:password@host:port`. TLS ends at the server, not at the proxy. */
