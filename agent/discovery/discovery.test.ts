@@ -105,3 +105,29 @@ test('a discovery that nothing acts upon is said, not skipped silently', () => {
   assert.deepEqual(targets, [])
   assert.match(problems[0]!, /job "a": ec2 discovery is not supported/)
 })
+
+// Rows of upstream's TestPopulateLabels (scrape/manager_test.go).
+for (const [labels, problem] of [
+  [
+    '__scrape_interval__: 2notseconds',
+    'error parsing scrape interval: unknown unit "notseconds" in duration "2notseconds"',
+  ],
+  [
+    '__scrape_timeout__: 2notseconds',
+    'error parsing scrape timeout: unknown unit "notseconds" in duration "2notseconds"',
+  ],
+  ['__scrape_interval__: 0s', 'scrape interval cannot be 0'],
+  ['__scrape_timeout__: 0s', 'scrape timeout cannot be 0'],
+  [
+    '__scrape_interval__: 1s, __scrape_timeout__: 2s',
+    'scrape timeout cannot be greater than scrape interval ("2s" > "1s")',
+  ],
+] as const) {
+  test(`a target with ${labels} is a problem`, () => {
+    const { problems } = discover(
+      `scrape_configs: [{job_name: job, static_configs: [{targets: ["1.2.3.4:1000"], labels: {${labels}}}]}]\n`,
+    )
+    assert.equal(problems.length, 1)
+    assert.ok(problems[0]!.endsWith(`: ${problem}`), problems[0])
+  })
+}

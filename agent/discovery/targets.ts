@@ -154,14 +154,10 @@ function populate(
   if (/[/\s]/.test(address)) return `${JSON.stringify(address)} is not a valid hostname`
   const scheme = labelValue(result, '__scheme__')
   if (scheme !== 'http' && scheme !== 'https') return `invalid scheme: ${JSON.stringify(scheme)}`
-  let intervalMs: number
-  let timeoutMs: number
-  try {
-    intervalMs = parseDuration(labelValue(result, '__scrape_interval__'))
-    timeoutMs = parseDuration(labelValue(result, '__scrape_timeout__'))
-  } catch (error) {
-    return `error parsing scrape interval or timeout: ${(error as Error).message}`
-  }
+  const intervalMs = durationOf(result, 'interval')
+  if (typeof intervalMs === 'string') return intervalMs
+  const timeoutMs = durationOf(result, 'timeout')
+  if (typeof timeoutMs === 'string') return timeoutMs
   if (intervalMs === 0) return 'scrape interval cannot be 0'
   if (timeoutMs === 0) return 'scrape timeout cannot be 0'
   if (timeoutMs > intervalMs)
@@ -179,6 +175,15 @@ function populate(
     intervalMs,
     timeoutMs,
     source: { scheme, address, path: labelValue(result, pathLabel) || '/metrics', params },
+  }
+}
+
+/** Milliseconds, or what is wrong with them. */
+function durationOf(labels: Labels, what: 'interval' | 'timeout'): number | string {
+  try {
+    return parseDuration(labelValue(labels, `__scrape_${what}__`))
+  } catch (error) {
+    return `error parsing scrape ${what}: ${(error as Error).message}`
   }
 }
 

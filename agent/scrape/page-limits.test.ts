@@ -23,7 +23,7 @@ test('sample_limit refuses the page as a whole but counts it', async () => {
 const drop = (name: string) => (labels: Parameters<typeof labelValue>[0]) =>
   labelValue(labels, '__name__') === name ? null : labels
 
-// As Prometheus 3.5 answers the same pages (bench/e2e/scrape-limits.test.ts).
+// As Prometheus 3.5 answers the same pages (bench/e2e/scrape-pages.test.ts).
 const repeatedPages: readonly (readonly [what: string, body: string, rest: object, told: readonly number[]])[] = [
   ['a line again and again', 'a 1\na 2\na 3\nb 1\n', {}, [1, 4, 4, 2]],
   ['a line again, and one too many', 'a 1\na 2\nb 1\nc 1\n', {}, [0, 4, 4, 2]],

@@ -31,6 +31,8 @@ export class ScrapeRecorder {
   readonly #report: Report
   readonly #cache: SeriesCache
   readonly #columns: ColumnPool
+  /** Series of a page that fails are new once, and not again in each scrape that fails as it did. */
+  #hasFailed = false
 
   /** @param columns shared by all recorders of a sink */
   constructor(
@@ -94,11 +96,12 @@ export class ScrapeRecorder {
       durationSeconds: time.durationMs / 1000,
       scraped: counts.scraped,
       kept: counts.kept,
-      added: counts.added,
+      added: error !== '' && this.#hasFailed ? 0 : counts.added,
       timeoutSeconds: config.timeoutMs / 1000,
       sampleLimit: config.limits.samples,
       bodyBytes: this.#bodyBytes(page, fault),
     })
+    this.#hasFailed = error !== ''
     this.#append(time, columns, result?.exemplars ?? null)
     for (const repeat of result?.repeats ?? []) this.#append(time, repeat, null)
     cache.compact()

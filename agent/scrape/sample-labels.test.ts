@@ -82,3 +82,8 @@ test('sampleLabels() gives null for what metric relabelling drops', () => {
 test('reportLabels() are the target’s', () => {
   assert.equal(formatLabels(reportLabels('up', config().labels)), '{__name__="up", instance="h:1", job="j"}')
 })
+
+test("a report has the labels of its target, less what upstream overwrites with the report's own", () => {
+  const labels = reportLabels('up', labelsFrom({ exported_n: '2', job: 'j', n: '1', a: '1', exported_a: '2' }))
+  assert.deepEqual(labels, labelsFrom({ __name__: 'up', a: '1', exported_a: '2', job: 'j', n: '1' }))
+})

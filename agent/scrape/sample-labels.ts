@@ -113,10 +113,17 @@ function isValid(labels: Labels, metric: string, scheme: ScrapeTargetConfig['nam
   return true
 }
 
-/** Labels of `up` and its like: the target's own, nothing else. */
+/**
+ * Labels of `up` and its like: the target's own, nothing else. Of two named `n` and `exported_n` the second is left out,
+ * as by mutateReportSampleLabels in Prometheus scrape/scrape.go (v3): it moves the report's own `n` there, of which it
+ * has none.
+ */
 export function reportLabels(metric: string, target: Labels): Labels {
   const out = new Map<string, string>([[METRIC_NAME, metric]])
-  for (let i = 0; i < target.length; i += 2) out.set(target[i]!, target[i + 1]!)
+  for (let i = 0; i < target.length; i += 2) {
+    out.delete(`exported_${target[i]}`)
+    out.set(target[i]!, target[i + 1]!)
+  }
   return labelsFrom(out)
 }
 
