@@ -128,6 +128,6 @@ for (const [labels, problem] of [
       `scrape_configs: [{job_name: job, static_configs: [{targets: ["1.2.3.4:1000"], labels: {${labels}}}]}]\n`,
     )
     assert.equal(problems.length, 1)
-    assert.ok(problems[0]!.endsWith(`: ${problem}`), problems[0])
+    assert.ok(problems[0]!.endsWith(`: ${problem}`), problems[0]!)
   })
 }
