@@ -26,7 +26,7 @@ import {
   type ToIngest,
 } from '../ingest/thread_mod.ts'
 import { createHead, type HeadOptions, headRestorer } from '../tsdb/mod.ts'
-import { DEFAULT_SEGMENT_BYTES } from '../wal/mod.ts'
+import { DEFAULT_SEGMENT_BYTES, SyncedEnd } from '../wal/mod.ts'
 import { givenData } from './threads-ahead.ts'
 import { createDeltaConverter, createWriteDecoder } from './write-decoder.ts'
 
@@ -64,6 +64,7 @@ export function ingestWorkerOptions(data: IngestWorkerData): IngestWorkerOptions
     ),
     collectGarbage: heapCollector(),
     groupCommitMs: data.groupCommitMs ?? DEFAULT_GROUP_COMMIT_MS,
+    ...(data.synced && { synced: new SyncedEnd(data.synced) }),
   }
 }
 

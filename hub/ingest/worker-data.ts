@@ -17,6 +17,8 @@ export type IngestWorkerData = {
   /** Free disk space below which nothing is acknowledged; default two segments. */
   readonly reserveBytes?: number
   readonly groupCommitMs?: number
+  /** Of a `SyncedEnd`: for threads that follow the log. */
+  readonly synced?: SharedArrayBuffer
 }
 
 export const DEFAULT_MAX_FUTURE_MS = 10 * 60 * 1000

@@ -1,6 +1,5 @@
 /** The hub put together: bus, ingest, queries, rules, alerts, its own scrapes, HTTP. */
 import os from 'node:os'
-import path from 'node:path'
 import process from 'node:process'
 import { type Discovered, DiscoveryManager } from '../../agent/discovery/mod.ts'
 import { runtimeVerifier } from '../../agent/env/ed25519.ts'
@@ -15,12 +14,11 @@ import { directoryOf, parseAddress } from '../../protocol/config/mod.ts'
 import type { Bus, Env, Listener } from '../../protocol/env/mod.ts'
 import type { MetricFamily } from '../../protocol/exposition/mod.ts'
 import { type AgentRecord, type AgentRegistry, createRegistry } from '../agents/mod.ts'
-import { Dispatcher } from '../alerts/mod.ts'
+import type { Dispatcher } from '../alerts/mod.ts'
 import { type BuildInfo, createApp, Reloads } from '../api/mod.ts'
 import { type BusServer, createBusServer } from '../bus/mod.ts'
 import { compressBytes } from '../env/compress.ts'
 import type { StreamFeed } from '../env/jetstream.ts'
-import { smtpMailer } from '../env/mailer.ts'
 import { createQueryPool } from '../env/query-pool.ts'
 import { threadCpuMs } from '../env/thread-cpu.ts'
 import { createIngest, type Ingest } from '../ingest/mod.ts'
@@ -28,7 +26,8 @@ import type { Notifier } from '../notifier/mod.ts'
 import { PresenceBoard } from '../presence/mod.ts'
 import { ActiveQueries, InPlace, QueryLog, QueryService, type QuerySettings } from '../query/mod.ts'
 import { type ActiveAlert, RuleManager } from '../rules/mod.ts'
-import { openReader, releaseOwner } from '../tsdb/mod.ts'
+import { releaseOwner } from '../tsdb/mod.ts'
+import { type Alerting, startAlerting } from './alerting.ts'
 import { BlockKeeper } from './blocks.ts'
 import { ConfigSources } from './config-sources.ts'
 import { headFamilies } from './head-metrics.ts'
@@ -37,6 +36,8 @@ import { describeRetention, floorsOf, retentionLimits } from './kept.ts'
 import { isApproved, knownAgents } from './known-agents.ts'
 import { type LoadedConfig, loadAll, noticesOf } from './load.ts'
 import { alertMapping, createNotifier, outgoing } from './notify.ts'
+import { openQueryLog } from './query-log-file.ts'
+import { createRemoteWriter, timesOf } from './remote-write.ts'
 import { Retention } from './retention.ts'
 import { askForRule, writeOfRule } from './rule-doors.ts'
 import {
@@ -67,6 +68,7 @@ export class Hub {
   readonly #stats = createRuntimeStats()
   readonly #exporter: Exporter
   readonly #notifier: Notifier
+  readonly #remoteWrite: ReturnType<typeof createRemoteWriter>
   #loaded: LoadedConfig
   /** Of the last attempt to load, whether or not it went well. */
   #sources!: ConfigSources
@@ -82,6 +84,7 @@ export class Hub {
   #rules!: RuleManager
   #scrapes!: ScrapeManager
   #retention!: Retention
+  #alerting: Alerting | null = null
   #dispatcher: Dispatcher | null = null
   #bus: BusServer | null = null
   #localBus: Bus | null = null
@@ -99,6 +102,7 @@ export class Hub {
     this.#startedMs = env.clock.now()
     this.#exporter = createNodejsExporter(this.#stats, env)
     this.#notifier = createNotifier(env, options)
+    this.#remoteWrite = createRemoteWriter(env, options, () => this.#ingest.share())
     this.#whenRoom = new WhenRoom(env)
     this.#loaded = this.#load()
     this.#reloads = new Reloads(env.clock, options.settings.maxNotificationSubscribers)
@@ -126,7 +130,10 @@ export class Hub {
       // The log is about to be replayed: what is asked right after finds a worker.
       isAhead: disk.stat(`${settings.dataPath}/wal`) !== null,
     })
-    this.#ingest = await createIngest(this.#env, ingestOptions(settings, this.#loaded.prometheus))
+    this.#ingest = await createIngest(this.#env, {
+      ...ingestOptions(settings, this.#loaded.prometheus),
+      synced: this.#remoteWrite.synced.memory,
+    })
     this.#ingest.onFatal((err) => {
       log.error('Storage failed; stopping, to recover from disk at the next start', { err })
       this.#options.onStop(1)
@@ -219,7 +226,7 @@ export class Hub {
     const fixed = ({ prometheus: { hub } }: LoadedConfig): string =>
       JSON.stringify({ ...hub, identityLabels: undefined, retention: undefined, downsampling: undefined })
     if (fixed(next) !== fixed(this.#loaded))
-      log.warn('Changes of id, bus, nats, enrollment and limits under heliograph take effect at the next start')
+      log.warn('Changes of id, bus, nats, cluster, enrollment and limits under heliograph take effect at the next start')
     this.#loaded = next
     this.#announceAgents()
     await this.#apply()
@@ -234,8 +241,9 @@ export class Hub {
     this.#discovery?.stop()
     await this.#scrapes?.stop()
     await this.#rules?.stop()
-    this.#dispatcher?.stop()
+    await this.#alerting?.stop()
     await this.#notifier.stop()
+    await this.#remoteWrite.stop()
     await this.#feed?.stop()
     await this.#bus?.stop(500)
     await this.#nats?.close()
@@ -389,8 +397,9 @@ export class Hub {
     const { clock, disk, log, net } = this.#env
     const { settings } = this.#options
     const { prometheus, groups, alertmanager } = this.#loaded
-    this.#openQueryLog(prometheus.global.queryLogFile)
+    openQueryLog(this.#queryLog, prometheus.global.queryLogFile, settings.configFile, log)
     for (const notice of noticesOf(this.#loaded)) log.warn(notice)
+    this.#remoteWrite.apply(prometheus.remoteWrite, prometheus.global.externalLabels)
     await this.#notifier.apply(prometheus.alerting.alertmanagers)
     this.#discovery ??= new DiscoveryManager({
       clock,
@@ -415,31 +424,18 @@ export class Hub {
     )
     if (alertmanager && this.#dispatcher) this.#dispatcher.reload(alertmanager)
     else if (alertmanager) {
-      this.#dispatcher = new Dispatcher(alertmanager, {
-        clock,
-        disk,
-        net,
-        log: log.with({ component: 'alerts' }),
-        random: this.#env.random,
-        mailer: smtpMailer,
+      this.#alerting = startAlerting(this.#env, alertmanager, {
+        settings,
+        hub: prometheus.hub,
+        nats: this.#nats,
+        address: this.address,
         externalUrl: this.#externalUrl(),
-        logFile: `${settings.dataPath}/notifications.json`,
-        silencesFile: `${settings.dataPath}/silences.json`,
-        startDelayMs: settings.dispatchStartDelayMs,
       })
+      this.#dispatcher = this.#alerting.dispatcher
     } else {
-      this.#dispatcher?.stop()
+      await this.#alerting?.stop()
+      this.#alerting = null
       this.#dispatcher = null
-    }
-  }
-
-  /** A relative path stands beside the configuration. What cannot be opened is no reason to stop. */
-  #openQueryLog(file: string): void {
-    const beside = path.dirname(this.#options.settings.configFile)
-    try {
-      this.#queryLog.apply(file === '' ? '' : path.resolve(beside, file))
-    } catch (err) {
-      this.#env.log.error('Cannot open the query log; queries are not logged', { file, err })
     }
   }
 
@@ -477,9 +473,7 @@ export class Hub {
   }
 
   async #metrics(): Promise<MetricFamily[]> {
-    const reader = openReader(this.#ingest.share())
-    const range = reader.timeRange()
-    reader.release()
+    const range = timesOf(this.#ingest.share())
     const status = await this.#ingest.status()
     const { settings, build } = this.#options
     return [
@@ -492,6 +486,7 @@ export class Hub {
       ...this.#scrapes.families(),
       ...(this.#discovery?.families() ?? []),
       ...this.#notifier.families(),
+      ...this.#remoteWrite.families(),
       ...(this.#bus ? busFamilies(this.#bus.stats) : []),
       ...(this.#dispatcher ? alertFamilies(this.#dispatcher) : []),
       ...processFamilies(build, this.#reloads, this.#ready),

@@ -42,13 +42,13 @@ test('alertmanager.yml beside the configuration is loaded with its templates; it
 test('an alertmanager.yml beside a configuration with Alertmanagers is left alone unless it is named; both are told', () => {
   const text = `
 alerting: {alertmanagers: [{static_configs: [{targets: ['a:9093']}]}]}
-remote_write: [{url: 'http://a/'}]
+remote_read: [{url: 'http://a/'}]
 `
   inFolder({ 'prometheus.yml': text, 'alertmanager.yml': ALERTMANAGER }, (folder) => {
     const loaded = load(folder)
     assert.equal(loaded.alertmanager, null)
     const [section, unused, ...rest] = noticesOf(loaded)
-    assert.equal(section, 'Nothing acts upon remote_write of the configuration')
+    assert.equal(section, 'Nothing acts upon remote_read of the configuration')
     assert.match(unused ?? '', /alertmanager\.yml is not used/)
     assert.deepEqual(rest, [])
     const named = load(folder, join(folder, 'alertmanager.yml'))

@@ -172,7 +172,7 @@ export function loadPrometheusConfig(text: string, options: LoadOptions): Promet
     scrapeConfigs,
     alerting: raw.alerting ?? { relabel: [], alertmanagers: [] },
     remoteWrite: raw.remote_write ?? [],
-    withoutEffect: (['remote_write', 'remote_read', 'tracing'] as const).filter((name) => raw[name] !== undefined),
+    withoutEffect: (['remote_read', 'tracing'] as const).filter((name) => raw[name] !== undefined),
     storage: raw.storage ?? { outOfOrderTimeWindowMs: null, retentionTimeMs: null, retentionSizeBytes: null },
     otlp: raw.otlp ?? {},
     hub: raw.heliograph ?? HUB_DEFAULTS,
