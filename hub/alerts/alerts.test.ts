@@ -6,7 +6,9 @@ import os from 'node:os'
 import path from 'node:path'
 import { test } from 'node:test'
 import { createLogger, createNet, nodeDisk, systemClock, systemRandom } from '../../agent/env/mod.ts'
+import { runtimeSha256 } from '../../agent/env/sha256.ts'
 import { labelsFrom } from '../../protocol/labels/mod.ts'
+import { openAlertStore } from '../env/alert-store.ts'
 import { smtpMailer } from '../env/mailer.ts'
 import { Dispatcher, loadAlertmanagerConfig, matchRoutes } from './mod.ts'
 import { type NotificationReason, notificationReason } from './nflog.ts'
@@ -49,16 +51,17 @@ const until = async (condition: () => boolean): Promise<void> => {
 }
 
 function makeEnv(dir: string) {
+  const log = createLogger({ level: 'error', format: 'logfmt', now: () => 0, write: () => {} })
   return {
     clock: systemClock,
     disk: nodeDisk,
     net: createNet(),
-    log: createLogger({ level: 'error', format: 'logfmt', now: () => 0, write: () => {} }),
+    log,
     externalUrl: 'http://hub',
     random: systemRandom,
     mailer: smtpMailer,
-    logFile: path.join(dir, 'nflog.json'),
-    silencesFile: path.join(dir, 'silences.json'),
+    store: openAlertStore(path.join(dir, 'alerts.db'), log),
+    sha256: runtimeSha256.sha256,
   }
 }
 
@@ -74,7 +77,8 @@ test('firing and resolved alerts reach a webhook once each, through a failing re
   const dir = fs.mkdtempSync(path.join(os.tmpdir(), 'helio-alerts-'))
   const hook = await receiver([500, 200])
   const loaded = loadAlertmanagerConfig(config(hook.url), 'am.yml')
-  let dispatcher = new Dispatcher(loaded, makeEnv(dir))
+  let env = makeEnv(dir)
+  let dispatcher = new Dispatcher(loaded, env)
   try {
     const later = Date.now() + 3600_000
     dispatcher.receive([alertOf('a', later), alertOf('b', later)])
@@ -89,9 +93,11 @@ test('firing and resolved alerts reach a webhook once each, through a failing re
     assert.equal(dispatcher.counters.byIntegration.get('webhook')!.retries, 1)
 
     // The log is written once the answer is here, which is after the receiver has the message.
-    await until(() => fs.existsSync(path.join(dir, 'nflog.json')))
+    await until(() => env.store.load('sent').length === 1)
     dispatcher.stop()
-    dispatcher = new Dispatcher(loaded, makeEnv(dir))
+    env.store.close()
+    env = makeEnv(dir)
+    dispatcher = new Dispatcher(loaded, env)
     dispatcher.receive([alertOf('a', later), alertOf('b', later)])
     await new Promise((resolve) => setTimeout(resolve, 300))
     assert.equal(hook.bodies.length, 1, 'the log of the first life keeps the second from repeating')

@@ -6,6 +6,7 @@
 import { joinPath } from '../../protocol/config/mod.ts'
 import type { Clock, Disk, Logger, Net, Random, Timer } from '../../protocol/env/mod.ts'
 import type { Labels } from '../../protocol/labels/mod.ts'
+import type { Cluster } from '../cluster/mod.ts'
 import { type Alert, AlertStore, fingerprint, isResolved, type StoredAlert } from './alert.ts'
 import type { AlertmanagerConfig, Integration, Route } from './config/mod.ts'
 import { AlertGroup, groupKey, groupLabels } from './groups.ts'
@@ -13,11 +14,13 @@ import { houseTemplates } from './house-templates.ts'
 import { Inhibitor } from './inhibit.ts'
 import { createSender, dataOf, type Expand, type Notification, type SendEnv, type Sender } from './integrations/mod.ts'
 import type { Mailer } from './mailer.ts'
-import { NotificationLog, notificationReason, type Sent } from './nflog.ts'
+import { logEntryKey, NotificationLog, notificationReason, type Sent } from './nflog.ts'
 import { matchRoutes } from './route.ts'
 import { Silences } from './silences.ts'
+import type { StateStore } from './state-store.ts'
 import type { NotificationTemplates } from './template.ts'
 import { containsTime } from './time-intervals.ts'
+import { takeTurn } from './turn.ts'
 
 export type DispatcherEnv = {
   readonly clock: Clock
@@ -28,8 +31,10 @@ export type DispatcherEnv = {
   readonly random: Pick<Random, 'bytes'>
   readonly externalUrl: string
   /** Where the notification log and the silences are kept. */
-  readonly logFile: string
-  readonly silencesFile: string
+  readonly store: StateStore
+  readonly sha256: (bytes: Uint8Array) => Uint8Array
+  /** With other hubs that have the same alerts. Whoever made it starts it, after the dispatcher, and stops it. */
+  readonly cluster?: Cluster
   /** So long after the start nothing is told: rules come to know again what fires. Default 0. */
   readonly startDelayMs?: number
 }
@@ -93,12 +98,16 @@ export class Dispatcher {
 
   /** @throws TemplateError for a template file that cannot be read */
   constructor(config: DispatcherConfig, env: DispatcherEnv) {
-    const { clock, disk, log, random } = env
+    const { clock, store, log, random, cluster } = env
     this.#env = env
     this.#config = config
     this.startedMs = clock.now()
-    this.#sent = new NotificationLog({ disk, log, file: env.logFile })
-    this.silences = new Silences({ clock, disk, log, random, file: env.silencesFile })
+    this.#sent = new NotificationLog({ clock, store, log })
+    this.silences = new Silences({ clock, store, log, random })
+    if (cluster) {
+      this.#sent.share(cluster.share('sent', this.#sent))
+      this.silences.share(cluster.share('silence', this.silences))
+    }
     this.#apply(config)
     this.#sweepLater()
   }
@@ -117,6 +126,15 @@ export class Dispatcher {
 
   get logFailures(): number {
     return this.#sent.failures
+  }
+
+  get logQueries(): number {
+    return this.#sent.queries
+  }
+
+  /** null where this hub is no member of one. */
+  get cluster(): Cluster | null {
+    return this.#env.cluster ?? null
   }
 
   get groups(): readonly AlertGroup[] {
@@ -224,6 +242,8 @@ export class Dispatcher {
         const nowMs = this.#env.clock.now()
         this.#store.sweep(nowMs)
         this.#inhibitor.sweep(nowMs)
+        this.#sent.sweep(nowMs)
+        this.silences.sweep(nowMs)
         for (const [id, group] of this.#groups)
           if (group.isEmpty) {
             group.stop()
@@ -238,6 +258,7 @@ export class Dispatcher {
   /** True once everybody who should know has been told. */
   async #flush(group: AlertGroup, alerts: readonly StoredAlert[], nowMs: number): Promise<boolean> {
     if (this.#stop.signal.aborted) return false
+    await this.#env.cluster?.whenReady()
     const isRouteMuted = this.mutingIntervals(group.route).length > 0
     const heard = alerts.filter(
       ({ labels }) =>
@@ -261,37 +282,49 @@ export class Dispatcher {
     { integration, sender, index }: { integration: Integration; sender: Sender; index: number },
   ): Promise<boolean> {
     const { route } = group
-    const key = `${group.key}\0${route.receiver}\0${integration.kind}\0${index}`
+    const key = this.#logKey(group, integration.kind, index)
     const ids = (resolved: boolean): string[] =>
       alerts.filter((alert) => isResolved(alert, nowMs) === resolved).map(({ labels }) => fingerprint(labels))
     const [firing, resolved] = [ids(false), ids(true)]
     const { sendResolved } = integration
     const need = { firing, resolved, nowMs, repeatMs: route.repeatIntervalMs, sendResolved }
-    const reason = notificationReason(this.#sent.get(key), need)
-    if (reason === null) return true
-    const expiresAtMs = nowMs + Math.max(LOG_RETENTION_MS, 2 * route.repeatIntervalMs)
-    const sent: Sent = { firing, resolved, atMs: nowMs, expiresAtMs }
-    const shown = sendResolved ? alerts : alerts.filter((alert) => !isResolved(alert, nowMs))
-    // With nothing to tell, the alerts are known to have ended all the same: their return is news.
-    const ok =
-      shown.length === 0 ||
-      (await this.#send(
-        integration,
-        sender,
-        {
-          receiver: route.receiver,
-          reason,
-          groupKey: group.key,
-          groupLabels: group.labels,
-          routeLabels: route.labels,
-          alerts: shown,
-          nowMs,
-          externalUrl: this.#env.externalUrl,
-        },
-        route.groupIntervalMs,
-      ))
-    if (ok) this.#sent.put(key, sent)
-    return ok
+    const turn = await takeTurn(this.#env.clock, {
+      cluster: this.#env.cluster,
+      key,
+      last: () => this.#sent.get(key),
+      refresh: () => this.#sent.refresh(key),
+      reason: (last) => notificationReason(last, need),
+      isOver: () => group.isStopped || this.#stop.signal.aborted,
+      patienceMs: Math.max(route.groupIntervalMs, SEND_TIMEOUT_MS_MIN),
+      signal: this.#stop.signal,
+    })
+    if (turn.kind !== 'ours') return turn.kind === 'told'
+    try {
+      const expiresAtMs = nowMs + Math.max(LOG_RETENTION_MS, 2 * route.repeatIntervalMs)
+      const sent: Sent = { firing, resolved, atMs: nowMs, expiresAtMs }
+      const shown = sendResolved ? alerts : alerts.filter((alert) => !isResolved(alert, nowMs))
+      const notification = {
+        receiver: route.receiver,
+        reason: turn.reason,
+        groupKey: group.key,
+        groupLabels: group.labels,
+        routeLabels: route.labels,
+        alerts: shown,
+        nowMs,
+        externalUrl: this.#env.externalUrl,
+      }
+      // With nothing to tell, the alerts are known to have ended all the same: their return is news.
+      const ok = shown.length === 0 || (await this.#send(integration, sender, notification, route.groupIntervalMs))
+      if (ok) await this.#sent.put(key, sent)
+      return ok
+    } finally {
+      turn.release()
+    }
+  }
+
+  /** Of what an integration was told about a group: the same on every hub with this configuration. */
+  #logKey({ key, route }: AlertGroup, kind: string, index: number): string {
+    return logEntryKey(`${key}\0${route.receiver}\0${kind}\0${index}`, this.#env.sha256)
   }
 
   /** Until the group's next flush is due; that one then sends what is true at its time. */
@@ -305,7 +338,7 @@ export class Dispatcher {
     const counters = this.#countersOf(kind)
     const data = dataOf(notification)
     const expand: Expand = (text, options = {}) => this.#templates.expand(text, options.data ?? data, options)
-    const deadlineMs = notification.nowMs + Math.max(groupIntervalMs, SEND_TIMEOUT_MS_MIN)
+    const deadlineMs = clock.now() + Math.max(groupIntervalMs, SEND_TIMEOUT_MS_MIN)
     for (
       let attempt = 1, waitMs = RETRY_FIRST_MS;
       ;

@@ -10,4 +10,6 @@ export {
 } from './dispatcher.ts'
 export { houseTemplates } from './house-templates.ts'
 export { type Mail, MailError, type Mailer } from './mailer.ts'
+export { importOldState } from './old-state.ts'
 export { matchRoutes } from './route.ts'
+export { memoryStateStore, type StateKind, type StateStore } from './state-store.ts'

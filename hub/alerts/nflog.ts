@@ -1,5 +1,10 @@
-/** What was last told to each integration about each group; it survives a restart. Semantics: Alertmanager nflog/nflog.go. */
-import type { Disk, Logger } from '../../protocol/env/mod.ts'
+/**
+ * What was last told to each integration about each group; it survives a restart, and all members of a cluster share it.
+ * Semantics: Alertmanager nflog/nflog.go (v0.34).
+ */
+import type { Logger } from '../../protocol/env/mod.ts'
+import type { Entry, LocalEntries, Merged, SharedEntries } from '../cluster/mod.ts'
+import type { StateStore } from './state-store.ts'
 
 export type Sent = {
   /** Fingerprints. */
@@ -10,56 +15,130 @@ export type Sent = {
 }
 
 export type NotificationLogEnv = {
-  readonly disk: Pick<Disk, 'readText' | 'stat' | 'writeFileAtomic' | 'rename'>
+  readonly clock: { now(): number }
+  readonly store: StateStore
   readonly log: Logger
-  readonly file: string
 }
 
-export class NotificationLog {
+type Kept = { readonly sent: Sent; readonly text: string }
+type Written = Sent & { readonly version: 1 }
+
+export class NotificationLog implements LocalEntries {
   readonly #env: NotificationLogEnv
-  readonly #sent = new Map<string, Sent>()
+  readonly #kept = new Map<string, Kept>()
+  #shared: Pick<SharedEntries, 'changed' | 'forgotten' | 'refresh'> | null = null
   /** Writes that failed: notifications may repeat after a restart. */
   failures = 0
+  queries = 0
 
   constructor(env: NotificationLogEnv) {
     this.#env = env
-    this.#load()
+    for (const [key, text] of env.store.load('sent')) {
+      const sent = decode(text)
+      if (sent) this.#kept.set(key, { sent, text })
+    }
+  }
+
+  /** Before the cluster starts. */
+  share(shared: Pick<SharedEntries, 'changed' | 'forgotten' | 'refresh'>): void {
+    this.#shared = shared
   }
 
   get(key: string): Sent | undefined {
-    return this.#sent.get(key)
+    this.queries++
+    return this.#kept.get(key)?.sent
   }
 
-  /** Durable when it returns, or counted. */
-  put(key: string, sent: Sent): void {
-    this.#sent.set(key, sent)
-    for (const [old, { expiresAtMs }] of this.#sent) if (expiresAtMs < sent.atMs) this.#sent.delete(old)
-    const { disk, log, file } = this.#env
+  /** What another member has told is known when it resolves, if that can be asked. */
+  async refresh(key: string): Promise<void> {
+    await this.#shared?.refresh(key)
+  }
+
+  /** Durable here when it returns, or counted. Resolves once the others can know it; where they cannot, too. */
+  async put(key: string, given: Sent): Promise<void> {
+    // What was just told is the newest, whatever a clock that was set back, or another member's, says.
+    const last = this.#kept.get(key)?.sent
+    const sent = last && last.atMs >= given.atMs ? { ...given, atMs: last.atMs + 1 } : given
+    const text = encode(sent)
+    this.#kept.set(key, { sent, text })
+    this.#save([[key, text]])
+    await this.#shared?.changed(key)
+  }
+
+  /** Forgets what has expired. */
+  sweep(nowMs: number): void {
+    const gone: string[] = []
+    for (const [key, { sent }] of this.#kept) if (sent.expiresAtMs < nowMs) gone.push(key)
+    if (gone.length === 0) return
+    for (const key of gone) {
+      this.#kept.delete(key)
+      this.#shared?.forgotten(key)
+    }
     try {
-      disk.writeFileAtomic(file, JSON.stringify({ version: 1, sent: [...this.#sent] }), { mode: 0o600 })
+      this.#env.store.delete('sent', gone)
     } catch (err) {
-      this.failures++
-      log.error('The notification log could not be written; notifications may repeat after a restart', { file, err })
+      this.#env.log.warn('Expired entries of the notification log could not be removed', { err })
     }
   }
 
-  #load(): void {
-    const { disk, log, file } = this.#env
+  *keys(): Iterable<string> {
+    const nowMs = this.#env.clock.now()
+    for (const [key, { sent }] of this.#kept) if (sent.expiresAtMs >= nowMs) yield key
+  }
+
+  text(key: string): string | undefined {
+    const kept = this.#kept.get(key)
+    return kept && kept.sent.expiresAtMs >= this.#env.clock.now() ? kept.text : undefined
+  }
+
+  /** The later one stays. */
+  merge(entries: readonly Entry[]): Merged[] {
+    const nowMs = this.#env.clock.now()
+    const taken: Entry[] = []
+    const out = entries.map(([key, text]): Merged => {
+      const sent = decode(text)
+      const last = this.#kept.get(key)?.sent
+      if (last && last.expiresAtMs >= nowMs && (!sent || last.atMs > sent.atMs)) return 'ours is newer'
+      if (!sent || sent.expiresAtMs < nowMs) return 'same'
+      this.#kept.set(key, { sent, text })
+      taken.push([key, text])
+      return 'taken'
+    })
+    if (taken.length > 0) this.#save(taken)
+    return out
+  }
+
+  #save(entries: readonly Entry[]): void {
     try {
-      if (disk.stat(file) === null) return
-      const data = JSON.parse(disk.readText(file)) as { version: number; sent: [string, Sent][] }
-      if (data.version !== 1 || !Array.isArray(data.sent)) throw new Error(`unknown version ${String(data.version)}`)
-      for (const [key, sent] of data.sent) this.#sent.set(key, sent)
+      this.#env.store.put('sent', entries)
     } catch (err) {
-      log.error('The notification log cannot be read and is set aside; notifications may repeat', { file, err })
-      try {
-        disk.rename(file, `${file}.damaged`)
-      } catch {
-        // It will be overwritten.
-      }
+      this.failures++
+      this.#env.log.error('The notification log could not be written; notifications may repeat after a restart', {
+        err,
+      })
     }
   }
 }
+
+/** A key of a bucket for any text. */
+export const logEntryKey = (text: string, sha256: (bytes: Uint8Array) => Uint8Array): string =>
+  Array.from(sha256(new TextEncoder().encode(text)), (byte) => byte.toString(16).padStart(2, '0')).join('')
+
+const encode = ({ firing, resolved, atMs, expiresAtMs }: Sent): string =>
+  JSON.stringify({ version: 1, firing, resolved, atMs, expiresAtMs } satisfies Written)
+
+/** null for what is none, or of a version to come. */
+function decode(text: string): Sent | null {
+  try {
+    const { version, firing, resolved, atMs, expiresAtMs } = JSON.parse(text) as Written
+    const isWhole = Array.isArray(firing) && Array.isArray(resolved) && isTime(atMs) && isTime(expiresAtMs)
+    return version === 1 && isWhole ? { firing, resolved, atMs, expiresAtMs } : null
+  } catch {
+    return null
+  }
+}
+
+const isTime = (value: unknown): boolean => Number.isFinite(value)
 
 /** Why a group is notified about now. */
 export type NotificationReason =

@@ -1,4 +1,5 @@
 /** The kit's scenarios of a whole Alertmanager: dispatcher and API under a clock that is turned by hand. */
+import { runtimeSha256 } from '../../agent/env/sha256.ts'
 import { VirtualClock } from '../../agent/scrape/testing/virtual-clock.ts'
 import {
   type Disk,
@@ -9,15 +10,19 @@ import {
   NetError,
 } from '../../protocol/env/mod.ts'
 import { labelsFrom } from '../../protocol/labels/mod.ts'
+import { Cluster, LEASE_MS } from '../cluster/mod.ts'
+import { MemoryKv, type MemoryKvClient } from '../cluster/testing/memory-kv.ts'
 import { fingerprint } from './alert.ts'
 import { alertApi } from './api.ts'
 import { loadAlertmanagerConfig } from './config/mod.ts'
 import { Dispatcher } from './dispatcher.ts'
+import { memoryStateStore, type StateStore } from './state-store.ts'
 
 export type ScenarioResult = { readonly name: string; readonly error: string | null }
 
 const START_MS = 1_700_000_000_000
 const STEP_MS = 10
+const PEER_SECONDS = 15
 
 type PlainAlert = {
   readonly labels: Readonly<Record<string, string>>
@@ -68,23 +73,53 @@ type Shown = {
 export async function runScenarios(scenarios: readonly Scenario[]): Promise<ScenarioResult[]> {
   const out: ScenarioResult[] = []
   for (const scenario of scenarios) {
-    let error: string | null
-    if ((scenario.cluster ?? 1) > 1) error = 'hubs do not share a notification log yet'
-    else error = await new World(scenario.config, scenario).run(scenario)
-    out.push({ name: scenario.name, error })
+    const [first, ...others] = worldsOf(scenario)
+    out.push({ name: scenario.name, error: await first.run(scenario, others) })
   }
   return out
 }
 
+/** As many members of one cluster as the scenario has, with receivers in common. */
+function worldsOf(scenario: Scenario): [World, ...World[]] {
+  const { config, cluster: count = 1 } = scenario
+  if (count <= 1) return [new World(config, scenario)]
+  const bus = new ClusterBus()
+  const others = Array.from(
+    { length: count - 1 },
+    (_, i) => new World(config, scenario, { bus, name: `member-${i + 1}` }),
+  )
+  return [new World(config, scenario, { bus, name: 'member-0' }), ...others]
+}
+
+/** What the members of a cluster have in common: a clock, the buckets of their NATS, and those who are told. */
+export class ClusterBus {
+  readonly clock = new VirtualClock(START_MS)
+  readonly received: Received[] = []
+  readonly leases = new MemoryKv(this.clock, { maxAgeMs: LEASE_MS })
+  readonly entries = new MemoryKv(this.clock)
+}
+
+export type WorldMember = {
+  readonly bus: ClusterBus
+  readonly name: string
+  /** Of an earlier life. */
+  readonly store?: StateStore
+  readonly log?: Logger
+}
+
+let lives = 0
 const log: Logger = { debug() {}, info() {}, warn() {}, error() {}, with: () => log }
 
 /** A dispatcher and its API, with receivers that write down what they are told. */
 export class World {
-  readonly clock = new VirtualClock(START_MS)
-  readonly received: Received[] = []
+  readonly clock: VirtualClock
+  readonly received: Received[]
   readonly dispatcher: Dispatcher
+  readonly store: StateStore
+  /** Its connections to NATS. */
+  readonly clients: readonly MemoryKvClient[]
+  readonly #cluster: Cluster | null
   readonly #config: string
-  readonly #files = new Map<string, string>()
   readonly #behaviour: Readonly<Record<string, Behaviour>>
   readonly #classicNames: boolean
   #ids = 0
@@ -92,7 +127,13 @@ export class World {
   constructor(
     config: string,
     options: Pick<Scenario, 'webhookBehaviour' | 'flags'> & { readonly featureFlags?: readonly string[] },
+    member: WorldMember | null = null,
   ) {
+    this.clock = member?.bus.clock ?? new VirtualClock(START_MS)
+    this.received = member?.bus.received ?? []
+    this.store = member?.store ?? memoryStateStore()
+    this.clients = member ? [member.bus.leases.connect(), member.bus.entries.connect()] : []
+    this.#cluster = member ? this.#join(member) : null
     this.#config = config.replace(/\{\{(\w+)\}\}/g, '$1.test')
     this.#behaviour = options.webhookBehaviour ?? {}
     this.#classicNames = options.featureFlags?.includes('classic-mode') ?? false
@@ -100,32 +141,53 @@ export class World {
     const delay = flags.indexOf('--dispatch.start-delay')
     this.dispatcher = new Dispatcher(this.#load(), {
       clock: this.clock,
-      disk: this.#disk(),
+      disk: {} as Disk,
       net: { request: (request: HttpRequest) => this.#answer(request) } as unknown as Net,
       log,
       mailer: { send: async () => {} },
       random: { bytes: (count) => new Uint8Array(count).fill(++this.#ids) },
       externalUrl: 'http://hub',
-      logFile: 'log',
-      silencesFile: 'silences',
+      store: this.store,
+      sha256: runtimeSha256.sha256,
       startDelayMs: delay < 0 ? 0 : Number.parseInt(flags[delay + 1]!, 10) * 1000,
+      ...(this.#cluster && { cluster: this.#cluster }),
     })
+    this.#cluster?.start()
+  }
+
+  /** As a program that is killed: it says goodbye to nobody. */
+  kill(): void {
+    for (const client of this.clients) client.setAway(true)
+    this.dispatcher.stop()
+  }
+
+  /** Cuts the connections to NATS, or restores them. */
+  setAway(isAway: boolean): void {
+    for (const client of this.clients) client.setAway(isAway)
+  }
+
+  #join({ name, log: own = log }: WorldMember): Cluster {
+    const [leases, entries] = this.clients as [MemoryKvClient, MemoryKvClient]
+    const self = { id: `id-${name}`, name, address: `${name}:9093` }
+    return new Cluster({ self, life: String(++lives), leases, entries }, { clock: this.clock, log: own })
   }
 
   get #seconds(): number {
     return (this.clock.now() - START_MS) / 1000
   }
 
-  async run({ actions, expect, toleranceSeconds }: Scenario): Promise<string | null> {
+  /** @param others members of the same cluster: alerts come to all, everything else to this one */
+  async run({ actions, expect, toleranceSeconds }: Scenario, others: readonly World[] = []): Promise<string | null> {
     const ends = [...actions.map(({ at }) => at), ...expect.map(({ between }) => between[1])]
     const silences = new Map<string, string>()
     for (const action of actions) {
       await this.until(action.at)
       await this.#act(action, silences)
+      if (action.do === 'push' || action.do === 'reload') for (const other of others) await other.#act(action, silences)
     }
-    // No longer: what repeats would go on.
-    await this.until(Math.max(0, ...ends))
-    this.dispatcher.stop()
+    // No longer: what repeats would go on. But each member waits for those before it.
+    await this.until(Math.max(0, ...ends) + others.length * PEER_SECONDS)
+    for (const world of [this, ...others]) world.dispatcher.stop()
     return this.#judge(expect, toleranceSeconds)
   }
 
@@ -194,16 +256,6 @@ export class World {
 
   #load() {
     return loadAlertmanagerConfig(this.#config, 'alertmanager.yml')
-  }
-
-  #disk(): Disk {
-    const files = this.#files
-    return {
-      stat: (file: string) => (files.has(file) ? {} : null),
-      readText: (file: string) => files.get(file)!,
-      writeFileAtomic: (file: string, text: string) => void files.set(file, text),
-      rename: () => {},
-    } as unknown as Disk
   }
 
   async #answer({ url, body, timeoutMs }: HttpRequest): Promise<HttpResponse> {

@@ -1,8 +1,13 @@
-/** Silences: set, replaced, ended, kept over restarts. Semantics: Alertmanager silence/silence.go (v0.34). */
-import type { Clock, Disk, Logger, Random } from '../../protocol/env/mod.ts'
+/**
+ * Silences: set, replaced, ended, kept over restarts, and shared by all members of a cluster.
+ * Semantics: Alertmanager silence/silence.go (v0.34).
+ */
+import type { Clock, Logger, Random } from '../../protocol/env/mod.ts'
 import { type Labels, labelValue } from '../../protocol/labels/mod.ts'
 import { compileRegex, type MatchOp } from '../../protocol/matchers/mod.ts'
+import type { Entry, LocalEntries, Merged, SharedEntries } from '../cluster/mod.ts'
 import { type AlertMatcher, matchesAll, newMatcher } from './matchers/mod.ts'
+import type { StateStore } from './state-store.ts'
 
 export type PlainMatcher = { readonly name: string; readonly op: MatchOp; readonly value: string }
 export type SilenceState = 'pending' | 'active' | 'expired'
@@ -32,24 +37,34 @@ export class SilenceError extends Error {
 
 export type SilencesEnv = {
   readonly clock: Clock
-  readonly disk: Pick<Disk, 'readText' | 'stat' | 'writeFileAtomic' | 'rename'>
+  readonly store: StateStore
   readonly log: Logger
   readonly random: Pick<Random, 'bytes'>
-  readonly file: string
 }
 
 /** After their end; then they are forgotten. */
 const RETENTION_MS = 120 * 3600_000
 const SILENCES_MAX = 10_000
 
-export class Silences {
+export class Silences implements LocalEntries {
   readonly #env: SilencesEnv
   readonly #silences = new Map<string, Silence>()
   readonly #compiled = new Map<string, readonly AlertMatcher[]>()
+  #shared: Pick<SharedEntries, 'changed' | 'forgotten'> | null = null
+  queries = 0
 
   constructor(env: SilencesEnv) {
     this.#env = env
-    this.#load()
+    for (const [id, text] of env.store.load('silence')) {
+      const silence = decode(id, text)
+      if (silence) this.#silences.set(id, silence)
+      else env.log.error('A silence cannot be read and is left out: what was silenced is not any more', { silence: id })
+    }
+  }
+
+  /** Before the cluster starts. */
+  share(shared: Pick<SharedEntries, 'changed' | 'forgotten'>): void {
+    this.#shared = shared
   }
 
   /** Active ones by their end, then those to come by their start, then the past, the latest first. */
@@ -74,6 +89,7 @@ export class Silences {
 
   /** Ids of the active silences that match. */
   silencing(labels: Labels): string[] {
+    this.queries++
     const out: string[] = []
     for (const silence of this.#silences.values())
       if (this.state(silence) === 'active' && matchesAll(this.matchers(silence), (name) => labelValue(labels, name)))
@@ -96,13 +112,15 @@ export class Silences {
     validate(asked, nowMs)
     const old = asked.id === '' ? undefined : this.#silences.get(asked.id)
     if (asked.id !== '' && !old) throw new SilenceError('not-found', 'silence not found')
-    if (old && this.#canUpdate(old, asked, nowMs)) return this.#put({ ...asked, updatedAtMs: nowMs })
-    if (old && this.state(old) !== 'expired') this.#put(ended(old, nowMs), false)
-    this.#sweep(nowMs)
+    // Whoever changes a silence knows the one before: theirs is the later, whatever the other's clock says.
+    const updatedAtMs = Math.max(nowMs, old ? old.updatedAtMs + 1 : 0)
+    if (old && this.#canUpdate(old, asked, nowMs)) return this.#put([{ ...asked, updatedAtMs }])
+    this.sweep(nowMs)
     if (this.#silences.size >= SILENCES_MAX)
       throw new SilenceError('invalid', `exceeded maximum number of silences: ${SILENCES_MAX}`)
     const startsAtMs = Math.max(asked.startsAtMs, nowMs)
-    return this.#put({ ...asked, id: this.#newId(), startsAtMs, updatedAtMs: nowMs })
+    const next = { ...asked, id: this.#newId(), startsAtMs, updatedAtMs: nowMs }
+    return this.#put(old && this.state(old) !== 'expired' ? [ended(old, nowMs), next] : [next])
   }
 
   /** Ends it now; one that is over stays as it is. @throws SilenceError */
@@ -110,7 +128,60 @@ export class Silences {
     const silence = this.#silences.get(id)
     if (!silence) throw new SilenceError('not-found', 'silence not found')
     if (this.state(silence) === 'expired') return
-    this.#put(ended(silence, this.#env.clock.now()))
+    this.#put([ended(silence, this.#env.clock.now())])
+  }
+
+  /** Forgets those that ended long ago. */
+  sweep(nowMs: number): void {
+    const gone = [...this.#silences.values()].filter((each) => isForgotten(each, nowMs)).map(({ id }) => id)
+    if (gone.length === 0) return
+    for (const id of gone) {
+      this.#silences.delete(id)
+      this.#compiled.delete(id)
+      this.#shared?.forgotten(id)
+    }
+    try {
+      this.#env.store.delete('silence', gone)
+    } catch (err) {
+      this.#env.log.warn('Silences that ended long ago could not be removed', { err })
+    }
+  }
+
+  *keys(): Iterable<string> {
+    const nowMs = this.#env.clock.now()
+    for (const silence of this.#silences.values()) if (!isForgotten(silence, nowMs)) yield silence.id
+  }
+
+  text(id: string): string | undefined {
+    const silence = this.#silences.get(id)
+    return silence && !isForgotten(silence, this.#env.clock.now()) ? encode(silence) : undefined
+  }
+
+  /** The one that was changed later stays. */
+  merge(entries: readonly Entry[]): Merged[] {
+    const nowMs = this.#env.clock.now()
+    const taken: Silence[] = []
+    const out = entries.map(([id, text]): Merged => {
+      const silence = decode(id, text)
+      const own = this.#silences.get(id)
+      if (own && !isForgotten(own, nowMs) && (!silence || own.updatedAtMs > silence.updatedAtMs)) return 'ours is newer'
+      if (!silence || isForgotten(silence, nowMs)) return 'same'
+      taken.push(silence)
+      return 'taken'
+    })
+    for (const silence of taken) {
+      this.#silences.set(silence.id, silence)
+      this.#compiled.delete(silence.id)
+    }
+    if (taken.length > 0) {
+      try {
+        this.#save(taken)
+      } catch (err) {
+        // The other members have them, and tell them again after a restart.
+        this.#env.log.error('Silences of other members could not be written', { err })
+      }
+    }
+    return out
   }
 
   /** What an active or coming silence allows to change without becoming another. */
@@ -127,18 +198,22 @@ export class Silences {
     }
   }
 
-  #put(silence: Silence, save = true): string {
-    this.#silences.set(silence.id, silence)
-    if (save) this.#save()
-    return silence.id
+  /** One that is not on disk would be gone after a restart: then the caller is told. @returns the last one's id @throws DiskError */
+  #put(silences: readonly Silence[]): string {
+    this.#save(silences)
+    for (const silence of silences) {
+      this.#silences.set(silence.id, silence)
+      void this.#shared?.changed(silence.id)
+    }
+    return silences.at(-1)!.id
   }
 
-  #sweep(nowMs: number): void {
-    for (const [id, { endsAtMs }] of this.#silences)
-      if (endsAtMs + RETENTION_MS < nowMs) {
-        this.#silences.delete(id)
-        this.#compiled.delete(id)
-      }
+  /** @throws DiskError */
+  #save(silences: readonly Silence[]): void {
+    this.#env.store.put(
+      'silence',
+      silences.map((silence) => [silence.id, encode(silence)]),
+    )
   }
 
   #newId(): string {
@@ -148,39 +223,42 @@ export class Silences {
     const hex = Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('')
     return [hex.slice(0, 8), hex.slice(8, 12), hex.slice(12, 16), hex.slice(16, 20), hex.slice(20)].join('-')
   }
+}
 
-  /** A silence that is not on disk would be gone after a restart: the caller is told. @throws DiskError */
-  #save(): void {
-    const { disk, file } = this.#env
-    disk.writeFileAtomic(file, JSON.stringify({ version: 1, silences: [...this.#silences.values()] }), { mode: 0o600 })
-  }
+function encode(silence: Silence): string {
+  const { id, matchers, startsAtMs, endsAtMs, updatedAtMs, createdBy, comment, annotations } = silence
+  return JSON.stringify({
+    version: 1,
+    id,
+    matchers,
+    startsAtMs,
+    endsAtMs,
+    updatedAtMs,
+    createdBy,
+    comment,
+    annotations,
+  })
+}
 
-  #load(): void {
-    const { disk, log, file } = this.#env
-    if (disk.stat(file) === null) return
-    try {
-      const { version, silences } = JSON.parse(disk.readText(file)) as { version: number; silences: Silence[] }
-      if (version !== 1) throw new Error(`unknown version ${version}`)
-      for (const silence of silences) {
-        this.matchers(silence)
-        this.#silences.set(silence.id, silence)
-      }
-    } catch (err) {
-      log.error('The silences cannot be read and are set aside: what was silenced is not any more', { file, err })
-      this.#silences.clear()
-      this.#compiled.clear()
-      try {
-        disk.rename(file, `${file}.damaged`)
-      } catch {
-        // It will be overwritten.
-      }
-    }
+/** null for what is none, or of a version to come. */
+function decode(id: string, text: string): Silence | null {
+  try {
+    const { version, ...silence } = JSON.parse(text) as Silence & { readonly version: number }
+    const times = [silence.startsAtMs, silence.endsAtMs, silence.updatedAtMs]
+    if (version !== 1 || silence.id !== id || !times.every(Number.isFinite)) return null
+    // Its matchers are whole if they can be made.
+    for (const { name, op, value } of silence.matchers) newMatcher(name, op, value)
+    return silence
+  } catch {
+    return null
   }
 }
 
+const isForgotten = ({ endsAtMs }: Silence, nowMs: number): boolean => endsAtMs + RETENTION_MS < nowMs
+
 function ended(silence: Silence, nowMs: number): Silence {
   const startsAtMs = Math.min(silence.startsAtMs, nowMs)
-  return { ...silence, startsAtMs, endsAtMs: nowMs, updatedAtMs: nowMs }
+  return { ...silence, startsAtMs, endsAtMs: nowMs, updatedAtMs: Math.max(nowMs, silence.updatedAtMs + 1) }
 }
 
 function validate({ matchers, startsAtMs, endsAtMs }: SilenceRequest, nowMs: number): void {

@@ -89,6 +89,12 @@ export class SharedEntries {
     return this.#put(key)
   }
 
+  /** What the bucket has is here when it resolves, however far the watch is behind; nothing happens where it is away. */
+  async refresh(key: string): Promise<void> {
+    const entry = await this.#bucket.get(`${this.#prefix}.${key}`).catch(() => null)
+    if (entry) this.#take(new Map([[key, entry]]))
+  }
+
   /** Expired here; whoever knows of it as we do forgets it too. */
   forgotten(key: string): void {
     const revision = this.#revisions.get(key)

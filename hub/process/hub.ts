@@ -226,7 +226,9 @@ export class Hub {
     const fixed = ({ prometheus: { hub } }: LoadedConfig): string =>
       JSON.stringify({ ...hub, identityLabels: undefined, retention: undefined, downsampling: undefined })
     if (fixed(next) !== fixed(this.#loaded))
-      log.warn('Changes of id, bus, nats, cluster, enrollment and limits under heliograph take effect at the next start')
+      log.warn(
+        'Changes of id, bus, nats, cluster, enrollment and limits under heliograph take effect at the next start',
+      )
     this.#loaded = next
     this.#announceAgents()
     await this.#apply()

@@ -1,5 +1,6 @@
 /** What is ours in `prometheus.yml`: everything under the key `heliograph:`. */
 import {
+  boolean,
   type Decoder,
   list,
   natural,
@@ -102,6 +103,13 @@ export type HubConfig = {
   readonly busListen: string | null
   /** With a real NATS; null = the embedded bus. */
   readonly nats: NatsConfig | null
+  /** Of no effect without `nats`. */
+  readonly cluster: {
+    /** Of this hub among the members; '' = its host's. */
+    readonly name: string
+    /** Silences and the notification log are shared: of all hubs one notifies. */
+    readonly alerts: boolean
+  }
   readonly identityLabels: readonly string[]
   readonly enrollmentTokenFile: string | null
   readonly enrollmentTokenTtlMs: number
@@ -122,6 +130,7 @@ export const HUB_DEFAULTS: HubConfig = {
   id: 'hub',
   busListen: null,
   nats: null,
+  cluster: { name: '', alerts: true },
   identityLabels: ['agent'],
   enrollmentTokenFile: null,
   enrollmentTokenTtlMs: 3600_000,
@@ -141,6 +150,7 @@ export const heliograph: Decoder<HubConfig> = object(
     id: string,
     bus: object('heliograph.BusConfig', { listen: string }, (raw) => raw),
     nats,
+    cluster: object('heliograph.ClusterConfig', { name: string, alerts: boolean }, (raw) => raw),
     identity_labels: list(string),
     enrollment: object('heliograph.EnrollmentConfig', { token_file: string, token_ttl: duration }, (raw) => raw),
     retention: list(retentionRule),
@@ -165,6 +175,9 @@ export const heliograph: Decoder<HubConfig> = object(
     }
     if (raw.id !== undefined && !/^[A-Za-z0-9_-]{1,64}$/.test(raw.id))
       at.fail(`id must be 1 to 64 of A-Z a-z 0-9 _ -, got ${JSON.stringify(raw.id)}`)
+    const name = raw.cluster?.name ?? ''
+    if (name !== '' && !/^[A-Za-z0-9._-]{1,64}$/.test(name))
+      at.fail(`cluster name must be 1 to 64 of A-Z a-z 0-9 . _ -, got ${JSON.stringify(name)}`)
     const levels = raw.downsampling ?? []
     for (const rule of raw.retention ?? [])
       for (const { resolutionMs } of rule.downsampling)
@@ -176,6 +189,7 @@ export const heliograph: Decoder<HubConfig> = object(
       id: raw.id ?? HUB_DEFAULTS.id,
       busListen: listen || null,
       nats: raw.nats ?? null,
+      cluster: { name, alerts: raw.cluster?.alerts ?? HUB_DEFAULTS.cluster.alerts },
       identityLabels: raw.identity_labels ?? HUB_DEFAULTS.identityLabels,
       enrollmentTokenFile: raw.enrollment?.token_file || null,
       enrollmentTokenTtlMs: raw.enrollment?.token_ttl ?? HUB_DEFAULTS.enrollmentTokenTtlMs,

@@ -1,0 +1,109 @@
+/** The dispatcher with what it stands on: its state on disk and, with a real NATS, the cluster of hubs that share it. */
+import os from 'node:os'
+import type { NatsBus } from '../../agent/env/nats-bus.ts'
+import { runtimeSha256 } from '../../agent/env/sha256.ts'
+import type { HubConfig } from '../../protocol/config/mod.ts'
+import type { Env, Logger } from '../../protocol/env/mod.ts'
+import { Dispatcher, type DispatcherConfig, importOldState, memoryStateStore, type StateStore } from '../alerts/mod.ts'
+import { Cluster, LEASE_MS } from '../cluster/mod.ts'
+import { openAlertStore } from '../env/alert-store.ts'
+import { openNatsKv } from '../env/kv.ts'
+import { smtpMailer } from '../env/mailer.ts'
+import type { HubSettings } from './settings.ts'
+
+export type AlertingOptions = {
+  readonly settings: Pick<HubSettings, 'dataPath' | 'dispatchStartDelayMs'>
+  readonly hub: HubConfig
+  /** null: the embedded bus, which has no buckets. */
+  readonly nats: NatsBus | null
+  /** HOST:PORT where this hub listens. */
+  readonly address: string
+  readonly externalUrl: string
+}
+
+export type Alerting = {
+  readonly dispatcher: Dispatcher
+  stop(): Promise<void>
+}
+
+/** @throws TemplateError for a template file that cannot be read */
+export function startAlerting(env: Env, config: DispatcherConfig, options: AlertingOptions): Alerting {
+  const { settings, hub, nats, externalUrl } = options
+  const log = env.log.with({ component: 'alerts' })
+  const { store, close } = openStore(`${settings.dataPath}/alerts.db`, log)
+  importOldState(store, {
+    disk: env.disk,
+    log,
+    sha256: runtimeSha256.sha256,
+    logFile: `${settings.dataPath}/notifications.json`,
+    silencesFile: `${settings.dataPath}/silences.json`,
+  })
+  const joined = nats && hub.cluster.alerts ? join(env, store, nats, options) : null
+  const dispatcher = new Dispatcher(config, {
+    ...env,
+    log,
+    mailer: smtpMailer,
+    externalUrl,
+    store,
+    sha256: runtimeSha256.sha256,
+    startDelayMs: settings.dispatchStartDelayMs,
+    ...(joined && { cluster: joined.cluster }),
+  })
+  joined?.cluster.start()
+  return {
+    dispatcher,
+    stop: async () => {
+      dispatcher.stop()
+      await joined?.stop()
+      close()
+    },
+  }
+}
+
+function openStore(file: string, log: Logger): { readonly store: StateStore; readonly close: () => void } {
+  try {
+    const store = openAlertStore(file, log)
+    return { store, close: () => store.close() }
+  } catch (err) {
+    // Alerts are told all the same.
+    log.error('The state of the alerts cannot be kept: after a restart silences are gone and notifications repeat', {
+      file,
+      err,
+    })
+    return { store: memoryStateStore(), close: () => {} }
+  }
+}
+
+function join(env: Env, store: StateStore, bus: NatsBus, { hub, address }: AlertingOptions) {
+  const log = env.log.with({ component: 'cluster' })
+  const id = instanceId(store, env, log)
+  const onWarning = (warning: string): void => log.warn('NATS', { err: warning })
+  const leases = openNatsKv({ bus, bucket: 'HELIO_CLUSTER', maxAgeMs: LEASE_MS, onWarning })
+  const entries = openNatsKv({ bus, bucket: 'HELIO_ALERTS', onWarning })
+  const name = hub.cluster.name || os.hostname()
+  const self = { id, name, address: address.replace(/^(0\.0\.0\.0|\[?::\]?):/, `${os.hostname()}:`) }
+  const cluster = new Cluster({ self, life: randomHex(env, 8), leases, entries }, { clock: env.clock, log })
+  return {
+    cluster,
+    stop: async () => {
+      await cluster.stop()
+      await Promise.all([leases.stop(), entries.stop()])
+    },
+  }
+}
+
+/** Of this data directory: a hub that starts again is the same member. */
+function instanceId(store: StateStore, env: Env, log: Logger): string {
+  const known = new Map(store.load('cluster')).get('id')
+  if (known) return known
+  const id = randomHex(env, 8)
+  try {
+    store.put('cluster', [['id', id]])
+  } catch (err) {
+    log.warn('The id of this member cannot be kept; it is another one after a restart', { err })
+  }
+  return id
+}
+
+const randomHex = ({ random }: Pick<Env, 'random'>, count: number): string =>
+  Array.from(random.bytes(count), (byte) => byte.toString(16).padStart(2, '0')).join('')
