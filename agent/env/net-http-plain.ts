@@ -6,8 +6,11 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { PlainAnswer, PlainHandler, PlainRequest } from '../../protocol/env/mod.ts'
 import { formatAddress } from './net-errors.ts'
 
-/** Head and body of smaller ones go to the socket as one string, in one write: half the cost of two buffers. */
-const ONE_WRITE_MAX_BYTES = 64 << 10
+/**
+ * Head and body of smaller ones go to the socket as one string. Larger ones are not made into text: two copies of them
+ * are what a young space of a megabyte is full of after fifty answers.
+ */
+const ONE_TEXT_MAX_BYTES = 4 << 10
 /**
  * What came from another thread is freed as soon as it is sent: the collector of an idle process may not look for hours,
  * that of a busy one looks twice as often (answers of 0.4 MB).
@@ -127,7 +130,7 @@ export function sendBytes(
   // Where there can be no content, its length is not told either.
   outgoing.writeHead(status, status === 204 ? headers : { 'content-length': length, ...headers })
   if (outgoing.req.method === 'HEAD') outgoing.end()
-  else if (length > ONE_WRITE_MAX_BYTES) outgoing.end(body)
+  else if (length > ONE_TEXT_MAX_BYTES) outgoing.end(body)
   // Each char is a byte: any bytes pass.
   else outgoing.end(Buffer.from(buffer, byteOffset, length).toString('latin1'), 'latin1')
 }

@@ -240,8 +240,9 @@ class HeadReader implements SeriesReader {
   }
 
   valueId(ref: SeriesRef, name: SymbolId): SymbolId {
-    const { series, pairs } = this.#view
-    return this.#guard(() => {
+    this.#checkOpen()
+    try {
+      const { series, pairs } = this.#view
       const mem = this.#mem
       const record = this.#exists(ref) ? series.addr(ref) : 0
       const block = record === 0 ? 0 : mem.get(record + S_LABELS)
@@ -251,7 +252,9 @@ class HeadReader implements SeriesReader {
         if (mem.get(pair + P_NAME) === name) return mem.get(pair + P_VALUE)
       }
       return -1
-    })
+    } catch (error) {
+      throw this.#explained(error)
+    }
   }
 
   symbol(id: SymbolId): string {
@@ -272,19 +275,24 @@ class HeadReader implements SeriesReader {
   }
 
   #read(ref: SeriesRef, range: TimeRange, out: SampleBuffer, newestOnly: boolean): void {
-    const record = this.#exists(ref) ? this.#guard(() => this.#view.series.addr(ref)) : 0
-    if (record === 0) {
-      out.count = 0
-      out.mixed = false
-      out.histograms = null
-      out.before = undefined
-      out.startTimes = null
-      out.timesKey = 0
-      out.rising = 0
-      return
+    this.#checkOpen()
+    try {
+      const record = this.#exists(ref) ? this.#view.series.addr(ref) : 0
+      if (record === 0) {
+        out.count = 0
+        out.mixed = false
+        out.histograms = null
+        out.before = undefined
+        out.startTimes = null
+        out.timesKey = 0
+        out.rising = 0
+        return
+      }
+      this.#refresh()
+      this.#view.decoder.read(record, range.minTime, range.maxTime, out, newestOnly)
+    } catch (error) {
+      throw this.#explained(error)
     }
-    this.#refresh()
-    this.#guard(() => this.#view.decoder.read(record, range.minTime, range.maxTime, out, newestOnly))
   }
 
   readWeight(ref: SeriesRef, range: TimeRange): number {
@@ -454,13 +462,21 @@ class HeadReader implements SeriesReader {
     return isKnown ? tickTime(this.#mem, directory, tick) : -Infinity
   }
 
+  /** What is called for each series has this inside: a closure costs as much as reading one sample. */
   #guard<T>(fn: () => T): T {
-    if (this.#slot < 0) throw new Error('BUG: a head reader was used after release()')
+    this.#checkOpen()
     try {
       return fn()
     } catch (error) {
-      if (error instanceof TypeError && this.#mem.isStale) throw new StalePagesError(this.#mem)
-      throw error
+      throw this.#explained(error)
     }
+  }
+
+  #checkOpen(): void {
+    if (this.#slot < 0) throw new Error('BUG: a head reader was used after release()')
+  }
+
+  #explained(error: unknown): unknown {
+    return error instanceof TypeError && this.#mem.isStale ? new StalePagesError(this.#mem) : error
   }
 }

@@ -1,5 +1,11 @@
 /** Changes to label sets that expressions make: dropping the name, keeping or deleting labels, setting one. */
-import { compareStrings, type Labels, labelsFromSorted, METRIC_NAME } from '../../../protocol/labels/mod.ts'
+import {
+  compareStrings,
+  EMPTY_LABELS,
+  type Labels,
+  labelsFromSorted,
+  METRIC_NAME,
+} from '../../../protocol/labels/mod.ts'
 
 /** Labels that describe the metric as a whole and go with its name (type-and-unit-labels feature). */
 export const METADATA_LABELS: ReadonlySet<string> = new Set([METRIC_NAME, '__type__', '__unit__'])
@@ -10,8 +16,18 @@ export function dropMetricName(labels: Labels): Labels {
 }
 
 export function keepLabels(labels: Labels, names: ReadonlySet<string>): Labels {
-  const out: string[] = []
-  for (let i = 0; i < labels.length; i += 2) if (names.has(labels[i]!)) out.push(labels[i]!, labels[i + 1]!)
+  let first = -1
+  let count = 0
+  for (let i = 0; i < labels.length; i += 2)
+    if (names.has(labels[i]!)) {
+      if (first < 0) first = i
+      count++
+    }
+  if (count === 0) return EMPTY_LABELS
+  // An array that grows is four times as large.
+  const out = [labels[first]!, labels[first + 1]!]
+  for (let i = first + 2; count > 1 && i < labels.length; i += 2)
+    if (names.has(labels[i]!)) out.push(labels[i]!, labels[i + 1]!)
   return labelsFromSorted(out)
 }
 

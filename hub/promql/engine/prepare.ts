@@ -5,6 +5,7 @@
  */
 import type { AtModifier, DurationExpr, Expr, Offset, VectorSelector } from '../ast.ts'
 import { QueryError, type QueryRange } from '../contract.ts'
+import { childrenOf } from '../parser/mod.ts'
 import { isDistributive } from './aggregations/mod.ts'
 import { foldConstants } from './fold.ts'
 import { type Fused, fuseAggregations, stillShared } from './fuse.ts'
@@ -36,8 +37,22 @@ const TIME_DEPENDENT: ReadonlySet<string> = new Set([
   'start_timestamp',
 ])
 
+/**
+ * Of trees that say nothing of the range: who parses a text once (hub/query/parsed-queries.ts) has it prepared once. All
+ * of it is read only.
+ */
+const known = new WeakMap<Expr, Prepared>()
+
 /** @throws QueryError bad_data for a duration that is not positive where it must be, or cannot be computed */
 export function prepare(expr: Expr, range: QueryRange): Prepared {
+  let prepared = known.get(expr)
+  if (prepared !== undefined) return prepared
+  prepared = preparedFor(expr, range)
+  if (!asksForRange(expr)) known.set(expr, prepared)
+  return prepared
+}
+
+function preparedFor(expr: Expr, range: QueryRange): Prepared {
   const { expr: resolved, shared: repeated } = shareRepeated(
     markStatsOnly(propagateMatchers(foldConstants(resolve(expr, range)))),
   )
@@ -47,6 +62,27 @@ export function prepare(expr: Expr, range: QueryRange): Prepared {
   markInvariant(resolved, invariant)
   return { expr: resolved, invariant, shared, fused }
 }
+
+const OF_RANGE: ReadonlySet<string> = new Set(['start', 'end', 'range', 'step'])
+
+/** Whether `resolve` would give something else for another range. */
+function asksForRange(expr: Expr): boolean {
+  switch (expr.kind) {
+    case 'vector-selector':
+      return isOfRange(expr)
+    case 'matrix-selector':
+      return expr.rangeExpr !== null || isOfRange(expr.selector)
+    case 'subquery':
+      return expr.rangeExpr !== null || expr.stepExpr !== null || isOfRange(expr) || asksForRange(expr.expr)
+    case 'call':
+      return OF_RANGE.has(expr.func) || expr.args.some(asksForRange)
+    default:
+      return childrenOf(expr).some(asksForRange)
+  }
+}
+
+const isOfRange = ({ offset, at }: Pick<VectorSelector, 'offset' | 'at'>): boolean =>
+  offset.expr !== null || (at !== null && at.kind !== 'at-timestamp')
 
 function resolve(expr: Expr, range: QueryRange): Expr {
   switch (expr.kind) {
@@ -93,6 +129,7 @@ function resolve(expr: Expr, range: QueryRange): Expr {
   }
 }
 
+/** Of the functions `OF_RANGE`. */
 function contextNumber(func: string, range: QueryRange): number | null {
   if (func === 'start') return range.startMs / 1000
   if (func === 'end') return range.endMs / 1000
