@@ -101,11 +101,18 @@ class AlertApi {
   #status(): object {
     const { build } = this.#options
     return {
-      cluster: { status: 'disabled', peers: [] },
+      cluster: this.#cluster(),
       config: { original: this.#dispatcher.config.redacted },
       uptime: new Date(this.#dispatcher.startedMs).toISOString(),
       versionInfo: { ...build, version: `${API_VERSION}+heliograph.${build.version}` },
     }
+  }
+
+  #cluster(): object {
+    const { cluster } = this.#dispatcher
+    if (!cluster) return { status: 'disabled', peers: [] }
+    const { name, status, peers } = cluster.status
+    return { name, status, peers: peers.map((peer) => ({ name: peer.name, address: peer.address })) }
   }
 
   #receivers(query: URLSearchParams): object[] {

@@ -14,13 +14,13 @@ import { houseTemplates } from './house-templates.ts'
 import { Inhibitor } from './inhibit.ts'
 import { createSender, dataOf, type Expand, type Notification, type SendEnv, type Sender } from './integrations/mod.ts'
 import type { Mailer } from './mailer.ts'
-import { logEntryKey, NotificationLog, notificationReason, type Sent } from './nflog.ts'
+import { type LogCounters, logEntryKey, NotificationLog, notificationReason, type Sent } from './nflog.ts'
 import { matchRoutes } from './route.ts'
 import { Silences } from './silences.ts'
 import type { StateStore } from './state-store.ts'
 import type { NotificationTemplates } from './template.ts'
 import { containsTime } from './time-intervals.ts'
-import { takeTurn } from './turn.ts'
+import { Turn } from './turn.ts'
 
 export type DispatcherEnv = {
   readonly clock: Clock
@@ -124,12 +124,8 @@ export class Dispatcher {
     return count
   }
 
-  get logFailures(): number {
-    return this.#sent.failures
-  }
-
-  get logQueries(): number {
-    return this.#sent.queries
+  get logCounters(): Readonly<LogCounters> {
+    return this.#sent.counters
   }
 
   /** null where this hub is no member of one. */
@@ -288,8 +284,8 @@ export class Dispatcher {
     const [firing, resolved] = [ids(false), ids(true)]
     const { sendResolved } = integration
     const need = { firing, resolved, nowMs, repeatMs: route.repeatIntervalMs, sendResolved }
-    const turn = await takeTurn(this.#env.clock, {
-      cluster: this.#env.cluster,
+    const turn = new Turn(this.#env.clock, {
+      cluster: this.cluster,
       key,
       last: () => this.#sent.get(key),
       refresh: () => this.#sent.refresh(key),
@@ -298,14 +294,15 @@ export class Dispatcher {
       patienceMs: Math.max(route.groupIntervalMs, SEND_TIMEOUT_MS_MIN),
       signal: this.#stop.signal,
     })
-    if (turn.kind !== 'ours') return turn.kind === 'told'
+    const state = await turn.wait()
+    if (state !== 'ours') return state === 'told'
     try {
       const expiresAtMs = nowMs + Math.max(LOG_RETENTION_MS, 2 * route.repeatIntervalMs)
       const sent: Sent = { firing, resolved, atMs: nowMs, expiresAtMs }
       const shown = sendResolved ? alerts : alerts.filter((alert) => !isResolved(alert, nowMs))
       const notification = {
         receiver: route.receiver,
-        reason: turn.reason,
+        reason: turn.reason!,
         groupKey: group.key,
         groupLabels: group.labels,
         routeLabels: route.labels,
@@ -314,9 +311,9 @@ export class Dispatcher {
         externalUrl: this.#env.externalUrl,
       }
       // With nothing to tell, the alerts are known to have ended all the same: their return is news.
-      const ok = shown.length === 0 || (await this.#send(integration, sender, notification, route.groupIntervalMs))
-      if (ok) await this.#sent.put(key, sent)
-      return ok
+      const outcome = shown.length === 0 ? 'sent' : await this.#send(integration, sender, notification, { route, turn })
+      if (outcome === 'sent') await this.#sent.put(key, sent)
+      return outcome !== 'failed'
     } finally {
       turn.release()
     }
@@ -332,13 +329,13 @@ export class Dispatcher {
     { kind }: Integration,
     sender: Sender,
     notification: Notification,
-    groupIntervalMs: number,
-  ): Promise<boolean> {
+    { route, turn }: { readonly route: Route; readonly turn: Turn },
+  ): Promise<'sent' | 'told by another' | 'failed'> {
     const { clock, log } = this.#env
     const counters = this.#countersOf(kind)
     const data = dataOf(notification)
     const expand: Expand = (text, options = {}) => this.#templates.expand(text, options.data ?? data, options)
-    const deadlineMs = clock.now() + Math.max(groupIntervalMs, SEND_TIMEOUT_MS_MIN)
+    const deadlineMs = clock.now() + Math.max(route.groupIntervalMs, SEND_TIMEOUT_MS_MIN)
     for (
       let attempt = 1, waitMs = RETRY_FIRST_MS;
       ;
@@ -348,16 +345,19 @@ export class Dispatcher {
       const { ok, retry, problem } = await sender.send({ notification, data, expand }, this.#stop.signal)
       if (ok) {
         counters.delivered++
-        return true
+        return 'sent'
       }
       const { receiver, groupKey: group } = notification
       log.warn('Notification failed', { receiver, integration: kind, group, attempt, err: problem })
       if (!retry || this.#stop.signal.aborted || clock.now() + waitMs >= deadlineMs) {
         counters.failed++
-        return false
+        return 'failed'
       }
       counters.retries++
+      turn.release()
       await clock.sleep(waitMs, this.#stop.signal).catch(() => {})
+      const state = await turn.take()
+      if (state !== 'ours') return state === 'told' ? 'told by another' : 'failed'
     }
   }
 

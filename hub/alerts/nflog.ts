@@ -20,6 +20,14 @@ export type NotificationLogEnv = {
   readonly log: Logger
 }
 
+export type LogCounters = {
+  /** Writes that failed: notifications may repeat after a restart. */
+  failures: number
+  queries: number
+  sweeps: number
+  sweepFailures: number
+}
+
 type Kept = { readonly sent: Sent; readonly text: string }
 type Written = Sent & { readonly version: 1 }
 
@@ -27,9 +35,7 @@ export class NotificationLog implements LocalEntries {
   readonly #env: NotificationLogEnv
   readonly #kept = new Map<string, Kept>()
   #shared: Pick<SharedEntries, 'changed' | 'forgotten' | 'refresh'> | null = null
-  /** Writes that failed: notifications may repeat after a restart. */
-  failures = 0
-  queries = 0
+  readonly counters: LogCounters = { failures: 0, queries: 0, sweeps: 0, sweepFailures: 0 }
 
   constructor(env: NotificationLogEnv) {
     this.#env = env
@@ -45,7 +51,7 @@ export class NotificationLog implements LocalEntries {
   }
 
   get(key: string): Sent | undefined {
-    this.queries++
+    this.counters.queries++
     return this.#kept.get(key)?.sent
   }
 
@@ -67,6 +73,7 @@ export class NotificationLog implements LocalEntries {
 
   /** Forgets what has expired. */
   sweep(nowMs: number): void {
+    this.counters.sweeps++
     const gone: string[] = []
     for (const [key, { sent }] of this.#kept) if (sent.expiresAtMs < nowMs) gone.push(key)
     if (gone.length === 0) return
@@ -77,6 +84,7 @@ export class NotificationLog implements LocalEntries {
     try {
       this.#env.store.delete('sent', gone)
     } catch (err) {
+      this.counters.sweepFailures++
       this.#env.log.warn('Expired entries of the notification log could not be removed', { err })
     }
   }
@@ -112,7 +120,7 @@ export class NotificationLog implements LocalEntries {
     try {
       this.#env.store.put('sent', entries)
     } catch (err) {
-      this.failures++
+      this.counters.failures++
       this.#env.log.error('The notification log could not be written; notifications may repeat after a restart', {
         err,
       })

@@ -123,6 +123,8 @@ export class World {
   readonly #behaviour: Readonly<Record<string, Behaviour>>
   readonly #classicNames: boolean
   #ids = 0
+  #isUnreachable = false
+  #slowMs = 0
 
   constructor(
     config: string,
@@ -159,6 +161,16 @@ export class World {
   kill(): void {
     for (const client of this.clients) client.setAway(true)
     this.dispatcher.stop()
+  }
+
+  /** Its requests to receivers fail; nobody else's do. */
+  setUnreachable(isUnreachable: boolean): void {
+    this.#isUnreachable = isUnreachable
+  }
+
+  /** Its requests to receivers take so long. */
+  setSlowMs(slowMs: number): void {
+    this.#slowMs = slowMs
   }
 
   /** Cuts the connections to NATS, or restores them. */
@@ -261,6 +273,8 @@ export class World {
   async #answer({ url, body, timeoutMs }: HttpRequest): Promise<HttpResponse> {
     const webhook = new URL(url).hostname.replace('.test', '')
     const { stallRequestsBefore = 0, stallSeconds = 0, dropRequestsBefore = 0 } = this.#behaviour[webhook] ?? {}
+    if (this.#slowMs > 0) await this.clock.sleep(this.#slowMs)
+    if (this.#isUnreachable) throw new NetError('ECONNREFUSED', 'nobody is there')
     const at = this.#seconds
     if (at < stallRequestsBefore) {
       await this.clock.sleep(Math.min(timeoutMs, stallSeconds * 1000))

@@ -52,6 +52,8 @@ export class Silences implements LocalEntries {
   readonly #compiled = new Map<string, readonly AlertMatcher[]>()
   #shared: Pick<SharedEntries, 'changed' | 'forgotten'> | null = null
   queries = 0
+  sweeps = 0
+  sweepFailures = 0
 
   constructor(env: SilencesEnv) {
     this.#env = env
@@ -133,6 +135,7 @@ export class Silences implements LocalEntries {
 
   /** Forgets those that ended long ago. */
   sweep(nowMs: number): void {
+    this.sweeps++
     const gone = [...this.#silences.values()].filter((each) => isForgotten(each, nowMs)).map(({ id }) => id)
     if (gone.length === 0) return
     for (const id of gone) {
@@ -143,6 +146,7 @@ export class Silences implements LocalEntries {
     try {
       this.#env.store.delete('silence', gone)
     } catch (err) {
+      this.sweepFailures++
       this.#env.log.warn('Silences that ended long ago could not be removed', { err })
     }
   }

@@ -7,16 +7,16 @@ import type { Clock } from '../../protocol/env/mod.ts'
 import type { Cluster } from '../cluster/mod.ts'
 import type { NotificationReason, Sent } from './nflog.ts'
 
-export type Turn =
-  /** Nobody else does; `release` after the log was written. */
-  | { readonly kind: 'ours'; readonly reason: NotificationReason; release(): void }
+export type TurnState =
+  /** Nobody else does; until `release`. */
+  | 'ours'
   /** Whoever should know has been told. */
-  | { readonly kind: 'told' }
+  | 'told'
   /** The group's next flush will see. */
-  | { readonly kind: 'later' }
+  | 'later'
 
 export type TurnOptions = {
-  readonly cluster: Pick<Cluster, 'waitMs' | 'claim'> | undefined
+  readonly cluster: Pick<Cluster, 'waitMs' | 'claim'> | null
   /** Of the log's entry. */
   readonly key: string
   readonly last: () => Sent | undefined
@@ -33,32 +33,66 @@ export type TurnOptions = {
 
 const CLAIM_POLL_MS = 500
 
-export async function takeTurn(clock: Clock, options: TurnOptions): Promise<Turn> {
-  const { cluster, last, isOver, signal } = options
-  const before = last()
-  const reason = options.reason(before)
-  if (reason === null) return { kind: 'told' }
-  if (!cluster) return { kind: 'ours', reason, release: () => {} }
-  const wait = (ms: number): Promise<void> => clock.sleep(ms, signal).catch(() => {})
-  const { waitMs } = cluster
-  if (waitMs > 0) await wait(waitMs)
-  const endMs = clock.monotonic() + options.patienceMs
-  for (;;) {
-    if (isOver()) return { kind: 'later' }
-    const known = last()
-    const still = options.reason(known)
-    if (still === null) return { kind: 'told' }
-    // Another member told something newer than this flush knows of: to tell now would be to tell the past.
-    if (known !== before) return { kind: 'later' }
-    const claim = await cluster.claim(options.key)
-    // Rather twice than not at all.
-    if (claim.kind === 'unknown') return { kind: 'ours', reason: still, release: () => {} }
-    if (claim.kind === 'held') {
-      // Whoever had the claim before has written the log since we looked at it.
-      await options.refresh()
-      if (last() === before) return { kind: 'ours', reason: still, release: claim.release }
-      claim.release()
-    } else if (clock.monotonic() >= endMs) return { kind: 'later' }
-    else await wait(CLAIM_POLL_MS)
+export class Turn {
+  /** Why, once it is ours. */
+  reason: NotificationReason | null
+  readonly #clock: Clock
+  readonly #options: TurnOptions
+  readonly #before: Sent | undefined
+  #release: () => void = () => {}
+
+  constructor(clock: Clock, options: TurnOptions) {
+    this.#clock = clock
+    this.#options = options
+    this.#before = options.last()
+    this.reason = options.reason(this.#before)
+  }
+
+  /** After those before us. */
+  async wait(): Promise<TurnState> {
+    const { cluster } = this.#options
+    if (this.reason === null) return 'told'
+    if (!cluster) return 'ours'
+    const { waitMs } = cluster
+    if (waitMs > 0) await this.#sleep(waitMs)
+    return this.take()
+  }
+
+  /** Between two attempts of ours another may have had better luck. */
+  async take(): Promise<TurnState> {
+    const { cluster, key, last, reason, refresh, isOver, patienceMs } = this.#options
+    if (!cluster) return 'ours'
+    const endMs = this.#clock.monotonic() + patienceMs
+    for (;;) {
+      if (isOver()) return 'later'
+      const known = last()
+      this.reason = reason(known)
+      if (this.reason === null) return 'told'
+      // Another member told something newer than this flush knows of: to tell now would be to tell the past.
+      if (known !== this.#before) return 'later'
+      const claim = await cluster.claim(key)
+      // Rather twice than not at all.
+      if (claim.kind === 'unknown') return 'ours'
+      if (claim.kind === 'held') {
+        // Whoever had the claim before has written the log since we looked at it.
+        await refresh()
+        if (last() === this.#before && !isOver()) {
+          this.#release = claim.release
+          return 'ours'
+        }
+        claim.release()
+      } else if (this.#clock.monotonic() >= endMs) return 'later'
+      else await this.#sleep(CLAIM_POLL_MS)
+    }
+  }
+
+  /** After the log was written, or before another attempt. */
+  release(): void {
+    this.#release()
+    this.#release = () => {}
+  }
+
+  #sleep(ms: number): Promise<void> {
+    return this.#clock.sleep(ms, this.#options.signal).catch(() => {})
   }
 }

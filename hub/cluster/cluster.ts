@@ -5,7 +5,7 @@ import type { Clock, Logger, Timer } from '../../protocol/env/mod.ts'
 import { type Claim, Claims } from './claims.ts'
 import type { KvBucket } from './kv.ts'
 import { type Member, Membership, type MembershipCounters } from './membership.ts'
-import { type LocalEntries, type SharedCounters, SharedEntries } from './shared-entries.ts'
+import { type LocalEntries, SharedEntries } from './shared-entries.ts'
 
 export type ClusterEnv = { readonly clock: Clock; readonly log: Logger }
 
@@ -38,7 +38,8 @@ export class Cluster {
   readonly #options: ClusterOptions
   readonly #membership: Membership
   readonly #claims: Claims
-  readonly #shared: SharedEntries[] = []
+  /** What all members keep, by the first part of its keys. */
+  readonly shared: SharedEntries[] = []
   readonly #ready = Promise.withResolvers<void>()
   #isReady = false
   #timers: Timer[] = []
@@ -54,17 +55,17 @@ export class Cluster {
   /** Before `start`. @param prefix one part of a key */
   share(prefix: string, local: LocalEntries): SharedEntries {
     const shared = new SharedEntries(this.#options.entries, prefix, local, this.#env.log)
-    this.#shared.push(shared)
+    this.shared.push(shared)
     return shared
   }
 
   start(): void {
     const { clock, log } = this.#env
     const settle = (): void => {
-      if (!this.#isReady && this.#membership.isSettled && this.#shared.every(({ isSettled }) => isSettled))
+      if (!this.#isReady && this.#membership.isSettled && this.shared.every(({ isSettled }) => isSettled))
         this.#becomeReady()
     }
-    for (const shared of this.#shared) shared.start(settle)
+    for (const shared of this.shared) shared.start(settle)
     this.#membership.start(settle)
     const { settleTimeoutMs = SETTLE_TIMEOUT_MS } = this.#options
     const giveUp = (): void => {
@@ -79,7 +80,7 @@ export class Cluster {
   async stop(): Promise<void> {
     this.#stopped = true
     for (const timer of this.#timers) timer.cancel()
-    for (const shared of this.#shared) shared.stop()
+    for (const shared of this.shared) shared.stop()
     this.#ready.resolve()
     await this.#membership.stop()
   }
@@ -110,19 +111,6 @@ export class Cluster {
     return { ...this.#membership.counters, claimFailures: this.#claims.failures }
   }
 
-  /** Of all that is shared. */
-  get entryCounters(): SharedCounters & { readonly pending: number } {
-    const sum = { sent: 0, received: 0, conflicts: 0, failures: 0, pending: 0 }
-    for (const { counters, pending } of this.#shared) {
-      sum.sent += counters.sent
-      sum.received += counters.received
-      sum.conflicts += counters.conflicts
-      sum.failures += counters.failures
-      sum.pending += pending
-    }
-    return sum
-  }
-
   claim(key: string): Promise<Claim> {
     return this.#claims.claim(key)
   }
@@ -139,7 +127,7 @@ export class Cluster {
     this.#timers[1] = this.#env.clock.setTimer(
       RETRY_MS,
       () => {
-        for (const shared of this.#shared) void shared.retry()
+        for (const shared of this.shared) void shared.retry()
         void this.#claims.renew()
         this.#retryLater()
       },

@@ -26,9 +26,9 @@ const TRIES = 10
 const PUTS_AT_ONCE = 64
 
 export class SharedEntries {
+  readonly prefix: string
   readonly counters: SharedCounters = { sent: 0, received: 0, conflicts: 0, failures: 0 }
   readonly #bucket: KvBucket
-  readonly #prefix: string
   readonly #local: LocalEntries
   readonly #log: Logger
   /** Of the bucket's entries, as far as they are known. */
@@ -47,7 +47,7 @@ export class SharedEntries {
   /** @param prefix one part of a key */
   constructor(bucket: KvBucket, prefix: string, local: LocalEntries, log: Logger) {
     this.#bucket = bucket
-    this.#prefix = prefix
+    this.prefix = prefix
     this.#local = local
     this.#log = log
   }
@@ -62,9 +62,9 @@ export class SharedEntries {
   }
 
   start(onChange: () => void): void {
-    this.#watch = this.#bucket.watch(this.#prefix, {
+    this.#watch = this.#bucket.watch(this.prefix, {
       onEntry: (entry) => {
-        const key = entry.key.slice(this.#prefix.length + 1)
+        const key = entry.key.slice(this.prefix.length + 1)
         if (this.#told) this.#told.set(key, entry)
         else this.#take(new Map([[key, entry]]))
       },
@@ -91,7 +91,7 @@ export class SharedEntries {
 
   /** What the bucket has is here when it resolves, however far the watch is behind; nothing happens where it is away. */
   async refresh(key: string): Promise<void> {
-    const entry = await this.#bucket.get(`${this.#prefix}.${key}`).catch(() => null)
+    const entry = await this.#bucket.get(`${this.prefix}.${key}`).catch(() => null)
     if (entry) this.#take(new Map([[key, entry]]))
   }
 
@@ -100,7 +100,7 @@ export class SharedEntries {
     const revision = this.#revisions.get(key)
     this.#pending.delete(key)
     this.#revisions.delete(key)
-    if (revision !== undefined) this.#bucket.delete(`${this.#prefix}.${key}`, revision).catch(() => {})
+    if (revision !== undefined) this.#bucket.delete(`${this.prefix}.${key}`, revision).catch(() => {})
   }
 
   /** What could not be put before, a few at a time. */
@@ -159,7 +159,7 @@ export class SharedEntries {
   }
 
   async #putNow(key: string): Promise<boolean> {
-    const full = `${this.#prefix}.${key}`
+    const full = `${this.prefix}.${key}`
     try {
       for (let tries = 0; tries < TRIES; tries++) {
         const text = this.#local.text(key)
@@ -197,7 +197,7 @@ export class SharedEntries {
     if (this.#hasFailed) return
     this.#hasFailed = true
     this.#log.warn('Entries of the alerts cannot be shared; they will be when NATS is back', {
-      kind: this.#prefix,
+      kind: this.prefix,
       err,
     })
   }
@@ -205,6 +205,6 @@ export class SharedEntries {
   #succeeded(): void {
     if (!this.#hasFailed) return
     this.#hasFailed = false
-    this.#log.info('Entries of the alerts are shared again', { kind: this.#prefix })
+    this.#log.info('Entries of the alerts are shared again', { kind: this.prefix })
   }
 }

@@ -126,10 +126,13 @@ function checkConfig(configFile: string, flags: ParsedFlags, { disk, environment
   const found = [...scrapeConfigs, ...alerting.alertmanagers.map((each, i) => ({ ...each, jobName: jobNameOf(i) }))]
   for (const notice of [...noticesOf(loaded), ...unsupportedSections(found)]) complain(`${configFile}: note: ${notice}`)
   const rules = groups.flatMap((group) => group.rules).length
+  const isOneOfMany = prometheus.hub.nats !== null && prometheus.hub.cluster.alerts
   const parts = [
     counted(scrapeConfigs.length, 'scrape job'),
     `${counted(rules, 'rule')} of ${counted(new Set(groups.map(({ file }) => file)).size, 'file')}`,
-    alertmanager ? `notifies ${counted(alertmanager.receivers.size, 'receiver')}` : 'notifies nobody itself',
+    alertmanager
+      ? `notifies ${counted(alertmanager.receivers.size, 'receiver')}${isOneOfMany ? ' in turn with other hubs' : ''}`
+      : 'notifies nobody itself',
   ]
   return `valid (${parts.join(', ')})`
 }

@@ -27,6 +27,7 @@ import { PresenceBoard } from '../presence/mod.ts'
 import { ActiveQueries, InPlace, QueryLog, QueryService, type QuerySettings } from '../query/mod.ts'
 import { type ActiveAlert, RuleManager } from '../rules/mod.ts'
 import { releaseOwner } from '../tsdb/mod.ts'
+import { alertStateFamilies } from './alert-state-metrics.ts'
 import { type Alerting, startAlerting } from './alerting.ts'
 import { BlockKeeper } from './blocks.ts'
 import { ConfigSources } from './config-sources.ts'
@@ -490,7 +491,7 @@ export class Hub {
       ...this.#notifier.families(),
       ...this.#remoteWrite.families(),
       ...(this.#bus ? busFamilies(this.#bus.stats) : []),
-      ...(this.#dispatcher ? alertFamilies(this.#dispatcher) : []),
+      ...(this.#dispatcher ? [...alertFamilies(this.#dispatcher), ...alertStateFamilies(this.#dispatcher)] : []),
       ...processFamilies(build, this.#reloads, this.#ready),
     ]
   }

@@ -79,6 +79,9 @@ export function loadAll(
 export function noticesOf({ prometheus, missingFiles, unusedAlertmanagerFile }: LoadedConfig): string[] {
   const notices = prometheus.withoutEffect.map((section) => `Nothing acts upon ${section} of the configuration`)
   for (const file of missingFiles) notices.push(`${file}, which the configuration names, is not there`)
+  const { nats, cluster } = prometheus.hub
+  if (!nats && cluster.name !== '')
+    notices.push('Nothing acts upon cluster under heliograph: hubs find each other in a real NATS, which nats names')
   if (unusedAlertmanagerFile !== '')
     notices.push(
       `${unusedAlertmanagerFile} is not used: the Alertmanagers under alerting notify; to notify from here as well, name it with --alertmanager.config.file`,

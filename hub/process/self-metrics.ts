@@ -286,7 +286,7 @@ export function ruleFamilies({ groups, times }: Pick<RuleManager, 'groups' | 'ti
 }
 
 export function alertFamilies(dispatcher: Dispatcher): MetricFamily[] {
-  const { counters: c, alertCount, logFailures, silences, groups } = dispatcher
+  const { counters: c, alertCount, logCounters, silences, groups } = dispatcher
   const sent = [...c.byIntegration]
   const states = { active: 0, pending: 0, expired: 0 }
   for (const silence of silences.list()) states[silences.state(silence)]++
@@ -334,7 +334,7 @@ export function alertFamilies(dispatcher: Dispatcher): MetricFamily[] {
     counter(
       'heliograph_alerts_log_failures_total',
       'Writes of the notification log that failed; notifications may repeat after a restart.',
-      one(logFailures),
+      one(logCounters.failures),
     ),
   ]
 }
