@@ -2,7 +2,7 @@
 import type { RemoteWriteQueue } from '../../protocol/config/mod.ts'
 import { counter, gauge, type Metric, type MetricFamily } from '../../protocol/exposition/mod.ts'
 import type { Endpoint } from './endpoint.ts'
-import { DROP_REASONS, type EndpointState } from './messages.ts'
+import { type Counts, DROP_REASONS, type EndpointState } from './messages.ts'
 
 export type Shown = {
   readonly name: string
@@ -20,7 +20,8 @@ export type Shown = {
 const NAME = 'prometheus_remote_storage_'
 const ALWAYS_SHOWN: ReadonlySet<string> = new Set(['dropped_series', 'too_old'])
 
-export function remoteWriteFamilies(shown: readonly Shown[], newestMs: number): MetricFamily[] {
+/** @param readIn what one of them has read, which all of them are to be sent */
+export function remoteWriteFamilies(shown: readonly Shown[], newestMs: number, readIn: Counts): MetricFamily[] {
   if (shown.length === 0) return []
   const each = (value: (one: Shown) => number): Metric[] =>
     shown.map((one) => ({ labels: labelsOf(one), value: value(one) }))
@@ -41,6 +42,11 @@ export function remoteWriteFamilies(shown: readonly Shown[], newestMs: number): 
       ({ endpoint }) => endpoint.highestSentMs / 1000,
     ),
     ...KINDS.flatMap((kind) => [
+      counter(
+        `${NAME}${kind}_in_total`,
+        `${kind[0]!.toUpperCase()}${kind.slice(1)} in to remote storage, compare to ${kind} out for queue managers.`,
+        [{ labels: [], value: readIn[kind] }],
+      ),
       count(`${kind}_total`, `Total number of ${kind} sent to remote storage.`, ({ endpoint }) => endpoint.sent[kind]),
       count(
         `${kind}_failed_total`,

@@ -11,7 +11,7 @@ import { DesiredShards, UPDATE_EVERY_MS } from './desired-shards.ts'
 import { Endpoint, type Reach } from './endpoint.ts'
 import { remoteWriteFamilies, type Shown } from './families.ts'
 import type { EndpointSpec, EndpointState, FromRemoteWrite, RemoteWriteWorkerData, ToRemoteWrite } from './messages.ts'
-import { addTo, type newDrops } from './tally.ts'
+import { addTo, type newDrops, newTally } from './tally.ts'
 
 export type RemoteWriterOptions = Pick<RemoteWriteWorkerData, 'directory' | 'logLevel' | 'logFormat'> & {
   /** Where relative paths of the configuration begin. */
@@ -52,6 +52,8 @@ export class RemoteWriter {
   #timer: Timer | null = null
   #respawn: Timer | null = null
   #isStopping = false
+  /** Of the first endpoint: all of them read the same. */
+  readonly #readIn = newTally()
   #onClosed: (() => void) | null = null
 
   constructor(env: Env, options: RemoteWriterOptions) {
@@ -97,7 +99,7 @@ export class RemoteWriter {
         segment: segmentOf(state?.readPosition ?? spec.startAt),
       }),
     )
-    return remoteWriteFamilies(shown, this.#options.newestMs())
+    return remoteWriteFamilies(shown, this.#options.newestMs(), this.#readIn)
   }
 
   /** What is under way is sent for a moment; the rest is sent after the next start. */
@@ -251,7 +253,7 @@ export class RemoteWriter {
     }
     this.#log.error('The remote-write thread has ended; it is begun anew', { err: error ?? 'no error' })
     for (const one of [...this.#ones.values()]) {
-      one.next ??= one.spec
+      if (one.next === undefined) one.next = one.spec
       this.#closed(one)
     }
     this.#respawn = this.#env.clock.setTimer(RESPAWN_MS, () => {
@@ -268,6 +270,7 @@ export class RemoteWriter {
         one.endpoint.receive(message)
         break
       case 'state':
+        if (one === this.#ones.values().next().value) this.#countIn(message, one.state)
         one.state = message
         break
       case 'discard':
@@ -281,6 +284,11 @@ export class RemoteWriter {
         } else this.#closed(one)
         break
     }
+  }
+
+  #countIn({ read }: EndpointState, before: EndpointState | null): void {
+    addTo(this.#readIn, read)
+    if (before) addTo(this.#readIn, before.read, -1)
   }
 
   #updateShards(): void {
