@@ -4,9 +4,9 @@
  * of the overview dashboards at grafana.com (3662 and its kind). Where a real Prometheus can be had, its page is what the
  * table is checked against.
  *
- * Not there, since they have no meaning here: `prometheus_remote_storage_*` and `prometheus_wal_watcher_*` (nothing is
- * sent on by remote write), `go_*` (see `nodejs_*`), `prometheus_evaluator_*` and other names of Prometheus 1, and what
- * the header of hub/process/head-metrics.ts lists.
+ * Elsewhere: `prometheus_remote_storage_*` (remote-write-sender.test.ts). Not there, since they have no meaning here: most
+ * of `prometheus_wal_watcher_*`, `go_*` (see `nodejs_*`), `prometheus_evaluator_*` and other names of Prometheus 1, and
+ * what the header of hub/process/head-metrics.ts lists.
  */
 import assert from 'node:assert/strict'
 import fs from 'node:fs'

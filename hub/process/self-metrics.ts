@@ -1,9 +1,9 @@
 /**
  * The hub's own metrics: those that Prometheus's mixins query under their names, and our own; bench/e2e/mixin.test.ts has
- * the list, and compares it with a real Prometheus. Without a meaning here, and left out: `prometheus_remote_storage_*`
- * (nothing is sent on by remote write), `prometheus_sd_<mechanism>_*` (`prometheus_sd_refresh_*` counts all of them alike),
- * `prometheus_target_scrape_pools_*`, `_symboltable_items` and `prometheus_target_metadata_cache_bytes` (targets have no
- * pools), `prometheus_api_notification_*`, `net_conntrack_*` and `go_*`. Storage: head-metrics.ts, block-metrics.ts.
+ * the list, and compares it with a real Prometheus. Without a meaning here, and left out: `prometheus_sd_<mechanism>_*`
+ * (`prometheus_sd_refresh_*` counts all of them alike), `prometheus_target_scrape_pools_*`, `_symboltable_items` and
+ * `prometheus_target_metadata_cache_bytes` (targets have no pools), `prometheus_api_notification_*`, `net_conntrack_*` and
+ * `go_*`. Storage: head-metrics.ts, block-metrics.ts; remote write: hub/remote-write/families.ts.
  */
 import { counter, gauge, type MetricFamily } from '../../protocol/exposition/mod.ts'
 import type { Dispatcher } from '../alerts/mod.ts'
