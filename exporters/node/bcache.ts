@@ -1,8 +1,8 @@
 /** Caches of bcache: their devices, hits and write-back. */
-import type { FamilyType } from '../../protocol/exposition/mod.ts'
+import { type FamilyType, readGoFloat } from '../../protocol/exposition/mod.ts'
 import { booleanFlag } from '../contract.ts'
 import { type Collector, FamilySet, type NodeContext } from './collector.ts'
-import { lines, listDirectory, readNumber, readOptional, readTrimmed } from './files.ts'
+import { listDirectory, readOptional, scanLines, uintOf, words } from './files.ts'
 
 type Row = readonly [file: string, type: FamilyType, name: string, help: string]
 
@@ -93,15 +93,12 @@ export function bcacheCollector({ disk, sysfs, flags }: NodeContext): Collector 
         if (!disk.stat(`${folder}/internal`)) continue
         values(disk, out, folder, CACHE_SET, ['uuid', uuid])
         // In nanoseconds, whatever the name of the file says.
-        const btreeRead = readNumber(disk, `${folder}/internal/btree_read_average_duration_us`)
-        if (btreeRead !== null) {
-          out.gauge(
-            'bcache_btree_read_average_duration_seconds',
-            'Average btree read duration.',
-            ['uuid', uuid],
-            btreeRead * 1e-9,
-          )
-        }
+        out.gauge(
+          'bcache_btree_read_average_duration_seconds',
+          'Average btree read duration.',
+          ['uuid', uuid],
+          readSize(disk, `${folder}/internal/btree_read_average_duration_us`) * 1e-9,
+        )
         for (const name of listDirectory(disk, folder)) {
           if (/^bdev\d+$/.test(name))
             backingDevice(disk, out, `${folder}/${name}`, ['backing_device', name, 'uuid', uuid])
@@ -120,54 +117,71 @@ export function bcacheCollector({ disk, sysfs, flags }: NodeContext): Collector 
 type Disk = NodeContext['disk']
 
 function values(disk: Disk, out: FamilySet, folder: string, rows: readonly Row[], labels: readonly string[]): void {
-  for (const [file, type, name, help] of rows) {
-    const value = readSize(disk, `${folder}/${file}`)
-    if (value !== null) out.add(type, `bcache_${name}`, help, labels, value)
-  }
+  for (const [file, type, name, help] of rows)
+    out.add(type, `bcache_${name}`, help, labels, readSize(disk, `${folder}/${file}`))
 }
 
 /** An attribute that this kernel does not have, as `cache_readaheads` since 5.18, is 0, as upstream shows it. */
-function readSize(disk: Disk, file: string): number | null {
-  return parseSize(readTrimmed(disk, file) ?? '0')
+function readSize(disk: Disk, file: string): number {
+  const text = readOptional(disk, file)
+  // Its last byte is a newline.
+  return text === null ? 0 : sizeOf(text.slice(0, -1), file)
 }
 
 function backingDevice(disk: Disk, out: FamilySet, folder: string, labels: readonly string[]): void {
   const dirty = readSize(disk, `${folder}/dirty_data`)
-  const help = 'Amount of dirty data for this backing device in the cache.'
-  if (dirty !== null) out.gauge('bcache_dirty_data_bytes', help, labels, dirty)
+  out.gauge('bcache_dirty_data_bytes', 'Amount of dirty data for this backing device in the cache.', labels, dirty)
   values(disk, out, `${folder}/stats_total`, BACKING_STATS, labels)
-  const debug = colonPairs(readOptional(disk, `${folder}/writeback_rate_debug`) ?? '')
-  for (const [key, name, text] of WRITEBACK) {
-    const value = parseSize(debug.get(key)?.replace(/\/sec$/, '') ?? '')
-    if (value !== null) out.gauge(`bcache_${name}`, text, labels, value)
+  const file = `${folder}/writeback_rate_debug`
+  const debug = lastWords(readOptional(disk, file) ?? '')
+  const read = (key: string): number | null => {
+    const text = debug.get(key)
+    return text === undefined ? null : signedSizeOf(text.replace(/\/sec$/, ''), file)
   }
+  for (const [key, name, text] of WRITEBACK) out.gauge(`bcache_${name}`, text, labels, read(key) ?? 0)
+  read('dirty')
 }
 
 function priority(disk: Disk, out: FamilySet, folder: string, labels: readonly string[]): void {
-  const stats = colonPairs(readOptional(disk, `${folder}/priority_stats`) ?? '')
+  const file = `${folder}/priority_stats`
+  const stats = lastWords(readOptional(disk, file) ?? '')
   for (const [key, name, help] of PRIORITY) {
-    const value = Number.parseFloat(stats.get(key) ?? '')
-    if (!Number.isNaN(value)) out.gauge(`bcache_${name}`, help, labels, value)
+    const text = stats.get(key)
+    out.gauge(`bcache_${name}`, help, labels, text === undefined ? 0 : uintOf(text.replace(/%$/, ''), file))
   }
 }
 
-function colonPairs(text: string): Map<string, string> {
+/** Of lines `KEY: … VALUE`. */
+function lastWords(text: string): Map<string, string> {
   return new Map(
-    lines(text).map((line) => {
+    scanLines(text).flatMap((line) => {
       const colon = line.indexOf(':')
-      return [line.slice(0, colon).trim(), line.slice(colon + 1).trim()] as const
+      return colon < 0 ? [] : [[line.slice(0, colon), words(line).at(-1)!] as const]
     }),
   )
 }
 
 const UNITS = 'kMGTPEZY'
 
-/** `20.4G` of the kernel's bch_hprint: the digit after the point counts hundreds of the next smaller unit, not tenths. */
-function parseSize(text: string): number | null {
-  const match = /^(-?)(\d+)(?:\.(\d))?([kMGTPEZY]?)$/.exec(text)
-  if (!match) return null
-  const [, sign, whole, digit = '0', unit = ''] = match
-  const power = unit === '' ? 0 : UNITS.indexOf(unit) + 1
-  const value = Number(whole) * 1024 ** power + (power === 0 ? 0 : Number(digit) * 100 * 1024 ** (power - 1))
-  return sign === '-' ? -value : value
+/**
+ * `20.4G` of the kernel's bch_hprint: the digit after the point counts hundreds of the next smaller unit, not tenths.
+ * Semantics: prometheus/procfs bcache/get.go, dehumanize.
+ */
+function sizeOf(text: string, file: string): number {
+  const last = text.at(-1) ?? ''
+  const isPlain = last <= '9'
+  const [whole = '', fraction] = isPlain ? [text] : text.slice(0, -1).split('.')
+  const factor = isPlain ? 1 : UNITS.includes(last) ? 1024 ** (UNITS.indexOf(last) + 1) : 0
+  const value = floatOf(whole) + (fraction === undefined ? 0 : floatOf(fraction) / 10.24)
+  if (!(value >= 0 && value < Infinity)) throw new Error(`Cannot read ${file}: size expected, got "${text}"`)
+  return Math.floor(value * factor)
+}
+
+function signedSizeOf(text: string, file: string): number {
+  return text.startsWith('-') ? -sizeOf(text.slice(1), file) : sizeOf(text, file)
+}
+
+function floatOf(text: string): number {
+  const value = readGoFloat(text)
+  return typeof value === 'string' ? Number.NaN : value
 }

@@ -27,5 +27,6 @@ function isUp(disk: NodeContext['disk'], master: string, slave: string): boolean
   const status =
     readTrimmed(disk, `${master}/lower_${slave}/bonding_slave/mii_status`) ??
     readTrimmed(disk, `${master}/slave_${slave}/bonding_slave/mii_status`)
+  if (status === null) throw new Error(`Cannot read ${master}/lower_${slave}/bonding_slave/mii_status`)
   return status === 'up'
 }

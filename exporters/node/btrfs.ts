@@ -1,6 +1,6 @@
 /** File systems of Btrfs from sysfs. Errors by device would need an ioctl that the runtime lacks. */
 import { type Collector, FamilySet, type NodeContext } from './collector.ts'
-import { listDirectory, openDirectory, readNumber, readOptional, readTrimmed } from './files.ts'
+import { listDirectory, openDirectory, readOptional, readTrimmed, scanLines, uintOf, words } from './files.ts'
 
 const SECTOR_BYTES = 512
 const MS = 1000
@@ -13,7 +13,8 @@ export function btrfsCollector({ disk, sysfs }: NodeContext): Collector {
     update() {
       const out = new FamilySet()
       for (const uuid of listDirectory(disk, base))
-        if (/^[0-9a-f]+-/.test(uuid)) fileSystem(disk, out, `${base}/${uuid}`, uuid)
+        if (uuid.includes('-'))
+          fileSystem(disk, out, `${base}/${uuid}`, readTrimmed(disk, `${base}/${uuid}/metadata_uuid`) || uuid)
       return out.list()
     },
   }
@@ -25,14 +26,13 @@ function fileSystem(disk: Disk, out: FamilySet, folder: string, uuid: string): v
   const labels = ['uuid', uuid]
   const label = readTrimmed(disk, `${folder}/label`) ?? ''
   out.gauge('btrfs_info', 'Filesystem information', ['label', label, 'uuid', uuid])
-  const reserve = readNumber(disk, `${folder}/allocation/global_rsv_size`) ?? 0
+  const reserve = byteCount(disk, `${folder}/allocation/global_rsv_size`)
   out.gauge('btrfs_global_rsv_size_bytes', 'Size of global reserve.', labels, reserve)
   commits(disk, out, folder, labels)
   const devices = openDirectory(disk, `${folder}/devices`) ?? []
   for (const group of BLOCK_GROUPS) allocation(disk, out, `${folder}/allocation/${group}`, group, uuid, devices.length)
   for (const device of devices) {
-    const sectors = readNumber(disk, `${folder}/devices/${device}/size`)
-    if (sectors === null) continue
+    const sectors = byteCount(disk, `${folder}/devices/${device}/size`)
     const help = 'Size of a device that is part of the filesystem.'
     out.gauge('btrfs_device_size_bytes', help, ['device', device, 'uuid', uuid], sectors * SECTOR_BYTES)
   }
@@ -41,7 +41,14 @@ function fileSystem(disk: Disk, out: FamilySet, folder: string, uuid: string): v
 /** Absent before Linux 6.0: zeros, as upstream. */
 function commits(disk: Disk, out: FamilySet, folder: string, labels: readonly string[]): void {
   const text = readOptional(disk, `${folder}/commit_stats`) ?? ''
-  const get = (key: string): number => Number(new RegExp(`^${key} (\\d+)`, 'm').exec(text)?.[1] ?? 0)
+  const known = new Map<string, number>()
+  for (const line of scanLines(text)) {
+    const [key = '', value, ...rest] = words(line)
+    if (value === undefined || rest.length > 0)
+      throw new Error(`Cannot read ${folder}/commit_stats: "NAME NUMBER" expected, got "${line}"`)
+    known.set(key, uintOf(value, `${folder}/commit_stats`))
+  }
+  const get = (key: string): number => known.get(key) ?? 0
   out.counter('btrfs_commits_total', 'The total number of commits that have occurred.', labels, get('commits'))
   out.gauge(
     'btrfs_last_commit_seconds',
@@ -60,20 +67,27 @@ function commits(disk: Disk, out: FamilySet, folder: string, labels: readonly st
 }
 
 function allocation(disk: Disk, out: FamilySet, folder: string, group: string, uuid: string, devices: number): void {
-  const reserved = readNumber(disk, `${folder}/bytes_reserved`)
-  if (reserved === null) return
+  const reserved = byteCount(disk, `${folder}/bytes_reserved`)
+  if (openDirectory(disk, folder) === null) return
   const help = 'Amount of space reserved for a data type'
   out.gauge('btrfs_reserved_bytes', help, ['block_group_type', group, 'uuid', uuid], reserved)
   for (const mode of listDirectory(disk, folder)) {
-    const total = readNumber(disk, `${folder}/${mode}/total_bytes`)
-    const used = readNumber(disk, `${folder}/${mode}/used_bytes`)
-    if (total === null || used === null) continue
+    if (!disk.stat(`${folder}/${mode}`)?.isDirectory) continue
+    const total = byteCount(disk, `${folder}/${mode}/total_bytes`)
+    const used = byteCount(disk, `${folder}/${mode}/used_bytes`)
     const labels = ['block_group_type', group, 'mode', mode, 'uuid', uuid]
     out.gauge('btrfs_used_bytes', 'Amount of used space by a layout/data type', labels, used)
     out.gauge('btrfs_size_bytes', 'Amount of space allocated for a layout/data type', labels, total)
     const ratio = allocationRatio(mode, devices)
     out.gauge('btrfs_allocation_ratio', 'Data allocation ratio for a layout/data type', labels, ratio)
   }
+}
+
+/** What is absent, or no number, is 0, as upstream shows it; above all that a number may hold, the greatest. */
+function byteCount(disk: Disk, file: string): number {
+  const text = readTrimmed(disk, file) ?? ''
+  if (!/^\d{1,400}$/.test(text)) return 0
+  return Math.min(Number(text), 2 ** 64)
 }
 
 /** Bytes on disk for each byte of data. */
@@ -83,5 +97,5 @@ function allocationRatio(mode: string, devices: number): number {
   if (mode === 'raid1c4') return 4
   if (mode === 'raid5') return devices / (devices - 1)
   if (mode === 'raid6') return devices / (devices - 2)
-  return 1
+  return mode === 'single' || mode === 'raid0' ? 1 : 0
 }

@@ -1,6 +1,6 @@
 /** What the kernel says about each vulnerability of the CPU. */
 import { type Collector, FamilySet, NoDataError, type NodeContext } from './collector.ts'
-import { openDirectory, readTrimmed } from './files.ts'
+import { openDirectory, readTrimmed, words } from './files.ts'
 
 const HELP =
   'Details of each CPU vulnerability reported by sysfs. The value of the series is an int encoded state of the vulnerability. The same state is stored as a string in the label'
@@ -22,12 +22,13 @@ export function cpuVulnerabilitiesCollector({ disk, sysfs }: NodeContext): Colle
   }
 }
 
-/** `Not affected`, `Vulnerable…`, `Mitigation: WHAT`; anything else is `unknown`. */
+/**
+ * `Not affected`, or `Vulnerable…`, `Mitigation: WHAT`, `Unknown…` with what follows the first word; anything else is
+ * `unknown` as a whole.
+ */
 function parseVulnerability(text: string): { readonly state: string; readonly mitigation: string } {
   if (/^not affected/i.test(text)) return { state: 'not affected', mitigation: '' }
-  const mitigation = /^mitigation:\s*(.*)$/i.exec(text)?.[1]
-  if (mitigation !== undefined) return { state: 'mitigation', mitigation }
-  const open = /^vulnerable(?::\s*(.*))?/i.exec(text)
-  if (open) return { state: 'vulnerable', mitigation: open[1] ?? '' }
-  return { state: 'unknown', mitigation: '' }
+  const state = /^(?:vulnerable|mitigation|unknown)/i.exec(text)?.[0].toLowerCase()
+  if (state === undefined) return { state: 'unknown', mitigation: text }
+  return { state, mitigation: words(text).slice(1).join(' ') }
 }

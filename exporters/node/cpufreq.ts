@@ -1,6 +1,7 @@
 /** Frequencies and governors of CPU threads. */
+import { readUint } from './attributes.ts'
 import { type Collector, FamilySet, type NodeContext } from './collector.ts'
-import { listDirectory, readNumber, readTrimmed, words } from './files.ts'
+import { listDirectory, readTrimmed } from './files.ts'
 
 const KILOHERTZ = 1000
 const FREQUENCIES: readonly (readonly [file: string, name: string, help: string])[] = [
@@ -23,11 +24,12 @@ export function cpufreqCollector({ disk, sysfs }: NodeContext): Collector {
         const folder = `${base}/${name}/cpufreq`
         if (cpu === undefined || !disk.stat(folder)) continue
         for (const [file, metric, help] of FREQUENCIES) {
-          const value = readNumber(disk, `${folder}/${file}`)
+          const value = readUint(disk, `${folder}/${file}`)
           if (value !== null) out.gauge(metric, help, ['cpu', cpu], value * KILOHERTZ)
         }
-        const current = readTrimmed(disk, `${folder}/scaling_governor`)
-        for (const governor of words(readTrimmed(disk, `${folder}/scaling_available_governors`) ?? '')) {
+        const current = readTrimmed(disk, `${folder}/scaling_governor`) ?? ''
+        if (current === '') continue
+        for (const governor of readTrimmed(disk, `${folder}/scaling_available_governors`)?.split(' ') ?? []) {
           out.gauge(
             'cpu_scaling_governor',
             'Current enabled CPU frequency governor.',

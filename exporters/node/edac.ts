@@ -1,6 +1,7 @@
 /** Memory errors that the hardware detected and corrected. */
+import { readUint } from './attributes.ts'
 import { type Collector, FamilySet, type NodeContext } from './collector.ts'
-import { listDirectory, readNumber, readTrimmed } from './files.ts'
+import { listDirectory, readTrimmed } from './files.ts'
 
 export function edacCollector({ disk, sysfs }: NodeContext): Collector {
   const base = `${sysfs}/devices/system/edac/mc`
@@ -73,6 +74,6 @@ function count(
   help: string,
   labels: readonly string[],
 ): void {
-  const value = readNumber(disk, file)
+  const value = readUint(disk, file)
   if (value !== null) out.counter(`${prefix}_${kind}_errors_total`, help, labels, value)
 }

@@ -1,4 +1,5 @@
 /** Fibre Channel host bus adapters. */
+import { readUintLiteral } from './attributes.ts'
 import { type Collector, FamilySet, NoDataError, type NodeContext } from './collector.ts'
 import { openDirectory, readTrimmed } from './files.ts'
 
@@ -26,7 +27,7 @@ const COUNTERS: readonly (readonly [file: string, name: string, help: string])[]
   ['fcp_packet_aborts', 'fcp_packet_aborts_total', 'Number of aborted packets'],
 ]
 /** All bits set: the adapter does not count this. */
-const UNSUPPORTED = '0xffffffffffffffff'
+const UNSUPPORTED = Number(2n ** 64n - 1n)
 
 export function fibrechannelCollector({ disk, sysfs }: NodeContext): Collector {
   const base = `${sysfs}/class/fc_host`
@@ -40,13 +41,13 @@ export function fibrechannelCollector({ disk, sysfs }: NodeContext): Collector {
         const info = INFO.flatMap((name) => {
           if (name === 'fc_host') return [name, host]
           const value = readTrimmed(disk, `${base}/${host}/${name}`) ?? ''
-          return [name, HEXADECIMAL.includes(name) ? value.replace(/^0x/, '') : value]
+          return [name, HEXADECIMAL.includes(name) && value.length > 2 ? value.slice(2) : value]
         })
         out.gauge('fibrechannel_info', 'Non-numeric data from /sys/class/fc_host/<host>, value is always 1.', info)
         for (const [file, name, help] of COUNTERS) {
-          const value = readTrimmed(disk, `${base}/${host}/statistics/${file}`)
-          if (value === null || value === UNSUPPORTED || Number.isNaN(Number(value))) continue
-          out.counter(`fibrechannel_${name}`, help, ['fc_host', host], Number(value))
+          const value = readUintLiteral(disk, `${base}/${host}/statistics/${file}`)
+          if (value === null || value === UNSUPPORTED) continue
+          out.counter(`fibrechannel_${name}`, help, ['fc_host', host], value)
         }
       }
       return out.list()

@@ -1,5 +1,6 @@
 /** Reading procfs and sysfs: files that may be absent, values that may not be numbers, tables and links. */
 import type { Disk } from '../../protocol/env/mod.ts'
+import { readGoFloat } from '../../protocol/exposition/mod.ts'
 
 /** null when the file is absent or cannot be read (many files of sysfs answer EINVAL). */
 export function readOptional(disk: Disk, file: string): string | null {
@@ -33,16 +34,23 @@ export function numberOf(text: string | undefined, file: string): number {
   return value
 }
 
+/** As Go's ParseFloat. @throws Error naming the file when the text is no number */
+export function floatOf(text: string | undefined, file: string): number {
+  const value = readGoFloat(text ?? '')
+  if (typeof value === 'number') return value
+  throw new Error(`Cannot read ${file}: number expected, got "${text ?? ''}"`)
+}
+
 /** A whole number from 0 to 2^64 - 1 as the kernel prints it. @throws Error naming the file when the text is none */
 export function uintOf(text: string | undefined, file: string, base: 10 | 16 = 10): number {
-  const isDigits = base === 10 ? /^\d{1,40}$/ : /^[\da-f]{1,40}$/i
+  const isDigits = base === 10 ? /^\d{1,400}$/ : /^[\da-f]{1,400}$/i
   const whole = isDigits.test(text ?? '') ? BigInt(base === 16 ? `0x${text}` : text!) : -1n
   return fitting(whole, BigInt.asUintN(64, whole), text, file)
 }
 
 /** As `uintOf`, with a sign and one bit less. */
 export function intOf(text: string | undefined, file: string): number {
-  const isDigits = /^[+-]?\d{1,40}$/.test(text ?? '')
+  const isDigits = /^[+-]?\d{1,400}$/.test(text ?? '')
   const whole = isDigits ? BigInt(text!.replace(/^\+/, '')) : 2n ** 64n
   return fitting(whole, BigInt.asIntN(64, whole), text, file)
 }
@@ -68,6 +76,13 @@ export function openDirectory(disk: Disk, path: string): string[] | null {
   } catch {
     return null
   }
+}
+
+/** Lines as Go's bufio.Scanner tells them: empty ones too, but none after the last newline. */
+export function scanLines(text: string): string[] {
+  const out = text.split('\n')
+  if (out.at(-1) === '') out.pop()
+  return out.map((line) => (line.endsWith('\r') ? line.slice(0, -1) : line))
 }
 
 /** Lines of a text that are not empty. */

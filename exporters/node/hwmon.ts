@@ -1,14 +1,18 @@
 /** Sensors of the hardware: temperatures, fans, voltages, currents, power. */
+import { readGoFloat } from '../../protocol/exposition/mod.ts'
 import { compileRegex } from '../../protocol/matchers/mod.ts'
 import { stringFlag } from '../contract.ts'
 import { type Collector, cleanName, FamilySet, NoDataError, type NodeContext, nameFilter } from './collector.ts'
-import { baseName, listDirectory, openDirectory, parseNumber, readTrimmed, realPath } from './files.ts'
+import { baseName, listDirectory, openDirectory, readOptional, readTrimmed, realPath } from './files.ts'
 import { sensorMetric } from './hwmon-units.ts'
 
 const SENSOR_TYPES = new Set([
   ...['vrm', 'beep_enable', 'update_interval', 'in', 'cpu', 'fan', 'pwm', 'temp', 'curr', 'power', 'energy'],
   ...['humidity', 'intrusion', 'freq'],
 ])
+
+/** Of one value, without properties. */
+const PLAIN_TYPES = new Set(['vrm', 'beep_enable', 'update_interval'])
 
 type Sensor = { readonly type: string; readonly properties: Map<string, string> }
 
@@ -73,8 +77,9 @@ function readSensors(disk: Disk, folder: string): Map<string, Sensor> {
       const match = /^([^0-9]+)([0-9]*)(?:_(.+))?$/.exec(name)
       // Every device has a folder named power.
       if (!match || !SENSOR_TYPES.has(match[1]!) || name === 'power') continue
-      const value = readTrimmed(disk, `${place}/${name}`)
-      if (value === null) continue
+      const text = readOptional(disk, `${place}/${name}`)
+      if (text === null) continue
+      const value = text.replace(/^\n+|\n+$/g, '')
       const type = match[1]!
       const sensor = `${type}${Number(match[2] || 0)}`
       if (!out.has(sensor)) out.set(sensor, { type, properties: new Map() })
@@ -91,11 +96,19 @@ function describe(out: FamilySet, chip: string, sensor: string, type: string, pr
     out.gauge('hwmon_sensor_label', 'Label for given chip and sensor', labels)
   }
   for (const [element, text] of properties) {
-    const value = parseNumber(text)
-    if (element === 'label' || value === null) continue
+    if (element === 'label' || (PLAIN_TYPES.has(type) && element !== '')) continue
+    // Whether the beeper is on, not how loud it is.
+    const value = type === 'beep_enable' ? Number(text === '1') : readGoFloat(text)
+    // What is no number is left out, as upstream; so is a clock that nobody names.
+    if (
+      typeof value === 'string' ||
+      Number.isNaN(value) ||
+      (type === 'freq' && element === 'input' && label === undefined)
+    )
+      continue
     const metric = sensorMetric(type, element, value, properties.has(''))
     // Graphics cards name their clocks (sclk, mclk) in the label.
-    const shown = type === 'freq' ? cleanName(label ?? sensor) : sensor
+    const shown = type === 'freq' && element === 'input' ? cleanName(label!) : sensor
     out.add(metric.type, `hwmon_${metric.name}`, metric.help, ['chip', chip, 'sensor', shown], metric.value)
   }
 }

@@ -1,6 +1,9 @@
 /** InfiniBand devices and the counters of their ports. */
+import { readGoFloat } from '../../protocol/exposition/mod.ts'
+import { uintLiteral } from './attributes.ts'
 import { type Collector, FamilySet, NoDataError, type NodeContext } from './collector.ts'
-import { listDirectory, openDirectory, readNumber, readTrimmed } from './files.ts'
+import { listDirectory, openDirectory, readTrimmed, uintOf } from './files.ts'
+import { HARDWARE_COUNTERS } from './infiniband-hardware.ts'
 
 /** Octets are counted in words of four. */
 const WORD = 4
@@ -183,7 +186,9 @@ const COUNTERS: readonly (readonly [file: string, name: string, help: string, fa
     'Number of incoming VL15 packets dropped due to resource limitations.',
     1,
   ],
+  ...HARDWARE_COUNTERS.map(([file, name, help]) => [`hw_counters/${file}`, name, help, 1] as const),
 ]
+const LIFESPAN = 'hw_counters/lifespan'
 
 export function infinibandCollector({ disk, sysfs }: NodeContext): Collector {
   const base = `${sysfs}/class/infiniband`
@@ -208,31 +213,57 @@ export function infinibandCollector({ disk, sysfs }: NodeContext): Collector {
 }
 
 function portStats(disk: NodeContext['disk'], out: FamilySet, folder: string, labels: readonly string[]): void {
-  /** `4: ACTIVE`. */
-  const id = (file: string): number => Number.parseInt(readTrimmed(disk, `${folder}/${file}`) ?? '0', 10)
   out.gauge(
     'infiniband_state_id',
     'State of the InfiniBand port (0: no change, 1: down, 2: init, 3: armed, 4: active, 5: act defer)',
     labels,
-    id('state'),
+    stateId(disk, `${folder}/state`),
   )
   out.gauge(
     'infiniband_physical_state_id',
     'Physical state of the InfiniBand port (0: no change, 1: sleep, 2: polling, 3: disable, 4: shift, 5: link up, 6: link error recover, 7: phytest)',
     labels,
-    id('phys_state'),
+    stateId(disk, `${folder}/phys_state`),
   )
-  // `40 Gb/sec (4X QDR)`.
-  const rate = Number.parseFloat(readTrimmed(disk, `${folder}/rate`) ?? '0')
-  out.gauge('infiniband_rate_bytes_per_second', 'Maximum signal transfer rate', labels, rate * GIGABIT_BYTES)
+  const rate = portRate(disk, `${folder}/rate`)
+  out.gauge('infiniband_rate_bytes_per_second', 'Maximum signal transfer rate', labels, rate)
   const present = new Set(
-    ['counters', 'counters_ext'].flatMap((kind) =>
+    ['counters', 'counters_ext', 'hw_counters'].flatMap((kind) =>
       listDirectory(disk, `${folder}/${kind}`).map((name) => `${kind}/${name}`),
     ),
   )
   for (const [file, name, help, factor] of COUNTERS) {
-    // `N/A (no PMA)` where the adapter does not count.
-    const value = present.has(file) ? readNumber(disk, `${folder}/${file}`) : null
+    const value = present.has(file) ? counter(disk, `${folder}/${file}`) : null
     if (value !== null) out.counter(`infiniband_${name}`, help, labels, value * factor)
   }
+  const lifespan = present.has(LIFESPAN) ? counter(disk, `${folder}/${LIFESPAN}`) : null
+  const help =
+    'The maximum period in ms which defines the aging of the counter reads. Two consecutive reads within this period might return the same values.'
+  if (lifespan !== null) out.gauge('infiniband_lifespan_seconds', help, labels, Math.floor(lifespan / 1000))
+}
+
+/** `N/A (no PMA)` where the adapter does not count. */
+function counter(disk: NodeContext['disk'], file: string): number | null {
+  const text = readTrimmed(disk, file)
+  return text === null || text.includes('N/A (no PMA)') ? null : uintLiteral(text, file)
+}
+
+/** `4: ACTIVE`; 0 where the kernel does not say. */
+function stateId(disk: NodeContext['disk'], file: string): number {
+  const text = readTrimmed(disk, file)
+  if (text === null) return 0
+  const parts = text.split(':')
+  if (parts.length !== 2) throw new Error(`Cannot read ${file}: "ID: NAME" expected, got "${text}"`)
+  return uintOf(parts[0]!.trim(), file)
+}
+
+/** `40 Gb/sec (4X QDR)`, in bytes a second; 0 where the kernel does not say. */
+function portRate(disk: NodeContext['disk'], file: string): number {
+  const text = readTrimmed(disk, file)
+  if (text === null) return 0
+  const space = text.indexOf(' ')
+  const gigabits = readGoFloat(space < 0 ? '' : text.slice(0, space))
+  if (typeof gigabits === 'string' || !(gigabits >= 0 && gigabits < Infinity))
+    throw new Error(`Cannot read ${file}: gigabits a second expected, got "${text}"`)
+  return Math.floor(Math.fround(gigabits) * GIGABIT_BYTES)
 }

@@ -1,7 +1,8 @@
 /** Interrupts by CPU and line. */
+import { readGoFloat } from '../../protocol/exposition/mod.ts'
 import { booleanFlag, stringFlag } from '../contract.ts'
 import { type Collector, FamilySet, type NodeContext, nameFilter } from './collector.ts'
-import { lines, numberOf, words } from './files.ts'
+import { scanLines, words } from './files.ts'
 
 export function interruptsCollector({ disk, procfs, flags }: NodeContext): Collector {
   const file = `${procfs}/interrupts`
@@ -14,23 +15,31 @@ export function interruptsCollector({ disk, procfs, flags }: NodeContext): Colle
   return {
     name: 'interrupts',
     update() {
-      const [header = '', ...rows] = lines(disk.readText(file))
-      const cpus = words(header).map((name) => name.replace(/^CPU/, ''))
-      const out = new FamilySet()
+      const [header, ...rows] = scanLines(disk.readText(file))
+      if (header === undefined) throw new Error(`Cannot read ${file}: it is empty`)
+      const cpuCount = words(header).length
+      const byType = new Map<string, { readonly values: readonly string[]; readonly rest: readonly string[] }>()
       for (const row of rows) {
-        const fields = words(row)
+        // On ARM a number may follow the colon without a space.
+        const colon = row.indexOf(':')
+        if (colon < 0) continue
+        const fields = words(row.slice(colon + 1))
         // ERR and MIS have one total and no CPUs.
-        if (fields.length < cpus.length + 2) continue
-        const type = fields[0]!.replace(/:$/, '')
-        const rest = fields.slice(cpus.length + 1)
-        const numbered = /^\d+$/.test(type)
+        if (fields.length < cpuCount + 1) continue
+        const type = row.slice(0, colon).replace(/^ +/, '')
+        byType.set(type, { values: fields.slice(0, cpuCount), rest: fields.slice(cpuCount) })
+      }
+      const out = new FamilySet()
+      for (const [type, { values, rest }] of byType) {
+        const numbered = /^[+-]?\d+$/.test(type)
         const info = numbered ? rest[0]! : rest.join(' ')
         const devices = numbered ? rest.slice(1).join(' ') : ''
         if (!wanted(`${type};${info};${devices}`)) continue
-        cpus.forEach((cpu, i) => {
-          const value = numberOf(fields[i + 1], file)
+        values.forEach((text, cpu) => {
+          const value = readGoFloat(text)
+          if (typeof value === 'string') throw new Error(`Cannot read ${file}: number expected, got "${text}"`)
           if (value === 0 && !withZeros) return
-          const labels = ['cpu', cpu, 'devices', devices, 'info', info, 'type', type]
+          const labels = ['cpu', String(cpu), 'devices', devices, 'info', info, 'type', type]
           out.counter('interrupts_total', 'Interrupt details.', labels, value)
         })
       }

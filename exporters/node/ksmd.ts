@@ -1,7 +1,8 @@
 /** Kernel samepage merging. */
 import type { FamilyType } from '../../protocol/exposition/mod.ts'
+import { readInt, readUint } from './attributes.ts'
 import { type Collector, NoDataError, type NodeContext, single } from './collector.ts'
-import { openDirectory, readNumber } from './files.ts'
+import { openDirectory } from './files.ts'
 
 const FILES: readonly (readonly [file: string, type: FamilyType, name: string, help: string, factor: number])[] = [
   ['full_scans', 'counter', 'full_scans_total', 'How many times all mergeable areas have been scanned.', 1],
@@ -35,7 +36,8 @@ export function ksmdCollector({ disk, sysfs }: NodeContext): Collector {
     update() {
       if (openDirectory(disk, base) === null) throw new NoDataError('the kernel has no KSM')
       return FILES.flatMap(([file, type, name, help, factor]) => {
-        const value = readNumber(disk, `${base}/${file}`)
+        // What merging costs may be more than what it saves.
+        const value = (file === 'general_profit' ? readInt : readUint)(disk, `${base}/${file}`)
         return value === null ? [] : [single(type, `ksmd_${name}`, help, value * factor)]
       })
     },

@@ -1,6 +1,6 @@
 /** Caches of the network stack, one file each in /proc/net/stat. */
 import { type Collector, FamilySet, type NodeContext } from './collector.ts'
-import { lines, numberOf, words } from './files.ts'
+import { scanLines, uintOf, words } from './files.ts'
 
 export function lnstatCollector({ disk, procfs }: NodeContext): Collector {
   const base = `${procfs}/net/stat`
@@ -10,16 +10,21 @@ export function lnstatCollector({ disk, procfs }: NodeContext): Collector {
       const out = new FamilySet()
       for (const subsystem of disk.readDirectory(base)) {
         const file = `${base}/${subsystem}`
-        const [header = '', ...rows] = lines(disk.readText(file))
+        const [header = '', ...rows] = scanLines(disk.readText(file))
         const columns = words(header)
         // One line a CPU, hexadecimal.
-        rows.forEach((row, cpu) => {
+        const cpus = new Map<string, number>()
+        for (const row of rows) {
           words(row).forEach((value, i) => {
+            const column = columns[i]
+            if (column === undefined)
+              throw new Error(`Cannot read ${file}: ${columns.length} numbers expected in "${row}"`)
+            const cpu = cpus.get(column) ?? 0
+            cpus.set(column, cpu + 1)
             const labels = ['cpu', String(cpu), 'subsystem', subsystem]
-            const name = `lnstat_${columns[i]}_total`
-            out.counter(name, 'linux network cache stats', labels, numberOf(`0x${value}`, file))
+            out.counter(`lnstat_${column}_total`, 'linux network cache stats', labels, uintOf(value, file, 16))
           })
-        })
+        }
       }
       return out.list()
     },

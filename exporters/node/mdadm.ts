@@ -1,10 +1,12 @@
 /** Software RAID, from /proc/mdstat and the arrays' folders in sysfs. */
-import { type Collector, FamilySet, NoDataError, type NodeContext } from './collector.ts'
-import { listDirectory, readNumber, readOptional, readTrimmed } from './files.ts'
+import { readGoFloat } from '../../protocol/exposition/mod.ts'
+import { readUint } from './attributes.ts'
+import { type Collector, collectInto, FamilySet, NoDataError, type NodeContext } from './collector.ts'
+import { intOf, listDirectory, readOptional, readTrimmed, words } from './files.ts'
 
 /** Upstream shows these; an array that is being reshaped is in none of them. */
 const STATES = ['active', 'inactive', 'recovering', 'resync', 'check'] as const
-type State = (typeof STATES)[number] | 'reshaping'
+type State = (typeof STATES)[number] | 'reshaping' | 'other'
 
 /** Sizes in blocks of 1 KiB. */
 type MdArray = {
@@ -26,20 +28,30 @@ export function mdadmCollector({ disk, procfs, sysfs }: NodeContext): Collector 
       const text = readOptional(disk, file)
       if (text === null) throw new NoDataError('no software RAID')
       const out = new FamilySet()
-      for (const array of parseMdstat(text, file)) describe(out, array)
-      for (const device of listDirectory(disk, `${sysfs}/block`)) {
-        if (!/^md/.test(device)) continue
-        // `4 (3)` while the array is reshaped.
-        const raidDisks = Number.parseInt(readTrimmed(disk, `${sysfs}/block/${device}/md/raid_disks`) ?? '', 10)
-        if (Number.isNaN(raidDisks)) continue
-        out.gauge('md_raid_disks', 'Number of raid disks on device.', ['device', device], raidDisks)
-        // Levels without redundancy have no such file.
-        const degraded = readNumber(disk, `${sysfs}/block/${device}/md/degraded`) ?? 0
-        out.gauge('md_degraded', 'Number of degraded disks on device.', ['device', device], degraded)
-      }
-      return out.list()
+      return collectInto(out, () => {
+        for (const array of parseMdstat(text, file)) describe(out, array)
+        for (const device of listDirectory(disk, `${sysfs}/block`))
+          if (device.startsWith('md')) redundancy(disk, out, `${sysfs}/block/${device}/md`, device)
+      })
     },
   }
+}
+
+/** Levels that can do without a disk; others have no file that counts what they lack. */
+const REDUNDANT = new Set(['raid1', 'raid4', 'raid5', 'raid6', 'raid10'])
+/** What holds arrays, and is none. */
+const CONTAINERS = new Set(['container', 'imsm', 'ddf', ''])
+
+/** Semantics: prometheus/procfs sysfs/mdraid.go. */
+function redundancy(disk: NodeContext['disk'], out: FamilySet, folder: string, device: string): void {
+  const level = readTrimmed(disk, `${folder}/level`)
+  if (level === null) return
+  // `4 (3)` while the array is reshaped.
+  const disks = CONTAINERS.has(level) ? '' : (readTrimmed(disk, `${folder}/raid_disks`)?.split(' ')[0] ?? '')
+  if (/^\d+$/.test(disks) && Number(disks) < 2 ** 64)
+    out.gauge('md_raid_disks', 'Number of raid disks on device.', ['device', device], Number(disks))
+  const missing = REDUNDANT.has(level) ? readUint(disk, `${folder}/degraded`) : 0
+  out.gauge('md_degraded', 'Number of degraded disks on device.', ['device', device], missing ?? 0)
 }
 
 function describe(out: FamilySet, array: MdArray): void {
@@ -60,46 +72,63 @@ function describe(out: FamilySet, array: MdArray): void {
 
 /** A section of indented lines below each array's own line. Semantics: prometheus/procfs mdstat.go, parseMDStat. */
 function parseMdstat(text: string, file: string): MdArray[] {
+  const fail = (what: string, line: string): never => {
+    throw new Error(`Cannot read ${file}: ${what}, got ${JSON.stringify(line)}`)
+  }
   const out: MdArray[] = []
   const rows = text.split('\n')
+  let hasPersonalities = false
   for (let i = 0; i < rows.length; i++) {
     const line = rows[i]!
-    const match = /^(\S+) : (\S+)/.exec(line)
-    if (!match || /^(?:Personalities|unused)/.test(line)) continue
-    const [, device = '', activity = ''] = match
-    const status = rows[i + 1] ?? ''
-    const blocks = Number.parseInt(status, 10)
-    if (Number.isNaN(blocks)) throw new Error(`Cannot read ${file}: no size below "${line}"`)
-    const { active, total } = diskCounts(line, status)
-    const sync = syncOf(rows[(rows[i + 2] ?? '').includes('bitmap') ? i + 3 : i + 2] ?? '', blocks)
+    if (line.trim() === '' || line.startsWith(' ') || line.startsWith('unused')) continue
+    if (!hasPersonalities && line.startsWith('Personalities : ')) {
+      hasPersonalities = words(line).length > 2
+      continue
+    }
+    const fields = words(line)
+    if (fields.length < 3) fail('"NAME : STATE" expected', line)
+    if (rows.length <= i + 3) fail('two lines more expected below the name of an array', line)
+    const status = rows[i + 1]!
+    const blocks = intOf(words(status)[0], file)
+    const { active, total } = diskCounts(line, status) ?? fail('"[TOTAL/ACTIVE] [UU]" expected', status)
+    const syncLine = rows[rows[i + 2]!.includes('bitmap') ? i + 3 : i + 2]!
+    const state = stateOf(syncLine)
     out.push({
-      device,
-      state: sync.state ?? (activity === 'active' ? 'active' : 'inactive'),
+      device: fields[0]!,
+      state: state ?? (fields[2] === 'active' || fields[2] === 'inactive' ? fields[2] : 'other'),
       disksActive: active,
       disksTotal: total,
       disksFailed: line.split('(F)').length - 1,
       disksSpare: line.split('(S)').length - 1,
       blocks,
-      blocksSynced: sync.synced,
+      blocksSynced: state === null ? blocks : (syncedBlocks(syncLine) ?? fail('progress expected', syncLine)),
     })
   }
   return out
 }
 
-function diskCounts(line: string, status: string): { readonly active: number; readonly total: number } {
-  if (/\b(?:raid0|linear)\b/.test(line)) {
+function diskCounts(line: string, status: string): { readonly active: number; readonly total: number } | null {
+  if (/raid0|linear/.test(line)) {
     const disks = line.split('[').length - 1
     return { active: disks, total: disks }
   }
-  const match = /\[(\d+)\/(\d+)\]/.exec(status)
-  if (line.includes('inactive') || !match) return { active: 0, total: 0 }
-  return { active: Number(match[2]), total: Number(match[1]) }
+  if (line.includes('inactive')) return { active: 0, total: 0 }
+  const match = /\d+ blocks .*\[(\d+)\/(\d+)\] \[[U_]+\]/.exec(status)
+  return match && { active: Number(match[2]), total: Number(match[1]) }
 }
 
-/** `[=>...]  recovery =  8.5% (16775552/195310144) finish=…`, or `resync=DELAYED` of one that waits. */
-function syncOf(line: string, blocks: number): { readonly state: State | null; readonly synced: number } {
-  const action = /\b(recovery|resync|check|reshape)\b/.exec(line)?.[1]
-  if (action === undefined) return { state: null, synced: blocks }
-  const state = action === 'recovery' ? 'recovering' : action === 'reshape' ? 'reshaping' : (action as State)
-  return { state, synced: Number(/\((\d+)\/\d+\)/.exec(line)?.[1] ?? 0) }
+function stateOf(line: string): State | null {
+  if (line.includes('recovery')) return 'recovering'
+  if (line.includes('reshape')) return 'reshaping'
+  if (line.includes('check')) return 'check'
+  return line.includes('resync') ? 'resync' : null
+}
+
+/** `[=>...]  recovery =  8.5% (16775552/195310144) finish=17.0min speed=259783K/sec`, or `resync=DELAYED` of one that waits. */
+function syncedBlocks(line: string): number | null {
+  if (/PENDING|DELAYED/.test(line)) return 0
+  const blocks = /\((\d+)\/\d+\)/.exec(line)?.[1]
+  const figures = [/= (.+)%/, /finish=(.+)min/, /speed=(.+)[A-Z]/].map((figure) => figure.exec(line)?.[1]?.trim() ?? '')
+  const isWhole = figures.every((figure) => typeof readGoFloat(figure) === 'number')
+  return blocks !== undefined && isWhole ? Number(blocks) : null
 }

@@ -2,8 +2,9 @@
 import type { FamilyType } from '../../protocol/exposition/mod.ts'
 import { compileRegex } from '../../protocol/matchers/mod.ts'
 import { booleanFlag, stringFlag } from '../contract.ts'
+import { intLiteralOrZero } from './attributes.ts'
 import { type Collector, FamilySet, kernelOf, NoDataError, type NodeContext } from './collector.ts'
-import { openDirectory, parseNumber, readNumber, readTrimmed } from './files.ts'
+import { openDirectory, readNumber, readTrimmed } from './files.ts'
 import { addLinkProperties } from './netclass-rtnl.ts'
 
 const NUMBERS: readonly (readonly [file: string, name: string, type: FamilyType])[] = [
@@ -57,7 +58,12 @@ export function netclassCollector(context: NodeContext): Collector {
         if (ignored.matcher(device).find() || !disk.stat(folder)?.isDirectory) continue
         const read = (file: string): string | null => readTrimmed(disk, `${folder}/${file}`)
         const operstate = read('operstate') ?? ''
-        const interfaceFlags = read('flags') ?? ''
+        // What is no number is 0, as upstream; many answer EINVAL while the interface is down, and are left out.
+        const number = (file: string): number | null => {
+          const text = read(file)
+          return text === null ? null : intLiteralOrZero(text)
+        }
+        const interfaceFlags = number('flags')
         out.gauge(
           'network_up',
           "Value is 1 if operstate is 'up', 0 otherwise.",
@@ -70,8 +76,7 @@ export function netclassCollector(context: NodeContext): Collector {
           ...['ifalias', read('ifalias') ?? '', 'operstate', operstate],
         ])
         for (const [file, name, type] of NUMBERS) {
-          // Many answer EINVAL while the interface is down.
-          const value = parseNumber((file === 'flags' ? interfaceFlags : read(file)) ?? '')
+          const value = file === 'flags' ? interfaceFlags : number(file)
           if (value === null || (file === 'speed' && value < 0 && ignoreInvalidSpeed)) continue
           const shown = file === 'speed' ? value * MEGABIT_BYTES : value
           out.add(type, `network_${name}`, `Network device property: ${name}`, ['device', device], shown)
@@ -82,4 +87,4 @@ export function netclassCollector(context: NodeContext): Collector {
   }
 }
 
-const adminState = (flags: string): string => (flags === '' ? 'unknown' : Number(flags) & IFF_UP ? 'up' : 'down')
+const adminState = (flags: number | null): string => (flags === null ? 'unknown' : flags & IFF_UP ? 'up' : 'down')

@@ -1,7 +1,16 @@
 /** The NFS client. */
 import { type Collector, FamilySet, NoDataError, type NodeContext } from './collector.ts'
-import { lines, numberOf, readOptional, words } from './files.ts'
+import { readOptional } from './files.ts'
 import { NFS_V2, NFS_V3, NFS_V4_CLIENT } from './nfs-procedures.ts'
+import { type Counts, exactly, procedures, rpcRows } from './nfs-rpc.ts'
+
+const ROWS: Readonly<Record<string, Counts>> = {
+  net: exactly(4),
+  rpc: exactly(3),
+  proc2: procedures(18),
+  proc3: procedures(22),
+  proc4: procedures(0),
+}
 
 export function nfsCollector({ disk, procfs }: NodeContext): Collector {
   const file = `${procfs}/net/rpc/nfs`
@@ -10,8 +19,8 @@ export function nfsCollector({ disk, procfs }: NodeContext): Collector {
     update() {
       const text = readOptional(disk, file)
       if (text === null) throw new NoDataError('the NFS client is not loaded')
-      const rows = rpcRows(text)
-      const at = (row: string, i: number): number => numberOf(rows.get(row)?.[i] ?? '0', file)
+      const rows = rpcRows(text, file, ROWS)
+      const at = (row: string, i: number): number => rows.get(row)?.[i] ?? 0
       const out = new FamilySet()
       const packets = (protocol: string, value: number): void =>
         out.counter(
@@ -44,16 +53,6 @@ export function nfsCollector({ disk, procfs }: NodeContext): Collector {
   }
 }
 
-/** Lines `KEY values…` of /proc/net/rpc. */
-export function rpcRows(text: string): Map<string, string[]> {
-  return new Map(
-    lines(text).map((line) => {
-      const [key = '', ...values] = words(line)
-      return [key, values] as const
-    }),
-  )
-}
-
 /** One sample a procedure; an older kernel counts fewer, a newer one more, one without the version none: these are 0. */
 export function requests(
   out: FamilySet,
@@ -61,9 +60,9 @@ export function requests(
   help: string,
   proto: string,
   names: readonly (string | null)[],
-  values: readonly string[],
+  values: readonly number[],
 ): void {
   names.forEach((method, i) => {
-    if (method !== null) out.counter(family, help, ['method', method, 'proto', proto], Number(values[i] ?? 0))
+    if (method !== null) out.counter(family, help, ['method', method, 'proto', proto], values[i] ?? 0)
   })
 }

@@ -1,9 +1,10 @@
 /** The NFS server of the kernel. */
 import type { FamilyType } from '../../protocol/exposition/mod.ts'
 import { type Collector, FamilySet, NoDataError, type NodeContext } from './collector.ts'
-import { numberOf, readOptional } from './files.ts'
-import { requests, rpcRows } from './nfs.ts'
+import { readOptional } from './files.ts'
+import { requests } from './nfs.ts'
 import { NFS_V2, NFS_V3, NFS_V4_SERVER } from './nfs-procedures.ts'
+import { type Counts, exactly, procedures, rpcRows } from './nfs-rpc.ts'
 
 type Field = readonly [
   row: string,
@@ -59,6 +60,21 @@ const FIELDS: readonly Field[] = [
   ['rpc', 4, 'counter', 'rpc_errors_total', ERRORS, ['error', 'cInt']],
 ]
 
+const ROWS: Readonly<Record<string, Counts>> = {
+  rc: exactly(3),
+  fh: exactly(5),
+  io: exactly(2),
+  th: exactly(2),
+  ra: exactly(12),
+  net: exactly(4),
+  rpc: exactly(5),
+  proc2: procedures(18),
+  proc3: procedures(22),
+  proc4: (numbers) => numbers.length === 3 && numbers[0] === 2,
+  proc4ops: procedures(39),
+  wdeleg_getattr: () => true,
+}
+
 export function nfsdCollector({ disk, procfs }: NodeContext): Collector {
   const file = `${procfs}/net/rpc/nfsd`
   return {
@@ -66,12 +82,12 @@ export function nfsdCollector({ disk, procfs }: NodeContext): Collector {
     update() {
       const text = readOptional(disk, file)
       if (text === null) throw new NoDataError('the NFS server is not loaded')
-      const rows = rpcRows(text)
+      const rows = rpcRows(text, file, ROWS)
       const out = new FamilySet()
       for (const [row, index, type, name, help, labels] of FIELDS)
-        out.add(type, `nfsd_${name}`, help, labels, numberOf(rows.get(row)?.[index] ?? '0', file))
+        out.add(type, `nfsd_${name}`, help, labels, rows.get(row)?.[index] ?? 0)
       const help = 'Total number NFSd Requests by method and protocol.'
-      const values = (row: string): string[] => rows.get(row)?.slice(1) ?? []
+      const values = (row: string): number[] => rows.get(row)?.slice(1) ?? []
       requests(out, 'nfsd_requests_total', help, '2', withoutNull(NFS_V2), values('proc2'))
       requests(out, 'nfsd_requests_total', help, '3', withoutNull(NFS_V3), values('proc3'))
       requests(out, 'nfsd_requests_total', help, '4', NFS_V4_SERVER, values('proc4ops'))

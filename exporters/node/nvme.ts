@@ -1,6 +1,6 @@
 /** NVMe controllers and their namespaces. */
 import { type Collector, FamilySet, NoDataError, type NodeContext } from './collector.ts'
-import { listDirectory, openDirectory, readNumber, readTrimmed } from './files.ts'
+import { listDirectory, openDirectory, readTrimmed } from './files.ts'
 
 export function nvmeCollector({ disk, sysfs }: NodeContext): Collector {
   const base = `${sysfs}/class/nvme`
@@ -32,8 +32,13 @@ function namespace(disk: NodeContext['disk'], out: FamilySet, folder: string, de
   const state = readTrimmed(disk, `${folder}/ana_state`) ?? 'unknown'
   const help = 'Information about NVMe namespaces. Value is always 1'
   out.gauge('nvme_namespace_info', help, ['ana_state', state, ...labels])
-  const block = readNumber(disk, `${folder}/queue/logical_block_size`)
-  const size = readNumber(disk, `${folder}/size`)
+  // What is no number is 0, as upstream.
+  const number = (file: string): number | null => {
+    const text = readTrimmed(disk, `${folder}/${file}`)
+    return text === null ? null : /^\d+$/.test(text) && Number(text) < 2 ** 64 ? Number(text) : 0
+  }
+  const block = number('queue/logical_block_size')
+  const size = number('size')
   if (block === null || size === null) return
   const where = 'Available in /sys/class/nvme/<device>/<namespace>'
   out.gauge(
@@ -44,7 +49,7 @@ function namespace(disk: NodeContext['disk'], out: FamilySet, folder: string, de
   )
   out.gauge('nvme_namespace_size_bytes', `Size of the NVMe namespace in bytes. ${where}/size`, labels, size * block)
   // Kernels before 6.8 do not tell.
-  const used = readNumber(disk, `${folder}/nuse`)
+  const used = number('nuse')
   if (used !== null) {
     const usedHelp = `Used space of the NVMe namespace in bytes. ${where}/nuse`
     out.gauge('nvme_namespace_used_bytes', usedHelp, labels, used * block)

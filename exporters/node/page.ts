@@ -19,9 +19,10 @@ export function checkNumbers(families: readonly MetricFamily[]): void {
  */
 export function uniqueSeries(families: readonly MetricFamily[]): MetricFamily[] {
   const byName = new Map<string, MetricFamily>()
-  for (const family of families) {
+  for (const given of families) {
+    const family = NAME.test(given.name) ? given : { ...given, name: escaped(given.name) }
     const { name, type, metrics } = family
-    if (!NAME.test(name)) continue
+    if (name === '') continue
     const known = byName.get(name)
     // Histograms and summaries are a textfile's, which was checked as a whole.
     const isPlain = type !== 'histogram' && type !== 'summary'
@@ -30,6 +31,9 @@ export function uniqueSeries(families: readonly MetricFamily[]): MetricFamily[] 
   }
   return [...byName.values()]
 }
+
+/** As client_golang writes a name for a scraper that takes no UTF-8. */
+const escaped = (name: string): string => name.replace(/[^a-zA-Z0-9_:]/gu, '_').replace(/^\d/, '_')
 
 /** The family itself where there are none. */
 function withoutTwins(family: MetricFamily, metrics: readonly Metric[]): MetricFamily {

@@ -1,8 +1,9 @@
 /** Batteries and mains adapters. */
 import { compileRegex } from '../../protocol/matchers/mod.ts'
 import { stringFlag } from '../contract.ts'
+import { readIntLiteral } from './attributes.ts'
 import { type Collector, FamilySet, NoDataError, type NodeContext } from './collector.ts'
-import { listDirectory, openDirectory, readNumber, readTrimmed } from './files.ts'
+import { listDirectory, openDirectory, readTrimmed } from './files.ts'
 
 /** As the kernel counts them. */
 const PLAIN: readonly (readonly [file: string, name: string])[] = [
@@ -93,7 +94,7 @@ function describe(disk: NodeContext['disk'], out: FamilySet, folder: string, sup
   const present = new Set(listDirectory(disk, folder))
   for (const [files, divisor] of UNITS) {
     for (const [file, name] of files) {
-      const value = present.has(file) ? readNumber(disk, `${folder}/${file}`) : null
+      const value = present.has(file) ? readIntLiteral(disk, `${folder}/${file}`) : null
       if (value === null) continue
       const help = `${name} value of /sys/class/power_supply/<power_supply>.`
       out.gauge(`power_supply_${name}`, help, ['power_supply', supply], value / divisor)

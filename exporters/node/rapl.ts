@@ -1,7 +1,8 @@
 /** Energy that the CPU's zones used. */
 import { booleanFlag } from '../contract.ts'
+import { readUint } from './attributes.ts'
 import { type Collector, FamilySet, NoDataError, type NodeContext } from './collector.ts'
-import { openDirectory, parseNumber, readTrimmed } from './files.ts'
+import { openDirectory, readTrimmed, uintOf } from './files.ts'
 
 const MICRO = 1e6
 
@@ -20,10 +21,11 @@ export function raplCollector({ disk, sysfs, flags }: NodeContext): Collector {
         const path = `${base}/${folder}`
         const given = readTrimmed(disk, `${path}/name`)
         if (given === null) continue
+        readUint(disk, `${path}/max_energy_range_uj`)
         const { name, index } = nameAndIndex(given, usages)
         // Readable by root only since Linux 5.10: the error of the collector says so.
-        const joules = (parseNumber(disk.readText(`${path}/energy_uj`)) ?? 0) / MICRO
-        const zone = name.replace(/[^a-zA-Z0-9_]+/g, '_')
+        const joules = uintOf(disk.readText(`${path}/energy_uj`).trim(), `${path}/energy_uj`) / MICRO
+        const zone = name.replace(/_*[^a-zA-Z0-9_]+_*/g, '_')
         const labels = ['index', String(index), 'path', path]
         if (withZone)
           out.counter('rapl_joules_total', 'Current RAPL value in joules', [...labels, 'rapl_zone', zone], joules)
@@ -36,7 +38,7 @@ export function raplCollector({ disk, sysfs, flags }: NodeContext): Collector {
 
 /** `package-1` is the second package; names without a number are counted. */
 function nameAndIndex(given: string, usages: Map<string, number>): { readonly name: string; readonly index: number } {
-  const match = /^([^-]+)-(\d+)$/.exec(given)
+  const match = /^([^-]*)-([+-]?\d{1,18})$/.exec(given)
   if (match) return { name: match[1]!, index: Number(match[2]) }
   const index = usages.get(given) ?? 0
   usages.set(given, index + 1)

@@ -1,6 +1,7 @@
 /** Watchdog timers. */
+import { readIntLiteral } from './attributes.ts'
 import { type Collector, FamilySet, NoDataError, type NodeContext } from './collector.ts'
-import { openDirectory, readNumber, readTrimmed } from './files.ts'
+import { openDirectory, readTrimmed } from './files.ts'
 
 const NUMBERS: readonly (readonly [file: string, name: string])[] = [
   ['access_cs0', 'access_cs0'],
@@ -29,7 +30,7 @@ export function watchdogCollector({ disk, sysfs }: NodeContext): Collector {
           ...['pretimeout_governor', read('pretimeout_governor'), 'state', read('state'), 'status', read('status')],
         ])
         for (const [file, metric] of NUMBERS) {
-          const value = present.has(file) ? readNumber(disk, `${base}/${name}/${file}`) : null
+          const value = present.has(file) ? readIntLiteral(disk, `${base}/${name}/${file}`) : null
           if (value === null) continue
           out.gauge(`watchdog_${metric}`, `Value of /sys/class/watchdog/<watchdog>/${file}`, ['name', name], value)
         }

@@ -1,6 +1,6 @@
 /** ZFS: its caches, its pools and their data sets, from the module's kstat files. */
 import { type Collector, collectInto, FamilySet, NoDataError, type NodeContext } from './collector.ts'
-import { lines, listDirectory, numberOf, openDirectory, readOptional, words } from './files.ts'
+import { intOf, listDirectory, openDirectory, readOptional, scanLines, uintOf, words } from './files.ts'
 
 /** Files for the whole module; those that a version lacks are left out. */
 const FILES: readonly (readonly [file: string, subsystem: string])[] = [
@@ -32,10 +32,12 @@ export function zfsCollector({ disk, procfs }: NodeContext): Collector {
       return collectInto(out, () => {
         for (const [file, subsystem] of FILES) {
           const text = names.includes(file) ? readOptional(disk, `${base}/${file}`) : null
-          for (const { name, type, value } of kstats(text ?? '')) {
+          if (text === null) continue
+          for (const { name, type, value } of kstats(text, `${base}/${file}`)) {
             if (type !== UINT64 && type !== INT64) continue
-            const metric = `zfs_${subsystem}_${name.replaceAll('-', '_')}`
-            out.add('untyped', metric, `kstat.zfs.misc.${file}.${name}`, [], kstatNumber(value, `${base}/${file}`))
+            const read = type === UINT64 ? uintOf : intOf
+            const help = `kstat.zfs.misc.${file}.${name}`
+            out.add('untyped', `zfs_${subsystem}_${metricName(help)}`, help, [], read(value, `${base}/${file}`))
           }
         }
         for (const pool of names) {
@@ -48,55 +50,59 @@ export function zfsCollector({ disk, procfs }: NodeContext): Collector {
 
 type Kstat = { readonly name: string; readonly type: string; readonly value: string }
 
-/** The lines below `name type data`. */
-function* kstats(text: string): Iterable<Kstat> {
+/** The lines below `name type data`, which must be there. */
+function* kstats(text: string, file: string): Iterable<Kstat & { readonly line: string }> {
   let started = false
-  for (const line of lines(text)) {
-    // Names of data sets may hold spaces.
-    const [, name = '', type = '', value] = /^\s*(\S+)\s+(\S+)\s+(\S.*?)\s*$/.exec(line) ?? []
-    if (started && value !== undefined) yield { name, type, value }
-    if (name === 'name' && type === 'type') started = true
+  for (const line of scanLines(text)) {
+    const [name, type, value, ...rest] = words(line)
+    if (started && value !== undefined) yield { name: name!, type: type!, value, line }
+    if (!started && name === 'name' && type === 'type' && value === 'data' && rest.length === 0) started = true
   }
+  if (!started) throw new Error(`Cannot read ${file}: a line "name type data" expected`)
 }
+
+const metricName = (help: string): string => help.slice(help.lastIndexOf('.') + 1).replaceAll('-', '_')
 
 function poolStats(disk: NodeContext['disk'], out: FamilySet, folder: string, pool: string): void {
   for (const file of listDirectory(disk, folder)) {
     const path = `${folder}/${file}`
-    if (file === 'io') ioStats(out, readOptional(disk, path) ?? '', pool, path)
-    else if (file.startsWith('objset-')) dataSet(out, readOptional(disk, path) ?? '', pool, path)
+    const text = file === 'io' || file === 'state' || file.startsWith('objset-') ? readOptional(disk, path) : null
+    if (text === null) continue
+    if (file === 'io') ioStats(out, text, pool, path)
     else if (file === 'state') {
-      const current = (readOptional(disk, path) ?? '').trim().toLowerCase()
+      const current = scanLines(text)[0]?.toLowerCase()
       for (const state of POOL_STATES)
         out.gauge('zfs_zpool_state', 'kstat.zfs.misc.state', ['state', state, 'zpool', pool], state === current ? 1 : 0)
-    }
+    } else dataSet(out, text, pool, path)
   }
 }
 
-/** The first word of a value: what a later module adds behind a number is not part of it. */
-function kstatNumber(value: string, file: string): number {
-  return numberOf(words(value)[0], file)
-}
-
-/** A header `nread nwritten …` and one line of numbers. */
+/** A header `nread nwritten …` and a line of numbers. */
 function ioStats(out: FamilySet, text: string, pool: string, file: string): void {
-  const rows = lines(text)
-  const header = rows.findIndex((row) => row.startsWith('nread'))
-  if (header < 0) return
-  const values = words(rows[header + 1] ?? '')
-  words(rows[header]!).forEach((name, i) => {
-    if (i >= values.length) return
-    out.add('untyped', `zfs_zpool_${name}`, `kstat.zfs.misc.io.${name}`, ['zpool', pool], numberOf(values[i], file))
-  })
+  let header: readonly string[] | null = null
+  for (const line of scanLines(text)) {
+    const fields = words(line)
+    if (header !== null)
+      header.forEach((name, i) => {
+        const help = `kstat.zfs.misc.io.${name}`
+        out.add('untyped', `zfs_zpool_${metricName(help)}`, help, ['zpool', pool], uintOf(fields[i], file))
+      })
+    else if (fields.length >= 12 && fields[0] === 'nread') header = fields
+  }
 }
 
 function dataSet(out: FamilySet, text: string, pool: string, file: string): void {
   let dataset = ''
-  for (const { name, type, value } of kstats(text)) {
-    if (name === 'dataset_name') dataset = value
-    else if (type === UINT64) {
-      const labels = ['dataset', dataset, 'zpool', pool]
-      const metric = `zfs_zpool_dataset_${name.replaceAll('-', '_')}`
-      out.add('untyped', metric, `kstat.zfs.misc.objset.${name}`, labels, kstatNumber(value, file))
+  let zpool = ''
+  for (const { name, type, value, line } of kstats(text, file)) {
+    // Names of data sets may hold spaces.
+    if (name === 'dataset_name') {
+      dataset = line.slice(line.indexOf(value))
+      zpool = pool
+    } else if (type === UINT64) {
+      const help = `kstat.zfs.misc.objset.${name}`
+      const labels = ['dataset', dataset, 'zpool', zpool]
+      out.add('untyped', `zfs_zpool_dataset_${metricName(help)}`, help, labels, uintOf(value, file))
     }
   }
 }
