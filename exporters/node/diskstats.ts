@@ -1,5 +1,5 @@
 /** Block device counters of /proc/diskstats, and what udev knows of the devices. */
-import type { FamilyType } from '../../protocol/exposition/mod.ts'
+import { type FamilyType, readGoFloat } from '../../protocol/exposition/mod.ts'
 import { type Collector, FamilySet, includeOrExclude, type NodeContext } from './collector.ts'
 import { lines, readOptional, uintOf, words } from './files.ts'
 
@@ -51,6 +51,8 @@ export function diskstatsCollector(context: NodeContext): Collector {
       const file = `${procfs}/diskstats`
       const devices = lines(disk.readText(file)).map((line) => {
         const [major = '', minor = '', device = '', ...texts] = words(line)
+        uintOf(major, file)
+        if (minor !== '') uintOf(minor, file)
         return { major, minor, device, values: texts.slice(0, COLUMNS.length).map((text) => uintOf(text, file)) }
       })
       for (const { major, minor, device, values } of devices) {
@@ -71,7 +73,8 @@ type Device = { readonly major: string; readonly minor: string; readonly device:
 function describe({ disk, sysfs, udevData }: NodeContext, found: FamilySet, { major, minor, device }: Device): void {
   const udev = properties(readOptional(disk, `${udevData}/b${major}:${minor}`) ?? '')
   const get = (name: string): string => udev.get(name) ?? ''
-  const rotational = readOptional(disk, `${sysfs}/block/${device}/queue/rotational`)?.trim() ?? '0'
+  const known = readOptional(disk, `${sysfs}/block/${device}/queue/rotational`)?.trim() ?? ''
+  const rotational = /^\d+$/.test(known) ? known : '0'
   const serial = get('SCSI_IDENT_SERIAL') || get('ID_SERIAL_SHORT') || get('ID_SERIAL')
   found.add('gauge', 'disk_info', 'Info of /sys/block/<block_device>.', [
     ...['device', device, 'major', major, 'minor', minor, 'model', get('ID_MODEL'), 'path', get('ID_PATH')],
@@ -91,7 +94,8 @@ function describe({ disk, sysfs, udevData }: NodeContext, found: FamilySet, { ma
   }
   if (get('ID_ATA') === '') return
   for (const [property, name, help] of ATA) {
-    if (/^\d+$/.test(get(property))) found.add('gauge', `disk_${name}`, help, ['device', device], Number(get(property)))
+    const value = readGoFloat(get(property))
+    if (typeof value === 'number') found.add('gauge', `disk_${name}`, help, ['device', device], value)
   }
 }
 

@@ -1,7 +1,7 @@
 /** Virtual servers of IPVS. */
 import { FlagError, stringFlag } from '../contract.ts'
 import { type Collector, collectInto, FamilySet, NoDataError, type NodeContext } from './collector.ts'
-import { lines, numberOf, readOptional, words } from './files.ts'
+import { lines, readOptional, uintOf, words } from './files.ts'
 
 const LABELS = ['local_address', 'local_mark', 'local_port', 'proto', 'remote_address', 'remote_port'] as const
 type Label = (typeof LABELS)[number]
@@ -34,9 +34,14 @@ export function ipvsCollector({ disk, procfs, flags }: NodeContext): Collector {
       const out = new FamilySet()
       return collectInto(out, () => {
         // Two header lines, then hexadecimal totals.
-        const totals = words(lines(stats)[2] ?? '')
+        const rows = stats.split('\n')
+        const totals = words(rows[2] ?? '')
+        const statsFile = `${procfs}/net/ip_vs_stats`
+        if (rows.length < 4 || totals.length !== TOTALS.length)
+          throw new Error(`Cannot read ${statsFile}: ${TOTALS.length} totals expected in line 3`)
+        const counts = totals.map((total) => uintOf(total, statsFile, 16))
         TOTALS.forEach(([name, help], i) => {
-          out.counter(`ipvs_${name}`, help, [], numberOf(`0x${totals[i]}`, `${procfs}/net/ip_vs_stats`))
+          out.counter(`ipvs_${name}`, help, [], counts[i]!)
         })
         const servers = readOptional(disk, file)
         if (servers === null) throw new NoDataError(ABSENT)
@@ -91,15 +96,15 @@ function parseBackends(text: string, file: string): Backend[] {
       server = { proto: first, local_address: address, local_port: port, local_mark: '' }
     } else if (first === 'FWM') {
       server = { proto: first, local_address: '', local_port: '0', local_mark: second }
-    } else if (first === '->' && second !== 'RemoteAddress:Port') {
+    } else if (first === '->' && second !== 'RemoteAddress:Port' && inactive !== undefined) {
       const { address, port } = parseEndpoint(second, file)
       out.push({
         ...server,
         remote_address: address,
         remote_port: port,
-        weight: numberOf(weight, file),
-        active: numberOf(active, file),
-        inactive: numberOf(inactive, file),
+        weight: uintOf(weight, file),
+        active: uintOf(active, file),
+        inactive: uintOf(inactive, file),
       })
     }
   }

@@ -212,7 +212,8 @@ const PARTIAL: readonly Omit<(typeof ROWS)[number], 'title'>[] = [
     collector: 'zfs',
     files: {
       'proc/spl/kstat/zfs/arcstats': 'name type data\nhits 4 7\n',
-      'proc/spl/kstat/zfs/tank/io': 'nread nwritten reads writes wtime wlentime wupdate rtime rlentime rupdate wcnt rcnt\nx1 2\n',
+      'proc/spl/kstat/zfs/tank/io':
+        'nread nwritten reads writes wtime wlentime wupdate rtime rlentime rupdate wcnt rcnt\nx1 2\n',
     },
     shows: ['node_zfs_arc_hits 7'],
   },

@@ -3,7 +3,7 @@
  * server address, however often it is mounted. Semantics: node_exporter mountstats_linux.go.
  */
 import { type Collector, FamilySet, type NodeContext } from './collector.ts'
-import { lines, words } from './files.ts'
+import { floatOf, scanLines, uintOf, words } from './files.ts'
 import { readMounts } from './filesystem.ts'
 import { BYTES, EVENTS, type NfsField, OPERATION, TRANSPORT } from './mountstats-fields.ts'
 
@@ -22,13 +22,15 @@ export function mountstatsCollector({ disk, procfs, rootfs }: NodeContext): Coll
   return {
     name: 'mountstats',
     update() {
-      const mounts = parseMountstats(disk.readText(`${procfs}/self/mountstats`))
+      const file = `${procfs}/self/mountstats`
+      const mounts = parseMountstats(disk.readText(file), file)
       const out = new FamilySet()
       if (mounts.length === 0) return []
       const system = readMounts({ disk, procfs, rootfs }, 'self')
       const seen = new Set<string>()
       for (const mount of mounts) {
-        const protocol = mount.transports[0]?.[0] ?? ''
+        const protocol = mount.transports[0]?.[0]
+        if (protocol === undefined) continue
         const known = system.find(({ mountPoint, type }) => mountPoint === mount.mountPoint && type === mount.type)
         const address = known?.options.find((option) => option.startsWith('addr='))?.slice('addr='.length) ?? ''
         const labels = ['export', mount.export, 'mountaddr', address]
@@ -53,8 +55,13 @@ function describe(out: FamilySet, mount: NfsMount, labels: readonly string[], pr
   fields(out, BYTES, mount.bytes, own)
   mount.transports.forEach((transport, i) => {
     const [name = '', , ...values] = transport
-    // UDP has no connection: three fields less.
-    const aligned = name === 'udp' ? [values[0]!, '0', '0', '0', ...values.slice(1)] : values
+    // UDP has no connection: three fields less. What RDMA counts beyond TCP's first ten is of another kind.
+    const aligned =
+      name === 'udp'
+        ? [values[0]!, '0', '0', '0', ...values.slice(1)]
+        : name === 'rdma'
+          ? [...values.slice(0, 9), '0', '0', '0']
+          : values
     fields(out, TRANSPORT, aligned, [...labels, 'protocol', name, 'transport', String(i)])
   })
   for (const [operation, values] of mount.operations)
@@ -80,27 +87,64 @@ function fields(
   })
 }
 
-/** Mounts with statistics: `device EXPORT mounted on PATH with fstype nfs4 statvers=1.1`, then indented lines. */
-function parseMountstats(text: string): NfsMount[] {
+/**
+ * Mounts with statistics: `device EXPORT mounted on PATH with fstype nfs4 statvers=1.1`, then lines up to an empty one.
+ * Semantics: prometheus/procfs mountstats.go.
+ */
+function parseMountstats(text: string, file: string): NfsMount[] {
+  const fail = (line: string): never => {
+    throw new Error(`Cannot read ${file}: unexpected line ${JSON.stringify(line)}`)
+  }
+  const numbers = (line: string, values: readonly string[], isComplete: boolean): readonly string[] => {
+    if (!isComplete) fail(line)
+    for (const value of values) uintOf(value, file)
+    return values
+  }
   const out: NfsMount[] = []
-  for (const section of text.split(/^device /m).slice(1)) {
-    const [head = '', ...rows] = lines(section)
-    const match = /^(\S+) mounted on (\S+) with fstype (nfs4?) statvers=/.exec(head)
-    if (!match) continue
-    const values = (key: string): string[][] =>
-      rows.filter((row) => row.trim().startsWith(`${key}:`)).map((row) => words(row.slice(row.indexOf(':') + 1)))
-    const start = rows.findIndex((row) => row.includes('per-op statistics'))
-    const operations = start < 0 ? [] : rows.slice(start + 1).map((row) => row.split(':'))
-    out.push({
-      export: match[1]!,
-      mountPoint: match[2]!,
-      type: match[3]!,
-      ageSeconds: Number(values('age')[0]?.[0] ?? 0),
-      events: values('events')[0] ?? [],
-      bytes: values('bytes')[0] ?? [],
-      transports: values('xprt'),
-      operations: new Map(operations.map(([name = '', numbers = '']) => [name.trim(), words(numbers)])),
-    })
+  const rows = scanLines(text)
+  for (let i = 0; i < rows.length; i++) {
+    const [device, source = '', mounted, on, mountPoint = '', with_, fstype, type = '', version] = words(rows[i]!)
+    if (device !== 'device') continue
+    if (mounted !== 'mounted' || on !== 'on' || with_ !== 'with' || fstype !== 'fstype' || type === '') fail(rows[i]!)
+    if (version === undefined) continue
+    if (type !== 'nfs' && type !== 'nfs4') fail(rows[i]!)
+    let ageSeconds = 0
+    let events: readonly string[] = []
+    let bytes: readonly string[] = []
+    const transports: (readonly string[])[] = []
+    const operations = new Map<string, readonly string[]>()
+    for (i++; i < rows.length; i++) {
+      const line = rows[i]!
+      const [key, ...values] = words(line)
+      if (key === undefined || key === 'per-op') break
+      if (key === 'age:') ageSeconds = floatOf(values[0], file)
+      else if (key === 'opts:') {
+        if (values.length === 0) fail(line)
+      } else if (key === 'bytes:') bytes = numbers(line, values, values.length === BYTES.length)
+      else if (key === 'events:') events = numbers(line, values, values.length === EVENTS.length)
+      else if (key === 'xprt:') {
+        numbers(line, values.slice(1), hasTransport(values, version.replace(/^statvers=/, '')))
+        transports.push(values)
+      }
+    }
+    for (i++; i < rows.length; i++) {
+      const line = rows[i]!
+      const [name, ...values] = words(line)
+      if (name === undefined) break
+      operations.set(name.replace(/:$/, ''), numbers(line, values, values.length >= 8))
+    }
+    out.push({ export: source, mountPoint, type, ageSeconds, events, bytes, transports, operations })
   }
   return out
+}
+
+/** How many numbers a transport has: of RDMA, so many at least. */
+const TRANSPORT_COUNTS: Readonly<Record<string, Readonly<Record<string, number>>>> = {
+  '1.0': { tcp: 10, udp: 7 },
+  '1.1': { tcp: 13, udp: 10, rdma: 20 },
+}
+
+function hasTransport([protocol = '', ...values]: readonly string[], version: string): boolean {
+  const count = TRANSPORT_COUNTS[version]?.[protocol]
+  return count !== undefined && (protocol === 'rdma' ? values.length >= count : values.length === count)
 }

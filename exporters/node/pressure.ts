@@ -1,7 +1,7 @@
 /** Pressure stall information of /proc/pressure. */
 import type { MetricFamily } from '../../protocol/exposition/mod.ts'
 import { type Collector, NoDataError, type NodeContext, PartialError, single } from './collector.ts'
-import { readOptional } from './files.ts'
+import { readOptional, scanLines, uintOf } from './files.ts'
 
 const METRICS: readonly (readonly [resource: string, line: 'some' | 'full', name: string, help: string])[] = [
   [
@@ -52,7 +52,12 @@ export function pressureCollector({ disk, procfs }: NodeContext): Collector {
         const file = `${procfs}/pressure/${resource}`
         const text = readOptional(disk, file)
         if (text === null) continue
-        const total = totals(text).get(line)
+        let total: number | undefined
+        try {
+          total = totals(text, file).get(line)
+        } catch (error) {
+          throw new PartialError(out, error as Error)
+        }
         if (total === undefined)
           throw new PartialError(out, new Error(`Cannot read ${file}: no line "${line} avg10=… total=…"`))
         out.push(single('counter', name, help, total / 1000 / 1000))
@@ -63,9 +68,18 @@ export function pressureCollector({ disk, procfs }: NodeContext): Collector {
   }
 }
 
-/** Microseconds by `some` and `full`. */
-function totals(text: string): Map<string, number> {
-  const number = '[+-]?\\d*\\.?\\d+'
-  const line = new RegExp(`^(some|full) avg10=${number} avg60=${number} avg300=${number} total=(\\d{1,19})$`, 'gm')
-  return new Map(Array.from(text.matchAll(line), ([, kind, total]) => [kind!, Number(total)]))
+/** Microseconds by `some` and `full`; lines of other kinds may come with a later kernel. */
+function totals(text: string, file: string): Map<string, number> {
+  const out = new Map<string, number>()
+  for (const line of scanLines(text)) {
+    const kind = line.split(' ', 1)[0]!
+    if (kind !== 'some' && kind !== 'full') continue
+    const total = LINE.exec(line)?.[1]
+    if (total === undefined) throw new Error(`Cannot read ${file}: "${kind} avg10=… total=…" expected, got "${line}"`)
+    out.set(kind, uintOf(total, file))
+  }
+  return out
 }
+
+const NUMBER = '\\s*[+-]?(?:\\d+\\.?\\d*|\\.\\d+)(?:[eE][+-]?\\d+)?'
+const LINE = new RegExp(`^(?:some|full)\\s+avg10=${NUMBER}\\s+avg60=${NUMBER}\\s+avg300=${NUMBER}\\s+total=\\s*(\\d+)`)
