@@ -69,6 +69,19 @@ for (const [what, query] of LARGE) {
   test(`${what}: left to the workers`, () => assert.equal(inPlace().answer(instant(query)), null))
 }
 
+test('a regular expression over all values is for the workers until it has been tried on all of them, in parts', () => {
+  const task = instant('count(x_total{i=~".*7.*1"})')
+  let nowMs = 0
+  const thread = inPlace(NO_BLOCKS, () => nowMs)
+  const answers = Array.from({ length: 8 }, () => {
+    nowMs += 1000
+    return thread.answer(task)
+  })
+  const first = answers.findIndex((answer) => answer !== null)
+  assert.ok(first > 0, `answer ${first}`)
+  for (const answer of answers.slice(first)) assert.equal(new TextDecoder().decode(answer?.body), byWorker(task))
+})
+
 test('a time that may be in blocks is left to the workers, the time after is not', () => {
   const one = inPlace({
     ...NO_BLOCKS,

@@ -92,7 +92,8 @@ export class InPlace {
     const attempt = this.#attempt(task, before + maxMs)
     const tookMs = cpuMs() - before
     this.#creditMs -= tookMs
-    if (attempt === 'large') this.#leave(key, startedMs, REMEMBER_MS, maxMs)
+    if (attempt === 'soon') this.#leave(key, startedMs, LATE_AGAIN_MS, maxMs)
+    else if (attempt === 'large') this.#leave(key, startedMs, REMEMBER_MS, maxMs)
     else if (attempt === 'late')
       this.#leave(key, startedMs, known?.nextMs ?? LATE_AGAIN_MS, Math.min(TIME_AGAIN_MAX_MS, 2 * maxMs))
     else if (tookMs > SLOW_MS) this.#wasSlow(key, startedMs, tookMs, known)
@@ -130,11 +131,12 @@ export class InPlace {
     this.#remembered.set(key, what)
   }
 
-  #attempt(task: QueryTask, untilCpuMs: number): WorkerAnswer | 'large' | 'late' {
+  #attempt(task: QueryTask, untilCpuMs: number): WorkerAnswer | 'large' | 'late' | 'soon' {
     const { share, blocks, now, cpuMs } = this.#options
     const given = share()
     const { paths, coveredUntil, hidden } = blocks()
     let head: SeriesReader | null = null
+    let bounded: BoundedReader | null = null
     let wasLate = false
     let lookedMs = now()
     // The clock is cheaper than the kernel's account of the thread.
@@ -147,8 +149,9 @@ export class InPlace {
     }
     try {
       head = openReader(given)
+      bounded = new BoundedReader(head, isLate)
       const blocksUntil = Math.max(paths.length === 0 ? Number.NEGATIVE_INFINITY : coveredUntil, ...paths.map(endOf))
-      const reader = new NewestReader(hideFromHead(new BoundedReader(head, isLate), hidden), blocksUntil)
+      const reader = new NewestReader(hideFromHead(bounded, hidden), blocksUntil)
       const part = { kind: 'whole' as const, threads: 0 }
       const answer = runPart(
         { task: narrowed(task), part, queuedMs: 0, before: null },
@@ -160,7 +163,8 @@ export class InPlace {
     } finally {
       head?.release()
     }
-    return wasLate ? 'late' : 'large'
+    if (wasLate) return 'late'
+    return bounded?.isStillMatching ? 'soon' : 'large'
   }
 }
 

@@ -1,13 +1,20 @@
 /** Readers of queries that are answered in place: they end what would hold the thread for more than a moment. */
 import type { Labels } from '../../protocol/labels/mod.ts'
 import type { Matcher } from '../../protocol/matchers/mod.ts'
-import type { SampleBuffer, SeriesReader, SeriesRef, Shard, TimeRange } from '../tsdb/contract.ts'
+import {
+  type SampleBuffer,
+  type SeriesReader,
+  type SeriesRef,
+  type Shard,
+  STILL_MATCHING,
+  type TimeRange,
+} from '../tsdb/contract.ts'
 import { DelegatingReader } from './delegating-reader.ts'
 
 /** Postings that the cheapest matcher of a selector has. */
 const SERIES_MAX = 1000
-/** Samples, of all series together: what takes a millisecond in warm code, with what is computed of them. */
-const READ_MAX = 20_000
+/** Samples, of all series together: what takes a millisecond in warm code, or a few with what is computed of them. */
+const READ_MAX = 50_000
 /** Shorter ranges of one series hold no more than a thread may read at once, whatever they hold. */
 const LOOKED_AT_FROM_MS = 300_000
 /** A histogram that was read, in samples. */
@@ -22,6 +29,8 @@ export class BoundedReader extends DelegatingReader {
   readonly #isLate: () => boolean
   #read = 0
   #labels = 0
+  /** It was too large as long as not all values of a label have been looked at, which goes on the next time. */
+  isStillMatching = false
 
   constructor(head: SeriesReader, isLate: () => boolean) {
     super(head)
@@ -72,6 +81,7 @@ export class BoundedReader extends DelegatingReader {
   #bound(matchers: readonly Matcher[]): void {
     const series =
       matchers.length === 0 ? this.seriesCount : (this.reader.matchBound?.(matchers) ?? Number.POSITIVE_INFINITY)
+    if (series === STILL_MATCHING) this.isStillMatching = true
     // What finds nothing asks nobody else whether it is late.
     if (series > SERIES_MAX || this.#isLate()) throw new TooLarge()
   }

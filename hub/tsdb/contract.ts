@@ -46,6 +46,9 @@ export interface SampleBuffer {
 
 export type Shard = { readonly index: number; readonly count: number }
 
+/** Of `SeriesReader.matchBound`: more than any limit. */
+export const STILL_MATCHING = Number.MAX_VALUE
+
 /** Times are inclusive at both ends here; the engine does its own left-open arithmetic. */
 export type TimeRange = { readonly minTime: number; readonly maxTime: number }
 
@@ -57,8 +60,9 @@ export interface SeriesReader {
    */
   select(matchers: readonly Matcher[], range: TimeRange, shard?: Shard): Uint32Array
   /**
-   * Not fewer than the series that can match, told by the lengths of postings without looking into them; Infinity when
-   * many values of a label would have to be looked at, or long ones by a long expression. Readers that cannot say have no such method.
+   * Not fewer than the series that can match, told by the lengths of postings without looking into them. STILL_MATCHING
+   * when many values of a label have yet to be looked at, or long ones by a long expression: a part of that has been done,
+   * and is remembered. Readers that cannot say have no such method.
    */
   matchBound?(matchers: readonly Matcher[]): number
   labels(ref: SeriesRef): Labels

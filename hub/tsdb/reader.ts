@@ -47,10 +47,11 @@ import {
   SERIES,
   SYMBOLS,
 } from './layout.ts'
+import { MatchedPairs } from './matched-pairs.ts'
 import { Memory } from './memory.ts'
 import { readMetadata } from './metadata.ts'
 import { findPosting, forEachPair, newestPair } from './postings.ts'
-import { type Index, MatchedPairs, matchBound, selectRefs } from './select.ts'
+import { type Index, matchBound, selectRefs } from './select.ts'
 import { SeriesDecoder } from './series-reader.ts'
 import { SymbolReader } from './symbols.ts'
 import { Table } from './table.ts'

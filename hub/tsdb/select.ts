@@ -10,19 +10,11 @@ import {
   type Predicate,
   regexWeight,
 } from '../../protocol/matchers/mod.ts'
-import type { Shard, SymbolId } from './contract.ts'
-import { DEAD, P_NEXT, P_VALUE, S_LABELS, S_STATE } from './layout.ts'
+import { type Shard, STILL_MATCHING, type SymbolId } from './contract.ts'
+import { DEAD, P_VALUE, S_LABELS, S_STATE } from './layout.ts'
+import type { MatchedPairs } from './matched-pairs.ts'
 import type { Memory } from './memory.ts'
-import {
-  copyPostings,
-  findPair,
-  forEachPair,
-  markPostings,
-  newestPair,
-  type PairId,
-  postingsCount,
-  RefList,
-} from './postings.ts'
+import { copyPostings, findPair, markPostings, type PairId, postingsCount, RefList } from './postings.ts'
 import type { SymbolReader } from './symbols.ts'
 import type { Table } from './table.ts'
 
@@ -32,43 +24,18 @@ export type Index = {
   readonly pairs: Table
   readonly symbolTable: Table
   readonly symbols: SymbolReader
-  /** Of a thread that asks more than once. */
-  readonly matched?: MatchedPairs
+  readonly matched: MatchedPairs
 }
 
 /** The label pairs of one matcher: series must have one of them (`keep`) or none of them. */
 type Terms = { readonly keep: boolean; readonly pairs: readonly PairId[]; readonly postings: number }
 
-const MATCHED_PAIRS_MAX = 500_000
-/** An expression is soon tried on so many, and what it matched is kept then. */
-const VALUES_LOOKED_AT_MAX = 500
-/** Characters of all values that an expression is tried on, times its weight: a few ms, whatever it says. */
-const STEPS_MAX = 150_000
-
 /**
- * What a matcher was found to match among all values of its label, until another pair of that label is added: regular
- * expressions over many values cost more than all else of most queries, and dashboards ask again and again.
+ * What may be done before anybody asks whether there is time for it: an expression is tried on some hundred values, or on
+ * so many characters, times its weight, as take a few ms, whatever it says.
  */
-export class MatchedPairs {
-  readonly #known = new Map<string, { readonly newest: number; readonly pairs: readonly PairId[] }>()
-  #held = 0
-
-  of(key: string, newest: number, find: () => readonly PairId[]): readonly PairId[] {
-    const known = this.#known.get(key)
-    if (known?.newest === newest) return known.pairs
-    const pairs = find()
-    this.#held += pairs.length + 1 - (known === undefined ? 0 : known.pairs.length + 1)
-    this.#known.set(key, { newest, pairs })
-    if (this.#held > MATCHED_PAIRS_MAX) this.clear()
-    return pairs
-  }
-
-  /** When ids may have been given out anew. */
-  clear(): void {
-    this.#known.clear()
-    this.#held = 0
-  }
-}
+const STEPS_MAX = 150_000
+const STEPS_OF_VALUE = STEPS_MAX / 500
 
 /** Looking into a series' labels costs about as much as this many steps through postings. */
 const LABEL_CHECK_COST = 8
@@ -95,43 +62,30 @@ export function selectRefs(index: Index, matchers: readonly Matcher[], shard: Sh
 export function matchBound(index: Index, matchers: readonly Matcher[]): number {
   let least = Infinity
   for (const matcher of matchers) {
-    const literals = literalsOf(matcher)
+    const known = knownOf(matcher)
     const name = index.symbols.id(matcher.name)
-    if (literals === null) {
-      if (isMuchToMatch(index, name, regexWeight(matcher.value))) return Infinity
-      continue
-    }
-    if (!literals.positive || literals.values.includes('')) continue
+    let pairs: readonly PairId[] | null = []
+    if (known.literals === null) pairs = name < 0 ? [] : matchedPairs(index, name, known, STEPS_MAX)
+    else if (!known.matchesEmpty && known.literals.positive && name >= 0)
+      pairs = literalPairs(index, name, known.literals.values)
+    if (pairs === null) return STILL_MATCHING
+    // Series without the label match, too, or all but those of some values do.
+    if (known.matchesEmpty || known.literals?.positive === false) continue
     let postings = 0
-    const pairs = name < 0 ? [] : literalPairs(index, name, literals.values)
     for (const pair of pairs) postings += postingsCount(index.mem, index.pairs, pair)
     least = Math.min(least, postings)
   }
   return least
 }
 
-/** @param weight of the expression, in steps a character */
-function isMuchToMatch(index: Index, name: SymbolId, weight: number): boolean {
-  const { mem, symbolTable, symbols, pairs } = index
-  let count = 0
-  let steps = 0
-  for (let next = name < 0 ? 0 : newestPair(mem, symbolTable, name); next !== 0; ) {
-    const pair = pairs.addr(next - 1)
-    if (weight > 0) steps += weight * symbols.text(mem.get(pair + P_VALUE)).length
-    if (++count > VALUES_LOOKED_AT_MAX || steps > STEPS_MAX) return true
-    next = mem.load(pair + P_NEXT)
-  }
-  return false
-}
-
 /** Null when some matcher cannot be met by any series. */
 function resolve(index: Index, matchers: readonly Matcher[]): Terms[] | null {
   const terms: Terms[] = []
   for (const matcher of matchers) {
-    const predicate = compileMatcher(matcher)
-    const matchesEmpty = predicate('')
+    const known = knownOf(matcher)
+    const { matchesEmpty } = known
     const name = index.symbols.id(matcher.name)
-    const pairs = name < 0 ? [] : pairsOf(index, matcher, name, predicate, matchesEmpty)
+    const pairs = name < 0 ? [] : pairsOf(index, name, known)
     if (matchesEmpty && pairs.length === 0) continue
     if (!matchesEmpty && pairs.length === 0) return null
     let postings = 0
@@ -142,36 +96,64 @@ function resolve(index: Index, matchers: readonly Matcher[]): Terms[] | null {
 }
 
 /** Pairs that match; of a matcher that matches the empty string, those that do not. */
-function pairsOf(
-  index: Index,
-  matcher: Matcher,
-  name: SymbolId,
-  predicate: Predicate,
-  matchesEmpty: boolean,
-): readonly PairId[] {
-  const literals = literalsOf(matcher)
+function pairsOf(index: Index, name: SymbolId, known: KnownMatcher): readonly PairId[] {
+  const { literals, matchesEmpty } = known
   if (literals !== null && literals.positive !== matchesEmpty) return literalPairs(index, name, literals.values)
-  const { mem, symbolTable } = index
-  const key = `${matcher.op}${name} ${matcher.value}`
-  const find = (): readonly PairId[] => {
-    const pairs: PairId[] = []
-    forEachPair(mem, symbolTable, index.pairs, name, (pair) => {
-      const value = index.symbols.text(mem.get(index.pairs.addr(pair) + P_VALUE))
-      if (predicate(value) !== matchesEmpty) pairs.push(pair)
-    })
-    return pairs
-  }
-  return index.matched?.of(key, newestPair(mem, symbolTable, name), find) ?? find()
+  return matchedPairs(index, name, known, Number.POSITIVE_INFINITY)!
+}
+
+/** Null when that takes more steps. */
+function matchedPairs(
+  index: Index,
+  name: SymbolId,
+  { key, predicate, matchesEmpty, weight }: KnownMatcher,
+  stepsMax: number,
+): readonly PairId[] | null {
+  const { mem, matched, pairs, symbols } = index
+  const textOf = (pair: PairId): string => symbols.text(mem.get(pairs.addr(pair) + P_VALUE))
+  const test = (pair: PairId): boolean => predicate(textOf(pair)) !== matchesEmpty
+  const stepsOf = (pair: PairId): number => STEPS_OF_VALUE + (weight === 0 ? 0 : weight * textOf(pair).length)
+  return matched.of(index, { name, key, test, stepsOf }, stepsMax)
 }
 
 type Literals = { readonly positive: boolean; readonly values: readonly string[] }
 
-/** The values that the matcher lets through (positive) or keeps out, when it names them. */
-function literalsOf(matcher: Matcher): Literals | null {
-  if (matcher.op === '=') return { positive: true, values: [matcher.value] }
-  if (matcher.op === '!=') return { positive: false, values: [matcher.value] }
-  const values = literalAlternatives(matcher.value)
-  return values === null ? null : { positive: matcher.op === '=~', values }
+/** Of an operator and its value, whatever the label. */
+type KnownMatcher = {
+  readonly key: string
+  readonly predicate: Predicate
+  readonly matchesEmpty: boolean
+  /** The values that the matcher lets through (positive) or keeps out, when it names them. */
+  readonly literals: Literals | null
+  /** As `regexWeight`. */
+  readonly weight: number
+}
+
+/** Of this thread: an expression of the regular expression engine takes longer to compile than most selections do. */
+const knownMatchers = new Map<string, KnownMatcher>()
+const KNOWN_MATCHERS_MAX = 500
+const KNOWN_CHARS_MAX = 1000
+
+/** @throws MatcherError */
+function knownOf(matcher: Matcher): KnownMatcher {
+  const { op, value } = matcher
+  const isRegex = op === '=~' || op === '!~'
+  const key = `${op} ${value}`
+  const before = isRegex ? knownMatchers.get(key) : undefined
+  if (before !== undefined) return before
+  const predicate = compileMatcher(matcher)
+  const values = isRegex ? literalAlternatives(value) : [value]
+  const known = {
+    key,
+    predicate,
+    matchesEmpty: predicate(''),
+    literals: values === null ? null : { positive: op === '=' || op === '=~', values },
+    weight: isRegex ? regexWeight(value) : 0,
+  }
+  if (!isRegex || key.length > KNOWN_CHARS_MAX) return known
+  if (knownMatchers.size >= KNOWN_MATCHERS_MAX) knownMatchers.clear()
+  knownMatchers.set(key, known)
+  return known
 }
 
 function literalPairs(index: Index, name: SymbolId, values: readonly string[]): PairId[] {

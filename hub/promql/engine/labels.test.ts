@@ -4,7 +4,7 @@ import fc from 'fast-check'
 import { labelsFrom } from '../../../protocol/labels/mod.ts'
 import { deleteLabels, keepLabels } from './labels.ts'
 
-const anyName = fc.constantFrom('__name__', 'a', 'b', 'c', 'd')
+const anyName = fc.constantFrom<string>('__name__', 'a', 'b', 'c', 'd')
 
 test('keepLabels() and deleteLabels() part the labels in two', () =>
   fc.assert(
