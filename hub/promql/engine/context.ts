@@ -8,6 +8,7 @@ import type { SampleBuffer, SeriesReader, SeriesRef, Shard, TimeRange } from '..
 import type { Expr, Position, VectorSelector } from '../ast.ts'
 import { type Annotation, type EngineOptions, QueryError, type QueryRange } from '../contract.ts'
 import type { AccumulatedGroup } from './aggregations/mod.ts'
+import { isFull } from './columns.ts'
 import type { Unwanted } from './early.ts'
 import type { Fused } from './fuse.ts'
 import { dropMetricName } from './labels.ts'
@@ -251,6 +252,7 @@ export function columnSamples(series: Series): number {
   let count = 0
   const { present, histograms } = series
   if (histograms === null) {
+    if (isFull(present)) return present.length
     // Nothing but 0 and 1.
     for (let i = 0; i < present.length; i++) count += present[i]!
     return count

@@ -54,6 +54,26 @@ const rows: readonly [op: string, given: (number | null)[][], wanted: (number | 
     [1, null, -0],
   ],
   [
+    'max',
+    [
+      [1, NaN, -0],
+      [2, NaN, 0],
+      [NaN, 5, 0],
+      [1, NaN, -0],
+    ],
+    [2, 5, -0],
+  ],
+  [
+    'min',
+    [
+      [1, NaN, -0],
+      [2, NaN, 0],
+      [NaN, 5, 0],
+      [0.5, NaN, 1],
+    ],
+    [0.5, 5, -0],
+  ],
+  [
     'min',
     [
       [NaN, 3, null],

@@ -5,7 +5,7 @@
 import { quote } from '../../../../protocol/labels/mod.ts'
 import type { Histogram } from '../../../../protocol/samples/mod.ts'
 import type { AggregateExpr } from '../../ast.ts'
-import { newBytes, newFloats } from '../columns.ts'
+import { isFull, newBytes, newFloats } from '../columns.ts'
 import type { QueryContext } from '../context.ts'
 import { COLLIDING, HistogramMean, hintBit } from '../functions/histogram-over-time.ts'
 import { infoReconciled, warnCollision } from '../functions/range-call.ts'
@@ -125,8 +125,8 @@ export class SumAccumulator implements Accumulator {
     if (series.histograms !== null) this.#addHistograms(series, series.histograms)
     this.#c ??= newFloats(this.#spec.steps)
     const counts = this.#counts
-    const isFull = this.#hasAll(series.present)
-    if (isFull && (counts === null || mayAddUp(series.values, this.#sum, counts))) {
+    const isDense = this.#hasAll(series.present)
+    if (isDense && (counts === null || mayAddUp(series.values, this.#sum, counts))) {
       addColumn(series.values, this.#sum, this.#c)
       if (counts !== null) for (let i = 0; i < counts.length; i++) counts[i]!++
     } else if (counts === null) addFloats(series, this.#state, this.#sum, this.#c)
@@ -135,8 +135,8 @@ export class SumAccumulator implements Accumulator {
 
   /** A float at each step, seen before and present now. */
   #hasAll(present: Uint8Array): boolean {
-    this.#isFull ||= areFloats(this.#state)
-    return this.#isFull && areFloats(present)
+    this.#isFull ||= isFull(this.#state)
+    return this.#isFull && isFull(present)
   }
 
   #addHistograms({ present, ref, labels, nameless }: Series, histograms: (Histogram | undefined)[]): void {
@@ -211,11 +211,6 @@ export class SumAccumulator implements Accumulator {
       this.#state[i]! |= state[i]!
     }
   }
-}
-
-function areFloats(present: Uint8Array): boolean {
-  for (let i = 0; i < present.length; i++) if (present[i] !== FLOAT) return false
-  return true
 }
 
 /** No mean is kept incrementally, nor has to be from now on. */
@@ -324,11 +319,28 @@ function addExtremes({ values, present }: Series, sign: 1 | -1, best: Float64Arr
   }
 }
 
+/** Where every step has a float, now and before. */
+function addMost(values: Float64Array, best: Float64Array): void {
+  for (let i = 0; i < best.length; i++) {
+    const other = best[i]!
+    if (other < values[i]! || Number.isNaN(other)) best[i] = values[i]!
+  }
+}
+
+function addLeast(values: Float64Array, best: Float64Array): void {
+  for (let i = 0; i < best.length; i++) {
+    const other = best[i]!
+    if (other > values[i]! || Number.isNaN(other)) best[i] = values[i]!
+  }
+}
+
 /** min and max; NaN only when there is nothing else. */
 export class ExtremeAccumulator implements Accumulator {
   readonly #spec: AccumulatorSpec
   readonly #best: Float64Array
   readonly #present: Uint8Array
+  /** Every step has seen a float. */
+  #isFull = false
 
   constructor(spec: AccumulatorSpec, first?: PartialColumns) {
     this.#spec = spec
@@ -338,7 +350,12 @@ export class ExtremeAccumulator implements Accumulator {
 
   add(series: Series): void {
     infoIgnored(this.#spec, series)
-    addExtremes(series, this.#spec.expr.op === 'max' ? 1 : -1, this.#best, this.#present)
+    const isMax = this.#spec.expr.op === 'max'
+    if (!this.#isFull || !isFull(series.present)) {
+      addExtremes(series, isMax ? 1 : -1, this.#best, this.#present)
+      this.#isFull ||= isFull(this.#present)
+    } else if (isMax) addMost(series.values, this.#best)
+    else addLeast(series.values, this.#best)
   }
 
   finish(): Column {

@@ -59,19 +59,39 @@ let candidates = new Int32Array(1024)
 
 /**
  * The greatest (or least) float of every window, NaN only where there is nothing else. Each sample enters and leaves
- * the candidates once, however the windows overlap. Hot: bench/hub/engine.bench.ts
+ * the candidates once, however the windows overlap; of a window in which they only rise, as those of most counters do, the
+ * ends are all that is looked at. Hot: bench/hub/engine.bench.ts
  */
 function slidingExtreme(sign: 1 | -1, w: Windows, out: Series, call: RangeCall): void {
-  const { values, lo, hi, hlo, hhi, hcount, count } = w
+  const { values, lo, hi, hlo, hhi, hcount, count, rising } = w
   const { values: target, present } = out
+  if (hcount === 0 && count > 0 && riseEnd(values, rising, count) === count && (sign < 0 || values[0]! > 0)) {
+    endsOfRising(sign, w, out)
+    return
+  }
   if (candidates.length < count) candidates = new Int32Array(2 * count)
   const queue = candidates
   let head = 0
   let tail = 0
   let next = lo[w.from]!
+  // The samples [riseFrom, riseTo) rise, none of them before another NaN.
+  let riseFrom = next < rising ? 0 : next
+  let riseTo = Math.max(rising, next + 1)
   for (let i = w.from; i < w.to; i++) {
     const from = lo[i]!
     const to = hi[i]!
+    for (; riseTo < to; riseTo++) if (!(values[riseTo]! >= values[riseTo - 1]!)) riseFrom = riseTo
+    if (riseFrom <= from && to > from) {
+      const least = values[from]!
+      const most = values[to - 1]!
+      // Of equal ones the first counts, and 0 is equal to -0.
+      if (sign < 0 || most !== 0 || least === 0) {
+        if (hcount > 0 && hhi[i]! > hlo[i]!) infoHistogramsIgnored(notesOf(call))
+        target[i] = sign < 0 || most === least ? least : most
+        present[i] = FLOAT
+        continue
+      }
+    }
     if (next < from) next = from
     for (; next < to; next++) {
       const value = values[next]!
@@ -85,6 +105,37 @@ function slidingExtreme(sign: 1 | -1, w: Windows, out: Series, call: RangeCall):
     target[i] = head < tail ? values[queue[head]!]! : NaN
     present[i] = FLOAT
   }
+}
+
+/** Index of the first of `count` values that is less than the one before, or NaN or behind one; the first `rising` are not. */
+function riseEnd(values: Float64Array, rising: number, count: number): number {
+  let at = Math.max(1, rising)
+  while (at < count && values[at]! >= values[at - 1]!) at++
+  return at
+}
+
+function haveAllSome({ lo, hi }: Windows): boolean {
+  for (let i = 0; i < lo.length; i++) if (hi[i] === lo[i]) return false
+  return true
+}
+
+/** The greatest or least of every window, where all values only rise. */
+function endsOfRising(sign: 1 | -1, w: Windows, out: Series): void {
+  const { values, lo, hi, from, to } = w
+  const { values: target, present } = out
+  // Rows have windows of their own for each series.
+  const hasAll = w.rows === null ? ((w.ofTimes ??= haveAllSome(w)) as boolean) : haveAllSome(w)
+  if (hasAll) present.fill(FLOAT, from, to)
+  if (hasAll && sign < 0) for (let i = from; i < to; i++) target[i] = values[lo[i]!]!
+  else if (hasAll) for (let i = from; i < to; i++) target[i] = values[hi[i]! - 1]!
+  else
+    for (let i = from; i < to; i++) {
+      const start = lo[i]!
+      const end = hi[i]!
+      if (end === start) continue
+      target[i] = sign < 0 ? values[start]! : values[end - 1]!
+      present[i] = FLOAT
+    }
 }
 
 /** The last of equal ones. */
