@@ -15,12 +15,15 @@ import {
   errorAnswer,
   loadArrow,
   runPart,
+  ShardStates,
+  type SharedShards,
   tryPart,
   type WorkerAnswer,
   type WorkerTask,
 } from '../query/mod.ts'
 import { evictedUntil, evictions, openReader, type ReaderShare, StalePagesError } from '../tsdb/mod.ts'
 import { ListsIn, type PackedTask } from './block-lists.ts'
+import { putMail, takeMail } from './mailbox.ts'
 import { threadCpuMs } from './thread-cpu.ts'
 
 /**
@@ -76,8 +79,25 @@ export function work(given: PackedTask | typeof COLLECT): WorkerAnswer | Promise
   return 'settings' in task && task.settings.arrow ? loadArrow().then(() => run(whole)) : run(whole)
 }
 
+const NOTHING: WorkerAnswer = { status: 200, contentType: '', body: new Uint8Array(0) }
+
 function run(given: WorkerTask): WorkerAnswer {
-  const { lane } = given
+  const { part, mailboxes } = given
+  if (part.kind !== 'shard' || mailboxes === undefined) return moved(answerOf(given))
+  const states = new ShardStates(new Int32Array(given.flags))
+  if (!states.begin(part.index)) return NOTHING
+  const answer = answerOf(given)
+  if (!putMail(mailboxes[part.index - 1]!, answer)) {
+    states.end(part.index, 'large')
+    return moved(answer)
+  }
+  states.end(part.index, 'put')
+  const { damage } = answer
+  return damage === undefined ? NOTHING : { ...NOTHING, damage }
+}
+
+function answerOf(given: WorkerTask): WorkerAnswer {
+  const { lane, mailboxes } = given
   const flags = new Int32Array(given.flags)
   let answer: WorkerAnswer
   missing.clear()
@@ -90,7 +110,13 @@ function run(given: WorkerTask): WorkerAnswer {
       const { coveredUntil, evictions: known } = given.blocks
       const reader = given.task.kind === 'cardinality' ? head : blocks.behind(head, given.blocks)
       const now = (): number => performance.now()
-      const context = { reader, flags, now, missing: () => [...missing.values()] }
+      const context = {
+        reader,
+        flags,
+        now,
+        missing: () => [...missing.values()],
+        ...(mailboxes && { shards: sharedShards(flags, mailboxes) }),
+      }
       answer = given.isTrial === true ? tryPart(given, { ...context, cpuMs: threadCpuMs }) : runPart(given, context)
       // What was evicted meanwhile stands in blocks that this query was not told of.
       if (evictedUntil(share) > coveredUntil || evictions(share) > known) answer = { ...answer, isStale: true }
@@ -105,7 +131,20 @@ function run(given: WorkerTask): WorkerAnswer {
   // A client that has gone, or a deadline that has passed, does not wait for this.
   if (answer.error?.type === 'canceled' || answer.error?.type === 'timeout') answer = { ...answer, leavesGarbage: true }
   else collectIfMuch(answer.body.length)
-  // The body, or the columns, move to the main thread without a copy.
+  return answer
+}
+
+function sharedShards(flags: Int32Array, mailboxes: readonly SharedArrayBuffer[]): SharedShards {
+  const states = new ShardStates(flags)
+  return {
+    begin: (index) => states.begin(index),
+    wait: (index) => states.wait(index),
+    take: (index) => takeMail(mailboxes[index - 1]!) as WorkerAnswer,
+  }
+}
+
+/** The body, or the columns, move to the main thread without a copy. */
+function moved(answer: WorkerAnswer): WorkerAnswer {
   return move({ [transferableSymbol]: answerBuffers(answer), [valueSymbol]: answer } as never) as never
 }
 

@@ -101,17 +101,21 @@ export const NO_BLOCKS: BlockView = {
  * What a worker runs: a task, or a part of one that is split.
  * - `whole`: answered at once, or, when it is worth while and there are threads, by `split` and nothing else (0 threads:
  *   where the request came in, without a worker);
- * - `shard`: answered by `partial`;
+ * - `lead`: answered as `whole` is, together with other threads that are given a `shard` each at the same time
+ *   (`shard-states.ts`); by `shards` and nothing else when one of these has found more than its mailbox holds;
+ * - `shard`: answered by `partial`; by nothing when it was left in the mailbox of whoever leads;
  * - `merge`: answered as `whole` is, from the partial results of all shards.
  */
 export type QueryPart =
   | { readonly kind: 'whole'; readonly threads: number }
+  | { readonly kind: 'lead'; readonly count: number }
   | { readonly kind: 'shard'; readonly index: number; readonly count: number }
   | { readonly kind: 'merge'; readonly partials: readonly PartialResult[] }
 
 /**
  * `flags` is shared. Word 0 is set to 1 (cancelled) or 2 (timed out) from outside and polled by the kernels; word
- * 1 + `lane` is set by the worker to its name as an owner of head pages, so that its claims can be ended if it dies.
+ * 1 + `lane` is set by the worker to its name as an owner of head pages, so that its claims can be ended if it dies; the
+ * rest is `ShardStates`.
  */
 export type WorkerTask = {
   readonly task: QueryTask
@@ -120,6 +124,8 @@ export type WorkerTask = {
   readonly blocks: BlockView
   readonly flags: SharedArrayBuffer
   readonly lane: number
+  /** Of what is computed together: where each shard but the first is left, by its index - 1. */
+  readonly mailboxes?: readonly SharedArrayBuffer[]
   /** How long the query waited before its first part. */
   readonly queuedMs: number
   /** Of the query's earlier parts. */
@@ -159,6 +165,10 @@ export type WorkerAnswer = {
   /** Ask again in parts. */
   readonly split?: boolean
   readonly partial?: PartialResult
+  /** Of who leads, by index, when others have to be merged with them that were too large for their mailboxes: null. */
+  readonly shards?: readonly (WorkerAnswer | null)[]
+  /** Nothing of the query can be computed in shards. */
+  readonly isUncut?: boolean
   /** Of a `remote-read` task. */
   readonly read?: Omit<RemoteReadSlice, 'body'>
   /** Of an expression; with `partial`, of that shard alone. */

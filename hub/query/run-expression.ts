@@ -11,6 +11,7 @@ import {
   FLAG_CANCELED,
   FLAG_TIMEOUT,
   JSON_TYPE,
+  type QueryPart,
   type QuerySettings,
   type QueryTask,
   type WorkerAnswer,
@@ -19,6 +20,7 @@ import {
 import { LimitedReader } from './limited-reader.ts'
 import { ParsedQueries } from './parsed-queries.ts'
 import { annotationTexts, writeResult } from './results.ts'
+import type { SharedShards } from './shard-states.ts'
 import { paysToSplit } from './split-cost.ts'
 import type { QueryStats } from './stats.ts'
 
@@ -33,6 +35,8 @@ const NO_BYTES = new Uint8Array(0)
 const parsedQueries = new ParsedQueries()
 
 export type PartTask = Pick<WorkerTask, 'task' | 'part' | 'queuedMs' | 'before'>
+/** What one thread does alone. */
+type OnePart = PartTask & { readonly part: Exclude<QueryPart, { kind: 'lead' }> }
 /** What a part of a task runs with; `now` is monotonic, in ms. */
 export type PartContext = {
   readonly reader: SeriesReader
@@ -40,6 +44,8 @@ export type PartContext = {
   readonly now: () => number
   /** Asked where the flags are: true ends the query as a deadline does. */
   readonly isLate?: () => boolean
+  /** Of a query that other threads compute, too. */
+  readonly shards?: SharedShards
   /** What is damaged of all that was read so far, each once. */
   readonly missing?: () => readonly Damage[]
 }
@@ -51,7 +57,7 @@ export function missingTexts({ missing }: Pick<PartContext, 'missing'>): string[
 }
 
 /** @throws QueryError, ApiError, StalePagesError */
-export function runExpression(task: ExpressionTask, given: PartTask, context: PartContext): WorkerAnswer {
+export function runExpression(task: ExpressionTask, given: OnePart, context: PartContext): WorkerAnswer {
   const { part } = given
   const meter = new Meter(given, context.now)
   const query = meter.prepared({ ...queryOf(task, context, meter), onPlan: (plan) => meter.explained(plan) })

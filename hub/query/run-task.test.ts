@@ -6,6 +6,7 @@ import { CounterResetHint } from '../../protocol/samples/mod.ts'
 import { createHead, type Head, openReader } from '../tsdb/mod.ts'
 import { FLAG_CANCELED, FLAG_TIMEOUT, type QueryTask, type WorkerAnswer } from './contract.ts'
 import { runPart } from './run-task.ts'
+import type { SharedShards } from './shard-states.ts'
 import { INTERVAL_MS, seededHead } from './testing/head.ts'
 import { SETTINGS } from './testing/settings.ts'
 
@@ -13,13 +14,19 @@ const MINUTE = 60_000
 
 type Part = Parameters<typeof runPart>[0]['part']
 
-function run(head: Head, task: QueryTask, part: Part = { kind: 'whole', threads: 1 }, flag = 0): WorkerAnswer {
+function run(
+  head: Head,
+  task: QueryTask,
+  part: Part = { kind: 'whole', threads: 1 },
+  flag = 0,
+  shards?: SharedShards,
+): WorkerAnswer {
   const reader = openReader(head.share())
   try {
     let ms = 0
     return runPart(
       { task, part, queuedMs: 250, before: null },
-      { reader, flags: Int32Array.of(flag, 0, 0), now: () => ms++ },
+      { reader, flags: Int32Array.of(flag, 0, 0), now: () => ms++, ...(shards && { shards }) },
     )
   } finally {
     reader.release()
@@ -295,6 +302,12 @@ for (const query of SPLIT) {
           const whole = run(head, task)
           assert.equal(merged.status, whole.status, text(merged))
           assertClose(JSON.parse(text(merged)), JSON.parse(text(whole)))
+          const led = run(head, task, { kind: 'lead', count }, 0, {
+            begin: (index) => (seed >>> index) % 2 === 0,
+            wait: () => 'put',
+            take: (index) => structuredClone(run(head, task, { kind: 'shard', index, count })),
+          })
+          assert.equal(text(led), text(merged))
         },
       ),
       { numRuns: 10 },

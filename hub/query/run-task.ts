@@ -9,6 +9,7 @@ import { StalePagesError } from '../tsdb/mod.ts'
 import { ApiError, ERROR_STATUS, JSON_TYPE, type QueryTask, type WorkerAnswer } from './contract.ts'
 import { writeCardinality, writeExemplars, writeLabels, writeMetadata, writeSeries } from './discovery.ts'
 import { writeFederation } from './federation.ts'
+import { type LeadContext, leadParts } from './lead.ts'
 import { readSlice } from './remote-read.ts'
 import { errorBody } from './results.ts'
 import {
@@ -33,12 +34,21 @@ const NO_CONTENT: WorkerAnswer = { status: 204, contentType: '', body: new Uint8
 export function runPart(given: PartTask, context: PartContext): WorkerAnswer {
   const { task } = given
   try {
-    return isExpression(task) ? runExpression(task, given, context) : answer(task, context)
+    if (!isExpression(task)) return answer(task, context)
+    const { part } = given
+    if (part.kind === 'lead') return leadParts(part.count, leadContext(given, context))
+    return runExpression(task, { ...given, part }, context)
   } catch (error) {
     // Not an answer: the caller has to come again with the pages that were missing, or the blocks that there are now.
     if (error instanceof StalePagesError || (error instanceof DiskError && error.code === 'ENOENT')) throw error
     return errorAnswer(error)
   }
+}
+
+function leadContext(given: PartTask, context: PartContext): LeadContext {
+  const { shards, now } = context
+  if (shards === undefined) throw new Error('BUG: a thread leads nobody')
+  return { shards, now, run: (part, before) => runPart({ ...given, part, before }, context) }
 }
 
 export function errorAnswer(error: unknown): WorkerAnswer {

@@ -1,84 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { LogFields, Logger } from '../../protocol/env/mod.ts'
-import type { PartialResult } from '../promql/engine/mod.ts'
-import { ApiError, type QueryTask, type WorkerAnswer, type WorkerTask } from './contract.ts'
+import type { QueryTask, WorkerAnswer } from './contract.ts'
 import { giveBack } from './held-answers.ts'
-import type { InPlace } from './in-place.ts'
-import { type QueryPool, QueryService } from './service.ts'
-import { ManualClock } from './testing/manual-clock.ts'
-import { SETTINGS } from './testing/settings.ts'
-
-const instant = (query: string): QueryTask => ({ kind: 'instant', query, timeMs: 0, limit: 0, settings: SETTINGS })
-const ok = (text = ''): WorkerAnswer => ({
-  status: 200,
-  contentType: 'application/json',
-  body: new TextEncoder().encode(text),
-})
-const queryOf = ({ task }: WorkerTask): string => (task as { query: string }).query
-const flagOf = ({ flags }: WorkerTask): number => Atomics.load(new Int32Array(flags), 0)
-
-type Call = { readonly task: WorkerTask; finish(answer: WorkerAnswer): void; die(error: Error): void }
-
-/** A pool whose tasks end when the test says so. */
-class ManualPool implements QueryPool {
-  readonly threads: number
-  readonly calls: Call[] = []
-  constructor(threads: number) {
-    this.threads = threads
-  }
-  run(task: WorkerTask): Promise<WorkerAnswer> {
-    return new Promise((resolve, reject) => this.calls.push({ task, finish: resolve, die: reject }))
-  }
-  async close(): Promise<void> {}
-}
-
-/** With the worker for small queries beside. */
-class TryingPool extends ManualPool {
-  readonly trials: Call[] = []
-  tryOut(task: WorkerTask): Promise<WorkerAnswer> {
-    return new Promise((resolve, reject) => this.trials.push({ task, finish: resolve, die: reject }))
-  }
-}
-
-type WorldOptions<Pool> = {
-  readonly threads?: number
-  readonly maxConcurrency?: number
-  readonly pool?: Pool
-  readonly maxHeldBytes?: number
-  /** Texts that are answered at once. */
-  readonly small?: readonly string[]
-}
-
-function world<Pool extends ManualPool = ManualPool>(options: WorldOptions<Pool> = {}) {
-  const clock = new ManualClock()
-  const pool = options.pool ?? (new ManualPool(options.threads ?? 1) as Pool)
-  const logged: [string, LogFields | undefined][] = []
-  const released: number[] = []
-  const log = { error: (message: string, fields?: LogFields) => void logged.push([message, fields]) } as Logger
-  let shares = 0
-  const service = new QueryService({
-    pool,
-    clock,
-    log,
-    share: () => ({ control: new SharedArrayBuffer(4), pages: new Array(shares++) }),
-    releaseOwner: (owner) => released.push(owner),
-    maxConcurrency: options.maxConcurrency ?? 4,
-    maxHeldBytes: options.maxHeldBytes ?? 1 << 30,
-    ...(options.small && {
-      inPlace: {
-        answer: (task: QueryTask) => ('query' in task && options.small!.includes(task.query) ? ok(task.query) : null),
-      } as unknown as InPlace,
-    }),
-  })
-  return { clock, pool, service, logged, released }
-}
-
-/** Lets promises settle. */
-const settle = () => new Promise<void>((resolve) => setImmediate(resolve))
-
-const refusal = (type: string, message: RegExp) => (error: unknown) =>
-  error instanceof ApiError && error.type === type && message.test(error.message)
+import { flagOf, instant, ok, queryOf, refusal, settle, TryingPool, text, world } from './testing/service-world.ts'
 
 test('an answer passes through, and the counters return to rest', async () => {
   const { pool, service, clock } = world()
@@ -259,66 +183,6 @@ test('a worker that dies ends its query alone: named in the log, its claims rele
   assert.deepEqual([service.counters.crashed, service.counters.active], [1, 0])
 })
 
-const partial = (level: number): PartialResult => ({ cuts: [], annotations: [], level }) as never
-
-test('a query that says so runs in parts on all workers, and one merges', async () => {
-  const { pool, service } = world({ threads: 3 })
-  const answer = service.run(instant('sum(x)'), { timeoutMs: 1000 })
-  await settle()
-  assert.deepEqual(pool.calls[0]!.task.part, { kind: 'whole', threads: 3 })
-  pool.calls[0]!.finish({ ...ok(), split: true })
-  await settle()
-  const shards = pool.calls.slice(1)
-  assert.deepEqual(
-    shards.map(({ task }) => [task.part, task.lane]),
-    [0, 1, 2].map((index) => [{ kind: 'shard', index, count: 3 }, index]),
-  )
-  const stats = { preparationS: 0, evaluationS: 0, queueS: 0, samplesRead: 5, samplesPeak: 2 }
-  for (const [i, shard] of [...shards].reverse().entries()) shard.finish({ ...ok(), partial: partial(2 - i), stats })
-  await settle()
-  assert.deepEqual(pool.calls[4]!.task.part, { kind: 'merge', partials: [0, 1, 2].map(partial) })
-  assert.deepEqual(pool.calls[4]!.task.before, { elapsedMs: 0, samplesRead: 15, samplesPeak: 6 })
-  pool.calls[4]!.finish(ok('merged'))
-  assert.equal(new TextDecoder().decode((await answer).body), 'merged')
-  assert.equal(service.counters.split, 1)
-})
-
-test('with others at work a query has fewer workers to split over', async () => {
-  const { pool, service } = world({ threads: 2 })
-  const all = [service.run(instant('a'), { timeoutMs: 1000 }), service.run(instant('b'), { timeoutMs: 1000 })]
-  await settle()
-  // The second came after the first was asked.
-  assert.deepEqual(
-    pool.calls.map(({ task }) => (task.part.kind === 'whole' ? task.part.threads : 0)),
-    [2, 1],
-  )
-  pool.calls[0]!.finish({ ...ok(), split: true })
-  await settle()
-  assert.deepEqual(pool.calls[2]!.task.part, { kind: 'whole', threads: 1 })
-  pool.calls[1]!.finish(ok())
-  pool.calls[2]!.finish(ok())
-  await Promise.all(all)
-})
-
-test('the error of one shard is the answer, and parts of a cancelled query do not start', async () => {
-  const { pool, service } = world({ threads: 2 })
-  const abort = new AbortController()
-  const answer = service.run(instant('sum(x)'), { timeoutMs: 1000, signal: abort.signal })
-  await settle()
-  pool.calls[0]!.finish({ ...ok(), split: true })
-  await settle()
-  pool.calls[1]!.finish({ ...ok(), partial: partial(0) })
-  pool.calls[2]!.finish({ ...ok(), status: 422, error: { type: 'execution', message: 'too many' } })
-  assert.equal((await answer).status, 422)
-
-  const second = service.run(instant('sum(y)'), { timeoutMs: 1000, signal: abort.signal })
-  await settle()
-  abort.abort()
-  pool.calls[3]!.finish({ ...ok(), split: true })
-  await assert.rejects(second, refusal('canceled', /in expression evaluation$/))
-  assert.equal(pool.calls.length, 4)
-})
-
 /** Both workers are held, and these wait. */
 async function stalled(...waiting: string[]) {
   const all = world({ pool: new TryingPool(2) })
@@ -338,7 +202,6 @@ async function stalled(...waiting: string[]) {
   }
   return { ...all, ask, answers, end }
 }
-const text = ({ body }: WorkerAnswer): string => new TextDecoder().decode(body)
 const large = (): WorkerAnswer => ({ ...ok(), status: 422, isLarge: true })
 
 test('small queries overtake when no worker has come free for 50 ms, one at a time', async () => {

@@ -5,7 +5,6 @@
  */
 import type { Clock, Logger, Timer } from '../../protocol/env/mod.ts'
 import type { Damage } from '../block/mod.ts'
-import type { PartialResult } from '../promql/engine/mod.ts'
 import type { ReaderShare } from '../tsdb/contract.ts'
 import type { ActiveQueries } from './active-queries.ts'
 import {
@@ -23,7 +22,10 @@ import {
 import { FairQueue } from './fair-queue.ts'
 import { HeldAnswers } from './held-answers.ts'
 import type { InPlace } from './in-place.ts'
+import { costOfShards, firstOf, isShard, partialsOf } from './lead.ts'
 import type { QueryLog, QueryOrigin } from './query-log.ts'
+import { flagBytes, Mailboxes, ShardStates } from './shard-states.ts'
+import { SplitTimes } from './split-times.ts'
 import { canTry } from './trial.ts'
 
 /** The worker pool; the production one is piscina (`hub/env/query-pool.ts`). */
@@ -106,6 +108,7 @@ type Job = {
   readonly mayTry: boolean
 }
 type Place = 'worker' | 'trial'
+type MoreOfTask = { readonly before?: PartStats | null; readonly mailboxes?: readonly SharedArrayBuffer[] }
 
 /** A query under way: what its parts have in common. */
 type Run = {
@@ -142,6 +145,8 @@ export class QueryService {
   readonly #options: QueryServiceOptions
   readonly #queue = new FairQueue<Job>()
   readonly #held: HeldAnswers
+  readonly #splitTimes = new SplitTimes()
+  readonly #mailboxes = new Mailboxes()
   #queries = 0
   #chars = 0
   #busyWorkers = 0
@@ -179,7 +184,7 @@ export class QueryService {
     if (small !== null) return small
     const chars = charsOf(task)
     this.#refuseBeyond(chars)
-    const flags = new SharedArrayBuffer(4 + 4 * pool.threads)
+    const flags = new SharedArrayBuffer(flagBytes(pool.threads))
     const run: Run = {
       task,
       client,
@@ -265,29 +270,61 @@ export class QueryService {
   }
 
   async #attempt(run: Run): Promise<WorkerAnswer> {
-    const answer = await this.#part(run, { kind: 'whole', threads: this.#threadsFor() }, 0)
-    if (answer.split !== true || answer.isStale) return answer
+    const { clock } = this.#options
     const count = this.#threadsFor()
-    if (count < 2) return this.#part(run, { kind: 'whole', threads: 1 }, 0)
-    this.counters.split++
-    const shards = await Promise.all(
-      Array.from({ length: count }, (_, index) => this.#part(run, { kind: 'shard', index, count }, index)),
-    )
-    const failed = shards.find((shard) => shard.isStale || shard.partial === undefined)
-    if (failed !== undefined) return failed
-    const partials = shards.map(({ partial }) => partial as PartialResult)
-    return this.#part(run, { kind: 'merge', partials }, 0, this.#costOf(run, shards))
+    const isAlone = count > 1 && this.#queries === 1 && this.#busyWorkers === 0
+    let way = count > 1 ? this.#splitTimes.wayOf(run.task) : 'whole'
+    let startedMs = clock.monotonic()
+    let answer: WorkerAnswer | null = null
+    if (way !== 'together') {
+      answer = await this.#part(run, { kind: 'whole', threads: way === 'whole' ? 1 : count }, 0)
+      way = answer.split === true && !answer.isStale ? 'together' : 'whole'
+    }
+    if (way === 'together') {
+      startedMs = clock.monotonic()
+      answer = await this.#together(run, this.#threadsFor())
+    }
+    const isGood = answer!.error === undefined && answer!.isStale !== true
+    if (isAlone && this.#queries === 1 && isGood)
+      this.#splitTimes.note(run.task, way as 'whole' | 'together', clock.monotonic() - startedMs)
+    return answer!
   }
 
-  /** Shards hold their samples at the same time. */
-  #costOf({ startedMs }: Run, shards: readonly WorkerAnswer[]): PartStats {
-    let samplesRead = 0
-    let samplesPeak = 0
-    for (const { stats } of shards) {
-      samplesRead += stats?.samplesRead ?? 0
-      samplesPeak += stats?.samplesPeak ?? 0
+  /** One worker leads, and those that are free by then help it. */
+  async #together(run: Run, most: number): Promise<WorkerAnswer> {
+    await this.#enter(run, false)
+    const helpers = Math.min(most - 1, this.threads - this.#busyWorkers)
+    if (helpers < 1) return this.#onWorker(run, { kind: 'whole', threads: 1 }, 0)
+    this.counters.split++
+    const count = helpers + 1
+    const states = new ShardStates(run.words)
+    states.reset()
+    const mailboxes = this.#mailboxes.take(helpers)
+    const leading = this.#onWorker(run, { kind: 'lead', count }, 0, { mailboxes })
+    const helping: Promise<WorkerAnswer>[] = []
+    for (let index = 1; index < count; index++) {
+      this.#busyWorkers++
+      const help = this.#onWorker(run, { kind: 'shard', index, count }, index, { mailboxes })
+      help.catch(() => states.end(index, 'dead'))
+      helping.push(help)
     }
-    return { elapsedMs: this.#options.clock.monotonic() - startedMs, samplesRead, samplesPeak }
+    void Promise.allSettled([leading, ...helping]).then(() => this.#mailboxes.giveBack(mailboxes))
+    const answer = await firstOf(leading, helping)
+    if (answer.isUncut === true) this.#splitTimes.cannot(run.task)
+    if (answer.isStale) {
+      // The next attempt has the same words.
+      await Promise.allSettled(helping)
+      return answer
+    }
+    // Whoever still computes does it for nobody.
+    if (answer.error !== undefined) Atomics.compareExchange(run.words, 0, 0, FLAG_CANCELED)
+    if (answer.shards === undefined) return answer
+    const helped = await Promise.all(helping)
+    const shards = answer.shards.map((shard, index) => shard ?? helped[index - 1]!)
+    const failed = shards.find((shard) => !isShard(shard))
+    if (failed) return failed
+    const cost = costOfShards(shards, this.#options.clock.monotonic() - run.startedMs)
+    return this.#part(run, { kind: 'merge', partials: partialsOf(shards) }, 0, cost)
   }
 
   /** A query's share of the workers. */
@@ -305,8 +342,13 @@ export class QueryService {
       if (answer !== null) return answer
       await this.#enter(run, false)
     }
+    return this.#onWorker(run, part, lane, { before })
+  }
+
+  /** On a worker that was given to it, which comes free at the end. */
+  async #onWorker(run: Run, part: QueryPart, lane: number, more: MoreOfTask = {}): Promise<WorkerAnswer> {
     try {
-      return this.#heard(await pool.run(this.#workerTask(run, part, lane, before)))
+      return this.#heard(await this.#options.pool.run(this.#workerTask(run, part, lane, more)))
     } catch (error) {
       throw this.#crashed(run, lane, error)
     } finally {
@@ -318,7 +360,7 @@ export class QueryService {
   async #try(run: Run): Promise<WorkerAnswer | null> {
     try {
       const part = { kind: 'whole', threads: 1 } as const
-      const answer = await this.#options.pool.tryOut!({ ...this.#workerTask(run, part, 0, null), isTrial: true })
+      const answer = await this.#options.pool.tryOut!({ ...this.#workerTask(run, part, 0), isTrial: true })
       if (answer.isLarge !== true) {
         this.counters.overtook++
         return this.#heard(answer)
@@ -335,9 +377,10 @@ export class QueryService {
     return null
   }
 
-  #workerTask(run: Run, part: QueryPart, lane: number, before: PartStats | null): WorkerTask {
+  #workerTask(run: Run, part: QueryPart, lane: number, { before = null, mailboxes }: MoreOfTask = {}): WorkerTask {
     const { task, share, blocks, flags } = run
-    return { task, part, share, blocks, flags, lane, queuedMs: run.startedMs - run.cameMs, before }
+    const queuedMs = run.startedMs - run.cameMs
+    return { task, part, share, blocks, flags, lane, queuedMs, before, ...(mailboxes && { mailboxes }) }
   }
 
   #heard(answer: WorkerAnswer): WorkerAnswer {

@@ -2,8 +2,9 @@
 import type { PartialResult } from '../promql/engine/mod.ts'
 import type { WorkerAnswer, WorkerTask } from './contract.ts'
 
-export function answerBuffers({ body, partial }: WorkerAnswer): ArrayBuffer[] {
+export function answerBuffers({ body, partial, shards = [] }: WorkerAnswer): ArrayBuffer[] {
   const out = partial === undefined ? [] : partialBuffers(partial)
+  for (const shard of shards) if (shard?.partial !== undefined) out.push(...partialBuffers(shard.partial))
   if (body.length > 0) out.push(body.buffer as ArrayBuffer)
   return out
 }

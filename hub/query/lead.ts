@@ -1,0 +1,67 @@
+/**
+ * The leading thread of a query that several compute together: the shards that nobody else has begun, those that others
+ * have put into their mailboxes, and the merging of all.
+ */
+import type { PartialResult } from '../promql/engine/mod.ts'
+import { ApiError, JSON_TYPE, type PartStats, type QueryPart, type WorkerAnswer } from './contract.ts'
+import type { SharedShards } from './shard-states.ts'
+
+export type LeadContext = {
+  readonly shards: SharedShards
+  /** Monotonic, in ms. */
+  readonly now: () => number
+  /** Another part of the query, on this thread. */
+  readonly run: (part: QueryPart, before: PartStats | null) => WorkerAnswer
+}
+
+/** @throws ApiError when a thread that had begun a shard has died */
+export function leadParts(count: number, { shards, now, run }: LeadContext): WorkerAnswer {
+  const startedMs = now()
+  const own = (index: number): WorkerAnswer => run({ kind: 'shard', index, count }, null)
+  const first = own(0)
+  if (first.partial?.cuts.length === 0) return { ...run({ kind: 'whole', threads: 1 }, null), isUncut: true }
+  const answers: (WorkerAnswer | null)[] = [first]
+  // What others have begun is under way meanwhile.
+  for (let index = 1; index < count; index++) answers.push(shards.begin(index) ? own(index) : null)
+  for (let index = 1; index < count; index++) answers[index] ??= fromOther(shards, index)
+  const failed = answers.find((answer) => answer !== null && !isShard(answer))
+  if (failed) return failed
+  if (answers.includes(null)) return { status: 200, contentType: JSON_TYPE, body: new Uint8Array(0), shards: answers }
+  const all = answers as WorkerAnswer[]
+  return run({ kind: 'merge', partials: partialsOf(all) }, costOfShards(all, now() - startedMs))
+}
+
+export const isShard = ({ partial, isStale }: WorkerAnswer): boolean => partial !== undefined && isStale !== true
+
+/** Of answers that all are shards, in the order of these. */
+export function partialsOf(answers: readonly WorkerAnswer[]): PartialResult[] {
+  return answers.map(({ partial }) => partial!)
+}
+
+/** Shards hold their samples at the same time. */
+export function costOfShards(shards: readonly WorkerAnswer[], elapsedMs: number): PartStats {
+  let samplesRead = 0
+  let samplesPeak = 0
+  for (const { stats } of shards) {
+    samplesRead += stats?.samplesRead ?? 0
+    samplesPeak += stats?.samplesPeak ?? 0
+  }
+  return { elapsedMs, samplesRead, samplesPeak }
+}
+
+function fromOther(shards: SharedShards, index: number): WorkerAnswer | null {
+  const end = shards.wait(index)
+  if (end === 'dead') throw new ApiError('execution', 'a thread that computed a part of the query has died')
+  return end === 'put' ? shards.take(index) : null
+}
+
+/** What the leading thread says is said for all; that one of the others died, too. Those that are late are not waited for. */
+export function firstOf(
+  leading: Promise<WorkerAnswer>,
+  helping: readonly Promise<WorkerAnswer>[],
+): Promise<WorkerAnswer> {
+  return new Promise((resolve, reject) => {
+    leading.then(resolve, reject)
+    for (const help of helping) help.catch(reject)
+  })
+}
