@@ -82,22 +82,24 @@ export function work(given: PackedTask | typeof COLLECT): WorkerAnswer | Promise
 const NOTHING: WorkerAnswer = { status: 200, contentType: '', body: new Uint8Array(0) }
 
 function run(given: WorkerTask): WorkerAnswer {
-  const { part, mailboxes } = given
-  if (part.kind !== 'shard' || mailboxes === undefined) return moved(answerOf(given))
+  const { part, lane, mailboxes = [] } = given
+  if (part.kind !== 'help') return moved(answerOf(given))
+  const { count } = part
   const states = new ShardStates(new Int32Array(given.flags))
-  if (!states.begin(part.index)) return NOTHING
-  const answer = answerOf(given)
-  if (!putMail(mailboxes[part.index - 1]!, answer)) {
-    states.end(part.index, 'large')
-    return moved(answer)
+  const index = states.begin(threadId, count, lane)
+  if (index < 0) return NOTHING
+  const answer = answerOf({ ...given, part: { kind: 'shard', index, count } })
+  if (!putMail(mailboxes[lane - 1]!, answer)) {
+    states.end(index, lane, 'large')
+    return moved({ ...answer, shard: index })
   }
-  states.end(part.index, 'put')
+  states.end(index, lane, 'put')
   const { damage } = answer
   return damage === undefined ? NOTHING : { ...NOTHING, damage }
 }
 
 function answerOf(given: WorkerTask): WorkerAnswer {
-  const { lane, mailboxes } = given
+  const { lane, mailboxes = [] } = given
   const flags = new Int32Array(given.flags)
   let answer: WorkerAnswer
   missing.clear()
@@ -115,7 +117,7 @@ function answerOf(given: WorkerTask): WorkerAnswer {
         flags,
         now,
         missing: () => [...missing.values()],
-        ...(mailboxes && { shards: sharedShards(flags, mailboxes) }),
+        ...(given.part.kind === 'lead' && { shards: sharedShards(flags, given.part.count, mailboxes) }),
       }
       answer = given.isTrial === true ? tryPart(given, { ...context, cpuMs: threadCpuMs }) : runPart(given, context)
       // What was evicted meanwhile stands in blocks that this query was not told of.
@@ -134,12 +136,12 @@ function answerOf(given: WorkerTask): WorkerAnswer {
   return answer
 }
 
-function sharedShards(flags: Int32Array, mailboxes: readonly SharedArrayBuffer[]): SharedShards {
+function sharedShards(flags: Int32Array, count: number, mailboxes: readonly SharedArrayBuffer[]): SharedShards {
   const states = new ShardStates(flags)
   return {
-    begin: (index) => states.begin(index),
-    wait: (index) => states.wait(index),
-    take: (index) => takeMail(mailboxes[index - 1]!) as WorkerAnswer,
+    begin: () => states.begin(threadId, count, 0),
+    wait: (index) => states.wait(index).how,
+    take: (index) => takeMail(mailboxes[states.wait(index).lane - 1]!) as WorkerAnswer,
   }
 }
 

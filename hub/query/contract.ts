@@ -101,14 +101,16 @@ export const NO_BLOCKS: BlockView = {
  * What a worker runs: a task, or a part of one that is split.
  * - `whole`: answered at once, or, when it is worth while and there are threads, by `split` and nothing else (0 threads:
  *   where the request came in, without a worker);
- * - `lead`: answered as `whole` is, together with other threads that are given a `shard` each at the same time
+ * - `shard`: answered by `partial`;
+ * - `lead`: answered as `whole` is, together with other threads that are asked to `help` at the same time
  *   (`shard-states.ts`); by `shards` and nothing else when one of these has found more than its mailbox holds;
- * - `shard`: answered by `partial`; by nothing when it was left in the mailbox of whoever leads;
+ * - `help`: one of the shards; answered by nothing when it was left in the mailbox of the lane;
  * - `merge`: answered as `whole` is, from the partial results of all shards.
  */
 export type QueryPart =
   | { readonly kind: 'whole'; readonly threads: number }
   | { readonly kind: 'lead'; readonly count: number }
+  | { readonly kind: 'help'; readonly count: number }
   | { readonly kind: 'shard'; readonly index: number; readonly count: number }
   | { readonly kind: 'merge'; readonly partials: readonly PartialResult[] }
 
@@ -124,7 +126,7 @@ export type WorkerTask = {
   readonly blocks: BlockView
   readonly flags: SharedArrayBuffer
   readonly lane: number
-  /** Of what is computed together: where each shard but the first is left, by its index - 1. */
+  /** Of what is computed together: where shards are left, by lane - 1; lane 0 leads. */
   readonly mailboxes?: readonly SharedArrayBuffer[]
   /** How long the query waited before its first part. */
   readonly queuedMs: number
@@ -165,6 +167,8 @@ export type WorkerAnswer = {
   /** Ask again in parts. */
   readonly split?: boolean
   readonly partial?: PartialResult
+  /** Which shard's it is, where that was not asked for. */
+  readonly shard?: number
   /** Of who leads, by index, when others have to be merged with them that were too large for their mailboxes: null. */
   readonly shards?: readonly (WorkerAnswer | null)[]
   /** Nothing of the query can be computed in shards. */

@@ -18,14 +18,11 @@ const shard = (level: number, cuts = 1): WorkerAnswer => ({
 function lead(others: Record<number, WorkerAnswer | ShardEnd>, own: (index: number) => WorkerAnswer = shard) {
   const ran: QueryPart[] = []
   let cost: PartStats | null = null
-  const begun: number[] = []
+  const free = [0, 1, 2].filter((index) => others[index] === undefined)
   let ms = 0
   const answer = leadParts(3, {
     shards: {
-      begin: (index) => {
-        begun.push(index)
-        return others[index] === undefined
-      },
+      begin: () => free.shift() ?? -1,
       wait: (index) => (typeof others[index] === 'string' ? others[index] : 'put'),
       take: (index) => others[index] as WorkerAnswer,
     },
@@ -37,7 +34,7 @@ function lead(others: Record<number, WorkerAnswer | ShardEnd>, own: (index: numb
       return ok
     },
   })
-  return { answer, ran, cost, begun }
+  return { answer, ran, cost }
 }
 
 test('shards that others have begun are merged with those of this thread, in order', () => {
@@ -59,9 +56,9 @@ test('nobody waits for a thread that is late', () => {
 })
 
 test('what has nothing to be cut is computed by one thread, which says so', () => {
-  const { answer, ran, begun } = lead({}, (index) => shard(index, 0))
+  const { answer, ran } = lead({}, (index) => shard(index, 0))
   assert.equal(answer.isUncut, true)
-  assert.deepEqual([ran.at(-1), begun], [{ kind: 'whole', threads: 1 }, []])
+  assert.deepEqual(ran.at(-1), { kind: 'whole', threads: 1 })
 })
 
 test('an error of any shard is the answer, and so are pages that one of them lacks', () => {

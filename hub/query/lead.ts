@@ -17,13 +17,14 @@ export type LeadContext = {
 /** @throws ApiError when a thread that had begun a shard has died */
 export function leadParts(count: number, { shards, now, run }: LeadContext): WorkerAnswer {
   const startedMs = now()
-  const own = (index: number): WorkerAnswer => run({ kind: 'shard', index, count }, null)
-  const first = own(0)
-  if (first.partial?.cuts.length === 0) return { ...run({ kind: 'whole', threads: 1 }, null), isUncut: true }
-  const answers: (WorkerAnswer | null)[] = [first]
+  const answers: (WorkerAnswer | null)[] = new Array(count).fill(null)
   // What others have begun is under way meanwhile.
-  for (let index = 1; index < count; index++) answers.push(shards.begin(index) ? own(index) : null)
-  for (let index = 1; index < count; index++) answers[index] ??= fromOther(shards, index)
+  for (let index = shards.begin(); index >= 0; index = shards.begin()) {
+    const own = run({ kind: 'shard', index, count }, null)
+    if (own.partial?.cuts.length === 0) return { ...run({ kind: 'whole', threads: 1 }, null), isUncut: true }
+    answers[index] = own
+  }
+  for (let index = 0; index < count; index++) answers[index] ??= fromOther(shards, index)
   const failed = answers.find((answer) => answer !== null && !isShard(answer))
   if (failed) return failed
   if (answers.includes(null)) return { status: 200, contentType: JSON_TYPE, body: new Uint8Array(0), shards: answers }

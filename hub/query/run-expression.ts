@@ -36,7 +36,7 @@ const parsedQueries = new ParsedQueries()
 
 export type PartTask = Pick<WorkerTask, 'task' | 'part' | 'queuedMs' | 'before'>
 /** What one thread does alone. */
-type OnePart = PartTask & { readonly part: Exclude<QueryPart, { kind: 'lead' }> }
+type OnePart = PartTask & { readonly part: Exclude<QueryPart, { kind: 'lead' | 'help' }> }
 /** What a part of a task runs with; `now` is monotonic, in ms. */
 export type PartContext = {
   readonly reader: SeriesReader

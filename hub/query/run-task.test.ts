@@ -302,8 +302,9 @@ for (const query of SPLIT) {
           const whole = run(head, task)
           assert.equal(merged.status, whole.status, text(merged))
           assertClose(JSON.parse(text(merged)), JSON.parse(text(whole)))
+          const own = Array.from({ length: count }, (_, index) => index).filter((index) => (seed >>> index) % 2 === 0)
           const led = run(head, task, { kind: 'lead', count }, 0, {
-            begin: (index) => (seed >>> index) % 2 === 0,
+            begin: () => own.pop() ?? -1,
             wait: () => 'put',
             take: (index) => structuredClone(run(head, task, { kind: 'shard', index, count })),
           })

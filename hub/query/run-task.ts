@@ -37,6 +37,7 @@ export function runPart(given: PartTask, context: PartContext): WorkerAnswer {
     if (!isExpression(task)) return answer(task, context)
     const { part } = given
     if (part.kind === 'lead') return leadParts(part.count, leadContext(given, context))
+    if (part.kind === 'help') throw new Error('BUG: a thread that helps has to be told which shard is its')
     return runExpression(task, { ...given, part }, context)
   } catch (error) {
     // Not an answer: the caller has to come again with the pages that were missing, or the blocks that there are now.

@@ -302,10 +302,10 @@ export class QueryService {
     const mailboxes = this.#mailboxes.take(helpers)
     const leading = this.#onWorker(run, { kind: 'lead', count }, 0, { mailboxes })
     const helping: Promise<WorkerAnswer>[] = []
-    for (let index = 1; index < count; index++) {
+    for (let lane = 1; lane < count; lane++) {
       this.#busyWorkers++
-      const help = this.#onWorker(run, { kind: 'shard', index, count }, index, { mailboxes })
-      help.catch(() => states.end(index, 'dead'))
+      const help = this.#onWorker(run, { kind: 'help', count }, lane, { mailboxes })
+      help.catch(() => states.died(lane))
       helping.push(help)
     }
     void Promise.allSettled([leading, ...helping]).then(() => this.#mailboxes.giveBack(mailboxes))
@@ -320,7 +320,7 @@ export class QueryService {
     if (answer.error !== undefined) Atomics.compareExchange(run.words, 0, 0, FLAG_CANCELED)
     if (answer.shards === undefined) return answer
     const helped = await Promise.all(helping)
-    const shards = answer.shards.map((shard, index) => shard ?? helped[index - 1]!)
+    const shards = answer.shards.map((shard, index) => shard ?? helped.find((each) => each.shard === index)!)
     const failed = shards.find((shard) => !isShard(shard))
     if (failed) return failed
     const cost = costOfShards(shards, this.#options.clock.monotonic() - run.startedMs)

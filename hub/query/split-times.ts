@@ -11,16 +11,18 @@ export type Way = 'unknown' | 'whole' | 'together'
 const REMEMBERED_MAX = 1000
 /** What is shorter is not worth the other threads' time. */
 const SHORT_MS = 1
+/** Of what is longer several threads are expected to be worth it, of the rest that is to be seen: by so much. */
+const LONG_MS = 5
+const SHORT_GAIN = 0.9
+const LONG_GAIN = 1.15
 /** What takes longer together is not tried on one thread. */
-const LONG_MS = 50
+const TRIED_MAX_MS = 50
 /** The first runs of code that is not compiled, over memory that is not near, say nothing. */
 const TRIES = 6
 /** After so many runs the way that was slower is tried again. */
-const AGAIN = 100
+const AGAIN = 40
 /** Of the shortest time, with each run: it was of less data, perhaps. */
 const FORGETTING = 1.02
-/** One of several threads is saved where it gains less. */
-const GAIN = 0.95
 
 type Known = {
   wholeMs: number
@@ -40,22 +42,20 @@ export class SplitTimes {
     const known = key === null ? undefined : this.#known.get(key)
     if (known === undefined) return 'unknown'
     const { wholeMs, togetherMs, wholes, togethers, since, canSplit } = known
-    if (!canSplit) return 'whole'
-    if (wholes === 0) return togethers < TRIES || togetherMs > LONG_MS ? 'together' : 'whole'
-    if (wholeMs < SHORT_MS) return 'whole'
-    if (togethers < TRIES) return wholes < TRIES ? 'whole' : 'together'
-    if (wholes < TRIES) return 'whole'
-    const better = togetherMs < GAIN * wholeMs ? 'together' : 'whole'
+    if (!canSplit || wholeMs < SHORT_MS) return 'whole'
+    if (wholes === 0 && togetherMs > TRIED_MAX_MS) return 'together'
+    // In turn, for what else the machine does is not the same at all times.
+    if (Math.min(wholes, togethers) < TRIES) return wholes < togethers ? 'whole' : 'together'
+    const better = betterOf(known)
     if (since < AGAIN) return better
     return better === 'whole' ? 'together' : 'whole'
   }
 
-  /** @param way that was taken, and was taken alone: nothing else ran */
+  /** @param way that was taken while nothing else ran */
   note(task: QueryTask, way: Exclude<Way, 'unknown'>, tookMs: number): void {
     const known = this.#of(task)
     if (known === null) return
-    const better = known.togetherMs < GAIN * known.wholeMs ? 'together' : 'whole'
-    known.since = way === better ? known.since + 1 : 0
+    known.since = way === betterOf(known) ? known.since + 1 : 0
     if (way === 'whole') {
       known.wholeMs = Math.min(known.wholeMs * FORGETTING, tookMs)
       known.wholes++
@@ -89,6 +89,10 @@ export class SplitTimes {
     }
     return known
   }
+}
+
+function betterOf({ wholeMs, togetherMs }: Known): 'whole' | 'together' {
+  return togetherMs < wholeMs * (wholeMs < LONG_MS ? SHORT_GAIN : LONG_GAIN) ? 'together' : 'whole'
 }
 
 const TEXT_MAX_CHARS = 2000

@@ -39,8 +39,8 @@ test('a query that says so runs on all workers at once: one leads, and answers',
     calls.map(({ task }) => [task.part, task.lane]),
     [
       [{ kind: 'lead', count: 3 }, 0],
-      [{ kind: 'shard', index: 1, count: 3 }, 1],
-      [{ kind: 'shard', index: 2, count: 3 }, 2],
+      [{ kind: 'help', count: 3 }, 1],
+      [{ kind: 'help', count: 3 }, 2],
     ],
   )
   const [mailboxes] = calls.map(({ task }) => task.mailboxes)
@@ -64,7 +64,7 @@ test('what is too large for a mailbox is merged by one more task', async () => {
   calls[0]!.finish({ ...ok(), shards: [shardOf(0), null, shardOf(2)] })
   calls[2]!.finish(ok())
   await settle()
-  calls[1]!.finish(shardOf(1))
+  calls[1]!.finish({ ...shardOf(1), shard: 1 })
   await settle()
   assert.deepEqual(pool.calls[4]!.task.part, { kind: 'merge', partials: [0, 1, 2].map(partial) })
   assert.deepEqual(pool.calls[4]!.task.before, { elapsedMs: 0, samplesRead: 15, samplesPeak: 6 })
@@ -75,11 +75,11 @@ test('what is too large for a mailbox is merged by one more task', async () => {
 test('a helper that dies ends the query, and whoever waits for its shard hears of it', async () => {
   const { answer, calls, released } = await splitQuery(2)
   const states = new ShardStates(new Int32Array(calls[0]!.task.flags))
-  assert.equal(states.begin(1), true)
+  assert.equal(states.begin(1, 2, 1), 1)
   Atomics.store(new Int32Array(calls[1]!.task.flags), 2, 88)
   calls[1]!.die(new Error('Worker terminated due to reaching memory limit'))
   await assert.rejects(answer, refusal('execution', /^the query ended its worker thread/))
-  assert.equal(states.wait(1), 'dead')
+  assert.equal(states.wait(1).how, 'dead')
   assert.deepEqual(released, [88])
   calls[0]!.finish({ ...ok(), status: 422, error: { type: 'execution', message: '' } })
   await settle()
