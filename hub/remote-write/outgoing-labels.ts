@@ -1,29 +1,48 @@
 /**
- * The labels under which a series is sent: its own, the external ones that it lacks, and what relabelling makes of them.
+ * The labels under which a series is sent: its own, the external ones that it lacks, and what relabelling makes of them;
+ * once found, they are kept as the encoder writes them.
  * Semantics: Prometheus storage/remote/queue_manager.go, StoreSeries and processExternalLabels (v3.5).
  */
-import { type Labels, labelsFrom, labelValue, METRIC_NAME } from '../../protocol/labels/mod.ts'
+import {
+  compareStrings,
+  EMPTY_LABELS,
+  type Labels,
+  labelsFromSorted,
+  labelValue,
+  METRIC_NAME,
+} from '../../protocol/labels/mod.ts'
 import { type CompiledRelabel, compileRelabel, type RelabelConfig, relabel } from '../../protocol/relabel/mod.ts'
+import type { RequestEncoder, SeriesLabels } from '../../protocol/remote-write/mod.ts'
 import type { Metadata } from '../../protocol/samples/mod.ts'
+import { ByteArena } from './byte-arena.ts'
 import type { SeriesTable } from './series-table.ts'
 
-/** Series whose labels are kept; all are asked for in turn, so that it is those that come first. */
-const KEPT_MAX = 65_536
+/** Of some 500,000 series; those of others are made anew for each sample. */
+const KEPT_BYTES = 64 << 20
 const UNKNOWN = 0
-const KEPT = 1
+const SENT = 1
 const DROPPED = 2
 
-export class OutgoingLabels {
-  readonly #table: SeriesTable
-  readonly #external: readonly string[]
-  readonly #rules: readonly CompiledRelabel[]
-  readonly #known = new Map<number, Labels>()
-  #states = new Uint8Array(1024)
+export type OutgoingLabelsOptions = {
+  readonly table: SeriesTable
+  readonly families: ReadonlyMap<string, Metadata>
+  /** Sorted. */
+  readonly external: readonly string[]
+  readonly rules: readonly RelabelConfig[]
+  readonly encoder: RequestEncoder
+}
 
-  constructor(table: SeriesTable, external: readonly string[], rules: readonly RelabelConfig[]) {
-    this.#table = table
-    this.#external = external
-    this.#rules = rules.map((rule) => compileRelabel(rule))
+export class OutgoingLabels {
+  readonly #options: OutgoingLabelsOptions
+  readonly #rules: readonly CompiledRelabel[]
+  readonly #kept = new ByteArena(KEPT_BYTES)
+  #states = new Uint8Array(1024)
+  /** By ref: its family's name; of series without metadata nothing is kept. */
+  readonly #families = new Map<number, string>()
+
+  constructor(options: OutgoingLabelsOptions) {
+    this.#options = options
+    this.#rules = options.rules.map((rule) => compileRelabel(rule))
   }
 
   /** Whether relabelling lets the series pass. */
@@ -34,36 +53,53 @@ export class OutgoingLabels {
       grown.set(this.#states)
       this.#states = grown
     }
-    if (this.#states[ref] === UNKNOWN) this.#states[ref] = this.#make(ref) === null ? DROPPED : KEPT
-    return this.#states[ref] === KEPT
+    if (this.#states[ref] === UNKNOWN) this.#states[ref] = this.labels(ref).length > 0 ? SENT : DROPPED
+    return this.#states[ref] === SENT
   }
 
   /** Of a series that is sent. */
-  labels(ref: number): Labels {
-    if (this.#rules.length === 0 && this.#external.length === 0) return this.#table.labels(ref)
-    return this.#known.get(ref) ?? this.#make(ref) ?? this.#table.labels(ref)
+  encoded(ref: number): SeriesLabels {
+    const kept = this.#kept.get(ref)
+    if (kept !== null) return kept
+    const labels = this.labels(ref)
+    const prepared = this.#options.encoder.prepare(labels)
+    if (prepared !== null && this.#kept.put(ref, prepared)) return prepared
+    return labels
   }
 
-  #make(ref: number): Labels | null {
-    const own = this.#table.labels(ref)
-    const labels = relabel(this.#rules, withExternal(own, this.#external))
-    if (labels === null || labels.length === 0) return null
-    if (this.#known.size < KEPT_MAX) this.#known.set(ref, labels)
-    return labels
+  /** None of one that is dropped. */
+  labels(ref: number): Labels {
+    const { table, external } = this.#options
+    return relabel(this.#rules, withExternal(table.labels(ref), external)) ?? EMPTY_LABELS
+  }
+
+  /** Of the family that a series belongs to, by its name before relabelling. */
+  metadata(ref: number): Metadata | null {
+    const { table, families } = this.#options
+    const known = this.#families.get(ref)
+    if (known !== undefined) return families.get(known) ?? null
+    if (families.size === 0) return null
+    const name = labelValue(table.labels(ref), METRIC_NAME)
+    const family = families.has(name) ? name : name.replace(PART, '')
+    const metadata = families.get(family) ?? null
+    if (metadata) this.#families.set(ref, family)
+    return metadata
   }
 }
 
+/** Both are sorted. */
 function withExternal(labels: Labels, external: readonly string[]): Labels {
   if (external.length === 0) return labels
-  const all = new Map<string, string>()
-  for (const pairs of [external, labels]) for (let i = 0; i < pairs.length; i += 2) all.set(pairs[i]!, pairs[i + 1]!)
-  return labelsFrom(all)
+  const all: string[] = []
+  let e = 0
+  for (let i = 0; i < labels.length; i += 2) {
+    for (; e < external.length && compareStrings(external[e]!, labels[i]!) < 0; e += 2)
+      all.push(external[e]!, external[e + 1]!)
+    if (e < external.length && external[e] === labels[i]) e += 2
+    all.push(labels[i]!, labels[i + 1]!)
+  }
+  for (; e < external.length; e += 2) all.push(external[e]!, external[e + 1]!)
+  return labelsFromSorted(all)
 }
 
 const PART = /_(?:bucket|count|sum|gcount|gsum|total|info|created)$/
-
-/** Of the family that a series belongs to, by its name before relabelling. */
-export function metadataOf(families: ReadonlyMap<string, Metadata>, labels: Labels): Metadata | null {
-  const name = labelValue(labels, METRIC_NAME)
-  return families.get(name) ?? (PART.test(name) ? (families.get(name.replace(PART, '')) ?? null) : null)
-}

@@ -47,7 +47,7 @@ type Outstanding = { readonly position: WalPosition; readonly counts: Counts; re
 export class Pipeline implements LogReader, SampleTaker {
   readonly spec: EndpointSpec
   readonly #options: PipelineOptions
-  readonly #maker: RequestMaker
+  #maker!: RequestMaker
   readonly #outstanding = new Map<number, Outstanding>()
   readonly #pending: Tally = newTally()
   readonly #read: Tally = newTally()
@@ -71,7 +71,6 @@ export class Pipeline implements LogReader, SampleTaker {
   constructor(options: PipelineOptions) {
     this.#options = options
     this.spec = options.spec
-    this.#maker = new RequestMaker(this.spec.isVersion2)
     this.#shards = newShards(this.spec.minShards)
     this.#wantedShards = this.spec.minShards
     this.#open(this.#begin())
@@ -246,8 +245,11 @@ export class Pipeline implements LogReader, SampleTaker {
     const { follower, clock } = this.#options
     // An empty log has no file yet.
     follower.open(from === 0 ? startOf(0) : from)
-    const { externalLabels, relabel } = this.spec
-    this.#labels = new OutgoingLabels(follower.table, externalLabels, relabel)
+    const { externalLabels: external, relabel: rules, isVersion2 } = this.spec
+    // With an encoder of its own, which remembers labels, too.
+    this.#maker = new RequestMaker(isVersion2)
+    const { table, families } = follower
+    this.#labels = new OutgoingLabels({ table, families, external, rules, encoder: this.#maker.encoder })
     this.#seriesAtOpen = follower.table.size
     this.#openedMs = clock.monotonic()
     this.saveCursor()
@@ -296,7 +298,7 @@ export class Pipeline implements LogReader, SampleTaker {
       const rows = Math.min(batch.count, maxSamplesPerSend)
       const { position } = batch
       const isLast = rows === batch.count
-      const made = this.#maker.samples(batch, rows, isLast, this.#labels, this.#options.follower.families)
+      const made = this.#maker.samples(batch, rows, isLast, this.#labels)
       batch.drop(rows, this.#options.clock.monotonic())
       this.#dropped.exemplar_without_sample.exemplars += made.exemplarsLost
       this.#pending.exemplars -= made.exemplarsLost

@@ -1,5 +1,4 @@
 /** From a shard's columns to the body of a request. */
-import type { Labels } from '../../protocol/labels/mod.ts'
 import {
   type RequestEncoder,
   type SampleExtras,
@@ -9,7 +8,7 @@ import {
 } from '../../protocol/remote-write/mod.ts'
 import type { Exemplar, Metadata } from '../../protocol/samples/mod.ts'
 import type { RequestContents } from './messages.ts'
-import { metadataOf } from './outgoing-labels.ts'
+import type { OutgoingLabels } from './outgoing-labels.ts'
 import type { ShardBatch } from './shard-batch.ts'
 
 export type Made = {
@@ -19,21 +18,17 @@ export type Made = {
   readonly exemplarsLost: number
 }
 
-export interface LabelsOf {
-  labels(ref: number): Labels
-}
-
 type Extras = { startMs: number; metadata: Metadata | null; exemplars: readonly Exemplar[] }
 
 const NO_EXEMPLARS: readonly Exemplar[] = []
 
 export class RequestMaker {
-  readonly #encoder: RequestEncoder
+  readonly encoder: RequestEncoder
   readonly #isVersion2: boolean
 
   constructor(isVersion2: boolean) {
     this.#isVersion2 = isVersion2
-    this.#encoder = isVersion2 ? new WriteRequest2Encoder() : new WriteRequestEncoder()
+    this.encoder = isVersion2 ? new WriteRequest2Encoder() : new WriteRequestEncoder()
   }
 
   /**
@@ -41,14 +36,8 @@ export class RequestMaker {
    * and are taken out of the batch; those of series that have none are left for the rows that follow.
    * @param isLast all that is in the batch goes, exemplars without a row too
    */
-  samples(
-    batch: ShardBatch,
-    rows: number,
-    isLast: boolean,
-    labels: LabelsOf,
-    families: ReadonlyMap<string, Metadata>,
-  ): Made {
-    const encoder = this.#encoder
+  samples(batch: ShardBatch, rows: number, isLast: boolean, labels: OutgoingLabels): Made {
+    const encoder = this.encoder
     const attached = batch.exemplars.length > 0 ? attach(batch, rows) : null
     const extras: Extras = { startMs: 0, metadata: null, exemplars: NO_EXEMPLARS }
     let highestMs = Number.NEGATIVE_INFINITY
@@ -58,9 +47,9 @@ export class RequestMaker {
     for (let row = 0; row < rows; row++) {
       const ref = batch.refs[row]!
       const timestampMs = batch.times[row]!
-      const own = labels.labels(ref)
+      const own = labels.encoded(ref)
       extras.startMs = batch.starts[row]!
-      extras.metadata = this.#isVersion2 ? metadataOf(families, own) : null
+      extras.metadata = this.#isVersion2 ? labels.metadata(ref) : null
       extras.exemplars = attached?.get(row) ?? NO_EXEMPLARS
       exemplars += extras.exemplars.length
       const histogram = batch.histograms.get(row)
@@ -84,7 +73,7 @@ export class RequestMaker {
 
   /** Of 1.0. */
   families(families: readonly (readonly [family: string, metadata: Metadata])[]): Made {
-    for (const [family, metadata] of families) this.#encoder.family({ family, metadata })
+    for (const [family, metadata] of families) this.encoder.family({ family, metadata })
     const contents = {
       samples: 0,
       histograms: 0,
@@ -93,7 +82,7 @@ export class RequestMaker {
       highestMs: Number.NEGATIVE_INFINITY,
       lowestMs: Number.POSITIVE_INFINITY,
     }
-    return { body: compressed(this.#encoder.finish()), contents, exemplarsLost: 0 }
+    return { body: compressed(this.encoder.finish()), contents, exemplarsLost: 0 }
   }
 }
 

@@ -28,6 +28,7 @@ export { type LabelsResult, readLabelBytes } from './read-labels.ts'
 export {
   type RequestEncoder,
   type SampleExtras,
+  type SeriesLabels,
   WriteRequest2Encoder,
   WriteRequestEncoder,
 } from './request-encoder.ts'

@@ -19,6 +19,7 @@ type Item = {
   readonly bits: bigint
   readonly startMs: number
   readonly isHistogram: boolean
+  readonly isPrepared: boolean
   readonly metadata: Metadata | null
   readonly exemplars: readonly Exemplar[]
 }
@@ -31,6 +32,7 @@ const items: fc.Arbitrary<Item[]> = fc.array(
     bits: fc.oneof(fc.constant(0x7ff0000000000002n), fc.bigInt({ min: 0n, max: 2n ** 64n - 1n })),
     startMs: fc.constantFrom(0, 1_700_000_000_000),
     isHistogram: fc.boolean(),
+    isPrepared: fc.boolean(),
     metadata: fc.constantFrom(null, { type: 'counter', help: 'Ups.', unit: 's' } as const),
     exemplars: fc.array(
       fc.record({
@@ -55,9 +57,11 @@ const histogram: Histogram = {
 }
 
 function encode(encoder: RequestEncoder, rows: readonly Item[]): Uint8Array {
-  for (const { labels, timestampMs, bits, isHistogram, ...extras } of rows) {
-    if (isHistogram) encoder.histogram(labelsFrom(labels), timestampMs, histogram, extras)
-    else encoder.float(labelsFrom(labels), timestampMs, new Float64Array(BigUint64Array.of(0n, bits).buffer), 1, extras)
+  for (const { labels, isPrepared, timestampMs, bits, isHistogram, ...extras } of rows) {
+    const own = labelsFrom(labels)
+    const series = isPrepared ? encoder.prepare(own)! : own
+    if (isHistogram) encoder.histogram(series, timestampMs, histogram, extras)
+    else encoder.float(series, timestampMs, new Float64Array(BigUint64Array.of(0n, bits).buffer), 1, extras)
   }
   return encoder.finish()
 }
@@ -87,7 +91,8 @@ for (const [name, encoder, decoder] of [
             assert.equal(bits[at], row.bits)
             assert.equal(request.startTimes?.[at] ?? 0, startMs)
           }
-          for (const exemplar of row.exemplars) assert.deepEqual(request.exemplars[e++], { series: s, exemplar: { ...exemplar } })
+          for (const exemplar of row.exemplars)
+            assert.deepEqual(request.exemplars[e++], { series: s, exemplar: { ...exemplar } })
         }
         assert.equal(h, request.histograms.length)
         assert.equal(e, request.exemplars.length)

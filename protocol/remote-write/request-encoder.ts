@@ -20,10 +20,15 @@ export type SampleExtras = {
   readonly exemplars: readonly Exemplar[]
 }
 
+/** A series' labels, or what `prepare` of the same encoder has made of them. */
+export type SeriesLabels = Labels | Uint8Array
+
 export interface RequestEncoder {
+  /** Labels in a form that is written several times as fast, to be kept by the caller; null: no more can be. */
+  prepare(labels: Labels): Uint8Array | null
   /** @param values the sample is the one at `at`: its bits are kept, stale markers included */
-  float(labels: Labels, timestampMs: number, values: Float64Array, at: number, extras: SampleExtras): void
-  histogram(labels: Labels, timestampMs: number, histogram: Histogram, extras: SampleExtras): void
+  float(labels: SeriesLabels, timestampMs: number, values: Float64Array, at: number, extras: SampleExtras): void
+  histogram(labels: SeriesLabels, timestampMs: number, histogram: Histogram, extras: SampleExtras): void
   /** Of series of which the request has no sample. False where the message has no place for them. */
   exemplars(labels: Labels, exemplars: readonly Exemplar[]): boolean
   /** False where the message has no place for it. */
@@ -34,12 +39,20 @@ export interface RequestEncoder {
 
 export class WriteRequestEncoder implements RequestEncoder {
   readonly #out = new ProtoWriter()
+  readonly #prepared = new ProtoWriter()
   #isFinished = false
 
-  float(labels: Labels, timestampMs: number, values: Float64Array, at: number, extras: SampleExtras): void {
+  /** The fields as they stand in the message. */
+  prepare(labels: Labels): Uint8Array {
+    this.#prepared.clear()
+    writeLabels(this.#prepared, Series.label, labels)
+    return this.#prepared.bytes()
+  }
+
+  float(labels: SeriesLabels, timestampMs: number, values: Float64Array, at: number, extras: SampleExtras): void {
     const out = this.#begin()
     const series = out.beginMessage(Request.series)
-    writeLabels(out, Series.label, labels)
+    writeSeriesLabels(out, labels)
     const sample = out.beginMessage(Series.sample)
     out.varint(Sample.value)
     out.raw(bytesOf(values), 8 * at, 8)
@@ -50,10 +63,10 @@ export class WriteRequestEncoder implements RequestEncoder {
     out.endMessage(series)
   }
 
-  histogram(labels: Labels, timestampMs: number, histogram: Histogram, extras: SampleExtras): void {
+  histogram(labels: SeriesLabels, timestampMs: number, histogram: Histogram, extras: SampleExtras): void {
     const out = this.#begin()
     const series = out.beginMessage(Request.series)
-    writeLabels(out, Series.label, labels)
+    writeSeriesLabels(out, labels)
     for (const exemplar of extras.exemplars) writeExemplar(out, exemplar)
     const nested = out.beginMessage(Series.histogram)
     writeHistogram(out, histogram)
@@ -95,10 +108,26 @@ export class WriteRequest2Encoder implements RequestEncoder {
   readonly #series = new ProtoWriter()
   readonly #whole = new ProtoWriter()
   readonly #refs = new ProtoWriter()
+  /** Of the request. */
   #symbols = new Map<string, number>([['', 0]])
   #isFinished = false
+  /** Texts of what was prepared, by their ids. */
+  readonly #ids = new Map<string, number>()
+  readonly #texts: string[] = []
+  /** By id: its symbol in the request of that number. */
+  #symbolOf = new Uint32Array(1024)
+  #requestOf = new Uint32Array(1024)
+  #request = 1
 
-  float(labels: Labels, timestampMs: number, values: Float64Array, at: number, extras: SampleExtras): void {
+  /** Ids of the texts, four bytes each. */
+  prepare(labels: Labels): Uint8Array | null {
+    if (this.#texts.length + labels.length > MAX_PREPARED_TEXTS) return null
+    const ids = new Uint32Array(labels.length)
+    for (let i = 0; i < labels.length; i++) ids[i] = this.#idOf(labels[i]!)
+    return new Uint8Array(ids.buffer)
+  }
+
+  float(labels: SeriesLabels, timestampMs: number, values: Float64Array, at: number, extras: SampleExtras): void {
     const { out, series } = this.#begin(labels)
     const sample = out.beginMessage(Series2.sample)
     out.varint(Sample2.value)
@@ -113,7 +142,7 @@ export class WriteRequest2Encoder implements RequestEncoder {
     this.#end(series, extras)
   }
 
-  histogram(labels: Labels, timestampMs: number, histogram: Histogram, extras: SampleExtras): void {
+  histogram(labels: SeriesLabels, timestampMs: number, histogram: Histogram, extras: SampleExtras): void {
     const { out, series } = this.#begin(labels)
     const nested = out.beginMessage(Series2.histogram)
     writeHistogram(out, histogram)
@@ -149,11 +178,12 @@ export class WriteRequest2Encoder implements RequestEncoder {
     return whole.written()
   }
 
-  #begin(labels: Labels): { readonly out: ProtoWriter; readonly series: number } {
+  #begin(labels: SeriesLabels): { readonly out: ProtoWriter; readonly series: number } {
     this.#clearFinished()
     const out = this.#series
     const series = out.beginMessage(Request2.series)
-    this.#writeRefs(out, Series2.labelRefs, labels)
+    if (labels instanceof Uint8Array) this.#writePrepared(out, labels)
+    else this.#writeRefs(out, Series2.labelRefs, labels)
     return { out, series }
   }
 
@@ -161,6 +191,7 @@ export class WriteRequest2Encoder implements RequestEncoder {
     if (!this.#isFinished) return
     this.#series.clear()
     this.#symbols = new Map([['', 0]])
+    this.#request++
     this.#isFinished = false
   }
 
@@ -201,11 +232,54 @@ export class WriteRequest2Encoder implements RequestEncoder {
     out.append(refs.written())
   }
 
+  #writePrepared(out: ProtoWriter, ids: Uint8Array): void {
+    const refs = this.#refs
+    refs.clear()
+    for (let at = 0; at < ids.length; at += 4) {
+      const id = ids[at]! | (ids[at + 1]! << 8) | (ids[at + 2]! << 16) | (ids[at + 3]! << 24)
+      if (this.#requestOf[id] !== this.#request) {
+        this.#requestOf[id] = this.#request
+        this.#symbolOf[id] = this.#symbol(this.#texts[id]!)
+      }
+      refs.varint(this.#symbolOf[id]!)
+    }
+    out.varint(Series2.labelRefs)
+    out.varint(refs.length)
+    out.append(refs.written())
+  }
+
+  #idOf(text: string): number {
+    let id = this.#ids.get(text)
+    if (id !== undefined) return id
+    id = this.#texts.length
+    this.#ids.set(text, id)
+    this.#texts.push(text)
+    if (id >= this.#symbolOf.length) {
+      this.#symbolOf = grown(this.#symbolOf)
+      this.#requestOf = grown(this.#requestOf)
+    }
+    return id
+  }
+
   #symbol(text: string): number {
     let ref = this.#symbols.get(text)
     if (ref === undefined) this.#symbols.set(text, (ref = this.#symbols.size))
     return ref
   }
+}
+
+function writeSeriesLabels(out: ProtoWriter, labels: SeriesLabels): void {
+  if (labels instanceof Uint8Array) out.append(labels)
+  else writeLabels(out, Series.label, labels)
+}
+
+/** Of what is prepared for 2.0: 100 bytes each. */
+const MAX_PREPARED_TEXTS = 200_000
+
+function grown(words: Uint32Array<ArrayBuffer>): Uint32Array<ArrayBuffer> {
+  const out = new Uint32Array(2 * words.length)
+  out.set(words)
+  return out
 }
 
 const bytesOf = (values: Float64Array): Uint8Array =>
