@@ -1,17 +1,21 @@
 /** Connection tracking of netfilter. */
 import { type Collector, collectInto, FamilySet, NoDataError, type NodeContext } from './collector.ts'
-import { lines, readOptional, uintOf, words } from './files.ts'
+import { readOptional, scanLines, uintOf, words } from './files.ts'
 
-/** Columns of /proc/net/stat/nf_conntrack. */
-const STATISTICS: readonly (readonly [column: string, help: string])[] = [
-  ['found', 'Number of searched entries which were successful.'],
-  ['invalid', 'Number of packets seen which can not be tracked.'],
-  ['ignore', 'Number of packets seen which are already connected to a conntrack entry.'],
-  ['insert', 'Number of entries inserted into the list.'],
-  ['insert_failed', 'Number of entries for which list insertion was attempted but failed.'],
-  ['drop', 'Number of packets dropped due to conntrack failure.'],
-  ['early_drop', 'Number of dropped conntrack entries to make room for new ones, if maximum table size was reached.'],
-  ['search_restart', 'Number of conntrack table lookups which had to be restarted due to hashtable resizes.'],
+/** Columns of /proc/net/stat/nf_conntrack by number: their names are the same, or none, in all kernels. */
+const STATISTICS: readonly (readonly [name: string, column: number, help: string])[] = [
+  ['found', 2, 'Number of searched entries which were successful.'],
+  ['invalid', 4, 'Number of packets seen which can not be tracked.'],
+  ['ignore', 5, 'Number of packets seen which are already connected to a conntrack entry.'],
+  ['insert', 8, 'Number of entries inserted into the list.'],
+  ['insert_failed', 9, 'Number of entries for which list insertion was attempted but failed.'],
+  ['drop', 10, 'Number of packets dropped due to conntrack failure.'],
+  [
+    'early_drop',
+    11,
+    'Number of dropped conntrack entries to make room for new ones, if maximum table size was reached.',
+  ],
+  ['search_restart', 16, 'Number of conntrack table lookups which had to be restarted due to hashtable resizes.'],
 ]
 
 export function conntrackCollector({ disk, procfs }: NodeContext): Collector {
@@ -32,8 +36,7 @@ export function conntrackCollector({ disk, procfs }: NodeContext): Collector {
         const file = `${procfs}/net/stat/nf_conntrack`
         // Kernels without CONFIG_NF_CONNTRACK_PROCFS lack it.
         const totals = sumColumns(present(readOptional(disk, file)), file)
-        for (const [column, text] of STATISTICS)
-          out.gauge(`nf_conntrack_stat_${column}`, text, [], totals.get(column) ?? 0)
+        for (const [name, column, text] of STATISTICS) out.gauge(`nf_conntrack_stat_${name}`, text, [], totals[column]!)
       })
     },
   }
@@ -44,16 +47,18 @@ function present(text: string | null): string {
   return text
 }
 
-/** One line a CPU, hexadecimal. */
-function sumColumns(text: string, file: string): Map<string, number> {
-  const [header = '', ...rows] = lines(text)
-  const columns = words(header)
-  const out = new Map<string, number>(columns.map((column) => [column, 0]))
-  for (const row of rows) {
-    words(row).forEach((value, i) => {
-      const column = columns[i]
-      if (column !== undefined) out.set(column, out.get(column)! + uintOf(value, file, 16))
+const COLUMNS_MAX = 17
+
+/** One line a CPU, hexadecimal; the last column is new in Linux 2.6.35. */
+function sumColumns(text: string, file: string): Float64Array {
+  const totals = new Float64Array(COLUMNS_MAX)
+  for (const line of scanLines(text).slice(1)) {
+    const values = words(line).map((value) => uintOf(value, file, 16))
+    if (values.length < COLUMNS_MAX - 1 || values.length > COLUMNS_MAX)
+      throw new Error(`Cannot read ${file}: ${COLUMNS_MAX} numbers expected, got "${line}"`)
+    values.forEach((value, i) => {
+      totals[i]! += value
     })
   }
-  return out
+  return totals
 }

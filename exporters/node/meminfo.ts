@@ -1,7 +1,8 @@
 /** Fields of /proc/meminfo, in bytes where the kernel counts kilobytes. */
+import { uintLiteral } from './attributes.ts'
 import type { Collector, NodeContext } from './collector.ts'
 import { single } from './collector.ts'
-import { lines, uintOf, words } from './files.ts'
+import { lines, words } from './files.ts'
 
 /** Those that upstream shows; a kernel has a few more (KReclaimable, FileHugePages, Hugetlb, Balloon…). */
 const FIELDS = new Set([
@@ -22,18 +23,20 @@ export function meminfoCollector({ disk, procfs }: NodeContext): Collector {
       const file = `${procfs}/meminfo`
       for (const line of lines(disk.readText(file))) {
         const [field = '', value, unit, more] = words(line)
-        const number = uintOf(value, file)
+        const number = uintLiteral(value ?? '', file)
         if ((unit ?? 'kB') !== 'kB' || more !== undefined) throw new Error(`Cannot read ${file}: "${line}"`)
         if (!FIELDS.has(field.replace(/:$/, ''))) continue
         // `Active(anon)` becomes `Active_anon`.
         const base = field.replace(/\((.*)\)/, '_$1').replace(/:$/, '')
-        const name = unit === undefined ? base : `${base}_bytes`
+        // Numbers of pages have no unit.
+        const isCount = base.startsWith('HugePages_')
+        const name = isCount ? base : `${base}_bytes`
         families.push(
           single(
             'gauge',
             `memory_${name}`,
             `Memory information field ${name}.`,
-            number * (unit === undefined ? 1 : 1024),
+            number * (unit === undefined || isCount ? 1 : 1024),
           ),
         )
       }

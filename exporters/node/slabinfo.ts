@@ -1,7 +1,7 @@
 /** The kernel's slab caches; /proc/slabinfo is readable by root only. */
 import { stringFlag } from '../contract.ts'
 import { type Collector, FamilySet, type NodeContext, nameFilter } from './collector.ts'
-import { lines, numberOf, words } from './files.ts'
+import { intOf, scanLines } from './files.ts'
 
 /** In the order of the file, after the name. */
 const COLUMNS: readonly (readonly [name: string, help: string])[] = [
@@ -11,6 +11,11 @@ const COLUMNS: readonly (readonly [name: string, help: string])[] = [
   ['objects_per_slab', 'The number of objects stored in each slab.'],
   ['pages_per_slab', 'The number of pages allocated for each slab.'],
 ]
+
+/** With the colons and headings in between. */
+const FIELD_COUNT = 16
+/** Numbers of `tunables` and `slabdata`. */
+const UNSHOWN = [8, 9, 10, 13, 14, 15]
 
 export function slabinfoCollector({ disk, procfs, flags }: NodeContext): Collector {
   const file = `${procfs}/slabinfo`
@@ -22,12 +27,16 @@ export function slabinfoCollector({ disk, procfs, flags }: NodeContext): Collect
     name: 'slabinfo',
     update() {
       const out = new FamilySet()
-      for (const line of lines(disk.readText(file))) {
-        if (/^(?:#|slabinfo - version)/.test(line)) continue
-        const [slab = '', ...values] = words(line)
+      for (const line of scanLines(disk.readText(file))) {
+        if (/slabinfo -|# name/.test(line)) continue
+        const fields = line.split(/\s+/)
+        const [slab = '', ...values] = fields
+        if (fields.length !== FIELD_COUNT)
+          throw new Error(`Cannot read ${file}: ${FIELD_COUNT} fields expected, got "${line}"`)
+        for (const i of UNSHOWN) intOf(fields[i], file)
         if (!wanted(slab)) continue
         COLUMNS.forEach(([name, help], i) => {
-          out.gauge(`slabinfo_${name}`, help, ['slab', slab], numberOf(values[i], file))
+          out.gauge(`slabinfo_${name}`, help, ['slab', slab], intOf(values[i], file))
         })
       }
       return out.list()

@@ -1,20 +1,26 @@
 /** Software interrupts by CPU and kind. */
 import { type Collector, FamilySet, type NodeContext } from './collector.ts'
-import { lines, uintOf, words } from './files.ts'
+import { scanLines, uintOf, words } from './files.ts'
+
+const TYPES = new Set(
+  ['HI', 'TIMER', 'NET_TX', 'NET_RX', 'BLOCK', 'IRQ_POLL', 'TASKLET', 'SCHED', 'HRTIMER', 'RCU'].map(
+    (type) => `${type}:`,
+  ),
+)
 
 export function softirqsCollector({ disk, procfs }: NodeContext): Collector {
   const file = `${procfs}/softirqs`
   return {
     name: 'softirqs',
     update() {
-      const [header = '', ...rows] = lines(disk.readText(file))
-      const cpus = words(header).map((name) => name.replace(/^CPU/, ''))
+      const [header, ...rows] = scanLines(disk.readText(file))
+      if (header === undefined) throw new Error(`Cannot read ${file}: it is empty`)
       const out = new FamilySet()
       for (const row of rows) {
         const [type = '', ...values] = words(row)
-        // A row that ends early has the CPUs that it has.
-        values.slice(0, cpus.length).forEach((value, i) => {
-          const labels = ['cpu', cpus[i]!, 'type', type.replace(/:$/, '')]
+        if (!TYPES.has(type)) continue
+        values.forEach((value, cpu) => {
+          const labels = ['cpu', String(cpu), 'type', type.slice(0, -1)]
           out.counter('softirqs_functions_total', 'Softirq counts per CPU.', labels, uintOf(value, file))
         })
       }

@@ -1,7 +1,7 @@
 /** Packets that the kernel's receive path processed on each CPU. */
 import type { FamilyType } from '../../protocol/exposition/mod.ts'
 import { type Collector, FamilySet, type NodeContext } from './collector.ts'
-import { lines, uintOf, words } from './files.ts'
+import { scanLines, uintOf, words } from './files.ts'
 
 const COLUMNS: readonly (readonly [at: number, type: FamilyType, name: string, help: string])[] = [
   [0, 'counter', 'processed_total', 'Number of processed packets'],
@@ -22,8 +22,12 @@ export function softnetCollector({ disk, procfs }: NodeContext): Collector {
     update() {
       const out = new FamilySet()
       const file = `${procfs}/net/softnet_stat`
-      lines(disk.readText(file)).forEach((line, i) => {
-        const values = words(line).map((value) => uintOf(value, file, 16))
+      scanLines(disk.readText(file)).forEach((line, i) => {
+        const columns = words(line).slice(0, CPU + 1)
+        // The last two have come together.
+        const values = columns
+          .slice(0, columns.length === CPU ? CPU - 1 : CPU + 1)
+          .map((value) => uintOf(value, file, 16))
         if (values.length < MIN_COLUMNS)
           throw new Error(`Cannot read ${file}: at least ${MIN_COLUMNS} columns expected, got "${line}"`)
         const labels = ['cpu', String(values[CPU] ?? i)]

@@ -17,8 +17,12 @@ const rows: readonly (readonly [collector: string, file: string, good: string, b
   [
     'udp_queues',
     'net/udp',
-    'h\n0: a b 7 00000015:0000000F 5 6 7 8 9\n',
-    ['h\n0: a b 7 0:0\n', 'h\n0: a b 7 x:0 5 6 7 8 9\n'],
+    'h\n 0: 00000000:0016 00000000:0000 0A 00000015:0000000F 00:00000000 00000000 0 0 2740 1 ffff88003d3af3c0 0\n',
+    [
+      'h\n0: a b 7 0:0\n',
+      'h\n 0: 00000000:0016 00000000:0000 0A x:0000000F 00:00000000 00000000 0 0 2740 1 ffff88003d3af3c0 0\n',
+      'h\n\n',
+    ],
   ],
   ['buddyinfo', 'buddyinfo', 'Node 0, zone A 1 2\nNode 0, zone B 1 2\n', ['Node 0, zone A 1 2\nNode 0, zone B 1\n']],
   [
@@ -28,6 +32,37 @@ const rows: readonly (readonly [collector: string, file: string, good: string, b
     ['MemTotal: x kB\n', 'MemTotal: 5 MB\n', 'MemTotal:\n'],
   ],
   ['pressure', 'pressure/cpu', 'some avg10=0.00 avg60=0.00 avg300=0.10 total=14\n', ['', 'some avg10=0.00 total=14\n']],
+  ['stat', 'stat', 'cpu 1 2\nintr 5 1 2\nctxt 7\n', ['ctxt x\n', 'intr 5 -1\n', 'cpu 1 x\n', 'softirq 1 2\n']],
+  ['xfrm', 'net/xfrm_stat', 'XfrmInError 3\n', ['XfrmInError\n', 'XfrmInError x\n', '\nXfrmInError 3\n']],
+  ['loadavg', 'loadavg', '0.2 .3 4 1/2 3\n', ['0.2 0.3\n', '0.2 x 0.4\n']],
+  ['filefd', 'sys/fs/file-nr', '1024\t0\t16\n', ['1024 0 16\n', '1024\t0\n', '1\t0\tx\n']],
+  ['swap', 'swaps', 'h\n/dev/a partition 8 0 -2\n', ['h\n/dev/a partition 8 0\n', 'h\n/dev/a partition x 0 -2\n']],
+  ['interrupts', 'interrupts', '  CPU0\n 0: 3 IO x\nERR: 0\n', ['', '  CPU0\n 0: x IO y\n']],
+  ['lnstat', 'net/stat/a', 'b c\n1f 2\n', ['b c\n1g 2\n', 'b\n1 2\n']],
+  [
+    'nfs',
+    'net/rpc/nfs',
+    'net 1 2 3 4\nrpc 1 2 3\n',
+    ['net 1 2 3\n', 'net 1 2 3 x\n', 'what 1\n', 'net 1 2 3 4\n\n', 'proc4 3 1 2\n'],
+  ],
+  ['nfsd', 'net/rpc/nfsd', 'th 8 0\nio 1 2\n', ['th 8\n', 'io 1\n', 'proc4 3 1 2 3\n', 'fh 1 2 3 4 -5\n']],
+  [
+    'mdadm',
+    'mdstat',
+    'md0 : active raid1 a[0] b[1]\n  8 blocks [2/2] [UU]\n\nunused devices: <none>\n',
+    [
+      'md0 : active raid1 a[0] b[1]\n  x blocks [2/2] [UU]\n\nunused\n',
+      'md0 : active raid1 a[0] b[1]\n  8 blocks\n\nunused\n',
+      'md0 : active raid1 a[0] b[1]\n  8 blocks [2/2] [UU]\n',
+      'md0 : active raid1 a[0] b[1]\n  8 blocks [2/2] [UU]\n   recovery = x% (1/2) finish=1min speed=1K/sec\n\n',
+    ],
+  ],
+  [
+    'zfs',
+    'spl/kstat/zfs/arcstats',
+    '1 2\nname type data\nhits 4 7\nz 3 -7\n',
+    ['name type data\nhits 4 -7\n', 'hits 4 7\n', '', 'name type data\nhits 3 x\n'],
+  ],
   [
     'diskstats',
     'diskstats',

@@ -3,8 +3,9 @@
  * one family a field; those of `include-info` are strings in a label.
  */
 import { FlagError, type Flags, listFlag } from '../contract.ts'
+import { intLiteral } from './attributes.ts'
 import { type Collector, collectInto, FamilySet, type NodeContext } from './collector.ts'
-import { intOf, words } from './files.ts'
+import { words } from './files.ts'
 
 type Parameter = { readonly name: string; readonly keys: readonly string[]; readonly numeric: boolean }
 
@@ -56,13 +57,13 @@ function numbers(out: FamilySet, { name, keys }: Parameter, values: readonly str
   if (keys.length > 0) {
     keys.forEach((key, i) => {
       const help = `sysctl ${name}, field ${i}`
-      out.add('untyped', `${base}_${metricName(key)}`, help, [], intOf(values[i], file))
+      out.add('untyped', `${base}_${metricName(key)}`, help, [], intLiteral(values[i]!, file))
     })
     return
   }
   values.forEach((value, i) => {
     const labels = values.length > 1 ? ['index', String(i)] : []
-    out.add('untyped', base, `sysctl ${name}`, labels, intOf(value, file))
+    out.add('untyped', base, `sysctl ${name}`, labels, intLiteral(value, file))
   })
 }
 

@@ -2,8 +2,9 @@
 import type { FamilyType } from '../../protocol/exposition/mod.ts'
 import { compileRegex } from '../../protocol/matchers/mod.ts'
 import { stringFlag } from '../contract.ts'
+import { readUintLiteral } from './attributes.ts'
 import { type Collector, FamilySet, NoDataError, type NodeContext } from './collector.ts'
-import { openDirectory, readNumber } from './files.ts'
+import { openDirectory } from './files.ts'
 
 const NS = 1e-9
 const FILES: readonly (readonly [file: string, type: FamilyType, name: string, help: string, factor: number])[] = [
@@ -62,7 +63,7 @@ export function tapestatsCollector({ disk, sysfs, flags }: NodeContext): Collect
         // `nst0`, `st0a` and so on are the same drive in other modes.
         if (!/^st\d+$/.test(device) || ignored.matcher(device).find()) continue
         for (const [file, type, name, help, factor] of FILES) {
-          const value = readNumber(disk, `${base}/${device}/stats/${file}`)
+          const value = readUintLiteral(disk, `${base}/${device}/stats/${file}`)
           if (value !== null) out.add(type, `tape_${name}`, help, ['device', device], value * factor)
         }
       }

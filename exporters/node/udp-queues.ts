@@ -1,9 +1,10 @@
 /** Bytes that wait in the queues of UDP sockets. */
 import { type Collector, FamilySet, type NodeContext } from './collector.ts'
-import { lines, readOptional, uintOf, words } from './files.ts'
+import { readOptional, scanLines, uintOf } from './files.ts'
 
-const QUEUES = 4
-const MIN_FIELDS = 10
+/** `sl  local_address rem_address st tx_queue:rx_queue tr:when retrnsmt uid timeout inode ref pointer drops`. */
+const LINE =
+  /^\s*\d+:\s+(?:[\dA-Fa-f]{8}|[\dA-Fa-f]{32}):[\dA-Fa-f]{1,16}\s+(?:[\dA-Fa-f]{8}|[\dA-Fa-f]{32}):[\dA-Fa-f]{1,16}\s+[\dA-Fa-f]+\s+([\dA-Fa-f]+):([\dA-Fa-f]+)\s+\S+\s+\S+\s+\d+\s+\S+\s+\d+\s+\S+\s+\S+\s+\d+(?:\s|$)/
 
 export function udpQueuesCollector({ disk, procfs }: NodeContext): Collector {
   return {
@@ -18,13 +19,12 @@ export function udpQueuesCollector({ disk, procfs }: NodeContext): Collector {
         if (text === null) continue
         let tx = 0
         let rx = 0
-        for (const line of lines(text).slice(1)) {
-          const fields = words(line)
-          const [sending, receiving] = (fields[QUEUES] ?? '').split(':')
+        for (const line of scanLines(text).slice(1)) {
           const file = `${procfs}/net/udp`
-          if (fields.length < MIN_FIELDS) throw new Error(`Cannot read ${file}: unexpected line "${line}"`)
-          tx += uintOf(sending, file, 16)
-          rx += uintOf(receiving, file, 16)
+          const match = LINE.exec(line)
+          if (match === null) throw new Error(`Cannot read ${file}: unexpected line "${line}"`)
+          tx += uintOf(match[1], file, 16)
+          rx += uintOf(match[2], file, 16)
         }
         const help = 'Number of allocated memory in the kernel for UDP datagrams in bytes.'
         out.gauge('udp_queues', help, ['ip', ip, 'queue', 'tx'], tx)

@@ -1,7 +1,7 @@
 /** Chosen fields of /proc/vmstat. */
 import { stringFlag } from '../contract.ts'
 import { type Collector, fieldFilter, type NodeContext, single } from './collector.ts'
-import { lines, numberOf, words } from './files.ts'
+import { floatOf, lines, words } from './files.ts'
 
 const DEFAULT_FIELDS = '^(oom_kill|pgpg|pswp|pg.*fault).*'
 
@@ -13,7 +13,7 @@ export function vmstatCollector({ disk, procfs, flags }: NodeContext): Collector
       const file = `${procfs}/vmstat`
       const fields = lines(disk.readText(file)).map((line): readonly [name: string, value: number] => {
         const [name = '', value] = words(line)
-        return [name, numberOf(value, file)]
+        return [name, floatOf(value, file)]
       })
       return fields
         .filter(([name]) => wanted(name))

@@ -1,6 +1,6 @@
 /** Errors of IPsec transformations. */
 import { type Collector, NoDataError, type NodeContext, single } from './collector.ts'
-import { lines, numberOf, readOptional, words } from './files.ts'
+import { intOf, readOptional, scanLines, words } from './files.ts'
 
 /** Fields that a newer kernel has beside these are not shown upstream either. */
 const FIELDS: readonly (readonly [field: string, name: string, help: string])[] = [
@@ -61,10 +61,14 @@ export function xfrmCollector({ disk, procfs }: NodeContext): Collector {
     update() {
       const text = readOptional(disk, file)
       if (text === null) throw new NoDataError('the kernel was built without XFRM statistics')
-      const values = new Map(lines(text).map((line) => words(line) as [string, string]))
-      return FIELDS.map(([field, name, help]) =>
-        single('counter', `xfrm_${name}`, help, numberOf(values.get(field) ?? '0', file)),
-      )
+      const values = new Map<string, number>()
+      for (const line of scanLines(text)) {
+        const [field, value, ...rest] = words(line)
+        if (value === undefined || rest.length > 0)
+          throw new Error(`Cannot read ${file}: "NAME NUMBER" expected, got "${line}"`)
+        values.set(field!, intOf(value, file))
+      }
+      return FIELDS.map(([field, name, help]) => single('counter', `xfrm_${name}`, help, values.get(field) ?? 0))
     },
   }
 }

@@ -1,6 +1,6 @@
 /** File systems of XFS. */
 import { type Collector, FamilySet, NoDataError, type NodeContext } from './collector.ts'
-import { lines, openDirectory, readOptional, words } from './files.ts'
+import { openDirectory, readOptional, scanLines, uintOf, words } from './files.ts'
 
 /** Lines of `stats`, and which of their numbers is what. */
 const FIELDS: readonly (readonly [line: string, at: number, name: string, help: string])[] = [
@@ -112,18 +112,37 @@ export function xfsCollector({ disk, sysfs }: NodeContext): Collector {
         // `stats` itself is the sum over all file systems.
         const text = device === 'stats' ? null : readOptional(disk, `${base}/${device}/stats/stats`)
         if (text === null) continue
-        const rows = new Map(
-          lines(text).map((line) => {
-            const [key = '', ...values] = words(line)
-            return [key, values] as const
-          }),
-        )
-        for (const [line, at, name, help] of FIELDS) {
-          const value = rows.get(line)?.[at]
-          if (value !== undefined) out.counter(`xfs_${name}`, help, ['device', device], Number(value))
-        }
+        const rows = parseStats(text, `${base}/${device}/stats/stats`)
+        // A line that is not there is zeros, as upstream.
+        for (const [line, at, name, help] of FIELDS)
+          out.counter(`xfs_${name}`, help, ['device', device], rows.get(line)?.[at] ?? 0)
       }
       return out.list()
     },
   }
+}
+
+/** Numbers of each line; those of other lines may be of any count. Semantics: prometheus/procfs xfs/parse.go. */
+const COUNTS: Readonly<Record<string, readonly number[]>> = {
+  ...{ extent_alloc: [4], abt: [4], blk_map: [7], bmbt: [4], dir: [4], trans: [3], ig: [7], log: [5], push_ail: [10] },
+  ...{ xstrat: [2], rw: [2], attr: [4], icluster: [3], vnodes: [7, 8], buf: [9], xpc: [3], qm: [8, 9], debug: [1] },
+  ...{ abtb2: [15], abtc2: [15], bmbt2: [15], ibt2: [15], fibt2: [15], rmapbt: [15], refcntbt: [15], rmapbt_mem: [15] },
+  ...{ rcbagbt: [15], rtrmapbt: [15], rtrmapbt_mem: [15], rtrefcntbt: [15], defer_relog: [1] },
+}
+/** Lines of 64 bits. */
+const WIDE = new Set(['xpc', 'gc', 'defer_relog'])
+
+function parseStats(text: string, file: string): Map<string, readonly number[]> {
+  const out = new Map<string, readonly number[]>()
+  for (const line of scanLines(text)) {
+    const [label = '', ...fields] = words(line)
+    if (fields.length === 0) continue
+    const texts = label === 'gc' && fields[0] === 'xpc' && fields.length > 1 ? fields.slice(1) : fields
+    const values = texts.map((field) => uintOf(field, file))
+    const counts = Object.hasOwn(COUNTS, label) ? COUNTS[label]! : [values.length]
+    if (!counts.includes(values.length) || (!WIDE.has(label) && values.some((value) => value >= 2 ** 32)))
+      throw new Error(`Cannot read ${file}: unexpected line "${line}"`)
+    out.set(label, values)
+  }
+  return out
 }

@@ -1,7 +1,8 @@
 /** Watermarks and pages of each memory zone. */
 import type { FamilyType } from '../../protocol/exposition/mod.ts'
+import { intLiteralOrZero } from './attributes.ts'
 import { type Collector, FamilySet, type NodeContext } from './collector.ts'
-import { lines, numberOf, words } from './files.ts'
+import { lines, words } from './files.ts'
 
 const FIELDS: readonly (readonly [field: string, type: FamilyType, name: string, help: string])[] = [
   ['high', 'gauge', 'high_pages', 'Zone watermark pages_high'],
@@ -52,28 +53,35 @@ export function zoneinfoCollector({ disk, procfs }: NodeContext): Collector {
     update() {
       const out = new FamilySet()
       for (const section of disk.readText(file).split(/^(?=Node )/m)) {
-        const match = /^Node\s+(\d+), zone\s+(\S+)/.exec(section)
-        if (match) zone(out, section, ['node', match[1]!, 'zone', match[2]!], file)
+        const match = /^Node\s+(\d+), zone\s+(\w+)/.exec(section)
+        if (match) zone(out, section, ['node', match[1]!, 'zone', match[2]!])
       }
       return out.list()
     },
   }
 }
 
-function zone(out: FamilySet, section: string, labels: readonly string[], file: string): void {
+function zone(out: FamilySet, section: string, labels: readonly string[]): void {
   for (const line of lines(section)) {
     const [field = '', value] = words(line)
     // What follows is by CPU: it has fields of the same names.
     if (field === 'pagesets') return
     if (field === 'protection:') {
-      const numbers = line.slice(line.indexOf('(') + 1, line.indexOf(')')).split(',')
+      const numbers = line
+        .slice(line.indexOf(':') + 1)
+        .replace('(', '')
+        .replace(')', '')
+        .trim()
+        .split(', ')
+      // One that is none costs them all, as upstream.
+      if (!numbers.every((number) => /^[+-]?\d{1,18}$/.test(number))) continue
       numbers.forEach((number, i) => {
-        const name = `zoneinfo_protection_${i}`
-        out.gauge(name, `Protection array ${i}. field`, labels, numberOf(number, file))
+        out.gauge(`zoneinfo_protection_${i}`, `Protection array ${i}. field`, labels, Number(number))
       })
       continue
     }
     const known = BY_FIELD.get(field)
-    if (known) out.add(known[1], `zoneinfo_${known[2]}`, known[3], labels, numberOf(value, file))
+    if (known && value !== undefined)
+      out.add(known[1], `zoneinfo_${known[2]}`, known[3], labels, intLiteralOrZero(value))
   }
 }
