@@ -3,7 +3,8 @@ import type { Metric, MetricFamily } from '../../protocol/exposition/mod.ts'
 import { booleanFlag, stringFlag } from '../contract.ts'
 import { type Collector, family, type NodeContext } from './collector.ts'
 import { cpuInfo } from './cpu-info.ts'
-import { listDirectory, parseCpuList, readOptional } from './files.ts'
+import { listDirectory, parseCpuList, readOptional, words } from './files.ts'
+import { statLines } from './stat.ts'
 
 /** Of /proc/stat, in its order; guest times are counted in user and nice as well. */
 const MODES = ['user', 'nice', 'system', 'idle', 'iowait', 'irq', 'softirq', 'steal'] as const
@@ -57,13 +58,12 @@ function onlineCpus({ disk, sysfs }: NodeContext): MetricFamily[] {
 function modeTimes(context: NodeContext, previous: Map<string, number[]>, withGuest: boolean): MetricFamily[] {
   const seconds: Metric[] = []
   const guest: Metric[] = []
-  for (const line of context.disk.readText(`${context.procfs}/stat`).split('\n')) {
-    const match = /^cpu(\d+) (.*)$/.exec(line)
-    if (!match) continue
-    const cpu = match[1]!
-    const now = match[2]!
-      .trim()
-      .split(/\s+/)
+  const file = `${context.procfs}/stat`
+  for (const [name, line] of statLines(context.disk.readText(file), file)) {
+    const cpu = /^cpu(\d+)$/.exec(name)?.[1]
+    if (cpu === undefined) continue
+    const now = words(line)
+      .slice(1, GUEST + 3)
       .map((ticks) => Number(ticks) / TICKS_PER_SECOND)
     const times = forward(previous.get(cpu), now)
     previous.set(cpu, times)
@@ -95,7 +95,11 @@ function throttles({ disk, sysfs }: NodeContext): MetricFamily[] {
   const cores = new Map<string, Metric>()
   for (const name of listDirectory(disk, base)) {
     if (!/^cpu\d+$/.test(name)) continue
-    const read = (file: string): string | null => readOptional(disk, `${base}/${name}/${file}`)?.trim() ?? null
+    // What is no number is passed over, as upstream.
+    const read = (file: string): string | null => {
+      const text = readOptional(disk, `${base}/${name}/${file}`)?.trim() ?? ''
+      return /^\d{1,20}$/.test(text) ? BigInt(text).toString() : null
+    }
     const package_ = read('topology/physical_package_id')
     const core = read('topology/core_id')
     if (package_ === null || core === null) continue

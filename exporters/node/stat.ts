@@ -34,13 +34,8 @@ export function statCollector({ disk, procfs, flags }: NodeContext): Collector {
       const file = `${procfs}/stat`
       const found = new Map<string, number>()
       let softirqs: readonly number[] = []
-      for (const line of disk.readText(file).split('\n')) {
-        const name = /^\s*(\S+)\s+\S/.exec(line)?.[1]
-        if (name === undefined) continue
-        // Each line has to be whole, those that are not shown too. There may be thousands of interrupts.
-        const isWhole = name.startsWith('cpu') ? CPU.test(line) : name !== 'intr' || NUMBERS.test(line)
-        if (!isWhole) throw new Error(`Cannot read ${file}: numbers expected in "${line.slice(0, 200)}"`)
-        if (name === 'softirq') softirqs = softirqNumbers(line, file)
+      for (const [name, line] of statLines(disk.readText(file), file)) {
+        if (name === 'softirq') softirqs = words(line).slice(1).map(Number)
         else if (LINES.some(([line]) => line === name)) found.set(name, uintOf(words(line)[1], file))
       }
       const out = LINES.map(([line, type, name, help]) => single(type, name, help, found.get(line) ?? 0))
@@ -56,14 +51,20 @@ export function statCollector({ disk, procfs, flags }: NodeContext): Collector {
   }
 }
 
+/** Each line has to be whole, those that nobody shows too. @throws Error naming the file */
+export function* statLines(text: string, file: string): Iterable<readonly [name: string, line: string]> {
+  for (const line of text.split('\n')) {
+    const name = /^\s*(\S+)\s+\S/.exec(line)?.[1]
+    if (name === undefined) continue
+    const form = name.startsWith('cpu') ? CPU : name === 'intr' ? NUMBERS : name === 'softirq' ? SOFTIRQ : null
+    if (form?.test(line) === false) throw new Error(`Cannot read ${file}: numbers expected in "${line.slice(0, 200)}"`)
+    yield [name, line]
+  }
+}
+
 /** Times in floats; a kernel may have fewer than ten. */
 const TIME = '\\s+[+-]?(?:\\d+\\.?\\d*|\\.\\d+)(?:[eE][+-]?\\d+)?'
 const CPU = new RegExp(`^\\s*cpu\\d*(?:(?:${TIME}){0,9}\\s*|(?:${TIME}){10}(?:\\s.*)?)$`)
+/** There may be thousands. */
 const NUMBERS = /^\s*\S+(?:\s+\d+)+\s*$/
-
-function softirqNumbers(line: string, file: string): number[] {
-  const numbers = words(line).slice(1, SOFTIRQ_VECTORS.length + 2)
-  if (numbers.length <= SOFTIRQ_VECTORS.length)
-    throw new Error(`Cannot read ${file}: ${SOFTIRQ_VECTORS.length + 1} numbers expected in "${line}"`)
-  return numbers.map((number) => uintOf(number, file))
-}
+const SOFTIRQ = /^\s*\S+(?:\s+\d+){11}(?:\s.*)?$/
