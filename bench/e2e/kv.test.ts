@@ -51,6 +51,9 @@ test('entries end by their age, and their keys are free', { skip }, () =>
     })
     world.onClose(() => kv.stop())
     const first = await opened(() => kv.put('x.1', 'one', 0))
+    // Too large for the server: that is said, and it stays of use.
+    await assert.rejects(kv.put('x.2', 'x'.repeat(2 ** 20), 0), /Entry "x.2" of 1048832 bytes is above the max_payload/)
+    assert.equal((await kv.get('x.1'))!.value, 'one')
     assert.ok(first !== null)
     await until('the entry is gone', async () => (await kv.get('x.1')) === null)
     assert.equal(await kv.put('x.1', 'late', first), null)

@@ -39,6 +39,8 @@ export interface NatsKv extends KvBucket {
 /** Marks of deleted keys are kept for so long; whoever was away longer compares everything. */
 const DELETED_TTL = '1h'
 const DELETED_TTL_MS = 3_600_000
+/** More than a put's headers have. */
+const HEADERS_BYTES = 256
 const IN_STEP_POLL_MS = 500
 
 /** Starts at once, whether or not the bus is connected, and goes on for ever. */
@@ -74,6 +76,12 @@ class JetStreamBucket implements NatsKv {
   }
 
   put(key: string, value: string, expected: number): Promise<number | null> {
+    const { maxPayloadBytes } = this.#options.bus
+    const sizeBytes = Buffer.byteLength(value) + HEADERS_BYTES
+    if (sizeBytes > maxPayloadBytes)
+      return Promise.reject(
+        new KvError(`Entry "${key}" of ${sizeBytes} bytes is above the max_payload of NATS, ${maxPayloadBytes}`),
+      )
     return this.#call(async (kv) => {
       const put = (previousSeq: number) => orConflict(kv.put(key, value, { previousSeq }))
       const revision = await put(expected)
