@@ -193,7 +193,7 @@ test('answers share no memory, neither with each other nor with the next one', (
 })
 
 test('points of steps are written as single points are', () => {
-  const values = [
+  const values = Float64Array.of(
     0,
     -0,
     1,
@@ -213,13 +213,13 @@ test('points of steps are written as single points are', () => {
     Infinity,
     -Infinity,
     123_456.75,
-  ]
+  )
   const startMs = 1_700_000_000_250
   const times = stepTimes(startMs, 500, values.length)
   const steps = new JsonWriter()
   const points = new JsonWriter()
   values.forEach((value, i) => {
-    steps.stepPoint(times, i, value, i === 0)
+    steps.stepPoint(times, i, values, i === 0)
     points.raw(i === 0 ? '' : ',').point(startMs + 500 * i, value)
   })
   assert.equal(text(steps.finish()), text(points.finish()))

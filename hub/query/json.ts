@@ -156,8 +156,10 @@ export class JsonWriter {
   /**
    * `[time,"value"]` at a step, after a comma unless it is the first. Hot: bench/query, the memory of all hosts. Strings
    * are made of values that are no small integers only, and none is kept.
+   * @param values one a step: a number alone would be an object on its way here
    */
-  stepPoint({ bytes: times, starts }: StepTimes, step: number, value: number, isFirst: boolean): void {
+  stepPoint({ bytes: times, starts }: StepTimes, step: number, values: Float64Array, isFirst: boolean): void {
+    const value = values[step]!
     const from = starts[step]!
     const until = starts[step + 1]!
     if (this.#length + until - from + POINT_BYTES > this.#bytes.length) this.#grow(until - from + POINT_BYTES)

@@ -48,15 +48,16 @@ export function writeResult(
       out.raw('"string","result":[').timestamp(range.startMs).raw(',').string(result.value).raw(']')
       break
     case 'vector': {
-      const shown = result.series.filter(({ present }) => present[0] !== 0)
+      const { series: all } = result
+      const shown = all.every(({ present }) => present[0] !== 0) ? all : all.filter(({ present }) => present[0] !== 0)
       truncated = limit > 0 && shown.length > limit
       out.raw('"vector","result":[')
       const kept = truncated ? shown.slice(0, limit) : shown
       const times = stepTimes(range.startMs, range.stepMs, 1)
-      kept.forEach((series, i) => {
+      for (let i = 0; i < kept.length; i++) {
         if (i % SERIES_PER_POLL === 0) poll()
-        writeVectorSample(out, series, range, times, i)
-      })
+        writeVectorSample(out, kept[i]!, range, times, i)
+      }
       out.raw(']')
       break
     }
@@ -103,7 +104,7 @@ function writeVectorSample(
 ): void {
   out.raw(index > 0 ? ',{"metric":' : '{"metric":').labels(labels)
   if (present[0] === 2) out.raw(',"histogram":').histogramPoint(startMs, histograms![0]!)
-  else out.raw(',"value":').stepPoint(times, 0, values[0]!, true)
+  else out.raw(',"value":').stepPoint(times, 0, values, true)
   out.raw('}')
 }
 
@@ -128,7 +129,7 @@ function writeSteps(
     let first = true
     for (let i = 0; i < present.length; i++) {
       if (present[i] !== 1) continue
-      out.stepPoint(times, i, values[i]!, first)
+      out.stepPoint(times, i, values, first)
       first = false
     }
     out.raw(']')

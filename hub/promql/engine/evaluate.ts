@@ -17,6 +17,7 @@ import {
 import { unwrap } from '../parser/mod.ts'
 import { QueryContext, TOO_MANY_SAMPLES } from './context.ts'
 import { type PlanFigures, type PlanNode, planTree } from './explain.ts'
+import { instantSeries } from './instant.ts'
 import { dropMetricName } from './labels.ts'
 import { prepare } from './prepare.ts'
 import { rawMatrix } from './raw-matrix.ts'
@@ -88,9 +89,13 @@ function resultOf(ctx: QueryContext, expr: Expr): QueryResult {
     const series = { labels: dropMetricName([] as never), values, present, histograms: null }
     return { type: 'matrix', series: [series], annotations: ctx.annotations() }
   }
+  if (ctx.range.instant) {
+    const series = instantSeries(ctx, inner, frame)
+    return { type: 'vector', series, annotations: ctx.annotations() }
+  }
   const all = collectVector(ctx, inner, frame)
   const annotations: Annotation[] = ctx.annotations()
-  return { type: ctx.range.instant ? 'vector' : 'matrix', series: finishSeries(ctx, all), annotations }
+  return { type: 'matrix', series: finishSeries(ctx, all), annotations }
 }
 
 export function frameOf({ startMs, endMs, stepMs, instant }: QueryRange): Frame {
@@ -98,7 +103,7 @@ export function frameOf({ startMs, endMs, stepMs, instant }: QueryRange): Frame 
   return { startMs, stepMs, steps: Math.floor((endMs - startMs) / stepMs) + 1 }
 }
 
-/** Removes the names that are due, merges what then has the same labels, sorts range results. */
+/** Of ranges: removes the names that are due, merges what then has the same labels, sorts. */
 function finishSeries(ctx: QueryContext, all: readonly Series[]): ResultSeries[] {
   // What was selected and not touched has the labels that it is stored under, which are unlike all others'.
   const isStored = all.every(({ labels, nameless, dropName }) => labels === null && !nameless && !dropName)
@@ -113,7 +118,7 @@ function finishSeries(ctx: QueryContext, all: readonly Series[]): ResultSeries[]
     present,
     histograms,
   }))
-  return ctx.range.instant ? out : out.sort((a, b) => compareLabels(a.labels, b.labels))
+  return out.sort((a, b) => compareLabels(a.labels, b.labels))
 }
 
 /** Errors of matchers and of allocation become errors of the query. */

@@ -32,9 +32,16 @@ export function keepLabels(labels: Labels, names: ReadonlySet<string>): Labels {
 }
 
 export function deleteLabels(labels: Labels, names: ReadonlySet<string>): Labels {
-  let found = false
-  for (let i = 0; i < labels.length; i += 2) if (names.has(labels[i]!)) found = true
-  if (!found) return labels
+  let first = -1
+  let count = 0
+  for (let i = 0; i < labels.length; i += 2)
+    if (names.has(labels[i]!)) {
+      if (first < 0) first = i
+      count++
+    }
+  if (count === 0) return labels
+  // The metric's name alone, as most often: an array that grows is larger.
+  if (count === 1 && first === 0) return labelsFromSorted(labels.slice(2))
   const out: string[] = []
   for (let i = 0; i < labels.length; i += 2) if (!names.has(labels[i]!)) out.push(labels[i]!, labels[i + 1]!)
   return labelsFromSorted(out)

@@ -74,9 +74,7 @@ function mergeInto(first: Series, other: Series): void {
   for (let i = 0; i < first.present.length; i++) {
     const kind = other.present[i]!
     if (kind === NONE) continue
-    if (first.present[i] !== NONE) {
-      throw new QueryError('execution', 'vector cannot contain metrics with the same labelset')
-    }
+    if (first.present[i] !== NONE) sameLabels()
     first.present[i] = kind
     first.values[i] = other.values[i]!
     if (other.histograms?.[i] !== undefined) {
@@ -84,4 +82,9 @@ function mergeInto(first: Series, other: Series): void {
       first.histograms[i] = other.histograms[i]
     }
   }
+}
+
+/** @throws QueryError execution */
+export function sameLabels(): never {
+  throw new QueryError('execution', 'vector cannot contain metrics with the same labelset')
 }
