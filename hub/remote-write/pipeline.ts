@@ -31,6 +31,7 @@ const STEP_BYTES = 1 << 20
 const SPARE_SERIES = 100_000
 /** ...or is so old: what it remembers of agents is only trimmed so. */
 const MAX_STATE_AGE_MS = 24 * 3_600_000
+const LOOK_EVERY_MS = 10_000
 
 export type PipelineOptions = {
   readonly spec: EndpointSpec
@@ -40,6 +41,8 @@ export type PipelineOptions = {
   readonly cursor: CursorFile
   readonly end: () => WalPosition
   readonly send: (request: OutgoingRequest) => void
+  /** Default 100,000: see `SPARE_SERIES`. */
+  readonly spareSeries?: number
 }
 
 type Outstanding = { readonly position: WalPosition; readonly counts: Counts; readonly bytes: number }
@@ -64,6 +67,9 @@ export class Pipeline implements LogReader, SampleTaker {
   #oldestMs = Number.NEGATIVE_INFINITY
   #seriesAtOpen = 0
   #openedMs = 0
+  #renewalDueMs = 0
+  /** Nothing is read until nothing is under way. */
+  #isRenewing = false
   #familiesDueMs = 0
   #isClosing = false
   #isPassingOver = false
@@ -86,12 +92,12 @@ export class Pipeline implements LogReader, SampleTaker {
     const { follower, end } = this.#options
     if (this.#isClosing) return false
     this.#reshard()
+    this.#renew()
     if (this.#mustWait()) return false
     const { sampleAgeLimitMs } = this.spec
     if (sampleAgeLimitMs > 0) this.#oldestMs = this.#options.clock.now() - sampleAgeLimitMs
     const hasRead = follower.read(end(), STEP_BYTES, this)
     this.#flushFull()
-    this.#renew()
     return hasRead
   }
 
@@ -122,7 +128,7 @@ export class Pipeline implements LogReader, SampleTaker {
   /** Nothing more is read; what was is sent. */
   close(): void {
     this.#isClosing = true
-    for (const [shard, batch] of this.#shards.entries()) this.#flush(shard, batch, true)
+    this.#flushAll()
   }
 
   get isDrained(): boolean {
@@ -269,6 +275,7 @@ export class Pipeline implements LogReader, SampleTaker {
   }
 
   #mustWait(): boolean {
+    if (this.#isRenewing) return true
     if (this.#isPassingOver) return false
     const { samples, histograms } = this.#pending
     if (samples + histograms >= this.spec.capacity * this.#shards.length) return true
@@ -282,8 +289,12 @@ export class Pipeline implements LogReader, SampleTaker {
   /** A series may change its shard only when nothing of it is under way. */
   #reshard(): void {
     if (this.#wantedShards === this.#shards.length) return
-    for (const [shard, batch] of this.#shards.entries()) this.#flush(shard, batch, true)
+    this.#flushAll()
     if (this.#isIdle()) this.#shards = newShards(this.#wantedShards)
+  }
+
+  #flushAll(): void {
+    for (const [shard, batch] of this.#shards.entries()) this.#flush(shard, batch, true)
   }
 
   #flushFull(): void {
@@ -334,12 +345,21 @@ export class Pipeline implements LogReader, SampleTaker {
     batch.drop(batch.count, this.#options.clock.monotonic())
   }
 
-  /** What it remembers of series and agents that are gone is forgotten now and then. */
+  /** What it remembers of series and agents that are gone is forgotten now and then; nothing may be under way then. */
   #renew(): void {
-    const { follower, clock, log } = this.#options
-    const isLarge = follower.table.size > 2 * this.#seriesAtOpen + SPARE_SERIES
-    if (!isLarge && clock.monotonic() - this.#openedMs < MAX_STATE_AGE_MS) return
-    if (!this.#isIdle() || follower.newerCheckpoint === null) return
+    const { follower, clock, log, spareSeries = SPARE_SERIES } = this.#options
+    const now = clock.monotonic()
+    if (!this.#isRenewing) {
+      if (now < this.#renewalDueMs) return
+      this.#renewalDueMs = now + LOOK_EVERY_MS
+      const isLarge = follower.table.size > 2 * this.#seriesAtOpen + spareSeries
+      if (!isLarge && now - this.#openedMs < MAX_STATE_AGE_MS) return
+      if (follower.newerCheckpoint === null) return
+      this.#isRenewing = true
+    }
+    this.#flushAll()
+    if (!this.#isIdle()) return
+    this.#isRenewing = false
     log.info('Series are read anew from a checkpoint', { series: follower.table.size })
     this.#open(follower.position)
   }

@@ -54,6 +54,7 @@ export class RemoteWriter {
   #isStopping = false
   /** Of the first endpoint: all of them read the same. */
   readonly #readIn = newTally()
+  #newestAtStartMs: number | null = null
   #onClosed: (() => void) | null = null
 
   constructor(env: Env, options: RemoteWriterOptions) {
@@ -64,6 +65,7 @@ export class RemoteWriter {
 
   /** Endpoints that are configured as before go on as they are. */
   apply(configs: readonly RemoteWriteConfig[], externalLabels: Labels): void {
+    this.#newestAtStartMs ??= this.#options.newestMs()
     const wanted = new Map<string, { readonly spec: EndpointSpec; readonly config: RemoteWriteConfig }>()
     for (const config of configs) {
       if (!this.#isPossible(config)) continue
@@ -99,7 +101,7 @@ export class RemoteWriter {
         segment: segmentOf(state?.readPosition ?? spec.startAt),
       }),
     )
-    return remoteWriteFamilies(shown, this.#options.newestMs(), this.#readIn)
+    return remoteWriteFamilies(shown, this.#newestSinceStart(), this.#readIn)
   }
 
   /** What is under way is sent for a moment; the rest is sent after the next start. */
@@ -284,6 +286,13 @@ export class RemoteWriter {
         } else this.#closed(one)
         break
     }
+  }
+
+  /** As upstream's, of what has come since the start: what came before may long have been sent. */
+  #newestSinceStart(): number {
+    const newestMs = this.#options.newestMs()
+    this.#newestAtStartMs ??= newestMs
+    return newestMs > this.#newestAtStartMs ? newestMs : 0
   }
 
   #countIn({ read }: EndpointState, before: EndpointState | null): void {

@@ -396,6 +396,35 @@ test('a segment that is gone before it was read is said so, and the rest is sent
   assert.equal(world.states.get(SPEC.key)!.gaps, 1)
 })
 
+test('series that are gone are forgotten with a checkpoint; what is sent is the same', async () => {
+  const world = new SendingWorld(1)
+  world.spareSeries = 10
+  const engine = await world.ingest.open()
+  world.start(SPEC)
+  const sent: Samples = new Map()
+  const twice: string[] = []
+  const isRenewed = (): number => world.ingest.log.lines.filter(({ message }) => /read anew/.test(message)).length
+  for (let step = 1; step <= 100; step++) {
+    write(engine, step, 5, `w${step}`)
+    local(engine, step, step === 1)
+    engine.commit()
+    world.advance(700)
+    world.answer((request) => void twice.push(...collect(request, sent)), 1)
+    if (step % 10 === 0) {
+      engine.trim(BEFORE + 1000 * (step - 2))
+      engine.checkpoint()
+    }
+  }
+  for (let i = 0; i < 20; i++) {
+    world.advance(1500)
+    world.answer((request) => void twice.push(...collect(request, sent)))
+  }
+  assert.ok(isRenewed() > 1, `renewed ${isRenewed()} times`)
+  assert.equal(sent.size, 700)
+  assert.deepEqual(twice, [])
+  assert.deepEqual(world.states.get(SPEC.key)!.lostRecords, 0)
+})
+
 test('cursors of endpoints that are gone go', async () => {
   const world = new SendingWorld(1)
   const engine = await world.ingest.open()

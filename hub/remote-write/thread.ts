@@ -31,6 +31,8 @@ export type RemoteWriteThreadOptions = Omit<FollowerOptions, 'directory'> & {
   readonly endpoints: readonly EndpointSpec[]
   readonly post: (message: FromRemoteWrite, transfer?: readonly ArrayBuffer[]) => void
   readonly maxBacklogBytes?: number
+  /** See `PipelineOptions`. */
+  readonly spareSeries?: number
 }
 
 type Closing = { readonly pipeline: Pipeline; readonly forget: boolean; readonly untilMs: number }
@@ -79,7 +81,7 @@ export class RemoteWriteThread {
   }
 
   #open(spec: EndpointSpec): void {
-    const { directory, synced, post, maxBacklogBytes: _, endpoints: __, ...deps } = this.#options
+    const { directory, synced, post, spareSeries, maxBacklogBytes: _, endpoints: __, ...deps } = this.#options
     const log = deps.log.with({ remoteName: spec.name })
     const pipeline = new Pipeline({
       spec,
@@ -88,6 +90,7 @@ export class RemoteWriteThread {
       follower: new Follower({ ...deps, log, directory: this.#walDirectory }),
       cursor: new CursorFile(deps.disk, log, directory, spec.key),
       end: () => synced.end,
+      ...(spareSeries !== undefined && { spareSeries }),
       send: (request) => post({ kind: 'request', ...request }, [request.body.buffer as ArrayBuffer]),
     })
     this.#pipelines.set(spec.key, pipeline)

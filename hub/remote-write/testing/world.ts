@@ -47,6 +47,7 @@ export class SendingWorld {
   discards = 0
   thread!: RemoteWriteThread
   maxBacklogBytes = Number.POSITIVE_INFINITY
+  spareSeries = 100_000
   /** Of the present thread: what an earlier one posts is nobody's. */
   #life = 0
 
@@ -73,6 +74,7 @@ export class SendingWorld {
       synced: this.synced,
       endpoints,
       maxBacklogBytes: this.maxBacklogBytes,
+      spareSeries: this.spareSeries,
       post: (message) => void (life === this.#life && this.#take(message)),
     })
   }
