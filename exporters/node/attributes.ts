@@ -39,8 +39,8 @@ export function intLiteralOrZero(text: string): number {
 
 /** @throws Error naming the file */
 export function intLiteral(text: string, file: string): number {
-  const sign = text.startsWith('-') ? '-' : ''
-  return intOf(sign + decimal(text.replace(/^[+-]/, '')), file)
+  if (!text.startsWith('-') && !text.startsWith('+')) return intOf(decimal(text), file)
+  return intOf((text.startsWith('-') ? '-' : '') + decimal(text.slice(1)), file)
 }
 
 /** @throws Error naming the file */
@@ -53,6 +53,7 @@ const GROUPED = /^[1-9]\d*(?:_\d+)+$/
 
 /** The same number as anybody writes it; what is none is left as it is, or marked as none. */
 function decimal(literal: string): string {
+  if (!literal.startsWith('0') && !literal.includes('_')) return literal
   const plain = literal.replaceAll('_', '')
   if (PREFIXED.test(literal)) return BigInt(/^0\d/.test(plain) ? `0o${plain.slice(1)}` : plain).toString()
   if (GROUPED.test(literal)) return plain

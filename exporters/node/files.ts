@@ -43,6 +43,7 @@ export function floatOf(text: string | undefined, file: string): number {
 
 /** A whole number from 0 to 2^64 - 1 as the kernel prints it. @throws Error naming the file when the text is none */
 export function uintOf(text: string | undefined, file: string, base: 10 | 16 = 10): number {
+  if (base === 10 && isShort(text, 0)) return Number(text)
   const isDigits = base === 10 ? /^\d{1,400}$/ : /^[\da-f]{1,400}$/i
   const whole = isDigits.test(text ?? '') ? BigInt(base === 16 ? `0x${text}` : text!) : -1n
   return fitting(whole, BigInt.asUintN(64, whole), text, file)
@@ -50,9 +51,20 @@ export function uintOf(text: string | undefined, file: string, base: 10 | 16 = 1
 
 /** As `uintOf`, with a sign and one bit less. */
 export function intOf(text: string | undefined, file: string): number {
+  if (isShort(text, text?.startsWith('-') === true ? 1 : 0)) return Number(text)
   const isDigits = /^[+-]?\d{1,400}$/.test(text ?? '')
   const whole = isDigits ? BigInt(text!.replace(/^\+/, '')) : 2n ** 64n
   return fitting(whole, BigInt.asIntN(64, whole), text, file)
+}
+
+/** Nearly every number of the kernel: so few digits that a float holds them. */
+function isShort(text: string | undefined, from: number): text is string {
+  if (text === undefined || text.length === from || text.length > 15) return false
+  for (let i = from; i < text.length; i++) {
+    const c = text.charCodeAt(i)
+    if (c < 48 || c > 57) return false
+  }
+  return true
 }
 
 function fitting(whole: bigint, in64: bigint, text: string | undefined, file: string): number {

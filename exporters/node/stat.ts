@@ -56,15 +56,16 @@ export function* statLines(text: string, file: string): Iterable<readonly [name:
   for (const line of text.split('\n')) {
     const name = /^\s*(\S+)\s+\S/.exec(line)?.[1]
     if (name === undefined) continue
-    const form = name.startsWith('cpu') ? CPU : name === 'intr' ? NUMBERS : name === 'softirq' ? SOFTIRQ : null
-    if (form?.test(line) === false) throw new Error(`Cannot read ${file}: numbers expected in "${line.slice(0, 200)}"`)
+    if (!isWhole(name, line)) throw new Error(`Cannot read ${file}: numbers expected in "${line.slice(0, 200)}"`)
     yield [name, line]
   }
 }
 
-/** Times in floats; a kernel may have fewer than ten. */
-const TIME = '\\s+[+-]?(?:\\d+\\.?\\d*|\\.\\d+)(?:[eE][+-]?\\d+)?'
-const CPU = new RegExp(`^\\s*cpu\\d*(?:(?:${TIME}){0,9}\\s*|(?:${TIME}){10}(?:\\s.*)?)$`)
-/** There may be thousands. */
-const NUMBERS = /^\s*\S+(?:\s+\d+)+\s*$/
-const SOFTIRQ = /^\s*\S+(?:\s+\d+){11}(?:\s.*)?$/
+function isWhole(name: string, line: string): boolean {
+  // There may be thousands of interrupts.
+  if (name === 'intr') return /^[\d\s]*$/.test(line.slice(line.indexOf('intr') + 4))
+  const numbers = name.startsWith('cpu') || name === 'softirq' ? words(line).slice(1) : []
+  // Times in floats; a kernel may have fewer than ten.
+  if (name !== 'softirq') return numbers.slice(0, 10).every((number) => /^[+-]?(?:\d+\.?\d*|\.\d+)$/.test(number))
+  return numbers.length > 10 && numbers.slice(0, 11).every((number) => /^\d+$/.test(number))
+}
