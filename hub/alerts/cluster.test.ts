@@ -231,3 +231,18 @@ test('the status names the members, and says when they are known', async () => {
   assert.deepEqual(await cluster(worlds[0]!), { name: 'b', status: 'ready', peers })
   assert.deepEqual(await cluster(worlds[1]!), { name: 'a', status: 'ready', peers })
 })
+
+test('what is told when a hub stops is in its log, and it waits no longer than it must', async () => {
+  const { bus, worlds, push, run, told } = open(['a'])
+  const [a] = worlds as [World]
+  a.setSlowMs(500)
+  await push(worlds, { n: '1' }, HOUR_MS)
+  await run(1.2)
+  a.dispatcher.stop()
+  const idle = a.dispatcher.whenIdle(1000).then(() => bus.clock.now())
+  const stoppedMs = bus.clock.now()
+  await run(2)
+  assert.deepEqual(told(), ['1'])
+  assert.equal(a.store.load('sent').length, 1)
+  assert.ok((await idle) - stoppedMs < 500)
+})

@@ -89,6 +89,7 @@ export class Dispatcher {
   readonly #store = new AlertStore(MAX_ALERTS)
   readonly #sent: NotificationLog
   readonly #groups = new Map<string, AlertGroup>()
+  readonly #flushes = new Set<Promise<unknown>>()
   #config: DispatcherConfig
   #inhibitor!: Inhibitor
   #templates!: NotificationTemplates
@@ -179,6 +180,14 @@ export class Dispatcher {
     for (const group of this.#groups.values()) group.stop()
   }
 
+  /** After `stop`, once what is under way has ended and its log is written; not later than `graceMs`. */
+  async whenIdle(graceMs: number): Promise<void> {
+    const enough = new AbortController()
+    const grace = this.#env.clock.sleep(graceMs, enough.signal).catch(() => {})
+    await Promise.race([Promise.allSettled(this.#flushes), grace])
+    enough.abort()
+  }
+
   status(labels: Labels): AlertStatus {
     return {
       silencedBy: this.silences.silencing(labels),
@@ -222,7 +231,11 @@ export class Dispatcher {
       if (!group) {
         group = new AlertGroup(route, labels, {
           clock: this.#env.clock,
-          flush: (each, alerts, nowMs) => this.#flush(each, alerts, nowMs),
+          flush: (each, alerts, nowMs) => {
+            const flush = this.#flush(each, alerts, nowMs).finally(() => this.#flushes.delete(flush))
+            this.#flushes.add(flush)
+            return flush
+          },
           notBeforeMs: this.startedMs + (this.#env.startDelayMs ?? 0),
         })
         this.#groups.set(id, group)
@@ -253,8 +266,8 @@ export class Dispatcher {
 
   /** True once everybody who should know has been told. */
   async #flush(group: AlertGroup, alerts: readonly StoredAlert[], nowMs: number): Promise<boolean> {
-    if (this.#stop.signal.aborted) return false
     await this.#env.cluster?.whenReady()
+    if (this.#stop.signal.aborted) return false
     const isRouteMuted = this.mutingIntervals(group.route).length > 0
     const heard = alerts.filter(
       ({ labels }) =>

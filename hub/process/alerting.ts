@@ -26,6 +26,8 @@ export type Alerting = {
   stop(): Promise<void>
 }
 
+const STOP_GRACE_MS = 1_000
+
 /** @throws TemplateError for a template file that cannot be read */
 export function startAlerting(env: Env, config: DispatcherConfig, options: AlertingOptions): Alerting {
   const { settings, hub, nats, externalUrl } = options
@@ -39,21 +41,29 @@ export function startAlerting(env: Env, config: DispatcherConfig, options: Alert
     silencesFile: `${settings.dataPath}/silences.json`,
   })
   const joined = nats && hub.cluster.alerts ? join(env, store, nats, options) : null
-  const dispatcher = new Dispatcher(config, {
-    ...env,
-    log,
-    mailer: smtpMailer,
-    externalUrl,
-    store,
-    sha256: runtimeSha256.sha256,
-    startDelayMs: settings.dispatchStartDelayMs,
-    ...(joined && { cluster: joined.cluster }),
-  })
+  let dispatcher: Dispatcher
+  try {
+    dispatcher = new Dispatcher(config, {
+      ...env,
+      log,
+      mailer: smtpMailer,
+      externalUrl,
+      store,
+      sha256: runtimeSha256.sha256,
+      startDelayMs: settings.dispatchStartDelayMs,
+      ...(joined && { cluster: joined.cluster }),
+    })
+  } catch (error) {
+    void joined?.stop()
+    close()
+    throw error
+  }
   joined?.cluster.start()
   return {
     dispatcher,
     stop: async () => {
       dispatcher.stop()
+      await dispatcher.whenIdle(STOP_GRACE_MS)
       await joined?.stop()
       close()
     },

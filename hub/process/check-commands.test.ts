@@ -21,6 +21,8 @@ tests:
 const FILES: Readonly<Record<string, string>> = {
   'prometheus.yml': 'scrape_configs: [{job_name: a}]\nrule_files: [rules.yml, more.yml]\n',
   'alertmanager.yml': `route: {receiver: r}\nreceivers: [{name: r}]\n`,
+  'pair.yml': 'heliograph: {nats: {url: "nats://a:4222"}}\n',
+  'lonely.yml': 'heliograph: {cluster: {name: a}}\n',
   'away.yml': 'alerting: {alertmanagers: [{static_configs: [{targets: [a]}]}, {ec2_sd_configs: [{region: r}]}]}\n',
   'cloud.yml': 'scrape_configs: [{job_name: a, ec2_sd_configs: [{region: r}, {region: s}]}]\n',
   'bad.yml': 'global: {scrape_intervall: 1s}\n',
@@ -53,6 +55,8 @@ const rows: readonly (readonly [args: string, exit: number, out: RegExp])[] = [
     0,
     /^cloud.yml: note: job "a": ec2 discovery is not supported .*\ncloud.yml: valid \(1 scrape job/,
   ],
+  ['check-config pair.yml', 0, /^pair.yml: valid \(.*, notifies 1 receiver in turn with other hubs\)$/],
+  ['check-config lonely.yml', 0, /^lonely.yml: note: Nothing acts upon cluster under heliograph: .*\n.*1 receiver\)$/],
   ['check-config away.yml', 0, /\naway.yml: note: job "config-1": ec2 discovery is not supported /],
   ['check-config bad.yml', 2, /^bad.yml:1:10: global.scrape_intervall: .*field scrape_intervall not found/],
   ['check-config absent.yml', 2, /^absent.yml: no such file/],

@@ -87,6 +87,14 @@ const wrong: readonly (readonly [
     'heliograph.retention[0]',
     /a retention rule needs match, a selector such as/,
   ],
+  [
+    "a cluster's member",
+    'heliograph:\n  cluster:\n    name: hub 1\n',
+    2,
+    3,
+    'heliograph',
+    /cluster name must be 1 to 64 of A-Z a-z 0-9 \. _ -, got "hub 1"/,
+  ],
   ['our own key', 'heliograph:\n  nats:\n    url: http://x\n', 3, 5, 'heliograph.nats', /nats url must be nats:\/\//],
 ]
 for (const [name, text, line, column, key, problem] of wrong) {
