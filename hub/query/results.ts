@@ -125,13 +125,7 @@ function writeSteps(
   }
   out.raw(index > 0 ? ',{"metric":' : '{"metric":').labels(labels)
   if (floats > 0) {
-    out.raw(',"values":[')
-    let first = true
-    for (let i = 0; i < present.length; i++) {
-      if (present[i] !== 1) continue
-      out.stepPoint(times, i, values, first)
-      first = false
-    }
+    out.raw(',"values":[').stepPoints(times, values, present)
     out.raw(']')
   }
   if (histogramCount > 0) {
