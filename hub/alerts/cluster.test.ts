@@ -246,3 +246,16 @@ test('what is told when a hub stops is in its log, and it waits no longer than i
   assert.equal(a.store.load('sent').length, 1)
   assert.ok((await idle) - stoppedMs < 500)
 })
+
+test('a hub that starts waits for what the others have told before it tells anything', async () => {
+  const { worlds, join, push, run, told } = open(['b'])
+  await push(worlds, { n: '1' }, HOUR_MS)
+  await run(5)
+  const late = join('a')
+  late.setAway(true)
+  await push([late], { n: '1' }, HOUR_MS)
+  await run(5)
+  late.setAway(false)
+  await run(60)
+  assert.deepEqual(told(), ['1'])
+})

@@ -129,7 +129,9 @@ export class Membership {
       }
     } catch (err) {
       this.counters.failures++
-      if (!this.#hasFailed) this.#env.log.warn('The lease in the cluster cannot be renewed', { err })
+      // Before the first lease, NATS may not be connected yet; that it never comes, the cluster says.
+      if (!this.#hasLease || this.#hasFailed) return
+      this.#env.log.warn('The lease in the cluster cannot be renewed; the others will take this hub for gone', { err })
       this.#hasFailed = true
     }
   }
