@@ -122,6 +122,7 @@ export class Membership {
         if (revision !== null) {
           this.#revision = revision
           this.#hasLease = true
+          if (this.#hasFailed) this.#env.log.info('The lease in the cluster is renewed again')
           this.#hasFailed = false
           return
         }
