@@ -250,13 +250,25 @@ export class HidingReader implements SeriesReader {
   read(ref: number, range: TimeRange, out: SampleBuffer): void {
     this.inner.read(ref, range, out)
     if (out.count === 0) return
-    // While no windows are made of samples, these are seen for as long as windows are kept.
-    const hides = this.inner.stored ? this.#veil.samples : this.#veil.series
+    const hides = this.#ofSamples()
     for (const { has, minTime, maxTime } of hides) {
       if (minTime > range.maxTime || maxTime < range.minTime || !has(ref)) continue
       removeSamples(out, minTime, maxTime)
       if (out.count === 0) return
     }
+  }
+
+  /** Where a part of the range is hidden from the series, all of it is read: what is newest there may be older than that. */
+  readNewest(ref: number, range: TimeRange, out: SampleBuffer): void {
+    const isTouched = ({ has, minTime, maxTime }: Hide): boolean =>
+      minTime <= range.maxTime && maxTime >= range.minTime && has(ref)
+    if (this.inner.readNewest === undefined || this.#ofSamples().some(isTouched)) this.read(ref, range, out)
+    else this.inner.readNewest(ref, range, out)
+  }
+
+  /** While no windows are made of samples, these are seen for as long as windows are kept. */
+  #ofSamples(): readonly Hide[] {
+    return this.inner.stored ? this.#veil.samples : this.#veil.series
   }
 
   readWeight(ref: number, range: TimeRange): number {
