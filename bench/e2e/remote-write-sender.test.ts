@@ -304,12 +304,52 @@ test('a hub that is killed loses nothing that it had acknowledged; one that is s
     assert.deepEqual(sink.twice(), [])
   }))
 
+test(
+  'Prometheus, which takes nothing of a request with one old sample, has everything after kills',
+  { skip: lacks('prometheus') },
+  () =>
+    withWorld(async (world) => {
+      const config = 'global: { scrape_interval: 1h }'
+      const [first, second] = [
+        await world.startPrometheus({ config, flags: RECEIVER }),
+        await world.startPrometheus({ config, flags: RECEIVER }),
+      ]
+      const hub = await world.startHub({
+        config: `
+remote_write:
+  - { url: '${first.url}/api/v1/write', name: first, ${QUEUE} }
+  - { url: '${second.url}/api/v1/write', name: second, protobuf_message: io.prometheus.write.v2.Request, ${QUEUE} }`,
+      })
+      const start = Date.now() - 600_000
+      let pushed = 0
+      for (let life = 0; life < 4; life++) {
+        for (let i = 0; i < 30; i++) {
+          await push(hub, 'pushed', timesFrom(start + pushed++ * 1000, 7 + life), 300)
+          // Longer than the deadline: what is sent again after the kill is cut into other requests than before.
+        if (i % 10 === 0) await sleep(700)
+        }
+        await hub.kill()
+        await hub.restart()
+      }
+      await push(hub, 'pushed', timesFrom(start + pushed * 1000, 5), 300)
+      const expected = await stored(hub, 'pushed')
+      for (const receiver of [first, second])
+        await until(
+          'all samples are there',
+          async () => (await stored(receiver, 'pushed')).length === expected.length,
+          { explain: () => hub.tail() },
+        )
+      assert.deepEqual(await stored(first, 'pushed'), expected)
+      assert.deepEqual(await stored(second, 'pushed'), expected)
+    }),
+)
+
 test('what a receiver refuses is counted and not sent again; 429 is, when it says', () =>
   withWorld(async (world) => {
     const sink = await startSink(world)
     const hub = await world.startHub({ config: `remote_write: [{ url: '${sink.url}', name: sink, ${QUEUE} }]` })
     const start = Date.now() - 60_000
-    sink.answer = () => ({ status: 400 })
+    sink.answer = () => ({ status: 404 })
     await push(hub, 'refused', timesFrom(start, 10))
     await until(
       'it is counted',

@@ -8,7 +8,7 @@ import type { Counts } from './messages.ts'
 export type Verdict =
   /** `refused`: of a request that was taken, what the receiver says it did not store. */
   | { readonly kind: 'taken'; readonly refused: Counts | null; readonly why: string }
-  | { readonly kind: 'failed'; readonly refused: Counts; readonly why: string }
+  | { readonly kind: 'failed'; readonly status: number; readonly refused: Counts; readonly why: string }
   /** @param afterMs what it asks for; 0: it does not say */
   | { readonly kind: 'retry'; readonly afterMs: number; readonly why: string }
 
@@ -27,6 +27,7 @@ export function judge(
     if (written === null)
       return {
         kind: 'failed',
+        status,
         refused: sent,
         why: `the receiver answered ${status} without saying what it has written: it may know remote write 1.0 alone, for which protobuf_message is "prometheus.WriteRequest"`,
       }
@@ -38,7 +39,7 @@ export function judge(
   const why = `server returned HTTP status ${status}${text === '' ? '' : `: ${text}`}`
   if (status >= 500 || (status === 429 && options.retryOn429))
     return { kind: 'retry', afterMs: retryAfterMs(headers['retry-after'], options.nowMs), why }
-  return { kind: 'failed', refused: written === null ? sent : lessOf(sent, written), why }
+  return { kind: 'failed', status, refused: written === null ? sent : lessOf(sent, written), why }
 }
 
 /** Of the header's value: seconds, or a time. @returns 0 where it says nothing */

@@ -25,7 +25,7 @@ export class ByteArena {
   /** Copied. False: there is no room for it. */
   put(n: number, bytes: Uint8Array): boolean {
     if (bytes.length > CHUNK_BYTES) return false
-    if (this.#used + bytes.length > CHUNK_BYTES) {
+    if (this.#chunks.length === 0 || this.#used + bytes.length > CHUNK_BYTES) {
       if ((this.#chunks.length + 1) * CHUNK_BYTES > this.#maxBytes) return false
       this.#chunks.push(new Uint8Array(CHUNK_BYTES))
       this.#used = 0

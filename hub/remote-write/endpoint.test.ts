@@ -1,6 +1,13 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { HttpRequest, HttpResponse } from '../../protocol/env/mod.ts'
+import { labelsFrom } from '../../protocol/labels/mod.ts'
+import {
+  snappyCompress,
+  snappyDecompress,
+  WriteRequestDecoder,
+  WriteRequestEncoder,
+} from '../../protocol/remote-write/mod.ts'
 import { manualClock, memoryLogger } from '../wal/testing/mod.ts'
 import { Endpoint, type Reach } from './endpoint.ts'
 import type { OutgoingRequest } from './messages.ts'
@@ -113,7 +120,7 @@ test('Retry-After of a 429 is waited for', async () => {
 })
 
 test('what a receiver refuses is counted, said once a minute, and not sent again', async () => {
-  const { endpoint, sent, answered, log, pass } = world([{ status: 400 }, { status: 400 }])
+  const { endpoint, sent, answered, log, pass } = world([{ status: 404 }, { status: 404 }])
   endpoint.receive(request(1))
   endpoint.receive(request(2))
   await pass(50)
@@ -121,6 +128,73 @@ test('what a receiver refuses is counted, said once a minute, and not sent again
   assert.equal(sent.length, 2)
   assert.equal(endpoint.failed.samples, 20)
   assert.equal(log.lines.length, 1)
+})
+
+/** As Prometheus takes 1.0: all of a request, or nothing where a sample is not newer than what it has of its series. */
+function likePrometheus(stored: Map<string, number>, isBad: (series: string) => boolean = () => false) {
+  const decoder = new WriteRequestDecoder()
+  return async ({ body }: HttpRequest): Promise<HttpResponse> => {
+    const columns = decoder.decode(snappyDecompress(body!))
+    const next = new Map(stored)
+    for (let s = 0; s < columns.seriesCount; s++) {
+      const series = columns.labels(s).labels!.join()
+      const time = columns.timestamps[s]!
+      if (isBad(series) || time <= (next.get(series) ?? 0)) return { status: 400, headers: {}, body: new Uint8Array(0) }
+      next.set(series, time)
+    }
+    for (const [series, time] of next) stored.set(series, time)
+    return { status: 204, headers: {}, body: new Uint8Array(0) }
+  }
+}
+
+/** Samples of ten series at each time. */
+function rows(id: number, from: number, to: number): OutgoingRequest {
+  const encoder = new WriteRequestEncoder()
+  const none = { startMs: 0, metadata: null, exemplars: [] }
+  for (let time = from; time < to; time++)
+    for (let i = 0; i < 10; i++)
+      encoder.float(labelsFrom({ __name__: 'm', i: String(i) }), time, Float64Array.of(time), 0, none)
+  const { contents, ...rest } = request(id)
+  return {
+    ...rest,
+    body: snappyCompress(encoder.finish()).slice(),
+    contents: { ...contents, samples: 10 * (to - from) },
+  }
+}
+
+test('where some of a request was there before, the rest is stored all the same', async () => {
+  for (const there of [0, 1, 7, 99, 100]) {
+    const { endpoint, answered, pass } = world([])
+    const stored = new Map<string, number>()
+    endpoint.reach = { ...endpoint.reach, request: likePrometheus(stored) }
+    if (there > 0) endpoint.receive(rows(1, 1, 1 + there))
+    await pass(20)
+    endpoint.receive(rows(2, 1, 101))
+    await pass(100)
+    assert.deepEqual(answered, there > 0 ? [1, 2] : [2])
+    assert.equal(Math.min(...stored.values()), 100, `${there} were there`)
+    assert.equal(endpoint.failed.samples, 10 * there)
+    assert.equal(endpoint.delivered, 1000)
+  }
+})
+
+test('a series that the receiver never takes costs only itself', async () => {
+  const { endpoint, sent, pass } = world([])
+  const stored = new Map<string, number>()
+  endpoint.reach = { ...endpoint.reach, request: likePrometheus(stored, (series) => series.endsWith('3')) }
+  endpoint.receive(rows(1, 1, 3))
+  await pass(100)
+  assert.equal(stored.size, 9)
+  assert.equal(endpoint.failed.samples, 2)
+  assert.equal(sent.length, 0)
+})
+
+test('of a request that is refused for another reason no part is tried', async () => {
+  const { endpoint, sent, pass } = world([{ status: 401 }])
+  endpoint.receive(rows(1, 1, 11))
+  await pass(50)
+  assert.equal(sent.length, 1)
+  assert.equal(endpoint.failed.samples, 100)
 })
 
 test('sample_age_limit gives up what has waited too long', async () => {

@@ -8,6 +8,7 @@ import type { Clock, HttpRequest, HttpResponse, Logger } from '../../protocol/en
 import { Histogram } from '../../protocol/exposition/mod.ts'
 import { judge, type Verdict } from './answer.ts'
 import { type Counts, FAMILIES_SHARD, type OutgoingRequest } from './messages.ts'
+import { type Part, SplitRequest, sendInParts } from './split.ts'
 import { addTo, newDrops, newTally } from './tally.ts'
 
 /** How it is reached; a reload replaces it. */
@@ -33,6 +34,7 @@ const COMPLAIN_EVERY_MS = 60_000
 /** As upstream's `sent_batch_duration_seconds`. */
 const DURATION_BOUNDS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 25, 60, 120, 300]
 
+type Answer = Exclude<Verdict, { kind: 'retry' }>
 type Waiting = { readonly request: OutgoingRequest; isGivenUp: boolean }
 type Lane = { readonly queue: Waiting[]; isBusy: boolean }
 
@@ -93,28 +95,65 @@ export class Endpoint {
   }
 
   async #deliver(waiting: Waiting, signal: AbortSignal): Promise<void> {
-    const { clock } = this.#deps
     const { request } = waiting
+    const answer = await this.#answerTo(request, waiting, signal)
+    if (answer === null) return
+    if (this.#maySplit(request, answer)) await this.#deliverParts(waiting, answer, signal)
+    else this.#settle(request, answer)
+  }
+
+  /** Sends it until it is taken or refused; null: it was given up, and counted, or nobody wants to know any more. */
+  async #answerTo(request: OutgoingRequest, waiting: Waiting, signal: AbortSignal): Promise<Answer | null> {
+    const { clock } = this.#deps
     let backoffMs = this.reach.queue.minBackoffMs
     for (let attempt = 0; !signal.aborted; attempt++) {
-      if (this.#isGivenUp(waiting)) return
+      if (this.#isGivenUp(request, waiting.isGivenUp)) return null
       const verdict = await this.#attempt(request, attempt, signal)
-      if (signal.aborted) return
-      if (verdict.kind !== 'retry') {
-        this.#settle(request, verdict)
-        return
-      }
+      if (signal.aborted) return null
+      if (verdict.kind !== 'retry') return verdict
       this.#count(this.retried, request, request.contents)
       this.#complain('The receiver does not take samples now; they are sent again', verdict.why)
       await pause(clock, Math.max(1, verdict.afterMs || backoffMs), signal)
       backoffMs = Math.min(this.reach.queue.maxBackoffMs, 2 * backoffMs)
     }
+    return null
+  }
+
+  /**
+   * Prometheus stores nothing of a request of 1.0 in which one sample is older than what it has: so it is with what is
+   * sent again after a kill, along with what is new.
+   */
+  #maySplit({ contents }: OutgoingRequest, answer: Answer): boolean {
+    const isOne = contents.samples + contents.histograms <= 1
+    return (
+      answer.kind === 'failed' && answer.status === 400 && !this.reach.isVersion2 && !isOne && contents.families === 0
+    )
+  }
+
+  async #deliverParts(waiting: Waiting, { why }: Answer, signal: AbortSignal): Promise<void> {
+    const { contents, ...rest } = waiting.request
+    const requestOf = ({ body, contents: own }: Part): OutgoingRequest => ({
+      ...rest,
+      body,
+      contents: { ...contents, ...own },
+    })
+    await sendInParts(new SplitRequest(waiting.request.body), {
+      send: async (part) => {
+        const request = requestOf(part)
+        const answer = await this.#answerTo(request, waiting, signal)
+        if (answer === null) return 'over'
+        if (answer.kind === 'failed') return 'refused'
+        this.#settle(request, answer)
+        return 'taken'
+      },
+      refuse: (part) => this.#settle(requestOf(part), { kind: 'failed', status: 400, refused: part.contents, why }),
+      giveUp: (part) => void (signal.aborted || this.#isGivenUp(requestOf(part), waiting.isGivenUp)),
+    })
   }
 
   /** And counts it. */
-  #isGivenUp({ request, isGivenUp }: Waiting): boolean {
+  #isGivenUp({ contents }: OutgoingRequest, isGivenUp: boolean): boolean {
     const { sampleAgeLimitMs } = this.reach.queue
-    const { contents } = request
     const isOld =
       sampleAgeLimitMs > 0 && contents.samples + contents.histograms > 0
         ? contents.highestMs < this.#deps.clock.now() - sampleAgeLimitMs
@@ -161,7 +200,7 @@ export class Endpoint {
     }
   }
 
-  #settle(request: OutgoingRequest, verdict: Exclude<Verdict, { kind: 'retry' }>): void {
+  #settle(request: OutgoingRequest, verdict: Answer): void {
     const { contents, body } = request
     if (verdict.refused) {
       this.#count(this.failed, request, verdict.refused)

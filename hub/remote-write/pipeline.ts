@@ -56,7 +56,12 @@ export class Pipeline implements LogReader, SampleTaker {
   readonly #read: Tally = newTally()
   readonly #dropped = newDrops()
   #labels!: OutgoingLabels
+  /** Those that series are spread over, and one for late samples of all of them: see `#batchOf`. */
   #shards: ShardBatch[]
+  /** Of the newest sample of each series that was read, by ref. */
+  #newestMs = new Float64Array(0)
+  /** Series of the record at hand of which a sample was late. */
+  readonly #lateRefs = new Set<number>()
   /** To be used once nothing is outstanding. */
   #wantedShards: number
   #outstandingBytes = 0
@@ -181,7 +186,7 @@ export class Pipeline implements LogReader, SampleTaker {
       dropped: this.#dropped,
       read: { ...this.#read },
       readPosition: follower.position,
-      shards: this.#shards.length,
+      shards: this.#shardCount,
       backlogBytes,
       gaps: follower.gaps,
       lostRecords: follower.lostRecords,
@@ -191,6 +196,7 @@ export class Pipeline implements LogReader, SampleTaker {
   onRecord(position: WalPosition): void {
     // What came with the record before is complete: its exemplars follow its samples.
     this.#flushFull()
+    this.#lateRefs.clear()
     this.#record = position
     this.#recordMs = this.#options.clock.monotonic()
   }
@@ -205,7 +211,7 @@ export class Pipeline implements LogReader, SampleTaker {
     if (reason !== null) this.#dropped[reason].samples++
     else {
       this.#pending.samples++
-      this.#shardOf(ref).float(ref, timestampMs, values, at, startMs)
+      this.#batchOf(ref, timestampMs).float(ref, timestampMs, values, at, startMs)
     }
   }
 
@@ -217,7 +223,7 @@ export class Pipeline implements LogReader, SampleTaker {
     if (reason !== null) this.#dropped[reason].histograms++
     else {
       this.#pending.histograms++
-      this.#shardOf(ref).histogram(ref, timestampMs, histogram, startMs)
+      this.#batchOf(ref, timestampMs).histogram(ref, timestampMs, histogram, startMs)
     }
   }
 
@@ -228,7 +234,7 @@ export class Pipeline implements LogReader, SampleTaker {
     if (reason !== null) this.#dropped[reason].exemplars++
     else {
       this.#pending.exemplars++
-      this.#shardOf(ref).exemplar(ref, exemplar)
+      this.#marked(this.#lateRefs.has(ref) ? this.#shardCount : this.#shardOf(ref)).exemplar(ref, exemplar)
     }
   }
 
@@ -256,14 +262,34 @@ export class Pipeline implements LogReader, SampleTaker {
     this.#maker = new RequestMaker(isVersion2)
     const { table, families } = follower
     this.#labels = new OutgoingLabels({ table, families, external, rules, encoder: this.#maker.encoder })
+    this.#newestMs = new Float64Array(0)
     this.#seriesAtOpen = follower.table.size
     this.#openedMs = clock.monotonic()
     this.saveCursor()
   }
 
-  #shardOf(ref: number): ShardBatch {
-    const shards = this.#shards
-    const batch = shards[shards.length === 1 ? 0 : mixed(ref) % shards.length]!
+  get #shardCount(): number {
+    return this.#shards.length - 1
+  }
+
+  /**
+   * Late samples go in requests of their own: a receiver that takes none refuses the whole request, and with it what is
+   * new. Prometheus does so for 1.0.
+   */
+  #batchOf(ref: number, timestampMs: number): ShardBatch {
+    if (ref >= this.#newestMs.length) this.#newestMs = grown(this.#newestMs, ref)
+    const isLate = timestampMs <= this.#newestMs[ref]!
+    if (isLate) this.#lateRefs.add(ref)
+    else this.#newestMs[ref] = timestampMs
+    return this.#marked(isLate ? this.#shardCount : this.#shardOf(ref))
+  }
+
+  #shardOf(ref: number): number {
+    return this.#shardCount === 1 ? 0 : mixed(ref) % this.#shardCount
+  }
+
+  #marked(shard: number): ShardBatch {
+    const batch = this.#shards[shard]!
     batch.mark(this.#record, this.#recordMs)
     return batch
   }
@@ -278,8 +304,8 @@ export class Pipeline implements LogReader, SampleTaker {
     if (this.#isRenewing) return true
     if (this.#isPassingOver) return false
     const { samples, histograms } = this.#pending
-    if (samples + histograms >= this.spec.capacity * this.#shards.length) return true
-    return this.#outstandingBytes >= MAX_OUTSTANDING_BYTES || this.#wantedShards !== this.#shards.length
+    if (samples + histograms >= this.spec.capacity * this.#shardCount) return true
+    return this.#outstandingBytes >= MAX_OUTSTANDING_BYTES || this.#wantedShards !== this.#shardCount
   }
 
   #isIdle(): boolean {
@@ -288,7 +314,7 @@ export class Pipeline implements LogReader, SampleTaker {
 
   /** A series may change its shard only when nothing of it is under way. */
   #reshard(): void {
-    if (this.#wantedShards === this.#shards.length) return
+    if (this.#wantedShards === this.#shardCount) return
     this.#flushAll()
     if (this.#isIdle()) this.#shards = newShards(this.#wantedShards)
   }
@@ -365,7 +391,14 @@ export class Pipeline implements LogReader, SampleTaker {
   }
 }
 
-const newShards = (count: number): ShardBatch[] => Array.from({ length: count }, () => new ShardBatch())
+/** And the one for late samples. */
+const newShards = (count: number): ShardBatch[] => Array.from({ length: count + 1 }, () => new ShardBatch())
 
 /** Refs of one target are neighbours: they spread. */
 const mixed = (ref: number): number => Math.imul(ref, 0x9e3779b1) >>> 8
+
+function grown(times: Float64Array, ref: number): Float64Array<ArrayBuffer> {
+  const out = new Float64Array(Math.max(1024, ref + 1, 2 * times.length)).fill(Number.NEGATIVE_INFINITY)
+  out.set(times)
+  return out
+}

@@ -425,6 +425,22 @@ test('series that are gone are forgotten with a checkpoint; what is sent is the 
   assert.deepEqual(world.states.get(SPEC.key)!.lostRecords, 0)
 })
 
+test('late samples go in requests of their own', async () => {
+  const world = new SendingWorld(1)
+  const engine = await world.ingest.open()
+  world.start({ ...SPEC, maxSamplesPerSend: 100 })
+  for (const step of [5, 6, 2, 7, 3]) write(engine, step)
+  engine.commit()
+  world.advance(1500)
+  assert.deepEqual(
+    world.requests.map((request) => [...new Set(decoded(request).timestamps)].map((time) => (time - BEFORE) / 1000)),
+    [
+      [5, 6, 7],
+      [2, 3],
+    ],
+  )
+})
+
 test('cursors of endpoints that are gone go', async () => {
   const world = new SendingWorld(1)
   const engine = await world.ingest.open()
