@@ -326,7 +326,7 @@ remote_write:
         for (let i = 0; i < 30; i++) {
           await push(hub, 'pushed', timesFrom(start + pushed++ * 1000, 7 + life), 300)
           // Longer than the deadline: what is sent again after the kill is cut into other requests than before.
-        if (i % 10 === 0) await sleep(700)
+          if (i % 10 === 0) await sleep(700)
         }
         await hub.kill()
         await hub.restart()
