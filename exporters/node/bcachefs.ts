@@ -97,7 +97,9 @@ function deviceStats(disk: Disk, out: FamilySet, folder: string, device: string,
   put(out, 'device_bucket_size_bytes', 'Bucket size in bytes.', labels, sizeIn(disk, `${folder}/bucket_size`))
   put(out, 'device_buckets', 'Total number of buckets.', labels, readUint(disk, `${folder}/nbuckets`) ?? 0)
   put(out, 'device_durability', 'Device durability setting.', labels, readUint(disk, `${folder}/durability`) ?? 0)
-  for (const [operation, key, value] of ioDone(disk, `${folder}/io_done`))
+  const done = new Map<string, readonly [operation: string, key: string, value: number]>()
+  for (const each of ioDone(disk, `${folder}/io_done`)) done.set(`${each[0]} ${each[1]}`, each)
+  for (const [operation, key, value] of done.values())
     out.counter(
       'bcachefs_device_io_done_bytes_total',
       'IO bytes by operation type and data type.',

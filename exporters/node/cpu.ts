@@ -98,7 +98,7 @@ function throttles({ disk, sysfs }: NodeContext): MetricFamily[] {
     // What is no number is passed over, as upstream.
     const read = (file: string): string | null => {
       const text = readOptional(disk, `${base}/${name}/${file}`)?.trim() ?? ''
-      return /^\d{1,20}$/.test(text) ? BigInt(text).toString() : null
+      return /^\d{1,19}$/.test(text) ? BigInt(text).toString() : null
     }
     const package_ = read('topology/physical_package_id')
     const core = read('topology/core_id')

@@ -1,7 +1,7 @@
 /** Block devices replicated by DRBD 8, from /proc/drbd. */
 import type { FamilyType } from '../../protocol/exposition/mod.ts'
 import { type Collector, FamilySet, NoDataError, type NodeContext } from './collector.ts'
-import { numberOf, readOptional, words } from './files.ts'
+import { floatOf, readOptional, words } from './files.ts'
 
 const KIB = 1024
 const NUMBERS: Readonly<Record<string, readonly [type: FamilyType, name: string, factor: number, help: string]>> = {
@@ -45,11 +45,9 @@ export function drbdCollector({ disk, procfs }: NodeContext): Collector {
       const out = new FamilySet()
       let device = 'unknown'
       for (const word of words(text)) {
-        const colon = word.indexOf(':')
-        const key = word.slice(0, colon)
-        const value = word.slice(colon + 1)
-        if (colon < 0) continue
-        if (value === '' && /^\d+$/.test(key)) device = `drbd${key}`
+        const [key = '', value, ...rest] = word.split(':')
+        if (value === undefined || rest.length > 0) continue
+        if (value === '' && /^\d{1,19}$/.test(key)) device = `drbd${BigInt(key)}`
         else describe(out, { device, key, value, file })
       }
       return out.list()
@@ -63,7 +61,7 @@ function describe(out: FamilySet, { device, key, value, file }: Field): void {
   const known = NUMBERS[key]
   if (known) {
     const [type, name, factor, help] = known
-    out.add(type, `drbd_${name}`, help, ['device', device], numberOf(value, file) * factor)
+    out.add(type, `drbd_${name}`, help, ['device', device], floatOf(value, file) * factor)
   } else if (key === 'ro') {
     pair(out, device, value, 'Primary', 'node_role_is_primary', 'Whether the role of the node is in the primary state.')
   } else if (key === 'ds') {

@@ -2,7 +2,7 @@
 import { readGoFloat } from '../../protocol/exposition/mod.ts'
 import { uintLiteral } from './attributes.ts'
 import { type Collector, FamilySet, NoDataError, type NodeContext } from './collector.ts'
-import { listDirectory, openDirectory, readTrimmed, uintOf } from './files.ts'
+import { listDirectory, openDirectory, readOptional, readTrimmed, uintOf } from './files.ts'
 import { HARDWARE_COUNTERS } from './infiniband-hardware.ts'
 
 /** Octets are counted in words of four. */
@@ -259,7 +259,7 @@ function stateId(disk: NodeContext['disk'], file: string): number {
 
 /** `40 Gb/sec (4X QDR)`, in bytes a second; 0 where the kernel does not say. */
 function portRate(disk: NodeContext['disk'], file: string): number {
-  const text = readTrimmed(disk, file)
+  const text = readOptional(disk, file)
   if (text === null) return 0
   const space = text.indexOf(' ')
   const gigabits = readGoFloat(space < 0 ? '' : text.slice(0, space))

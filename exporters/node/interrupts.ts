@@ -31,7 +31,7 @@ export function interruptsCollector({ disk, procfs, flags }: NodeContext): Colle
       }
       const out = new FamilySet()
       for (const [type, { values, rest }] of byType) {
-        const numbered = /^[+-]?\d+$/.test(type)
+        const numbered = /^[+-]?\d{1,18}$/.test(type)
         const info = numbered ? rest[0]! : rest.join(' ')
         const devices = numbered ? rest.slice(1).join(' ') : ''
         if (!wanted(`${type};${info};${devices}`)) continue

@@ -113,7 +113,7 @@ function parseBackends(text: string, file: string): Backend[] {
 
 /** `C0A80016:0CEA` or `[2620:0000:…:0001]:0CEA`. */
 function parseEndpoint(text: string, file: string): { readonly address: string; readonly port: string } {
-  const match = /^(?:([0-9A-Fa-f]{8})|\[([0-9A-Fa-f:]+)\]):([0-9A-Fa-f]{4})$/.exec(text)
+  const match = /^(?:([0-9A-Fa-f]{8})|.([0-9A-Fa-f:]{39}).).([0-9A-Fa-f]{4})$/.exec(text)
   if (!match) throw new Error(`Cannot read ${file}: unexpected address "${text}"`)
   const [, four, six, port = ''] = match
   const address = four

@@ -25,7 +25,7 @@ export function meminfoCollector({ disk, procfs }: NodeContext): Collector {
         const [field = '', value, unit, more] = words(line)
         const number = uintLiteral(value ?? '', file)
         if ((unit ?? 'kB') !== 'kB' || more !== undefined) throw new Error(`Cannot read ${file}: "${line}"`)
-        if (!FIELDS.has(field.replace(/:$/, ''))) continue
+        if (!field.endsWith(':') || !FIELDS.has(field.slice(0, -1))) continue
         // `Active(anon)` becomes `Active_anon`.
         const base = field.replace(/\((.*)\)/, '_$1').replace(/:$/, '')
         // Numbers of pages have no unit.

@@ -109,8 +109,8 @@ function parseMountstats(text: string, file: string): NfsMount[] {
     if (version === undefined) continue
     if (type !== 'nfs' && type !== 'nfs4') fail(rows[i]!)
     let ageSeconds = 0
-    let events: readonly string[] = []
-    let bytes: readonly string[] = []
+    let events: readonly string[] = EVENTS.map(() => '0')
+    let bytes: readonly string[] = BYTES.map(() => '0')
     const transports: (readonly string[])[] = []
     const operations = new Map<string, readonly string[]>()
     for (i++; i < rows.length; i++) {

@@ -38,7 +38,7 @@ export function raplCollector({ disk, sysfs, flags }: NodeContext): Collector {
 
 /** `package-1` is the second package; names without a number are counted. */
 function nameAndIndex(given: string, usages: Map<string, number>): { readonly name: string; readonly index: number } {
-  const match = /^([^-]*)-([+-]?\d{1,18})$/.exec(given)
+  const match = /^([^-]*)-(\+?\d{1,18})$/.exec(given)
   if (match) return { name: match[1]!, index: Number(match[2]) }
   const index = usages.get(given) ?? 0
   usages.set(given, index + 1)

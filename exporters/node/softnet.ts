@@ -28,8 +28,8 @@ export function softnetCollector({ disk, procfs }: NodeContext): Collector {
         const values = columns
           .slice(0, columns.length === CPU ? CPU - 1 : CPU + 1)
           .map((value) => uintOf(value, file, 16))
-        if (values.length < MIN_COLUMNS)
-          throw new Error(`Cannot read ${file}: at least ${MIN_COLUMNS} columns expected, got "${line}"`)
+        if (values.length < MIN_COLUMNS || values.some((value) => value >= 2 ** 32))
+          throw new Error(`Cannot read ${file}: at least ${MIN_COLUMNS} columns of 32 bits expected, got "${line}"`)
         const labels = ['cpu', String(values[CPU] ?? i)]
         // Columns that an old kernel lacks are zero, as upstream.
         for (const [at, type, name, help] of COLUMNS) out.add(type, `softnet_${name}`, help, labels, values[at] ?? 0)

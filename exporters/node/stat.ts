@@ -64,8 +64,10 @@ export function* statLines(text: string, file: string): Iterable<readonly [name:
 function isWhole(name: string, line: string): boolean {
   // There may be thousands of interrupts.
   if (name === 'intr') return /^[\d\s]*$/.test(line.slice(line.indexOf('intr') + 4))
+  if (LINES.some(([line]) => line === name)) return /^\d+$/.test(words(line)[1]!)
   const numbers = name.startsWith('cpu') || name === 'softirq' ? words(line).slice(1) : []
   // Times in floats; a kernel may have fewer than ten.
-  if (name !== 'softirq') return numbers.slice(0, 10).every((number) => /^[+-]?(?:\d+\.?\d*|\.\d+)$/.test(number))
+  if (name !== 'softirq')
+    return numbers.slice(0, 10).every((number) => /^[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?$/.test(number))
   return numbers.length > 10 && numbers.slice(0, 11).every((number) => /^\d+$/.test(number))
 }

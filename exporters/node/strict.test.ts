@@ -5,6 +5,8 @@ import { formatExposition } from '../../protocol/exposition/mod.ts'
 import { temporaryFolder, testEnv } from '../testing/env.ts'
 import { createNodeExporter } from './mod.ts'
 
+const NFS = 'device h:/x mounted on /x with fstype nfs statvers=1.1\n'
+
 // As node_exporter 1.11 answers the same files.
 const rows: readonly (readonly [collector: string, file: string, good: string, bad: readonly string[]])[] = [
   ['softirqs', 'softirqs', '  CPU0 CPU1\nHI: 3 4\n', ['  CPU0\nHI: -1\n', '  CPU0\nHI: 18446744073709551616\n']],
@@ -34,6 +36,20 @@ const rows: readonly (readonly [collector: string, file: string, good: string, b
   ['pressure', 'pressure/cpu', 'some avg10=0.00 avg60=0.00 avg300=0.10 total=14\n', ['', 'some avg10=0.00 total=14\n']],
   ['stat', 'stat', 'cpu 1 2\nintr 5 1 2\nctxt 7\n', ['ctxt x\n', 'intr 5 -1\n', 'cpu 1 x\n', 'softirq 1 2\n']],
   ['xfrm', 'net/xfrm_stat', 'XfrmInError 3\n', ['XfrmInError\n', 'XfrmInError x\n', '\nXfrmInError 3\n']],
+  [
+    'mountstats',
+    'self/mountstats',
+    `${NFS}\tage:\t7\n\txprt:\tudp 1 2 3 4 5 6 7 8 9 10\n\tper-op statistics\n\t NULL: 1 1 0 44 24 0 0 0\n\n`,
+    [
+      `${NFS}\tage:\tx\n`,
+      `${NFS}\tbytes:\t1 2 3\n`,
+      `${NFS}\tevents:\t1\n`,
+      `${NFS}\txprt:\tudp 1 2\n`,
+      `${NFS}\txprt:\ttcp 1 2 3 4 5 6 7 8 9 10 11 12 -1\n`,
+      `${NFS}\tper-op statistics\n\t NULL: 1 1\n`,
+      'device a mounted on /b with fstype ext4 statvers=1.1\n',
+    ],
+  ],
   ['loadavg', 'loadavg', '0.2 .3 4 1/2 3\n', ['0.2 0.3\n', '0.2 x 0.4\n']],
   ['filefd', 'sys/fs/file-nr', '1024\t0\t16\n', ['1024 0 16\n', '1024\t0\n', '1\t0\tx\n']],
   ['swap', 'swaps', 'h\n/dev/a partition 8 0 -2\n', ['h\n/dev/a partition 8 0\n', 'h\n/dev/a partition x 0 -2\n']],
@@ -113,7 +129,7 @@ test('conntrack shows what it read before the fault', async () => {
 })
 
 async function pageOf(files: Readonly<Record<string, string>>, flags: Readonly<Record<string, string>>) {
-  const base = { 'net/snmp': 'Ip: a\nIp: 1\n', 'net/netstat': 'A: b\nA: 1\n' }
+  const base = { 'self/mountinfo': '', 'net/snmp': 'Ip: a\nIp: 1\n', 'net/netstat': 'A: b\nA: 1\n' }
   const procfs = temporaryFolder({ ...base, ...files })
   const all = { 'path.procfs': procfs, 'collector.disable-defaults': 'true', ...flags }
   return formatExposition(await createNodeExporter({ ...testEnv, flags: all, version: 't' }).collect())

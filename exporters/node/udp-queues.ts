@@ -4,7 +4,7 @@ import { readOptional, scanLines, uintOf } from './files.ts'
 
 /** `sl  local_address rem_address st tx_queue:rx_queue tr:when retrnsmt uid timeout inode ref pointer drops`. */
 const LINE =
-  /^\s*\d+:\s+(?:[\dA-Fa-f]{8}|[\dA-Fa-f]{32}):[\dA-Fa-f]{1,16}\s+(?:[\dA-Fa-f]{8}|[\dA-Fa-f]{32}):[\dA-Fa-f]{1,16}\s+[\dA-Fa-f]+\s+([\dA-Fa-f]+):([\dA-Fa-f]+)\s+\S+\s+\S+\s+\d+\s+\S+\s+\d+\s+\S+\s+\S+\s+\d+(?:\s|$)/
+  /^\s*\d+:\s+(?:[\dA-Fa-f]{8}|[\dA-Fa-f]{32}):[\dA-Fa-f]{1,16}\s+(?:[\dA-Fa-f]{8}|[\dA-Fa-f]{32}):[\dA-Fa-f]{1,16}\s+[\dA-Fa-f]+\s+([\dA-Fa-f]+):([\dA-Fa-f]+)\s+\S+\s+\S+\s+(?:0x[\da-f]+|\d+)\s+\S+\s+(?:0x[\da-f]+|\d+)\s+\S+\s+\S+\s+(?:0x[\da-f]+|\d+)(?:\s|$)/i
 
 export function udpQueuesCollector({ disk, procfs }: NodeContext): Collector {
   return {

@@ -52,9 +52,9 @@ export function zoneinfoCollector({ disk, procfs }: NodeContext): Collector {
     name: 'zoneinfo',
     update() {
       const out = new FamilySet()
-      for (const section of disk.readText(file).split(/^(?=Node )/m)) {
-        const match = /^Node\s+(\d+), zone\s+(\w+)/.exec(section)
-        if (match) zone(out, section, ['node', match[1]!, 'zone', match[2]!])
+      for (const section of disk.readText(file).split(/^(?=Node)/m)) {
+        const [, node = '', name = ''] = /(\d+), zone\s+(\w+)/.exec(section.split('\n', 1)[0]!) ?? []
+        if (section.startsWith('Node')) zone(out, section, ['node', node, 'zone', name])
       }
       return out.list()
     },
@@ -62,10 +62,11 @@ export function zoneinfoCollector({ disk, procfs }: NodeContext): Collector {
 }
 
 function zone(out: FamilySet, section: string, labels: readonly string[]): void {
+  // Of a field that is there twice the last counts. Those by CPU have the same names, with a colon.
+  const values = new Map<string, string>()
+  let protection: readonly string[] = []
   for (const line of lines(section)) {
     const [field = '', value] = words(line)
-    // What follows is by CPU: it has fields of the same names.
-    if (field === 'pagesets') return
     if (field === 'protection:') {
       const numbers = line
         .slice(line.indexOf(':') + 1)
@@ -74,14 +75,14 @@ function zone(out: FamilySet, section: string, labels: readonly string[]): void 
         .trim()
         .split(', ')
       // One that is none costs them all, as upstream.
-      if (!numbers.every((number) => /^[+-]?\d{1,18}$/.test(number))) continue
-      numbers.forEach((number, i) => {
-        out.gauge(`zoneinfo_protection_${i}`, `Protection array ${i}. field`, labels, Number(number))
-      })
-      continue
-    }
-    const known = BY_FIELD.get(field)
-    if (known && value !== undefined)
-      out.add(known[1], `zoneinfo_${known[2]}`, known[3], labels, intLiteralOrZero(value))
+      if (numbers.every((number) => /^[+-]?\d{1,18}$/.test(number))) protection = numbers
+    } else if (value !== undefined && BY_FIELD.has(field)) values.set(field, value)
   }
+  for (const [field, value] of values) {
+    const [, type, name, help] = BY_FIELD.get(field)!
+    out.add(type, `zoneinfo_${name}`, help, labels, intLiteralOrZero(value))
+  }
+  protection.forEach((number, i) => {
+    out.gauge(`zoneinfo_protection_${i}`, `Protection array ${i}. field`, labels, Number(number))
+  })
 }
