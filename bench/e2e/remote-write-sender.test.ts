@@ -344,6 +344,63 @@ remote_write:
     }),
 )
 
+test(
+  'what an agent, the hub’s own scrapes and rules give arrives, an agent’s backlog too',
+  { skip: lacks('prometheus') },
+  () =>
+    withWorld(async (world) => {
+      const config = 'global: { scrape_interval: 1h }\nstorage: { tsdb: { out_of_order_time_window: 30m } }'
+      const [first, second] = [
+        await world.startPrometheus({ config, flags: RECEIVER }),
+        await world.startPrometheus({ config, flags: RECEIVER }),
+      ]
+      const port = await freePort()
+      const hub = await world.startHub({
+        port,
+        config: `
+global: { scrape_interval: 1s, evaluation_interval: 1s }
+rule_files: [rules.yml]
+scrape_configs: [{ job_name: own, static_configs: [{ targets: ['127.0.0.1:${port}'] }] }]
+remote_write:
+  - { url: '${first.url}/api/v1/write', name: first, ${QUEUE} }
+  - { url: '${second.url}/api/v1/write', name: second, protobuf_message: io.prometheus.write.v2.Request, ${QUEUE} }`,
+        files: { 'rules.yml': 'groups: [{ name: g, rules: [{ record: ups, expr: sum(up) }] }]' },
+      })
+      await world.startAgent({ hub, id: 'host-1' })
+      await until('the agent is there', () => queryValue(hub, 'count({agent="host-1"})'))
+      await sleep(3000)
+      await hub.kill()
+      await sleep(2000)
+      await hub.restart()
+      await sleep(5000)
+      const end = (Date.now() - 2000) / 1000
+      const all = async (server: Server): Promise<Map<string, string>> => {
+        const found = new Map<string, string>()
+        for (const { metric: labels, values } of await samples(server, '{__name__=~".+"}[10m]', end))
+          for (const [time, value] of values) found.set(`${JSON.stringify(labelsFrom(labels))} ${time}`, value)
+        return found
+      }
+      const expected = await all(hub)
+      assert.ok([...expected.keys()].some((key) => key.includes('"agent","host-1"')))
+      assert.ok([...expected.keys()].some((key) => key.includes('"__name__","ups"')))
+      for (const receiver of [first, second]) {
+        let missing: string[] = []
+        await until(
+          'all samples are there',
+          async () => {
+            const there = await all(receiver)
+            missing = [...expected].filter(([key, value]) => there.get(key) !== value).map(([key]) => key)
+            return missing.length === 0
+          },
+          {
+            timeoutMs: 20_000,
+            explain: () => `${missing.length} of ${expected.size} are missing: ${missing.slice(0, 5)}`,
+          },
+        )
+      }
+    }),
+)
+
 test('what a receiver refuses is counted and not sent again; 429 is, when it says', () =>
   withWorld(async (world) => {
     const sink = await startSink(world)
