@@ -52,7 +52,7 @@ class GrowingHead implements SeriesReader {
     return this.#ask(() => this.#head.labelNames(matchers, range))
   }
 
-  labelValues(name: string, matchers: readonly Matcher[], range: TimeRange): string[] {
+  labelValues(name: string, matchers: readonly Matcher[], range: TimeRange): readonly string[] {
     return this.#ask(() => this.#head.labelValues(name, matchers, range))
   }
 

@@ -295,7 +295,7 @@ export class HidingReader implements SeriesReader {
     return this.inner.labelNames(matchers, range)
   }
 
-  labelValues(name: string, matchers: readonly Matcher[], range: TimeRange): string[] {
+  labelValues(name: string, matchers: readonly Matcher[], range: TimeRange): readonly string[] {
     return this.inner.labelValues(name, matchers, range)
   }
 

@@ -76,7 +76,7 @@ export class LazyBlock implements SeriesReader {
     return this.#openedFor(range)?.labelNames(matchers, range) ?? []
   }
 
-  labelValues(name: string, matchers: readonly Matcher[], range: TimeRange): string[] {
+  labelValues(name: string, matchers: readonly Matcher[], range: TimeRange): readonly string[] {
     return this.#openedFor(range)?.labelValues(name, matchers, range) ?? []
   }
 

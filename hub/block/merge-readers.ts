@@ -263,7 +263,7 @@ class MergedReader implements SeriesReader {
     return this.#union(range, (reader) => reader.labelNames(matchers, range))
   }
 
-  labelValues(name: string, matchers: readonly Matcher[], range: TimeRange): string[] {
+  labelValues(name: string, matchers: readonly Matcher[], range: TimeRange): readonly string[] {
     return this.#union(range, (reader) => reader.labelValues(name, matchers, range))
   }
 
@@ -451,7 +451,7 @@ class MergedReader implements SeriesReader {
     return (this.#checked[id] = known === id ? 1 : 2)
   }
 
-  #union(range: TimeRange, ask: (reader: SeriesReader) => string[]): string[] {
+  #union<List extends readonly string[]>(range: TimeRange, ask: (reader: SeriesReader) => List): List | string[] {
     const sources = this.#sources.filter((source) => source.overlaps(range))
     const first = ask(this.#first)
     if (sources.length === 0) return first

@@ -73,7 +73,7 @@ export class DelegatingReader implements SeriesReader {
     return this.reader.labelNames(matchers, range)
   }
 
-  labelValues(name: string, matchers: readonly Matcher[], range: TimeRange): string[] {
+  labelValues(name: string, matchers: readonly Matcher[], range: TimeRange): readonly string[] {
     return this.reader.labelValues(name, matchers, range)
   }
 

@@ -17,6 +17,8 @@ export type ListContext = {
 }
 
 const ENTRIES_PER_POLL = 256
+/** Written in a millisecond. */
+const KEPT_ENTRIES_MAX = 20_000
 
 type Window = { readonly startMs: number; readonly endMs: number; readonly limit: number }
 
@@ -72,7 +74,7 @@ export function writeLabels(
   label: string | null,
   context: ListContext,
 ): Uint8Array {
-  const one = (matchers: readonly Matcher[]): string[] => {
+  const one = (matchers: readonly Matcher[]): readonly string[] => {
     context.poll()
     const range = rangeOf(window)
     return label === null ? reader.labelNames(matchers, range) : reader.labelValues(label, matchers, range)
@@ -82,11 +84,13 @@ export function writeLabels(
   const truncated = window.limit > 0 && all.length > window.limit
   const out = new JsonWriter().raw('{"status":"success","data":[')
   const shown = truncated ? window.limit : all.length
-  for (let i = 0; i < shown; i += ENTRIES_PER_POLL) {
-    context.poll()
-    if (i > 0) out.raw(',')
-    out.strings(all.slice(i, Math.min(shown, i + ENTRIES_PER_POLL)))
-  }
+  if (!truncated && shown <= KEPT_ENTRIES_MAX) out.keptStrings(all)
+  else
+    for (let i = 0; i < shown; i += ENTRIES_PER_POLL) {
+      context.poll()
+      if (i > 0) out.raw(',')
+      out.strings(all.slice(i, Math.min(shown, i + ENTRIES_PER_POLL)))
+    }
   return finish(out.raw(']'), truncated, context)
 }
 

@@ -122,10 +122,24 @@ for (const task of DISCOVERY) {
     assert.equal(new TextDecoder().decode(answer!.body), byWorker(task))
   })
 }
+test('values of a label are answered when they are in order, in parts, however many series there are', () => {
+  for (const label of ['g', 'i', 'none']) {
+    const ever = { startMs: Number.NEGATIVE_INFINITY, endMs: Number.POSITIVE_INFINITY }
+    const task = { kind: 'values', label, matches: [], ...ever, limit: 0 } as const
+    let nowMs = 0
+    const thread = inPlace(NO_BLOCKS, () => nowMs)
+    for (let again = 0; again < 4; again++) {
+      const answer = thread.answer(task)
+      assert.equal(new TextDecoder().decode(answer?.body), byWorker(task))
+      nowMs += 1000
+    }
+    assert.equal(inPlace({ ...NO_BLOCKS, paths: ['blocks/0-1-1'], deletes: [0], coveredUntil: 0 }).answer(task), null)
+  }
+})
+
 test('discovery among many series is left to the workers', () => {
   const ever = { startMs: 0, endMs: END, limit: 0 }
   assert.equal(inPlace().answer({ kind: 'series', matches: ['y'], ...ever }), null)
-  assert.equal(inPlace().answer({ kind: 'values', label: 'g', matches: [], ...ever }), null)
   assert.equal(inPlace().answer({ kind: 'labels', matches: [], ...ever }), null)
 })
 

@@ -290,3 +290,13 @@ for (const [value, shown] of [
     const text = `{"status":"success","data":{"resultType":"scalar","result":[1.01,"${shown}"]}}`
     assert.equal(new TextDecoder().decode(body), text)
   })
+
+test('lists that come again are written as the first time, whatever stands before them', () => {
+  const lists = [['a', 'b"', '\ud800'], [], ['\u00e9'.repeat(5000)]]
+  for (const list of lists)
+    for (const before of ['[', '[0,', '[1,2,'])
+      assert.equal(
+        text(new JsonWriter().raw(before).keptStrings(list).finish()),
+        text(new JsonWriter().raw(before).strings(list).finish()),
+      )
+})

@@ -43,6 +43,9 @@ let spare: Uint8Array<ArrayBuffer> | null = null
 let points: PointWriter | null = null
 const KERNEL_FROM = 16
 
+/** Lists that have been written: null once, their bytes from the second time on. */
+const keptLists = new WeakMap<readonly string[], Uint8Array | null>()
+
 function takeSpare(): Uint8Array<ArrayBuffer> {
   const bytes = spare ?? new Uint8Array(FIRST_BYTES)
   spare = null
@@ -108,6 +111,31 @@ export class JsonWriter {
     // A lone surrogate, or text that looks like one.
     if (list.includes('\\ud')) list = JSON.stringify(texts.map((text) => text.toWellFormed()))
     return this.raw(list.slice(1, -1))
+  }
+
+  /**
+   * As `strings`, of a list that is likely to come again as the same array: from the second time on its bytes are kept for
+   * as long as it is. Hot: bench/query, the label values.
+   */
+  keptStrings(texts: readonly string[]): this {
+    const kept = keptLists.get(texts)
+    if (kept === undefined) {
+      keptLists.set(texts, null)
+      return this.strings(texts)
+    }
+    if (kept !== null) return this.bytes(kept)
+    const from = this.#length
+    this.strings(texts)
+    keptLists.set(texts, this.#bytes.slice(from, this.#length))
+    return this
+  }
+
+  /** Of JSON. */
+  bytes(bytes: Uint8Array): this {
+    if (this.#length + bytes.length > this.#bytes.length) this.#grow(bytes.length)
+    this.#bytes.set(bytes, this.#length)
+    this.#length += bytes.length
+    return this
   }
 
   /**

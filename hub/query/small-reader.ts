@@ -8,6 +8,7 @@ import {
   type Shard,
   STILL_MATCHING,
   type TimeRange,
+  type ValuesLimits,
 } from '../tsdb/contract.ts'
 import { DelegatingReader } from './delegating-reader.ts'
 
@@ -20,6 +21,8 @@ const LOOKED_AT_FROM_MS = 300_000
 /** A histogram that was read, in samples. */
 const HISTOGRAM_SAMPLES = 50
 const LABELS_PER_LOOK = 64
+/** What sorts and looks for a millisecond each, and is written in another. */
+const VALUES_LIMITS: ValuesLimits = { values: 20_000, sorted: 1500, looks: 50_000 }
 
 /** Ends the query, as an error that nobody sees. */
 export class TooLarge extends Error {}
@@ -73,9 +76,18 @@ export class BoundedReader extends DelegatingReader {
     return this.reader.labelNames(matchers, range)
   }
 
-  override labelValues(name: string, matchers: readonly Matcher[], range: TimeRange): string[] {
+  override labelValues(name: string, matchers: readonly Matcher[], range: TimeRange): readonly string[] {
+    if (matchers.length === 0 && this.reader.valuesWithin !== undefined) return this.#allValues(name, range)
     this.#bound(matchers)
     return this.reader.labelValues(name, matchers, range)
+  }
+
+  #allValues(name: string, range: TimeRange): readonly string[] {
+    if (this.#isLate()) throw new TooLarge()
+    const values = this.reader.valuesWithin!(name, range, VALUES_LIMITS)
+    if (values === 'later') this.isStillMatching = true
+    if (values === 'later' || values === 'many') throw new TooLarge()
+    return values
   }
 
   #bound(matchers: readonly Matcher[]): void {
@@ -91,7 +103,7 @@ export class BoundedReader extends DelegatingReader {
 export class NewestReader extends DelegatingReader {
   readonly #blocksUntil: number
 
-  /** @param blocksUntil samples up to that time may be in blocks */
+  /** @param blocksUntil samples up to that time may be in blocks; -Infinity: none are */
   constructor(reader: SeriesReader, blocksUntil: number) {
     super(reader)
     this.#blocksUntil = blocksUntil
@@ -107,12 +119,12 @@ export class NewestReader extends DelegatingReader {
     return this.reader.labelNames(matchers, range)
   }
 
-  override labelValues(name: string, matchers: readonly Matcher[], range: TimeRange): string[] {
+  override labelValues(name: string, matchers: readonly Matcher[], range: TimeRange): readonly string[] {
     this.#newest(range)
     return this.reader.labelValues(name, matchers, range)
   }
 
   #newest({ minTime }: TimeRange): void {
-    if (minTime <= this.#blocksUntil) throw new TooLarge()
+    if (minTime <= this.#blocksUntil && this.#blocksUntil > Number.NEGATIVE_INFINITY) throw new TooLarge()
   }
 }

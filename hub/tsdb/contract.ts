@@ -46,6 +46,9 @@ export interface SampleBuffer {
 
 export type Shard = { readonly index: number; readonly count: number }
 
+/** Of `SeriesReader.valuesWithin`: all values that the label has, those that are sorted now, series that are looked at. */
+export type ValuesLimits = { readonly values: number; readonly sorted: number; readonly looks: number }
+
 /** Of `SeriesReader.matchBound`: more than any limit. */
 export const STILL_MATCHING = Number.MAX_VALUE
 
@@ -93,7 +96,12 @@ export interface SeriesReader {
   readWeight?(ref: SeriesRef, range: TimeRange): number
   /** Sorted. With matchers: only of matching series. */
   labelNames(matchers: readonly Matcher[], range: TimeRange): string[]
-  labelValues(name: string, matchers: readonly Matcher[], range: TimeRange): string[]
+  labelValues(name: string, matchers: readonly Matcher[], range: TimeRange): readonly string[]
+  /**
+   * As `labelValues` without matchers, of readers that can stop: 'later' when more values have yet to be sorted, which goes
+   * on the next time; 'many' when there are more than that, or more series would have to be looked at for one in the range.
+   */
+  valuesWithin?(name: string, range: TimeRange, limits: ValuesLimits): readonly string[] | 'later' | 'many'
   exemplars(ref: SeriesRef, range: TimeRange): Exemplar[]
   /** By metric family name. */
   metadata(): ReadonlyMap<string, readonly Metadata[]>

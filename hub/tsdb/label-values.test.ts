@@ -16,7 +16,7 @@ test('label values follow series that come, go and come again', () => {
     head.appendFloat(head.series(labelsFrom({ __name__: 'x', pod })), time, values, 0, 0)
     head.publish()
   }
-  const pods = (range = EVER): string[] => {
+  const pods = (range = EVER): readonly string[] => {
     const reader = openReader(head.share())
     try {
       return reader.labelValues('pod', [], range)
@@ -58,6 +58,42 @@ test('a value stays as long as any of its series has samples in the range, which
   assert.ok(has(0, 4000))
   reader.release()
 })
+
+test('values are put in order in parts and at once alike, while they come and go', () =>
+  fc.assert(
+    fc.property(fc.array(fc.tuple(fc.nat(400), fc.nat(9), fc.boolean()), { maxLength: 30 }), (changes) => {
+      const head = createHead({ maxBytes: 2 ** 28 })
+      const one = Float64Array.of(1)
+      const last = new Map<string, number>()
+      for (const [round, [first, values, isTrimmed]] of changes.entries()) {
+        const time = 1000 * (round + 1)
+        for (let i = first; i < first + 40; i++) {
+          head.appendFloat(head.series(labelsFrom({ __name__: 'x', pod: `p${i}` })), time, one, 0, 0)
+          last.set(`p${i}`, time)
+        }
+        head.publish()
+        if (isTrimmed) {
+          head.trim(time - 3000)
+          head.publish()
+          for (const [pod, at] of last) if (at < time - 3000) last.delete(pod)
+        }
+        const reader = openReader(head.share())
+        const wanted = [...last.keys()].sort()
+        const limits = { values: 1000, sorted: 1 + 10 * values, looks: 1000 }
+        const within = reader.valuesWithin!('pod', EVER, limits)
+        if (within !== 'later') assert.deepEqual(within, wanted)
+        // Every other time the next part is begun where the last one ended.
+        if (round % 2 === 0) {
+          const all = reader.labelValues('pod', [], EVER)
+          assert.deepEqual(all, wanted)
+          if (all.length > 0) assert.equal(reader.valuesWithin!('pod', EVER, { ...limits, looks: 0 }), 'many')
+          if (all.length > 50) assert.equal(reader.valuesWithin!('pod', EVER, { ...limits, values: 49 }), 'many')
+        }
+        reader.release()
+      }
+    }),
+    { numRuns: 50 },
+  ))
 
 test('regular expressions see series that come, go and come again', () => {
   const head = createHead({ maxBytes: 2 ** 28 })

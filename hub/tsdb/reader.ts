@@ -4,7 +4,16 @@ import type { Matcher } from '../../protocol/matchers/mod.ts'
 import type { Exemplar, Metadata } from '../../protocol/samples/mod.ts'
 import { type Cardinality, cardinalityOf } from './cardinality.ts'
 import { chunkKind } from './chunk-reader.ts'
-import type { ReaderShare, SampleBuffer, SeriesReader, SeriesRef, Shard, SymbolId, TimeRange } from './contract.ts'
+import type {
+  ReaderShare,
+  SampleBuffer,
+  SeriesReader,
+  SeriesRef,
+  Shard,
+  SymbolId,
+  TimeRange,
+  ValuesLimits,
+} from './contract.ts'
 import { clearOwner, enterEpoch, leaveEpoch } from './epochs.ts'
 import { StalePagesError } from './errors.ts'
 import { readExemplars } from './exemplars.ts'
@@ -50,9 +59,10 @@ import {
 import { MatchedPairs } from './matched-pairs.ts'
 import { Memory } from './memory.ts'
 import { readMetadata } from './metadata.ts'
-import { findPosting, forEachPair, newestPair } from './postings.ts'
+import { findPosting } from './postings.ts'
 import { type Index, matchBound, selectRefs } from './select.ts'
 import { SeriesDecoder } from './series-reader.ts'
+import { type SortedPairs, SortedValues } from './sorted-values.ts'
 import { SymbolReader } from './symbols.ts'
 import { Table } from './table.ts'
 
@@ -66,28 +76,12 @@ type ThreadView = {
   readonly exemplars: Table
   readonly symbols: SymbolReader
   readonly decoder: SeriesDecoder
-  /** By label name. */
-  readonly sortedPairs: Map<SymbolId, SortedPairs>
+  readonly sortedValues: SortedValues
   readonly matched: MatchedPairs
   /** Of series that were asked for: to make the strings' array costs more than all else that an instant query does with a series. */
   readonly labels: Map<SeriesRef, Labels>
   generation: number
 }
-
-/**
- * The label pairs of a name in the order of their values, as they were when `newest` was the last that had been added.
- * One that is removed has no series; an id that is given out anew is a change of generation. `witnesses` are refs + 1 of
- * series that have the pairs and had samples when last looked for; 0 is none.
- */
-type SortedPairs = {
-  readonly newest: number
-  readonly pairs: Uint32Array
-  readonly texts: readonly string[]
-  readonly witnesses: Uint32Array
-}
-
-/** Of a thread, all names together; what has more is sorted for each query. */
-const SORTED_PAIRS_MAX = 200_000
 
 /** Of a thread; past it all are forgotten. */
 const LABELS_MAX = 20_000
@@ -153,7 +147,7 @@ function threadViewOf(share: ReaderShare): ThreadView {
     exemplars: new Table(mem, EXEMPLARS),
     symbols: new SymbolReader(mem, symbolTable),
     decoder: new SeriesDecoder(mem, groups),
-    sortedPairs: new Map(),
+    sortedValues: new SortedValues(),
     matched: new MatchedPairs(),
     labels: new Map(),
     generation: -1,
@@ -165,7 +159,7 @@ function threadViewOf(share: ReaderShare): ThreadView {
 function forget(view: ThreadView, generation: number): void {
   view.symbols.forget()
   view.series.forget()
-  view.sortedPairs.clear()
+  view.sortedValues.clear()
   view.matched.clear()
   view.labels.clear()
   view.generation = generation
@@ -315,18 +309,32 @@ class HeadReader implements SeriesReader {
     })
   }
 
-  labelValues(name: string, matchers: readonly Matcher[], range: TimeRange): string[] {
+  labelValues(name: string, matchers: readonly Matcher[], range: TimeRange): readonly string[] {
     this.#refresh()
     return this.#guard(() => {
       const nameId = this.#view.symbols.id(name)
       if (nameId < 0) return []
-      if (matchers.length === 0) return this.#valuesOf(nameId, range)
+      if (matchers.length === 0) {
+        const sorted = this.#view.sortedValues.of(this.#index, nameId) as SortedPairs
+        return this.#valuesOf(sorted, range, Number.POSITIVE_INFINITY)!
+      }
       const values = new Set<SymbolId>()
       for (const ref of this.select(matchers, range)) {
         const ids = this.labelIds(ref)
         for (let i = 0; i < ids.length; i += 2) if (ids[i] === nameId) values.add(ids[i + 1]!)
       }
       return this.#texts(values)
+    })
+  }
+
+  valuesWithin(name: string, range: TimeRange, limits: ValuesLimits): readonly string[] | 'later' | 'many' {
+    this.#refresh()
+    return this.#guard(() => {
+      const nameId = this.#view.symbols.id(name)
+      if (nameId < 0) return []
+      const sorted = this.#view.sortedValues.of(this.#index, nameId, limits.sorted, limits.values)
+      if (sorted === 'later' || sorted === 'many') return sorted
+      return this.#valuesOf(sorted, range, limits.looks) ?? 'many'
     })
   }
 
@@ -376,41 +384,29 @@ class HeadReader implements SeriesReader {
     if (generation !== this.#view.generation) forget(this.#view, generation)
   }
 
-  /** Values of the name that a series with samples in the range has: looks no further than the first of each. */
-  #valuesOf(name: SymbolId, range: TimeRange): string[] {
-    const { pairs, texts, witnesses } = this.#sortedPairs(name)
-    const values: string[] = []
-    const mayHave = (ref: SeriesRef): boolean => this.#mayHave(ref, range)
+  /**
+   * Values of the name that a series with samples in the range has: looks no further than the first of each. Those that are
+   * kept, as they are, when that is all of them; null when more series would have to be looked at.
+   */
+  #valuesOf({ pairs, texts, witnesses }: SortedPairs, range: TimeRange, looksMax: number): readonly string[] | null {
+    let looks = 0
+    const mayHave = (ref: SeriesRef): boolean => ++looks > looksMax || this.#mayHave(ref, range)
+    // Of all values up to there, until one is missing.
+    let values: string[] | null = null
     for (let p = 0; p < pairs.length; p++) {
       const before = witnesses[p]!
       if (before === 0 || !mayHave(before - 1)) {
         const ref = findPosting(this.#mem, this.#view.pairs, pairs[p]!, mayHave)
-        if (ref < 0) continue
+        if (looks > looksMax) return null
+        if (ref < 0) {
+          values ??= texts.slice(0, p)
+          continue
+        }
         witnesses[p] = ref + 1
       }
-      values.push(texts[p]!)
+      values?.push(texts[p]!)
     }
-    return values
-  }
-
-  /** Kept from query to query as long as no pair is added: sorting costs more than all else. */
-  #sortedPairs(name: SymbolId): SortedPairs {
-    const { sortedPairs, pairs: table, symbols, symbolTable } = this.#view
-    const newest = newestPair(this.#mem, symbolTable, name)
-    const known = sortedPairs.get(name)
-    if (known !== undefined && known.newest === newest) return known
-    const byText = new Map<string, number>()
-    forEachPair(this.#mem, symbolTable, table, name, (pair) => {
-      byText.set(symbols.text(this.#mem.get(table.addr(pair) + P_VALUE)), pair)
-    })
-    const texts = sortStrings([...byText.keys()])
-    const pairs = Uint32Array.from(texts, (text) => byText.get(text)!)
-    const found = { newest, texts, pairs, witnesses: new Uint32Array(pairs.length) }
-    let held = texts.length - (known?.texts.length ?? 0)
-    for (const each of sortedPairs.values()) held += each.texts.length
-    if (held > SORTED_PAIRS_MAX) sortedPairs.clear()
-    if (texts.length <= SORTED_PAIRS_MAX) sortedPairs.set(name, found)
-    return found
+    return looks > looksMax ? null : (values ?? texts)
   }
 
   #texts(ids: ReadonlySet<SymbolId>): string[] {

@@ -23,9 +23,14 @@ import {
 
 export type RateKind = { readonly isCounter: boolean; readonly isRate: boolean }
 
-export const rate: RangeFunction = (w, out, call) => rateOf({ isCounter: true, isRate: true }, w, out, call)
-export const increase: RangeFunction = (w, out, call) => rateOf({ isCounter: true, isRate: false }, w, out, call)
-export const delta: RangeFunction = (w, out, call) => rateOf({ isCounter: false, isRate: false }, w, out, call)
+/** One object each, not one a series. */
+const RATE: RateKind = { isCounter: true, isRate: true }
+const INCREASE: RateKind = { isCounter: true, isRate: false }
+const DELTA: RateKind = { isCounter: false, isRate: false }
+
+export const rate: RangeFunction = (w, out, call) => rateOf(RATE, w, out, call)
+export const increase: RangeFunction = (w, out, call) => rateOf(INCREASE, w, out, call)
+export const delta: RangeFunction = (w, out, call) => rateOf(DELTA, w, out, call)
 
 function rateOf(kind: RateKind, w: Windows, out: Series, call: RangeCall): void {
   if (call.anchored || call.smoothed) extendedRate(kind, w, out, call)
