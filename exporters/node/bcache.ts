@@ -117,11 +117,14 @@ export function bcacheCollector({ disk, sysfs, flags }: NodeContext): Collector 
 type Disk = NodeContext['disk']
 
 function values(disk: Disk, out: FamilySet, folder: string, rows: readonly Row[], labels: readonly string[]): void {
-  for (const [file, type, name, help] of rows)
-    out.add(type, `bcache_${name}`, help, labels, readSize(disk, `${folder}/${file}`))
+  for (const [file, type, name, help] of rows) {
+    const value = readSize(disk, `${folder}/${file}`)
+    // Linux 5.18 has none: upstream leaves it out while it is 0.
+    if (value !== 0 || file !== 'cache_readaheads') out.add(type, `bcache_${name}`, help, labels, value)
+  }
 }
 
-/** An attribute that this kernel does not have, as `cache_readaheads` since 5.18, is 0, as upstream shows it. */
+/** An attribute that this kernel does not have is 0, as upstream shows it. */
 function readSize(disk: Disk, file: string): number {
   const text = readOptional(disk, file)
   // Its last byte is a newline.

@@ -36,6 +36,7 @@ export function numberOf(text: string | undefined, file: string): number {
 
 /** As Go's ParseFloat. @throws Error naming the file when the text is no number */
 export function floatOf(text: string | undefined, file: string): number {
+  if (isShort(text, 0)) return Number(text)
   const value = readGoFloat(text ?? '')
   if (typeof value === 'number') return value
   throw new Error(`Cannot read ${file}: number expected, got "${text ?? ''}"`)

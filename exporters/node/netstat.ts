@@ -7,8 +7,8 @@ import { floatOf, readOptional, scanLines, words } from './files.ts'
 const DEFAULT_FIELDS =
   '^(.*_(InErrors|InErrs)|Ip_Forwarding|Ip(6|Ext)_(InOctets|OutOctets)|Icmp6?_(InMsgs|OutMsgs)|TcpExt_(Listen.*|Syncookies.*|TCPSynRetrans|TCPTimeouts|TCPOFOQueue|TCPRcvQDrop)|Tcp_(ActiveOpens|InSegs|OutSegs|OutRsts|PassiveOpens|RetransSegs|CurrEstab)|Udp6?_(InDatagrams|OutDatagrams|NoPorts|RcvbufErrors|SndbufErrors))$'
 
-/** By protocol, then by name. */
-type Statistics = Map<string, ReadonlyMap<string, string>>
+/** By protocol: names, and the values of the same places. */
+type Statistics = Map<string, { readonly names: readonly string[]; readonly values: readonly string[] }>
 
 export function netstatCollector({ disk, procfs, flags }: NodeContext): Collector {
   const wanted = fieldFilter(stringFlag(flags, 'collector.netstat.fields', DEFAULT_FIELDS))
@@ -21,10 +21,11 @@ export function netstatCollector({ disk, procfs, flags }: NodeContext): Collecto
       addPairedLines(found, disk.readText(`${procfs}/net/snmp`), `${procfs}/net/snmp`)
       // Absent where IPv6 is off.
       addSnmp6(found, readOptional(disk, `${procfs}/net/snmp6`) ?? '')
-      for (const [protocol, values] of found)
-        for (const [name, text] of values) {
+      for (const [protocol, { names, values }] of found)
+        for (let i = 0; i < names.length; i++) {
           // Those that are not shown have to be numbers, too.
-          const value = floatOf(text, `${procfs}/net`)
+          const value = floatOf(values[i], `${procfs}/net`)
+          const name = names[i]!
           if (wanted(`${protocol}_${name}`))
             out.push(single('untyped', `netstat_${protocol}_${name}`, `Statistic ${protocol}${name}.`, value))
         }
@@ -41,20 +42,22 @@ function addPairedLines(out: Statistics, text: string, file: string): void {
     const values = (lines[i + 1] ?? '').split(' ').slice(1)
     if (head === '' || names.length !== values.length)
       throw new Error(`Cannot read ${file}: names and values differ for "${head}"`)
-    out.set(head.slice(0, -1), new Map(names.map((name, j) => [name, values[j]!])))
+    out.set(head.slice(0, -1), { names, values })
   }
 }
 
 /** `Ip6InReceives 7`: the protocol ends with its 6. */
 function addSnmp6(out: Statistics, text: string): void {
-  const found = new Map<string, Map<string, string>>()
+  const found = new Map<string, { readonly names: string[]; readonly values: string[] }>()
   for (const line of scanLines(text)) {
     const [key = '', value] = words(line)
     const six = key.indexOf('6')
     if (six < 0 || value === undefined) continue
     const protocol = key.slice(0, six + 1)
-    if (!found.has(protocol)) found.set(protocol, new Map())
-    found.get(protocol)!.set(key.slice(six + 1), value)
+    let known = found.get(protocol)
+    if (known === undefined) found.set(protocol, (known = { names: [], values: [] }))
+    known.names.push(key.slice(six + 1))
+    known.values.push(value)
   }
-  for (const [protocol, values] of found) out.set(protocol, values)
+  for (const [protocol, statistics] of found) out.set(protocol, statistics)
 }
