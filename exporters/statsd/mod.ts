@@ -98,7 +98,6 @@ const FLAGS = [
 ]
 /** Upstream has no bound: a client that puts request ids into names takes the host down. */
 const DEFAULT_MAX_SERIES = 200_000
-const NEWLINE = 0x0a
 
 /** @throws FlagError for a flag it does not know or cannot use, or a mapping file that cannot be read */
 export function createStatsdExporter({ disk, clock, log, flags, net }: StatsdOptions): StatsdExporter {
@@ -116,7 +115,7 @@ export function createStatsdExporter({ disk, clock, log, flags, net }: StatsdOpt
   const registry = new Registry({ maxSeries: integerFlag(flags, 'heliograph.max-series', DEFAULT_MAX_SERIES) })
   const listen = listenFlags(flags)
   const routes = new Routes()
-  const parts: LineParts = { start: 0, colon: 0, bar: 0, end: 0, value: 0 }
+  const parts: LineParts = { start: 0, colon: 0, bar: 0, end: 0, value: 0, hash: 0 }
   let sockets: StatsdSockets | null = null
   let relaySender: DatagramSender | null = null
   const relay = relayOf({ clock, flags, send: (packet) => relaySender?.send(packet) })
@@ -145,14 +144,16 @@ export function createStatsdExporter({ disk, clock, log, flags, net }: StatsdOpt
     return events === 1 ? learnt : null
   }
 
-  function handleBytes(bytes: Uint8Array, start: number, end: number, nowMs: number): void {
+  /** Up to the next newline. @returns where that is, or `limit` */
+  function handleBytes(bytes: Uint8Array, start: number, limit: number, nowMs: number): number {
+    const isPlain = readParts(bytes, start, limit, parts)
+    const { end } = parts
     relay?.push(bytes.subarray(start, end))
-    const isPlain = readParts(bytes, start, end, parts)
     if (isPlain) {
       const route = routes.find(bytes, parts)
       if (route !== null && handleRouted(route, parts.value, { mapper, registry, counters }, nowMs)) {
         counters.lines++
-        return
+        return end
       }
     }
     const faults = faultsOf(counters)
@@ -163,16 +164,11 @@ export function createStatsdExporter({ disk, clock, log, flags, net }: StatsdOpt
       const route = routeOf(learnt, text)
       if (route !== null) routes.set(bytes, parts, route)
     })
+    return end
   }
 
   function handlePacket(bytes: Uint8Array, start: number, end: number, nowMs: number): void {
-    for (let from = start; ; ) {
-      let to = from
-      while (to < end && bytes[to] !== NEWLINE) to++
-      handleBytes(bytes, from, to, nowMs)
-      if (to >= end) return
-      from = to + 1
-    }
+    for (let from = start; from <= end; ) from = handleBytes(bytes, from, end, nowMs) + 1
   }
 
   return {
@@ -236,6 +232,8 @@ export function createStatsdExporter({ disk, clock, log, flags, net }: StatsdOpt
       }
     },
     async collect() {
+      // What came before the scrape belongs to it.
+      sockets?.look()
       const own = selfFamilies({ counters, mapper, registry, relay, drops: sockets?.drops() ?? 0 })
       const ownNames = new Set(own.map(({ name }) => name))
       // A client may call its metric as one of ours.

@@ -117,11 +117,27 @@ test('lines seen before come to what they came to at first', async () => {
   )
 })
 
+const noParts = (): LineParts => ({ start: 0, colon: 0, bar: 0, end: 0, value: 0, hash: 0 })
+
+test('a line ends with the first newline, and is read as it is alone', () => {
+  fc.assert(
+    fc.property(fc.oneof(line, fc.string()), fc.string(), (text, more) => {
+      const [alone, first] = [noParts(), noParts()]
+      const bytes = encoder.encode(`${text}\n${more}`)
+      const end = bytes.indexOf(0x0a)
+      const isPlain = readParts(bytes.slice(0, end), 0, end, alone)
+      assert.equal(readParts(bytes, 0, bytes.length, first), isPlain)
+      assert.deepEqual(first, alone)
+      assert.equal(first.end, end)
+    }),
+  )
+})
+
 test('plain numbers are read as JavaScript reads them', () => {
   fc.assert(
     fc.property(fc.stringMatching(/^\d{1,10}(\.\d{0,5})?$/), (text) => {
       const bytes = encoder.encode(`n:${text}|c`)
-      const parts: LineParts = { start: 0, colon: 0, bar: 0, end: 0, value: 0 }
+      const parts = noParts()
       assert.ok(readParts(bytes, 0, bytes.length, parts))
       assert.equal(parts.value, Number(text))
     }),

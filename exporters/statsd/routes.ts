@@ -21,12 +21,13 @@ export type Route = {
   readonly isMapped: boolean
 }
 
-/** A line in a packet: `name` is up to `colon`, the value up to `bar`, the rest up to `end`. */
-export type LineParts = { start: number; colon: number; bar: number; end: number; value: number }
+/** A line in a packet: its name is up to `colon`, the value up to `bar`, the rest up to `end`; `hash` is of all but the value. */
+export type LineParts = { start: number; colon: number; bar: number; end: number; value: number; hash: number }
 
 /** More is a flood of names, for which no cache is of use. */
 const MAX_ROUTES = 16_384
 const TABLE_SIZE = 4 * MAX_ROUTES
+const NEWLINE = 0x0a
 const COLON = 0x3a
 const BAR = 0x7c
 const POINT = 0x2e
@@ -46,7 +47,7 @@ export class Routes {
   }
 
   find(bytes: Uint8Array, parts: LineParts): Route | null {
-    for (let slot = hashOf(bytes, parts); ; slot = (slot + 1) & (TABLE_SIZE - 1)) {
+    for (let slot = slotOf(parts.hash); ; slot = (slot + 1) & (TABLE_SIZE - 1)) {
       const index = this.#table[slot]!
       if (index === 0) return null
       const entry = this.#entries[index - 1]!
@@ -62,7 +63,7 @@ export class Routes {
     key.set(bytes.subarray(start, colon))
     key.set(bytes.subarray(bar, end), colon - start)
     const entry = { key, nameLength: colon - start, route }
-    for (let slot = hashOf(bytes, parts); ; slot = (slot + 1) & (TABLE_SIZE - 1)) {
+    for (let slot = slotOf(parts.hash); ; slot = (slot + 1) & (TABLE_SIZE - 1)) {
       const index = this.#table[slot]!
       if (index === 0) {
         this.#entries.push(entry)
@@ -77,37 +78,51 @@ export class Routes {
   }
 }
 
-/** False for a line that is not `name:number|…`: what `parts` then holds is of no use. */
-export function readParts(bytes: Uint8Array, start: number, end: number, parts: LineParts): boolean {
+/**
+ * Reads a line that ends with a newline or at `limit`, each byte once; `parts.end` is where it ends.
+ * @returns false for a line that is not `name:number|…`: what `parts` then holds beside its end is of no use
+ */
+export function readParts(bytes: Uint8Array, start: number, limit: number, parts: LineParts): boolean {
   let at = start
-  while (at < end && bytes[at] !== COLON) at++
-  parts.colon = at
+  let byte = NEWLINE
+  // FNV-1a, of all that is not the value.
+  let hash = 0x811c9dc5
+  for (; at < limit; at++) {
+    byte = bytes[at]!
+    if (byte === COLON || byte === NEWLINE) break
+    hash = Math.imul(hash ^ byte, 0x01000193)
+  }
+  const colon = at
   let mantissa = 0
   let digits = 0
   let decimals = -1
-  for (at++; at < end; at++) {
-    const byte = bytes[at]!
-    if (byte === POINT && decimals < 0 && digits > 0) decimals = 0
-    else if (byte >= 0x30 && byte <= 0x39) {
-      mantissa = mantissa * 10 + (byte - 0x30)
-      digits++
-      if (decimals >= 0) decimals++
-    } else break
+  if (at < limit && byte === COLON)
+    for (at++; at < limit; at++) {
+      byte = bytes[at]!
+      if (byte >= 0x30 && byte <= 0x39) {
+        mantissa = mantissa * 10 + (byte - 0x30)
+        digits++
+        if (decimals >= 0) decimals++
+      } else if (byte === POINT && decimals < 0 && digits > 0) decimals = 0
+      else break
+    }
+  const bar = at
+  for (; at < limit; at++) {
+    const rest = bytes[at]!
+    if (rest === NEWLINE) break
+    hash = Math.imul(hash ^ rest, 0x01000193)
   }
-  if (at >= end || bytes[at] !== BAR || digits === 0 || digits > MAX_DIGITS || parts.colon === start) return false
+  parts.end = at
+  if (bar >= at || bytes[bar] !== BAR || digits === 0 || digits > MAX_DIGITS || colon === start) return false
   parts.start = start
-  parts.bar = at
-  parts.end = end
+  parts.colon = colon
+  parts.bar = bar
+  parts.hash = hash
   parts.value = decimals > 0 ? mantissa / POWERS[decimals]! : mantissa
   return true
 }
 
-function hashOf(bytes: Uint8Array, { start, colon, bar, end }: LineParts): number {
-  let hash = 0x811c9dc5
-  for (let i = start; i < colon; i++) hash = Math.imul(hash ^ bytes[i]!, 0x01000193)
-  for (let i = bar; i < end; i++) hash = Math.imul(hash ^ bytes[i]!, 0x01000193)
-  return (hash ^ (hash >>> 15)) & (TABLE_SIZE - 1)
-}
+const slotOf = (hash: number): number => (hash ^ (hash >>> 15)) & (TABLE_SIZE - 1)
 
 function isSame({ key, nameLength }: Entry, bytes: Uint8Array, { start, colon, bar, end }: LineParts): boolean {
   if (nameLength !== colon - start || key.length !== nameLength + end - bar) return false
