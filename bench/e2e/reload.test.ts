@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import dgram from 'node:dgram'
 import fs from 'node:fs'
 import { test } from 'node:test'
+import { gapsOf } from './bad-day/kit.ts'
 import { type Agent, freePort, queryValue, samples, sleep, until, withWorld } from './world.ts'
 
 const reloads: readonly (readonly [how: string, reload: (agent: Agent) => Promise<void>])[] = [
@@ -75,6 +76,30 @@ test('a reload of a broken file changes nothing and says where it is wrong', () 
       return data.find(({ message }) => message.startsWith('Error reloading config'))
     })
     assert.match(errors.hint, /check-config/)
+  }))
+
+test('slots of a target that was removed and put back are told as such, by the hub and its agent', () =>
+  withWorld(async (world) => {
+    const hub = await world.startHub()
+    const other = await world.startAgent({ id: 'other' })
+    const config = `scrape_configs:\n  - job_name: comes\n    static_configs: [{ targets: ['${other.address}'] }]`
+    const agent = await world.startAgent({ hub, id: 'reloaded', config })
+    await until('the target is scraped', () => queryValue(hub, 'up{job="comes"}'))
+    const text = fs.readFileSync(agent.configFile, 'utf8')
+    fs.writeFileSync(agent.configFile, text.replace(config, 'scrape_configs: []'))
+    agent.signal('SIGHUP')
+    await until('the target ends', async () => (await queryValue(hub, 'up{job="comes"}')) === null)
+    await sleep(3000)
+    fs.writeFileSync(agent.configFile, text)
+    agent.signal('SIGHUP')
+    const found = await until('the hub tells of the gap', async () => {
+      const own = (await gapsOf(hub, 'reloaded')).filter(({ target }) => target.startsWith('comes/'))
+      return own.length > 0 && own
+    })
+    assert.deepEqual(
+      found.map(({ reason }) => reason),
+      ['removed'],
+    )
   }))
 
 async function send(port: number, text: string): Promise<void> {
