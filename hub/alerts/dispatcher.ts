@@ -13,6 +13,7 @@ import { AlertGroup, groupKey, groupLabels } from './groups.ts'
 import { houseTemplates } from './house-templates.ts'
 import { Inhibitor } from './inhibit.ts'
 import { createSender, dataOf, type Expand, type Notification, type SendEnv, type Sender } from './integrations/mod.ts'
+import { LatestQueues } from './latest-queues.ts'
 import type { Mailer } from './mailer.ts'
 import { type LogCounters, logEntryKey, NotificationLog, notificationReason, type Sent } from './nflog.ts'
 import { matchRoutes } from './route.ts'
@@ -90,6 +91,7 @@ export class Dispatcher {
   readonly #sent: NotificationLog
   readonly #groups = new Map<string, AlertGroup>()
   readonly #flushes = new Set<Promise<unknown>>()
+  readonly #queues = new LatestQueues<boolean>()
   #config: DispatcherConfig
   #inhibitor!: Inhibitor
   #templates!: NotificationTemplates
@@ -268,13 +270,7 @@ export class Dispatcher {
   async #flush(group: AlertGroup, alerts: readonly StoredAlert[], nowMs: number): Promise<boolean> {
     await this.#env.cluster?.whenReady()
     if (this.#stop.signal.aborted) return false
-    const isRouteMuted = this.mutingIntervals(group.route).length > 0
-    const heard = alerts.filter(
-      ({ labels }) =>
-        !isRouteMuted &&
-        this.#inhibitor.mutedBy(labels, nowMs).length === 0 &&
-        this.silences.silencing(labels).length === 0,
-    )
+    const heard = this.#heard(group, alerts, nowMs)
     this.counters.suppressed += alerts.length - heard.length
     if (heard.length === 0) return true
     const senders = this.#senders.get(group.route.receiver) ?? []
@@ -284,14 +280,40 @@ export class Dispatcher {
     return told.every(Boolean)
   }
 
+  #heard(group: AlertGroup, alerts: readonly StoredAlert[], nowMs: number): readonly StoredAlert[] {
+    if (this.mutingIntervals(group.route).length > 0) return []
+    return alerts.filter(
+      ({ labels }) =>
+        this.#inhibitor.mutedBy(labels, nowMs).length === 0 && this.silences.silencing(labels).length === 0,
+    )
+  }
+
+  /** Flushes may overlap; each integration is told one thing after the other. */
   async #tell(
     group: AlertGroup,
     alerts: readonly StoredAlert[],
     nowMs: number,
-    { integration, sender, index }: { integration: Integration; sender: Sender; index: number },
+    one: { integration: Integration; sender: Sender; index: number },
+  ): Promise<boolean> {
+    const key = this.#logKey(group, one.integration.kind, one.index)
+    const told = await this.#queues.run(key, async (hasWaited) => {
+      if (!hasWaited) return this.#tellNow(group, alerts, nowMs, { ...one, key })
+      // What is true now is told, not what was.
+      const laterMs = this.#env.clock.now()
+      const heard = this.#heard(group, group.alerts, laterMs)
+      return heard.length === 0 || this.#tellNow(group, heard, laterMs, { ...one, key })
+    })
+    // A later flush knows better.
+    return told ?? false
+  }
+
+  async #tellNow(
+    group: AlertGroup,
+    alerts: readonly StoredAlert[],
+    nowMs: number,
+    { integration, sender, key }: { integration: Integration; sender: Sender; key: string },
   ): Promise<boolean> {
     const { route } = group
-    const key = this.#logKey(group, integration.kind, index)
     const ids = (resolved: boolean): string[] =>
       alerts.filter((alert) => isResolved(alert, nowMs) === resolved).map(({ labels }) => fingerprint(labels))
     const [firing, resolved] = [ids(false), ids(true)]

@@ -27,9 +27,6 @@ export class AlertGroup {
   readonly #notBeforeMs: number
   #timer: Timer | null = null
   #hasFlushed = false
-  #isFlushing = false
-  /** The next flush came due during the one before. */
-  #isDue = false
   #stopped = false
 
   constructor(route: Route, labels: Labels, options: { clock: Clock; flush: Flush; notBeforeMs: number }) {
@@ -75,21 +72,6 @@ export class AlertGroup {
     if (this.#stopped) return
     this.#arm(this.route.groupIntervalMs)
     this.#hasFlushed = true
-    this.#isDue = this.#isFlushing
-    if (this.#isFlushing) return
-    this.#isFlushing = true
-    try {
-      do {
-        this.#isDue = false
-        await this.#flushOnce()
-      } while (this.#isDue && !this.#stopped)
-    } finally {
-      this.#isFlushing = false
-    }
-  }
-
-  /** One after the other: a member of a cluster may wait for its turn longer than the group's interval. */
-  async #flushOnce(): Promise<void> {
     const nowMs = this.#clock.now()
     const alerts = this.alerts
     if (alerts.length === 0) return
