@@ -45,8 +45,7 @@ export function featuresOf(deps: ApiDeps): Readonly<Record<string, Area>> {
       delayed_name_removal: has('promql-delayed-name-removal'),
       duration_expr: parser.durationExpressions,
       ...Object.fromEntries(['fill', 'fill_left', 'fill_right'].map((name) => [name, parser.binopFillModifiers])),
-      // The flag is taken, but stats are of the whole query yet.
-      per_step_stats: false,
+      per_step_stats: has('promql-per-step-stats'),
       type_and_unit_labels: has('type-and-unit-labels'),
     },
     promql_functions: Object.fromEntries(

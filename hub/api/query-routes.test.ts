@@ -3,6 +3,8 @@ import assert from 'node:assert/strict'
 import { after, test } from 'node:test'
 import { seededHead } from '../query/testing/head.ts'
 import { labelNameOf, unescapeName } from './label-name.ts'
+import { Params } from './params.ts'
+import { QUERY_TASKS } from './query-tasks.ts'
 import { startApi } from './testing/app.ts'
 
 const api = await startApi(seededHead({ seed: 7, series: 20, samples: 40 }))
@@ -59,6 +61,32 @@ for (const [what, type, body] of [
 for (const query of ['1', 'vector(1)', '"x"'])
   test(`exemplars of ${query}, which selects nothing, are no content`, async () =>
     assert.deepEqual(await ask(`/api/v1/query_exemplars?query=${query}&start=1&end=2`), [204, '']))
+for (const [given, wanted] of [
+  ['', 300_000],
+  ['0', 300_000],
+  ['-5', 300_000],
+  ['-0.0001', 300_000],
+  ['0.0005', 0],
+  ['0.001', 1],
+  ['0.0015', 1],
+  ['1m', 60_000],
+] as const)
+  test(`a lookback delta of ${JSON.stringify(given)} is one of ${wanted} ms`, () => {
+    const deps = { clock: { now: () => 0 }, settings: () => ({ lookbackMs: 300_000, features: [] }), queryTimeoutMs: 1 }
+    const query = new Params([new URLSearchParams({ query: '1', lookback_delta: given })])
+    const { task } = QUERY_TASKS.get('/api/v1/query')!(query, '', deps as never)
+    assert.equal((task as { settings: { lookbackMs: number } }).settings.lookbackMs, wanted)
+  })
+for (const [stats, features, wanted] of [
+  ['all', ['promql-per-step-stats'], true],
+  ['all', [], false],
+  ['true', ['promql-per-step-stats'], undefined],
+] as const)
+  test(`stats=${stats} with ${features.length} features: of each step ${wanted === true}`, () => {
+    const deps = { clock: { now: () => 0 }, settings: () => ({ features }), queryTimeoutMs: 1 }
+    const { task } = QUERY_TASKS.get('/api/v1/query')!(new Params([new URLSearchParams({ stats })]), '', deps as never)
+    assert.equal((task as { settings: { stepStats?: boolean } }).settings.stepStats, wanted)
+  })
 test('the timeout is looked at before the lookback delta', async () => {
   const [, body] = await ask('/api/v1/query?query=1&timeout=x&lookback_delta=x')
   assert.match(body, /invalid parameter \\"timeout\\"/)

@@ -99,8 +99,9 @@ function settings(p: Params, accept: string, deps: Pick<ApiDeps, 'settings'>): Q
   }
   return {
     ...base,
-    lookbackMs: lookbackMs >= 1 ? Math.trunc(lookbackMs) : base.lookbackMs,
-    ...statsOf(p),
+    // None above 0 is taken for the default, and of less than a millisecond nothing is left.
+    lookbackMs: lookbackMs > 0 ? Math.trunc(lookbackMs) : base.lookbackMs,
+    ...statsOf(p, base.features),
     ...explainOf(p),
     // Who accepts columns by name gets them; errors are JSON all the same.
     ...(accept.includes(ARROW_TYPE) && { arrow: true }),
@@ -108,9 +109,10 @@ function settings(p: Params, accept: string, deps: Pick<ApiDeps, 'settings'>): Q
 }
 
 /** Whatever is said asks for them; but what is none of their two words will be refused one day. */
-function statsOf(p: Params): { readonly stats: boolean; readonly notice?: string } {
+function statsOf(p: Params, features: readonly string[]): Pick<QuerySettings, 'stats' | 'stepStats' | 'notice'> {
   const text = p.get('stats')
-  if (text === '' || text === 'true' || text === 'all') return { stats: text !== '' }
+  if (text === '' || text === 'true') return { stats: text !== '' }
+  if (text === 'all') return { stats: true, stepStats: features.includes('promql-per-step-stats') }
   const value = JSON.stringify(text)
   return {
     stats: true,

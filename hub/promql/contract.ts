@@ -23,9 +23,16 @@ export type EngineOptions = {
   readonly interrupted: () => 'canceled' | 'timeout' | null
   /** Of EXPLAIN: the monotonic clock by which operators are timed, in ms. */
   readonly explainClock?: () => number
-  /** Told, at the end of an evaluation, the most samples that it held at once, and how many its steps looked at. */
-  readonly onPeak?: (samples: number, looked: number) => void
+  /** Count the samples of each step, too. */
+  readonly countSteps?: boolean
+  /** Told, at the end of an evaluation, the most samples that it held at once, and what it looked at. */
+  readonly onSamples?: (held: number, counts: SampleCounts) => void
 }
+
+/** Samples, of a step or of all: counted at every step whose window they are in, and counted when they are read. */
+export type SampleCounts = { total: number; read: number; readonly steps: StepCounts | null }
+/** One slot a step. */
+export type StepCounts = { readonly total: Float64Array; readonly read: Float64Array }
 
 /** Beside a result. `pos` is into the query text; the API prints ` (line:column)`. */
 export type Annotation = { readonly level: 'warning' | 'info'; readonly message: string; readonly pos: Position | null }

@@ -73,6 +73,8 @@ export type QuerySettings = {
   /** Values of --enable-feature. */
   readonly features: readonly string[]
   readonly stats: boolean
+  /** What each step cost, too. */
+  readonly stepStats?: boolean
   /** A warning of how the question was put, beside those of the answer. */
   readonly notice?: string
   /** The plan and what its operators did, beside the answer. */
@@ -137,7 +139,9 @@ export type WorkerTask = {
 }
 
 /** What parts of a query cost: time on the clock, samples together. */
-export type PartStats = { readonly elapsedMs: number; readonly samplesRead: number; readonly samplesPeak: number }
+export type PartStats = Pick<QueryStats, 'samplesTotal' | 'samplesRead' | 'samplesPeak' | 'steps'> & {
+  readonly elapsedMs: number
+}
 
 export const JSON_TYPE = 'application/json'
 

@@ -11,7 +11,7 @@ const partial = (level: number, cuts: number): PartialResult =>
 const shard = (level: number, cuts = 1): WorkerAnswer => ({
   ...ok,
   partial: partial(level, cuts),
-  stats: { preparationS: 0, evaluationS: 0, queueS: 0, samplesRead: 3, samplesPeak: 2 },
+  stats: { preparationS: 0, evaluationS: 0, queueS: 0, samplesTotal: 3, samplesRead: 2, samplesPeak: 2 },
 })
 
 /** Three shards; `others`: how those end that are not free. */
@@ -45,7 +45,7 @@ test('shards that others have begun are merged with those of this thread, in ord
     { kind: 'shard', index: 2, count: 3 },
     { kind: 'merge', partials: [partial(0, 1), partial(1, 1), partial(2, 1)] },
   ])
-  assert.deepEqual(cost, { elapsedMs: 1, samplesRead: 9, samplesPeak: 6 })
+  assert.deepEqual(cost, { elapsedMs: 1, samplesTotal: 9, samplesRead: 6, samplesPeak: 6 })
 })
 
 test('nobody waits for a thread that is late', () => {

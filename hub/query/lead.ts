@@ -5,6 +5,7 @@
 import type { PartialResult } from '../promql/engine/mod.ts'
 import { ApiError, JSON_TYPE, type PartStats, type QueryPart, type WorkerAnswer } from './contract.ts'
 import type { SharedShards } from './shard-states.ts'
+import { addSteps } from './stats.ts'
 
 export type LeadContext = {
   readonly shards: SharedShards
@@ -41,13 +42,17 @@ export function partialsOf(answers: readonly WorkerAnswer[]): PartialResult[] {
 
 /** Shards hold their samples at the same time. */
 export function costOfShards(shards: readonly WorkerAnswer[], elapsedMs: number): PartStats {
+  let samplesTotal = 0
   let samplesRead = 0
   let samplesPeak = 0
+  let steps: PartStats['steps']
   for (const { stats } of shards) {
+    samplesTotal += stats?.samplesTotal ?? 0
     samplesRead += stats?.samplesRead ?? 0
     samplesPeak += stats?.samplesPeak ?? 0
+    steps = addSteps(steps, stats?.steps)
   }
-  return { elapsedMs, samplesRead, samplesPeak }
+  return { elapsedMs, samplesTotal, samplesRead, samplesPeak, ...(steps && { steps }) }
 }
 
 function fromOther(shards: SharedShards, index: number): WorkerAnswer | null {

@@ -30,7 +30,7 @@ const ANSWER: WorkerAnswer = {
   status: 200,
   contentType: 'application/json',
   body: new Uint8Array(0),
-  stats: { preparationS: 0.25, evaluationS: 1, queueS: 0.5, samplesRead: 7, samplesPeak: 3 },
+  stats: { preparationS: 0.25, evaluationS: 1, queueS: 0.5, samplesTotal: 7, samplesRead: 5, samplesPeak: 3 },
 }
 const errors: string[] = []
 const log = { error: (message: string) => void errors.push(message) } as Logger
@@ -79,7 +79,7 @@ test('each expression is a line of JSON, and a file that was moved away is opene
           execQueueTime: 0.5,
           execTotalTime: 1.5,
         },
-        samples: { totalQueryableSamples: 7, peakSamples: 3 },
+        samples: { totalQueryableSamples: 7, samplesRead: 5, peakSamples: 3 },
       },
       httpRequest: { clientIP: '127.0.0.1', method: 'GET', path: '/api/v1/query_range' },
     })

@@ -12,12 +12,14 @@ export class QueryTimes {
     queue_time: new Summary(QUANTILES),
   }
   #samples = 0
+  #samplesRead = 0
 
-  observe({ preparationS, evaluationS, queueS, samplesRead }: QueryStats): void {
+  observe({ preparationS, evaluationS, queueS, samplesTotal, samplesRead }: QueryStats): void {
     this.#slices.inner_eval.observe(Math.max(0, evaluationS - preparationS))
     this.#slices.prepare_time.observe(preparationS)
     this.#slices.queue_time.observe(queueS)
-    this.#samples += samplesRead
+    this.#samples += samplesTotal
+    this.#samplesRead += samplesRead
   }
 
   families(): MetricFamily[] {
@@ -30,6 +32,9 @@ export class QueryTimes {
       },
       counter('prometheus_engine_query_samples_total', 'The total number of samples loaded by all queries.', [
         { labels: [], value: this.#samples },
+      ]),
+      counter('prometheus_engine_query_samples_read_total', 'The total number of samples read by all queries.', [
+        { labels: [], value: this.#samplesRead },
       ]),
     ]
   }

@@ -1,7 +1,14 @@
 /** An expression in a query worker: whole, one shard of it, or the merging of all; and what that cost. */
 
 import type { Damage } from '../block/mod.ts'
-import { type Annotation, type EngineOptions, QueryError, type QueryResult } from '../promql/contract.ts'
+import {
+  type Annotation,
+  type EngineOptions,
+  QueryError,
+  type QueryRange,
+  type QueryResult,
+  type SampleCounts,
+} from '../promql/contract.ts'
 import { evaluate, evaluatePartial, mergePartials, type PlanNode, type Query } from '../promql/engine/mod.ts'
 import { ParseError, typeOf } from '../promql/parser/mod.ts'
 import type { SeriesReader } from '../tsdb/mod.ts'
@@ -22,7 +29,7 @@ import { ParsedQueries } from './parsed-queries.ts'
 import { annotationTexts, writeResult } from './results.ts'
 import type { SharedShards } from './shard-states.ts'
 import { paysToSplit } from './split-cost.ts'
-import type { QueryStats } from './stats.ts'
+import { addSteps, type QueryStats } from './stats.ts'
 
 export type ExpressionTask = Extract<QueryTask, { settings: QuerySettings }>
 
@@ -97,7 +104,8 @@ type LimitedQuery = Query & { readonly reader: LimitedReader }
 /** Adds up what this part costs and what those before it did. */
 class Meter {
   peak = 0
-  looked = 0
+  counts: SampleCounts = { total: 0, read: 0, steps: null }
+  range: QueryRange | null = null
   plan: PlanNode | null = null
   readonly #given: PartTask
   readonly #now: () => number
@@ -112,6 +120,7 @@ class Meter {
 
   prepared(query: LimitedQuery): LimitedQuery {
     this.#preparedMs = this.#now() - this.#startedMs
+    this.range = query.range
     return query
   }
 
@@ -126,12 +135,16 @@ class Meter {
 
   stats(): QueryStats {
     const { before, queuedMs } = this.#given
+    const { steps: own } = this.counts
+    const steps = addSteps(before?.steps, own && this.range ? { ...this.range, ...own } : undefined)
     return {
       preparationS: this.#preparedMs / 1000,
       evaluationS: ((before?.elapsedMs ?? 0) + this.#now() - this.#startedMs) / 1000,
       queueS: queuedMs / 1000,
-      samplesRead: (before?.samplesRead ?? 0) + this.looked,
+      samplesTotal: (before?.samplesTotal ?? 0) + this.counts.total,
+      samplesRead: (before?.samplesRead ?? 0) + this.counts.read,
       samplesPeak: Math.max(before?.samplesPeak ?? 0, this.peak),
+      ...(steps && { steps }),
     }
   }
 }
@@ -188,9 +201,10 @@ function engineOptions(settings: QuerySettings, context: PartContext, meter: Met
     typeAndUnitLabels: settings.features.includes('type-and-unit-labels'),
     interrupted: interruptedOf(context),
     ...(settings.explain === true && { explainClock: context.now }),
-    onPeak: (samples, looked) => {
-      meter.peak = samples
-      meter.looked = looked
+    countSteps: settings.stepStats === true,
+    onSamples: (held, counts) => {
+      meter.peak = held
+      meter.counts = counts
     },
   }
 }

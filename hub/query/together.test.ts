@@ -18,7 +18,7 @@ import {
 
 const partial = (level: number): PartialResult => ({ cuts: [], annotations: [], level }) as never
 
-const stats = { preparationS: 0, evaluationS: 0, queueS: 0, samplesRead: 5, samplesPeak: 2 }
+const stats = { preparationS: 0, evaluationS: 0, queueS: 0, samplesTotal: 5, samplesRead: 4, samplesPeak: 2 }
 const shardOf = (level: number): WorkerAnswer => ({ ...ok(), partial: partial(level), stats })
 
 /** A query that its worker found worth splitting: the calls since. */
@@ -67,7 +67,7 @@ test('what is too large for a mailbox is merged by one more task', async () => {
   calls[1]!.finish({ ...shardOf(1), shard: 1 })
   await settle()
   assert.deepEqual(pool.calls[4]!.task.part, { kind: 'merge', partials: [0, 1, 2].map(partial) })
-  assert.deepEqual(pool.calls[4]!.task.before, { elapsedMs: 0, samplesRead: 15, samplesPeak: 6 })
+  assert.deepEqual(pool.calls[4]!.task.before, { elapsedMs: 0, samplesTotal: 15, samplesRead: 12, samplesPeak: 6 })
   pool.calls[4]!.finish(ok('merged'))
   assert.equal(text(await answer), 'merged')
 })

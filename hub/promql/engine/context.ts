@@ -6,13 +6,14 @@ import { EMPTY_LABELS, type Labels, labelValue, METRIC_NAME } from '../../../pro
 import type { Histogram } from '../../../protocol/samples/mod.ts'
 import type { SampleBuffer, SeriesReader, SeriesRef, Shard, TimeRange } from '../../tsdb/contract.ts'
 import type { Expr, Position, VectorSelector } from '../ast.ts'
-import { type Annotation, type EngineOptions, QueryError, type QueryRange } from '../contract.ts'
+import { type Annotation, type EngineOptions, QueryError, type QueryRange, type SampleCounts } from '../contract.ts'
 import type { AccumulatedGroup } from './aggregations/mod.ts'
 import { isFull } from './columns.ts'
 import type { Unwanted } from './early.ts'
 import type { Fused } from './fuse.ts'
 import { dropMetricName } from './labels.ts'
 import type { SharedReads } from './reads.ts'
+import { newSampleCounts } from './sample-counts.ts'
 import { Trace } from './trace.ts'
 import type { Series } from './types.ts'
 
@@ -40,9 +41,9 @@ export class QueryContext {
   readonly shared: ReadonlySet<Expr>
   readonly fused: Fused
   /** Groups of fused aggregations, by frame, until they are asked for. */
-  readonly accumulated = new Map<Expr, Map<string, readonly AccumulatedGroup[]>>()
+  readonly accumulated = new Map<Expr, Map<string, { groups: readonly AccumulatedGroup[]; counts: SampleCounts }>>()
   /** Results of shared nodes, by the frame that they were evaluated in. */
-  readonly memo = new Map<Expr, Map<string, readonly Series[]>>()
+  readonly memo = new Map<Expr, Map<string, Remembered>>()
   /** Values of aggregations that were computed elsewhere and merged; the node is then not evaluated again. */
   readonly given: Map<Expr, readonly Series[]>
   /** Of selectors that read the same. */
@@ -57,8 +58,12 @@ export class QueryContext {
   held = 0
   /** The most that it has held. */
   peak = 0
-  /** Samples that steps looked at, counted anew at every step as upstream does (its totalQueryableSamples). */
+  /** Samples that steps looked at, whatever frame they are of. */
   looked = 0
+  /** Of the frame that is being evaluated. */
+  counts: SampleCounts
+  /** Of the inside of the last subquery. */
+  insideSubquery: SampleCounts | null = null
   #polls = SERIES_PER_LOOK
   #lookedBefore = 0
 
@@ -82,7 +87,10 @@ export class QueryContext {
     this.fused = fields.fused
     this.shard = fields.shard
     this.given = fields.given ?? new Map()
-    const { explainClock } = fields.options
+    const { explainClock, countSteps } = fields.options
+    const { startMs, endMs, stepMs, instant } = fields.range
+    const steps = instant ? 1 : Math.floor((endMs - startMs) / stepMs) + 1
+    this.counts = newSampleCounts(countSteps === true && steps <= fields.options.maxSamples ? steps : null)
     this.trace = explainClock === undefined ? null : new Trace(explainClock)
   }
 
@@ -193,6 +201,9 @@ export class QueryContext {
     else series.nameless = true
   }
 }
+
+/** `counts`: of the evaluation, which upstream repeats. */
+export type Remembered = { readonly series: readonly Series[]; readonly counts: SampleCounts }
 
 type MonotonicityNote = {
   readonly metric: string

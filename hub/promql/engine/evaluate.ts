@@ -62,7 +62,7 @@ export function explain(ctx: QueryContext, { onPlan }: Query, plan: Omit<PlanFig
 /** Evaluates a prepared expression; parts of it may be given in the context. */
 export function run(ctx: QueryContext, expr: Expr): QueryResult {
   const result = resultOf(ctx, expr)
-  ctx.options.onPeak?.(ctx.peak, ctx.looked)
+  ctx.options.onSamples?.(ctx.peak, ctx.counts)
   return result
 }
 

@@ -89,3 +89,21 @@ const matched: readonly (readonly [text: string, steps: number, notes: readonly 
 for (const [text, steps, notes] of matched)
   test(`${text} over ${steps} tells the last note of each step`, () =>
     assert.deepEqual(notesOf(text, steps, false), notes))
+
+const quantiles: readonly (readonly [text: string, pos: number, values: readonly string[]])[] = [
+  ['quantile((2 - 5), one)', 10, ['-3']],
+  ['quantile(2, one)', 9, ['2']],
+  ['quantile(time() + 2, one)', 9, ['62']],
+  ['quantile(1 - time(), one)', 9, ['-59']],
+  ['quantile(time() * 4 - 2, one)', 9, ['238', '-2']],
+]
+for (const [text, pos, values] of quantiles)
+  test(`${text} tells the greatest and the least quantile that is none, and where it stands`, () => {
+    const range = { startMs: 0, endMs: STEP_MS, stepMs: STEP_MS, instant: false }
+    const { annotations } = evaluate({ expr: parseExpr(text), text, range, options: ENGINE_OPTIONS, reader })
+    const told = annotations.filter(({ level }) => level === 'warning')
+    assert.deepEqual(
+      told.map(({ message, pos: at }) => [message.split('got ')[1], at?.start]),
+      values.map((value) => [value, pos]),
+    )
+  })

@@ -9,6 +9,7 @@ import type { QueryContext } from './context.ts'
 import { extendedBounds, interpolate, interpolateHistograms } from './functions/extended-rate.ts'
 import { warnMixed } from './functions/range-call.ts'
 import { dropMetricName } from './labels.ts'
+import { addCounts, addInvariant, countsInside } from './sample-counts.ts'
 import { type Frame, newSeries } from './types.ts'
 import { eachWindowed, type Windows } from './windows.ts'
 
@@ -25,6 +26,8 @@ export function rawMatrix(ctx: QueryContext, range: MatrixSelector | SubqueryExp
   const out: RawSeries[] = []
   const selector = range.kind === 'matrix-selector' ? range.selector : null
   const extended = selector !== null && (selector.anchored || selector.smoothed)
+  const outer = ctx.counts
+  ctx.counts = countsInside(outer, frame.steps)
   eachWindowed(ctx, range, frame, ({ ref, source }, w) => {
     const series = source ?? newSeries(1, ref, null)
     let labels = ctx.labelsOf(series)
@@ -45,6 +48,11 @@ export function rawMatrix(ctx: QueryContext, range: MatrixSelector | SubqueryExp
       histograms: mixed ? points.map(({ h }) => h) : null,
     })
   })
+  // Nobody looks at a subquery's results: what it has looked at counts instead.
+  const inside = range.kind === 'subquery' ? ctx.insideSubquery : null
+  if (inside === null) addCounts(outer, ctx.counts)
+  else addInvariant(outer, inside, 1)
+  ctx.counts = outer
   return out.sort((a, b) => compareLabels(a.labels, b.labels))
 }
 

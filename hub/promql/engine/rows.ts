@@ -128,6 +128,7 @@ function slideRows(rows: ChosenBuffer, w: Windows): void {
   let high = 0
   w.peak = 0
   w.total = 0
+  w.fresh = 0
   for (let i = 0; i < w.steps; i++) {
     const end = w.first + i * w.step
     while (high < count && times[high]! <= end) high++
@@ -136,6 +137,7 @@ function slideRows(rows: ChosenBuffer, w: Windows): void {
     w.lo[i] = low
     w.hi[i] = high
     w.total += high - low
+    w.fresh += high - Math.max(low, i === 0 ? 0 : w.hi[i - 1]!)
     if (high - low > w.peak) w.peak = high - low
   }
 }

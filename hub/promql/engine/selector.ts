@@ -10,6 +10,7 @@ import { columnSamples, type QueryContext } from './context.ts'
 import { interpolateHistograms } from './functions/extended-rate.ts'
 import { markHints } from './histograms/hints.ts'
 import { fillSparse, sparseReach } from './rows.ts'
+import { countColumn } from './sample-counts.ts'
 import { type Emit, FLOAT, type Frame, HISTOGRAM, NONE, type Series, SeriesSource, setHistogram } from './types.ts'
 
 export function newSampleBuffer(): SampleBuffer {
@@ -79,6 +80,7 @@ export function streamSelector(
     if (!found) continue
     const samples = series.histograms === null ? found : columnSamples(series)
     ctx.looked += samples
+    countColumn(ctx.counts, series, samples)
     ctx.holdSeries(series, samples, keep)
     emit(series)
   }

@@ -81,7 +81,7 @@ export function evaluatePartial(query: Query & { readonly shard: Shard }): Parti
         ? packSeries(ctx, collectVector(ctx, cut, frame), frame.steps)
         : packGroups(accumulated(ctx, aggregate, frame), frame.steps)
     })
-    ctx.options.onPeak?.(ctx.peak, ctx.looked)
+    ctx.options.onSamples?.(ctx.peak, ctx.counts)
     return { cuts, annotations: ctx.annotations(), figures: ctx.trace?.figures(prepared.expr) ?? [] }
   })
 }

@@ -9,10 +9,11 @@ import { streamAggregate } from './aggregations/mod.ts'
 import { scalarBinary } from './binary/scalar.ts'
 import { streamVectorScalar } from './binary/vector-scalar.ts'
 import { streamVectorVector } from './binary/vector-vector.ts'
-import { columnSamples, type QueryContext } from './context.ts'
+import { columnSamples, type QueryContext, type Remembered } from './context.ts'
 import { streamCall } from './functions/calls.ts'
 import { goMax, goMin } from './functions/math.ts'
 import { multiply } from './histograms/arithmetic.ts'
+import { addCounts, addInvariant, countsInside } from './sample-counts.ts'
 import { streamSelector } from './selector.ts'
 import { copyOf } from './share.ts'
 import { type Emit, FLOAT, type Frame, HISTOGRAM, newSeries, type Series } from './types.ts'
@@ -63,7 +64,8 @@ function streamShared(ctx: QueryContext, expr: Expr, frame: Frame, keep: boolean
   const key = `${frame.startMs} ${frame.stepMs} ${frame.steps}`
   const known = ctx.memo.get(expr)?.get(key)
   if (known !== undefined) {
-    for (const series of known) {
+    addCounts(ctx.counts, known.counts)
+    for (const series of known.series) {
       const copy = copyOf(series)
       ctx.hold(columnSamples(copy))
       emit(copy)
@@ -72,15 +74,20 @@ function streamShared(ctx: QueryContext, expr: Expr, frame: Frame, keep: boolean
   }
   const all: Series[] = []
   let slots = 0
+  const outer = ctx.counts
+  const counts = countsInside(outer, frame.steps)
+  ctx.counts = counts
   streamNode(ctx, expr, frame, keep, (series) => {
     slots += frame.steps
     if (slots <= SHARED_SLOTS_MAX) all.push(copyOf(series))
     else all.length = 0
     emit(series)
   })
+  addCounts(outer, counts)
+  ctx.counts = outer
   if (slots > SHARED_SLOTS_MAX) return
-  const frames = ctx.memo.get(expr) ?? new Map<string, readonly Series[]>()
-  ctx.memo.set(expr, frames.set(key, all))
+  const frames = ctx.memo.get(expr) ?? new Map<string, Remembered>()
+  ctx.memo.set(expr, frames.set(key, { series: all, counts }))
 }
 
 function streamNode(ctx: QueryContext, expr: Expr, frame: Frame, keep: boolean, emit: Emit): void {
@@ -124,6 +131,8 @@ export function collectVector(ctx: QueryContext, expr: Expr, frame: Frame): Seri
 
 function spreadInvariant(ctx: QueryContext, expr: Expr, frame: Frame, emit: Emit): void {
   const once = { startMs: frame.startMs, stepMs: frame.stepMs, steps: 1 }
+  const outer = ctx.counts
+  ctx.counts = countsInside(outer, 1)
   streamNode(ctx, expr, once, true, (one) => {
     const series = newSeries(frame.steps, one.ref, one.labels)
     series.nameless = one.nameless
@@ -134,6 +143,8 @@ function spreadInvariant(ctx: QueryContext, expr: Expr, frame: Frame, emit: Emit
     ctx.hold(frame.steps - 1)
     emit(series)
   })
+  addInvariant(outer, ctx.counts, frame.steps)
+  ctx.counts = outer
 }
 
 function streamUnary(

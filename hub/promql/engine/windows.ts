@@ -9,6 +9,7 @@ import type { MatrixSelector, SubqueryExpr } from '../ast.ts'
 import { histogramSamples, type QueryContext } from './context.ts'
 import { markHints } from './histograms/hints.ts'
 import { noteDownsampled, type RowReader } from './rows.ts'
+import { addSubquery, countsInside, countWindows, windowed, windowedOnce } from './sample-counts.ts'
 import { type Lookups, lookups, newSampleBuffer } from './selector.ts'
 import { FLOAT, type Frame, HISTOGRAM, type Series } from './types.ts'
 import { streamVector } from './vector.ts'
@@ -46,6 +47,8 @@ export type Windows = {
   peak: number
   /** The floats of all windows together. */
   total: number
+  /** Those floats, each once. */
+  fresh: number
   /** The times of floats that `lo`, `hi`, `peak` and `total` are of: series of a target are sampled together. */
   knownTimes: Float64Array
   /** Of those times, -1 for none. */
@@ -143,13 +146,15 @@ function eachSubqueryWindow(ctx: QueryContext, range: SubqueryExpr, frame: Frame
   const at = lookups(range, frame)
   const inner = subqueryFrame(range, at, ctx.options.defaultSubqueryStepMs)
   const heldBefore = ctx.held
-  const lookedBefore = ctx.looked
+  const outer = ctx.counts
   const all: Series[] = []
   ctx.checkSteps(inner.steps)
+  ctx.counts = countsInside(outer, inner.steps)
   if (inner.steps > 0) streamVector(ctx, range.expr, inner, true, (series) => all.push(series))
+  ctx.insideSubquery = ctx.counts
+  addSubquery(outer, ctx.counts, inner, frame)
+  ctx.counts = outer
   const heldInside = ctx.held - heldBefore
-  // They count when windows look at them.
-  ctx.looked = lookedBefore
   const windows = newWindows(frame.steps, range.rangeMs, at, 0, 0)
   for (const series of all) {
     ctx.pollSeries()
@@ -182,7 +187,7 @@ function visitCounted(
   peak: number,
   visit: WindowSeries,
 ): void {
-  ctx.looked += windows.total + (windows.hcount > 0 ? histogramsLookedAt(windows) : 0)
+  ctx.looked += countWindows(ctx.counts, windows)
   ctx.hold(peak)
   visit({ ref, source }, windows)
   ctx.held -= peak
@@ -213,6 +218,7 @@ export function newWindows(steps: number, rangeMs: number, at: Lookups, before: 
     hasHistogramBounds: false,
     peak: 0,
     total: 0,
+    fresh: 0,
     knownTimes: new Float64Array(0),
     knownCount: -1,
     timesKey: 0,
@@ -310,23 +316,8 @@ function slide(w: Windows): number {
   w.ofTimes = null
   w.peak = slideOver(times, count, w.first - w.rangeMs - w.before, w.first + w.after, w.step, w.lo, w.hi)
   w.total = windowed(w.lo, w.hi)
+  w.fresh = windowedOnce(w.lo, w.hi)
   return w.peak
-}
-
-/** Samples in all windows. */
-function windowed(lo: Int32Array, hi: Int32Array): number {
-  let total = 0
-  for (let i = 0; i < lo.length; i++) total += hi[i]! - lo[i]!
-  return total
-}
-
-/** What the histograms of all windows count for. */
-function histogramsLookedAt({ histograms, hcount, hlo, hhi }: Windows): number {
-  const before = new Float64Array(hcount + 1)
-  for (let i = 0; i < hcount; i++) before[i + 1] = before[i]! + histogramSamples(histograms[i]!)
-  let total = 0
-  for (let i = 0; i < hlo.length; i++) total += before[hhi[i]!]! - before[hlo[i]!]!
-  return total
 }
 
 function hasKnownTimes({ times, count, timesKey, knownTimes, knownCount, knownKey }: Windows): boolean {

@@ -1,7 +1,9 @@
 /** Aggregation operators: which accumulator or selection stands for which name. */
 import type { AggregateExpr } from '../../ast.ts'
+import type { SampleCounts } from '../../contract.ts'
 import { unwrap } from '../../parser/mod.ts'
 import { columnSamples, type QueryContext } from '../context.ts'
+import { addCounts, countsInside } from '../sample-counts.ts'
 import { anyPresent, type Emit, type Frame, type Series, withColumn } from '../types.ts'
 import { evalScalar, streamVector } from '../vector.ts'
 import {
@@ -85,19 +87,28 @@ export function accumulate(ctx: QueryContext, expr: AggregateExpr, frame: Frame)
   const ready = known?.get(key)
   if (ready !== undefined) {
     known!.delete(key)
-    return ready
+    addCounts(ctx.counts, ready.counts)
+    return ready.groups
   }
   const others = (ctx.fused.get(expr) ?? []).filter((other) => other !== expr)
   const own = new Accumulation(ctx, expr, frame.steps)
   const all = [own, ...others.map((other) => new Accumulation(ctx, other, frame.steps))]
-  if (all.length === 1) streamVector(ctx, expr.expr, frame, false, (series) => own.add(series))
-  else
-    streamVector(ctx, expr.expr, frame, false, (series) => {
-      for (const each of all) each.add(series)
-    })
+  if (all.length === 1) {
+    streamVector(ctx, expr.expr, frame, false, (series) => own.add(series))
+    return own.groups()
+  }
+  const outer = ctx.counts
+  const counts = countsInside(outer, frame.steps)
+  ctx.counts = counts
+  streamVector(ctx, expr.expr, frame, false, (series) => {
+    for (const each of all) each.add(series)
+  })
+  addCounts(outer, counts)
+  ctx.counts = outer
   others.forEach((other, i) => {
-    const frames = ctx.accumulated.get(other) ?? new Map<string, readonly AccumulatedGroup[]>()
-    ctx.accumulated.set(other, frames.set(key, all[i + 1]!.groups()))
+    const frames =
+      ctx.accumulated.get(other) ?? new Map<string, { groups: readonly AccumulatedGroup[]; counts: SampleCounts }>()
+    ctx.accumulated.set(other, frames.set(key, { groups: all[i + 1]!.groups(), counts }))
   })
   return own.groups()
 }

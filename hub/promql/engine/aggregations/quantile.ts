@@ -1,5 +1,6 @@
 /** The quantile aggregation. Semantics: Prometheus promql/engine.go, aggregation with QUANTILE. */
 import type { AggregateExpr } from '../../ast.ts'
+import { unwrap } from '../../parser/mod.ts'
 import type { QueryContext } from '../context.ts'
 import { quantileOf, warnQuantile } from '../functions/order-statistics.ts'
 import { anyPresent, type Emit, FLOAT, type Frame, HISTOGRAM, newSeries, type Series, setFloat } from '../types.ts'
@@ -15,7 +16,7 @@ export function streamQuantile(
   emit: Emit,
 ): void {
   const groups = new GroupTable(ctx, expr, (labels, dropName) => ({ labels, dropName, members: [] as Series[] }))
-  for (const q of outliers(quantiles)) warnQuantile(ctx, q, expr.param!.pos)
+  for (const q of outliers(quantiles)) warnQuantile(ctx, q, unwrap(expr.param!).pos)
   streamVector(ctx, expr.expr, frame, true, (series) => {
     if (series.histograms !== null && series.present.includes(HISTOGRAM)) {
       ctx.info('ignored histogram in quantile aggregation', expr.expr.pos)
@@ -39,10 +40,12 @@ export function streamQuantile(
   }
 }
 
-/** Of all steps' quantiles, the least and the greatest are enough to warn of. */
+/** Of all steps' quantiles that are none, the greatest above 1 and the least below 0 are warned of. */
 function outliers(quantiles: Float64Array): number[] {
   const numbers = quantiles.filter((q) => !Number.isNaN(q))
   const out = numbers.length < quantiles.length ? [NaN] : []
-  for (const pick of [Math.max, Math.min]) out.push(numbers.reduce((a, b) => pick(a, b), numbers[0] ?? 0))
+  const [most, least] = [Math.max, Math.min].map((pick) => numbers.reduce((a, b) => pick(a, b), numbers[0] ?? 0))
+  if (most! > 1) out.push(most!)
+  if (least! < 0) out.push(least!)
   return out
 }
