@@ -42,8 +42,11 @@ const MAX_UNIX_PATH_BYTES = 107
 /** The largest that UDP carries; pages that no datagram touches cost no memory. */
 const SLOT_BYTES = 65_536
 const SLOTS = 32
-/** A tenth of a second of 100,000 small datagrams a second: the kernel counts some 800 bytes for each. */
-const DEFAULT_READ_BUFFER_BYTES = 16 * 2 ** 20
+/**
+ * A second of 100,000 small datagrams a second, twice over with what the kernel adds: it counts some 800 bytes for each.
+ * Memory is taken for what waits alone, within net.ipv4.udp_mem, so that many seconds' worth cost nothing while it is read.
+ */
+export const DEFAULT_READ_BUFFER_BYTES = 80 * 2 ** 20
 
 let loaded: Libc | undefined
 

@@ -1,7 +1,8 @@
 /**
  * Listening for datagrams. UDP: where the kernel keeps enough of them, nobody waits for one: libc reads what has come
- * two to five times a second, dozens a call. A process that is woken for each of a hundred datagrams a second spends
- * 600 ms of CPU a minute more (bench/agent footprint). Where the queue is short the runtime waits for the first,
+ * one to five times a second, dozens a call, and when the listener's owner asks for it, which is before each scrape. A
+ * process that is woken for each of a hundred datagrams a second spends 600 ms of CPU a minute more (bench/agent
+ * footprint). Where the queue is short the runtime waits for the first,
  * and libc reads all the others that have come with it; where libc cannot be called, the runtime reads them one by one.
  * Sockets of the file system, which no runtime offers, are read by a thread that waits in the kernel, so that nobody
  * else has to.
@@ -21,6 +22,7 @@ import {
 } from '../../protocol/env/mod.ts'
 import {
   closeDescriptor,
+  DEFAULT_READ_BUFFER_BYTES,
   datagramReader,
   openUdp,
   READ_SLOTS,
@@ -29,19 +31,23 @@ import {
 } from './datagram-calls.ts'
 import { errorCode, errorMessage, formatAddress, listenError } from './net-errors.ts'
 import { listenUnixgram } from './net-unixgram.ts'
+import { sharedDelayMs } from './shared-delay.ts'
 
 /** As the kernel counts, some 800 bytes for each small datagram: a fifth of a second of 100,000 a second. */
 const LONG_QUEUE_BYTES = 16 * 2 ** 20
 const LOOK_EVERY_MS = 200
 /** One that keeps more than this is looked at less often, for each look wakes the process. With half of it for a look, 100,000 a second lose 2 % as they begin. */
 const DEEP_QUEUE_BYTES = 2 * LONG_QUEUE_BYTES
-/** What has come should not miss the scrape it came before by more. */
-const LOOK_EVERY_MS_MAX = 400
+/** Upstream's relay and the times to live of series count in seconds. */
+const LOOK_EVERY_MS_MAX = 1000
 /** After a look that found more than BUSY_COUNT. */
 const LOOK_BUSY_MS = 10
 const BUSY_COUNT = 500
 /** Reads of one look; the rest comes after others have had their turn. */
 const READS_MAX = 128
+const TAKEN_MAX = READS_MAX * READ_SLOTS
+/** At the end: as many as the longest queue keeps, and no sender may hold the end back. */
+const LAST_LOOKS_MAX = 64
 
 /** Hears of a queue that is shorter than was asked for, as the kernel counts. */
 export type OnShortQueue = (queue: { readonly bytes: number; readonly wantedBytes: number }) => void
@@ -78,9 +84,9 @@ async function listenWithCalls(
 ): Promise<DatagramListener> {
   const fd = openUdp(address, options.readBufferBytes)
   const bytes = receiveBufferBytes(fd)
+  const wantedBytes = 2 * (options.readBufferBytes || DEFAULT_READ_BUFFER_BYTES)
+  if (bytes < Math.min(wantedBytes, DEEP_QUEUE_BYTES)) onShortQueue({ bytes, wantedBytes })
   if (bytes >= LONG_QUEUE_BYTES) return lookOften(fd, address, options, lookEveryMs(bytes))
-  const wantedBytes = options.readBufferBytes === 0 ? LONG_QUEUE_BYTES : 2 * options.readBufferBytes
-  if (bytes < wantedBytes) onShortQueue({ bytes, wantedBytes })
   // Only Node takes a socket that somebody else has made.
   if (process.versions['bun'] === undefined && process.versions['deno'] === undefined)
     return listenWoken(fd, address, options)
@@ -118,16 +124,20 @@ function lookOften(
   function look(): void {
     const found = take()
     if (isClosed) return
-    timer = setTimeout(look, found === READS_MAX * READ_SLOTS ? 0 : found > BUSY_COUNT ? LOOK_BUSY_MS : everyMs)
+    timer = setTimeout(look, found === TAKEN_MAX ? 0 : found > BUSY_COUNT ? LOOK_BUSY_MS : sharedDelayMs(everyMs))
   }
   return {
     address: { host: host === '' ? '::' : host, port: port || boundPort(isOurs) },
     drops: () => kernelDrops(isOurs),
+    look: () => {
+      clearTimeout(timer)
+      if (!isClosed) look()
+    },
     close: async () => {
       if (isClosed) return
       clearTimeout(timer)
       // What has come since the last look came in time.
-      take()
+      for (let looks = 0; looks < LAST_LOOKS_MAX && take() === TAKEN_MAX; looks++);
       isClosed = true
       closeDescriptor(fd)
     },

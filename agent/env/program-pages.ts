@@ -16,6 +16,7 @@ import fs from 'node:fs'
 import { type Clock, KernelError, type Logger } from '../../protocol/env/mod.ts'
 import { type Mapping, sectionAddress } from './elf-section.ts'
 import { bindLibc } from './libc.ts'
+import { sharedDelayMs } from './shared-delay.ts'
 import { mapSinglePages } from './single-pages.ts'
 
 const MADV_DONTNEED = 4
@@ -60,7 +61,7 @@ export function unmapNowAndThen(clock: Clock, log: Logger, delayMs = FIRST_MS): 
     try {
       pages ??= new ProgramPages(log)
       pages.look(clock.monotonic())
-      clock.setTimer(LOOK_EVERY_MS, look, { unref: true })
+      clock.setTimer(sharedDelayMs(LOOK_EVERY_MS, clock.monotonic()), look, { unref: true })
     } catch (err) {
       log.debug('The pages of the program stay mapped', { err })
     }

@@ -1,22 +1,26 @@
 /** What the runtime says of itself; on Bun and Deno whatever of it is there. */
-import { monitorEventLoopDelay, PerformanceObserver, performance } from 'node:perf_hooks'
+import { createHistogram, monitorEventLoopDelay, PerformanceObserver, performance } from 'node:perf_hooks'
 import v8 from 'node:v8'
 import { GC_BOUNDS, type GcStats, type RuntimeSnapshot, type RuntimeStats } from '../../exporters/nodejs/mod.ts'
+import { sharedDelayMs } from './shared-delay.ts'
 
 const KINDS: Readonly<Record<number, string>> = { 1: 'minor', 2: 'minor', 4: 'major', 8: 'incremental', 16: 'weakcb' }
 const NS = 1e-9
 /** The event loop is watched, which wakes it again and again, while somebody has asked within this time. */
 const WATCHED_MS = 5 * 60_000
-/**
- * prom-client's 10 on Node. Bun looks from the main thread's own timers: a hundred looks a second took two thirds of an
- * idle agent's CPU, ten a tenth. It reports the bare delay, not the time between looks, so rarer looks change no value's meaning.
- */
 const IS_BUN = 'bun' in process.versions
-const LOOK_EVERY_MS = IS_BUN ? 1000 : 10
+/** As prom-client. */
+const LOOK_EVERY_MS = 10
+/**
+ * Bun looks from the main thread's own timers: a hundred looks a second took two thirds of an idle agent's CPU, ten a
+ * tenth. So there the looks are ours, at the moments when something else is due anyway (shared-delay.ts); as Bun's own,
+ * they say how late the loop was, not the time between looks, so rarer looks change no value's meaning.
+ */
+const LOOK_EVERY_MS_ON_BUN = 1000
 
 /** Watches garbage collection, and, from the first snapshot on, the event loop; `close` ends it. */
 export function createRuntimeStats(): RuntimeStats & { close(): void } {
-  const delay = monitorEventLoopDelay({ resolution: LOOK_EVERY_MS })
+  const delay = IS_BUN ? watchByTimer() : monitorEventLoopDelay({ resolution: LOOK_EVERY_MS })
   let watched: NodeJS.Timeout | null = null
   const watch = (): void => {
     if (watched === null) delay.enable()
@@ -90,6 +94,42 @@ export function createRuntimeStats(): RuntimeStats & { close(): void } {
       observer.disconnect()
     },
   }
+}
+
+type DelayWatch = Pick<
+  ReturnType<typeof monitorEventLoopDelay>,
+  'count' | 'min' | 'max' | 'mean' | 'stddev' | 'percentile' | 'reset' | 'enable' | 'disable'
+>
+
+/** How late timers fire, in ns. */
+export function watchByTimer(everyMs = LOOK_EVERY_MS_ON_BUN): DelayWatch {
+  const delays = createHistogram()
+  let timer: NodeJS.Timeout | null = null
+  let dueMs = 0
+  const arm = (nowMs: number): void => {
+    const delayMs = sharedDelayMs(everyMs, nowMs)
+    dueMs = nowMs + delayMs
+    timer = setTimeout(look, delayMs).unref()
+  }
+  const look = (): void => {
+    const nowMs = performance.now()
+    // The smallest that it takes.
+    delays.record(Math.max(1, Math.round((nowMs - dueMs) * 1e6)))
+    arm(nowMs)
+  }
+  return Object.assign(delays, {
+    enable: () => {
+      if (timer !== null) return false
+      arm(performance.now())
+      return true
+    },
+    disable: () => {
+      if (timer === null) return false
+      clearTimeout(timer)
+      timer = null
+      return true
+    },
+  })
 }
 
 /**

@@ -135,8 +135,8 @@ test('the queue of datagrams is made as long as the agent wants it, and never sh
     assert.equal(spawnSync('sh', ['-ec', command]).status, 0)
     return Number(fs.readFileSync(limit, 'utf8'))
   }
-  assert.equal(applied(212_992), 16_777_216)
-  assert.equal(applied(33_554_432), 33_554_432)
+  assert.equal(applied(212_992), 83_886_080)
+  assert.equal(applied(134_217_728), 134_217_728)
 })
 
 test('the first configuration can be loaded, with and without a hub', () => {

@@ -116,6 +116,8 @@ export function createGraphiteExporter({ disk, clock, log, flags, net }: Graphit
       log.info('Reloaded the mapping file', { file, mappings: mapper.config.mappings.length })
     },
     async collect() {
+      // What came before the scrape belongs to it.
+      sockets?.look()
       const { tagFailures, refusedSeries } = store
       const own = selfFamilies({ tagFailures, refusedSeries, refused, lastProcessedMs, expiryMs, mapper })
       const ownNames = new Set(own.map(({ name }) => name))
@@ -148,6 +150,7 @@ function mappingOf(mapper: Mapper): FindMapping {
 
 type GraphiteSockets = {
   readonly addresses: { readonly udp: string; readonly tcp: string }
+  look(): void
   close(): Promise<void>
 }
 
@@ -183,6 +186,7 @@ async function openSockets(
   const shown = ({ host, port }: { readonly host: string; readonly port: number }): string => `${host}:${port}`
   return {
     addresses: { udp: shown(udp.address), tcp: shown(tcp.address) },
+    look: () => udp.look?.(),
     close: async () => {
       await Promise.all([udp.close(), tcp.close(0)])
     },

@@ -13,6 +13,8 @@ type Sink = {
 export interface StatsdSockets {
   /** Packets that the kernel dropped since the start; 0 where it does not say. */
   drops(): number
+  /** Hands over the packets that have come by now. */
+  look(): void
   /** As bound, for those who asked for port 0. */
   readonly addresses: { readonly udp: string; readonly tcp: string }
   close(): Promise<void>
@@ -65,6 +67,9 @@ export async function openSockets(
     listener === null ? '' : `${listener.address.host}:${listener.address.port}`
   return {
     drops: () => datagrams.reduce((sum, listener) => sum + (listener.drops() ?? 0), 0),
+    look: () => {
+      for (const listener of datagrams) listener.look?.()
+    },
     addresses: { udp: shown(udp), tcp: shown(tcp) },
     close,
   }

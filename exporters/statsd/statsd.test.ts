@@ -3,7 +3,7 @@ import fs from 'node:fs'
 import path from 'node:path'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import type { Clock } from '../../protocol/env/mod.ts'
+import type { Clock, Net } from '../../protocol/env/mod.ts'
 import { formatExposition, parseExposition } from '../../protocol/exposition/mod.ts'
 import { FlagError, type Flags } from '../contract.ts'
 import { KIT, temporaryFolder, testClock, testEnv } from '../testing/env.ts'
@@ -301,3 +301,24 @@ for (const [line, shown] of [
     assert.deepEqual(own, shown === null ? [] : [shown])
   })
 }
+
+test('what the kernel keeps at a scrape is a part of it', async () => {
+  const waiting = ['a:1|c', 'a:2|c', 'a:4|c']
+  const listenDatagrams: NonNullable<Net['listenDatagrams']> = async ({ onDatagrams }) => ({
+    address: { host: '127.0.0.1', port: 9125 },
+    drops: () => 0,
+    look: () => {
+      for (const text of waiting.splice(0)) {
+        const bytes = new TextEncoder().encode(text)
+        onDatagrams({ bytes, starts: Uint32Array.of(0), lengths: Uint32Array.of(bytes.length), count: 1 })
+      }
+    },
+    close: async () => {},
+  })
+  const net = { listenDatagrams, listenTcp: () => assert.fail() }
+  const exporter = createStatsdExporter({ ...testEnv, net, flags: { 'statsd.listen-tcp': '' } })
+  await exporter.start()
+  const families = await exporter.collect()
+  assert.equal(families.find(({ name }) => name === 'a')?.metrics[0]?.value, 7)
+  await exporter.close()
+})
