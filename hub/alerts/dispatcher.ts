@@ -298,6 +298,8 @@ export class Dispatcher {
     const key = this.#logKey(group, one.integration.kind, one.index)
     const told = await this.#queues.run(key, async (hasWaited) => {
       if (!hasWaited) return this.#tellNow(group, alerts, nowMs, { ...one, key })
+      // A reload has made another group of it.
+      if (group.isStopped || this.#stop.signal.aborted) return false
       // What is true now is told, not what was.
       const laterMs = this.#env.clock.now()
       const heard = this.#heard(group, group.alerts, laterMs)
