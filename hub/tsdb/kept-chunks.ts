@@ -83,6 +83,8 @@ export class KeptChunks {
   #times = 0
   /** Where those are looked for that make room. */
   #hand = 0
+  /** Entry of the last chunk that was appended. */
+  found = -1
   /** Entries that this read has made. */
   readonly #fresh: number[] = []
 
@@ -122,7 +124,35 @@ export class KeptChunks {
   append(record: number, chunk: number, ticks: TickRange | null, target: ChunkTarget, trail: TimesTrail): boolean {
     const entry = this.#entryOf(record, chunk)
     if (entry < 0) return false
-    const n = this.#entries[entry + E_META]! >>> K_COUNT_SHIFT
+    this.found = entry
+    this.appendEntry(entry, ticks, ticks === null ? 0 : this.#mem.get(chunk + K_TICK), target, trail)
+    return true
+  }
+
+  /** Whether what was `found` for the chunk is there still; the chunk itself has not changed since. */
+  holds(entry: number, record: number, chunk: number): boolean {
+    const entries = this.#entries
+    return (
+      entries[entry + E_CHUNK] === chunk &&
+      entries[entry + E_RECORD] === record &&
+      this.#values.has(this.#entriesF64[(entry >>> 1) + E_PLACE_F64]!) &&
+      this.#hasTimes(entry)
+    )
+  }
+
+  /** Samples of the chunk. */
+  countOf(entry: number): number {
+    return this.#entries[entry + E_META]! >>> K_COUNT_SHIFT
+  }
+
+  /** Time of the first of a chunk of own times. */
+  firstTimeOf(entry: number): number {
+    return this.#columns[this.#entries[entry + E_SLOT]! & 0xffff]!.times[0]!
+  }
+
+  /** @param tick of a chunk of a group: its first */
+  appendEntry(entry: number, ticks: TickRange | null, tick: number, target: ChunkTarget, trail: TimesTrail): void {
+    const n = this.countOf(entry)
     const slot = this.#entries[entry + E_SLOT]!
     const { out } = target
     const { count } = out
@@ -132,14 +162,13 @@ export class KeptChunks {
       const { id, times } = this.#columns[slot & 0xffff]!
       if (times[0]! < target.minTime) from = firstFrom(times, target.minTime, n)
       if (times[n - 1]! > target.maxTime) to = firstFrom(times, Math.floor(target.maxTime) + 1, n)
-      if (from >= to) return true
+      if (from >= to) return
       copy(times, from, to, out.times, count)
       trail.add(out, id, from, to)
     } else {
-      const tick = this.#mem.get(chunk + K_TICK)
       from = Math.max(0, ticks.from - tick)
       to = Math.min(n, ticks.to - tick)
-      if (from >= to) return true
+      if (from >= to) return
       const first = tick - ticks.from
       copy(ticks.times, first + from, first + to, out.times, count)
       trail.addTicks(out, ticks.group, tick + from, tick + to)
@@ -152,7 +181,6 @@ export class KeptChunks {
     if ((traits & RISES) !== 0 && out.rising === count && (count === 0 || values[count]! >= values[count - 1]!))
       out.rising = end
     out.count = end
-    return true
   }
 
   #copyValues(entry: number, from: number, to: number, traits: number, { out }: ChunkTarget): void {

@@ -32,3 +32,14 @@ function grown(from: Float64Array, size: number): Float64Array {
   to.set(from)
   return to
 }
+
+/** To a read that has found nothing yet. */
+export function reset(out: SampleBuffer): void {
+  out.count = 0
+  out.mixed = false
+  out.histograms = null
+  out.before = undefined
+  out.startTimes = null
+  out.timesKey = 0
+  out.rising = 0
+}

@@ -23,6 +23,7 @@ import type { SampleBuffer } from './contract.ts'
 import { StalePagesError } from './errors.ts'
 import { findTick, firstTick, tickTime } from './groups.ts'
 import { KeptChunks } from './kept-chunks.ts'
+import { KeptSeries } from './kept-series.ts'
 import { mergeLate } from './late-reader.ts'
 import {
   C_EVICTED_F64,
@@ -59,7 +60,7 @@ import {
 } from './layout.ts'
 import { waitForWriter } from './lock-wait.ts'
 import type { Memory } from './memory.ts'
-import { createSampleBuffer, ensureCapacity } from './sample-buffer.ts'
+import { createSampleBuffer, ensureCapacity, reset } from './sample-buffer.ts'
 import type { Table } from './table.ts'
 import { TimesTrail } from './times-key.ts'
 import { fillValue } from './value-codec.ts'
@@ -87,6 +88,9 @@ export class SeriesDecoder {
   mayKeep = true
   #mayUseKept = false
   #record = 0
+  /** Of the record, at the beginning of the read. */
+  #version = 0
+  readonly #known = new KeptSeries()
   #generation = -1
   #ticksKey = { min: 0, max: 0, end: -1, directory: 0 }
   #min = 0
@@ -119,6 +123,7 @@ export class SeriesDecoder {
         continue
       }
       looks = 0
+      this.#version = before
       // What is newest stands in the open run, most often.
       this.#mayUseKept = !newestOnly && this.mayKeep && this.#kept !== null && this.#kept.begin()
       try {
@@ -218,13 +223,33 @@ export class SeriesDecoder {
         return
       }
     }
+    if (!late && this.#mayUseKept && this.#readKnown(record, state, out)) return
     const first = this.#firstChunk(record)
     this.#prepare(out, this.#capacity(first) + (state >>> COUNT_SHIFT))
+    if (this.#kept !== null) this.#kept.found = -1
     this.#readChunks(first)
+    if (this.#mayUseKept && first === mem.get(record + S_LAST) && this.#kept!.found >= 0)
+      this.#known.note(mem, record, this.#version, this.#kept!.found)
     this.#readOpenRun(record, state)
     this.#min = floor
     if (late) this.#readLate(record, out)
     markStale(out, this.#target)
+  }
+
+  /** Where the newest chunk is all that is asked for, and was found decoded before: false, and nothing was done, else. */
+  #readKnown(record: number, state: number, out: SampleBuffer): boolean {
+    const known = this.#known
+    const kept = this.#kept!
+    if (!known.find(record, this.#version) || !kept.holds(known.entry, record, known.chunk)) return false
+    const { entry, isOnly, group, tick } = known
+    const ticks = group < 0 ? null : this.#ticksOf(group)
+    const beginsEarlier = ticks === null ? kept.firstTimeOf(entry) <= this.#min : tick < ticks.from
+    if (!isOnly && !beginsEarlier) return false
+    this.#prepare(out, kept.countOf(entry) + (state >>> COUNT_SHIFT))
+    kept.appendEntry(entry, ticks, tick, this.#target, this.#trail)
+    this.#readOpenRun(record, state)
+    markStale(out, this.#target)
+    return true
   }
 
   /** Where to begin in the in-order chunks: at the newest, when it alone can have what is asked for, as most often. */
@@ -459,16 +484,6 @@ export class SeriesDecoder {
 /** Times are whole milliseconds. */
 function nextAfter(time: number): number {
   return Math.floor(time) + 1
-}
-
-function reset(out: SampleBuffer): void {
-  out.count = 0
-  out.mixed = false
-  out.histograms = null
-  out.before = undefined
-  out.startTimes = null
-  out.timesKey = 0
-  out.rising = 0
 }
 
 function markStale(out: SampleBuffer, { words, numbers }: ChunkTarget): void {
