@@ -42,6 +42,8 @@ export class Follower {
   /** Stretches of the log that were gone. */
   gaps = 0
   lostRecords = 0
+  /** Of records, since `open`. */
+  bytesRead = 0
 
   constructor(options: FollowerOptions) {
     this.#options = options
@@ -86,6 +88,7 @@ export class Follower {
     if (from > this.#position) this.read(from, Number.POSITIVE_INFINITY, NOBODY)
     this.#position = Math.max(this.#position, from)
     this.#view.caughtUp()
+    this.bytesRead = 0
   }
 
   /**
@@ -115,6 +118,7 @@ export class Follower {
             reader.onRecord(positionOf(index, at))
             this.#view.read(type, payload)
             left -= payload.length
+            this.bytesRead += payload.length
             isEnough = reader.isEnough()
             return left > 0 && !isEnough
           },

@@ -81,8 +81,10 @@ export type EndpointState = {
   readonly read: Counts
   readonly readPosition: WalPosition
   readonly shards: number
-  /** Bytes of log not read yet. */
+  /** Bytes of log from the cursor on. */
   readonly backlogBytes: number
+  /** About so many samples and histograms are in the log behind what was read. */
+  readonly unread: number
   /** Stretches of the log that were gone before they were read: what was in them is not known. */
   readonly gaps: number
   /** Records that could not be read. */

@@ -45,6 +45,9 @@ export type PipelineOptions = {
   readonly spareSeries?: number
 }
 
+export type Backlog = { readonly bytes: number; readonly unreadBytes: number }
+export const NO_BACKLOG: Backlog = { bytes: 0, unreadBytes: 0 }
+
 type Outstanding = { readonly position: WalPosition; readonly counts: Counts; readonly bytes: number }
 
 export class Pipeline implements LogReader, SampleTaker {
@@ -71,6 +74,7 @@ export class Pipeline implements LogReader, SampleTaker {
   #recordMs = 0
   #oldestMs = Number.NEGATIVE_INFINITY
   #seriesAtOpen = 0
+  #readAtOpen = 0
   #openedMs = 0
   #renewalDueMs = 0
   /** Nothing is read until nothing is under way. */
@@ -156,6 +160,10 @@ export class Pipeline implements LogReader, SampleTaker {
     return segmentOf(this.#options.cursor.saved ?? this.cursor)
   }
 
+  get position(): WalPosition {
+    return this.#options.follower.position
+  }
+
   get cursor(): WalPosition {
     let oldest = this.#options.follower.position
     for (const { position } of this.#outstanding.values()) if (position < oldest) oldest = position
@@ -178,7 +186,8 @@ export class Pipeline implements LogReader, SampleTaker {
       log.warn('The receiver is sent samples again', { toSegment: segmentOf(this.cursor), dropped: { ...dropped } })
   }
 
-  state(backlogBytes: number): EndpointState {
+  /** @param backlog bytes of log from the cursor on, and of them those that are not read */
+  state(backlog: Backlog): EndpointState {
     const { follower } = this.#options
     return {
       key: this.spec.key,
@@ -187,10 +196,18 @@ export class Pipeline implements LogReader, SampleTaker {
       read: { ...this.#read },
       readPosition: follower.position,
       shards: this.#shardCount,
-      backlogBytes,
+      backlogBytes: backlog.bytes,
+      unread: Math.round(backlog.unreadBytes * this.#density),
       gaps: follower.gaps,
       lostRecords: follower.lostRecords,
     }
+  }
+
+  /** Samples and histograms a byte of the log. */
+  get #density(): number {
+    const { bytesRead } = this.#options.follower
+    const { samples, histograms } = this.#read
+    return bytesRead === 0 ? 0 : (samples + histograms - this.#readAtOpen) / bytesRead
   }
 
   onRecord(position: WalPosition): void {
@@ -264,6 +281,7 @@ export class Pipeline implements LogReader, SampleTaker {
     this.#labels = new OutgoingLabels({ table, families, external, rules, encoder: this.#maker.encoder })
     this.#newestMs = new Float64Array(0)
     this.#seriesAtOpen = follower.table.size
+    this.#readAtOpen = this.#read.samples + this.#read.histograms
     this.#openedMs = clock.monotonic()
     this.saveCursor()
   }

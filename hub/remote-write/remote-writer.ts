@@ -307,7 +307,7 @@ export class RemoteWriter {
       if (!state) continue
       const dropped = Object.values(state.dropped).reduce((sum, each) => sum + each.samples + each.histograms, 0)
       const sums = {
-        read: state.read.samples + state.read.histograms,
+        read: state.read.samples + state.read.histograms + state.unread,
         dropped,
         delivered: endpoint.delivered,
         sendSeconds: endpoint.sendSeconds,

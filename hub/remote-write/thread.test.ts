@@ -241,6 +241,14 @@ test('what is not answered for is bounded: the rest waits in the log, which is h
   const { pending } = world.states.get(SPEC.key)!
   assert.ok(pending.samples >= 100 && pending.samples < 130, `${pending.samples} samples are pending`)
   assert.equal(world.synced.neededSegment, 0)
+  for (let i = 0; i < 3; i++) {
+    world.advance(5000)
+    await Promise.resolve()
+    await Promise.resolve()
+  }
+  const { read, unread } = world.states.get(SPEC.key)!
+  const left = 1000 - read.samples
+  assert.ok(unread > 0.7 * left && unread < 1.5 * left, `about ${unread} of ${left} are unread`)
   const sent: Samples = new Map()
   const twice: string[] = []
   for (let i = 0; i < 200 && sent.size < 1000; i++) {

@@ -3,11 +3,19 @@
  * told of it, so that a commit costs ingest two stores and nothing else.
  */
 import type { Clock, Disk, Logger, Timer } from '../../protocol/env/mod.ts'
-import { byteOf, listFiles, type SyncedEnd, segmentName, segmentOf, type WalPosition } from '../wal/mod.ts'
+import {
+  byteOf,
+  HEADER_PAGE_BYTES,
+  listFiles,
+  type SyncedEnd,
+  segmentName,
+  segmentOf,
+  type WalPosition,
+} from '../wal/mod.ts'
 import { CursorFile, forgetOthers } from './cursor.ts'
 import { Follower, type FollowerOptions } from './follower.ts'
 import type { EndpointSpec, FromRemoteWrite, ToRemoteWrite } from './messages.ts'
-import { Pipeline } from './pipeline.ts'
+import { type Backlog, NO_BACKLOG, Pipeline } from './pipeline.ts'
 
 const POLL_MS = 100
 const STATE_MS = 1000
@@ -42,7 +50,7 @@ export class RemoteWriteThread {
   readonly #walDirectory: string
   readonly #pipelines = new Map<string, Pipeline>()
   readonly #closing = new Map<string, Closing>()
-  readonly #backlogs = new Map<string, number>()
+  readonly #backlogs = new Map<string, Backlog>()
   #timer: Timer | null = null
   #stateDueMs = 0
   #cursorDueMs = 0
@@ -116,7 +124,7 @@ export class RemoteWriteThread {
       this.#closing.delete(key)
       pipeline.end(forget)
       this.#tellNeed()
-      this.#post({ kind: 'state', ...pipeline.state(0) })
+      this.#post({ kind: 'state', ...pipeline.state(NO_BACKLOG) })
       this.#post({ kind: 'closed', key })
     }
     if (now >= this.#backlogDueMs) {
@@ -131,7 +139,7 @@ export class RemoteWriteThread {
     if (now >= this.#stateDueMs) {
       this.#stateDueMs = now + STATE_MS
       for (const [key, pipeline] of this.#pipelines)
-        this.#post({ kind: 'state', ...pipeline.state(this.#backlogs.get(key) ?? 0) })
+        this.#post({ kind: 'state', ...pipeline.state(this.#backlogs.get(key) ?? NO_BACKLOG) })
     }
     this.#later(hasMore ? 0 : POLL_MS)
   }
@@ -143,7 +151,7 @@ export class RemoteWriteThread {
       const { blockSizeBytes, blocksAvailable } = await disk.statfs(this.#walDirectory)
       for (const [key, pipeline] of this.#pipelines) {
         const bytes = this.#bytesFrom(pipeline.cursor)
-        this.#backlogs.set(key, bytes)
+        this.#backlogs.set(key, { bytes, unreadBytes: this.#bytesFrom(pipeline.position) })
         const most = Math.min(maxBacklogBytes, MAX_BACKLOG_SHARE * (blockSizeBytes * blocksAvailable + bytes))
         if (bytes > most) {
           pipeline.passOver(true)
@@ -162,7 +170,10 @@ export class RemoteWriteThread {
     if (first === segmentOf(synced.end)) return synced.end - position
     let bytes = -byteOf(position)
     for (const index of segments)
-      if (index >= first) bytes += disk.stat(`${this.#walDirectory}/${segmentName(index)}`)?.sizeBytes ?? 0
+      if (index >= first) {
+        const size = disk.stat(`${this.#walDirectory}/${segmentName(index)}`)?.sizeBytes ?? 0
+        bytes += index === first ? size : Math.max(0, size - HEADER_PAGE_BYTES)
+      }
     return Math.max(0, bytes)
   }
 
