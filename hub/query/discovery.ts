@@ -99,7 +99,10 @@ function finish(out: JsonWriter, truncated: boolean, { missing }: ListContext): 
   return out.raw('}').finish()
 }
 
-/** Null for an expression that selects nothing. */
+/** Exemplars have times of their own, which may be far from all samples of their series. */
+const EVER: TimeRange = { minTime: Number.NEGATIVE_INFINITY, maxTime: Number.POSITIVE_INFINITY }
+
+/** By the labels of the series. Null for an expression that selects nothing. */
 export function writeExemplars(
   reader: SeriesReader,
   { query, startMs, endMs, features }: Extract<QueryTask, { kind: 'exemplars' }>,
@@ -107,30 +110,29 @@ export function writeExemplars(
   const selectors = extractSelectors(parseExpr(query, parserFeatures(features)))
   if (selectors.length === 0) return null
   const out = new JsonWriter().raw('{"status":"success","data":[')
-  const seen = new Set<number>()
-  for (const matchers of selectors) {
-    for (const ref of reader.select(matchers, rangeOf({ startMs, endMs }))) {
-      if (seen.has(ref)) continue
-      const exemplars = reader.exemplars(ref, rangeOf({ startMs, endMs }))
-      if (exemplars.length === 0) continue
+  const refs = new Set(selectors.flatMap((matchers) => [...reader.select(matchers, EVER)]))
+  const found = [...refs]
+    .map((ref) => ({ ref, exemplars: reader.exemplars(ref, rangeOf({ startMs, endMs })) }))
+    .filter(({ exemplars }) => exemplars.length > 0)
+    .map(({ ref, exemplars }) => ({ series: reader.labels(ref), exemplars }))
+    .sort((a, b) => compareLabels(a.series, b.series))
+  found.forEach(({ series, exemplars }, place) => {
+    out
+      .raw(place > 0 ? ',{"seriesLabels":' : '{"seriesLabels":')
+      .labels(series)
+      .raw(',"exemplars":[')
+    exemplars.forEach(({ labels, value, timestampMs }, i) => {
       out
-        .raw(seen.size > 0 ? ',{"seriesLabels":' : '{"seriesLabels":')
-        .labels(reader.labels(ref))
-        .raw(',"exemplars":[')
-      seen.add(ref)
-      exemplars.forEach(({ labels, value, timestampMs }, i) => {
-        out
-          .raw(i > 0 ? ',{"labels":' : '{"labels":')
-          .labels(labels)
-          .raw(',"value":')
-          .float(value)
-          .raw(',"timestamp":')
-          .timestamp(timestampMs ?? 0)
-          .raw('}')
-      })
-      out.raw(']}')
-    }
-  }
+        .raw(i > 0 ? ',{"labels":' : '{"labels":')
+        .labels(labels)
+        .raw(',"value":')
+        .float(value)
+        .raw(',"timestamp":')
+        .timestamp(timestampMs ?? 0)
+        .raw('}')
+    })
+    out.raw(']}')
+  })
   return out.raw(']}').finish()
 }
 

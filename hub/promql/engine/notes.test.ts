@@ -107,3 +107,29 @@ for (const [text, pos, values] of quantiles)
       values.map((value) => [value, pos]),
     )
   })
+
+test('quantile() inside of quantile(): what both are warned of stands where the outer one is', () => {
+  const text = 'quantile(2, quantile by (i) (2, many))'
+  const range = { startMs: 0, endMs: 0, stepMs: 1, instant: true }
+  const { annotations } = evaluate({ expr: parseExpr(text), text, range, options: ENGINE_OPTIONS, reader })
+  assert.deepEqual(
+    annotations.filter(({ level }) => level === 'warning').map(({ pos }) => pos?.start),
+    [9],
+  )
+})
+
+for (const aggregation of ['topk(1e30', 'bottomk(NaN', 'limitk(1e30', 'limit_ratio(NaN'])
+  test(`${aggregation}, …): what is wrong inside is told before what is wrong with the parameter`, () => {
+    const inside = 'label_replace(one, "a", "b", "c", "(")'
+    const errorOf = (text: string): string => {
+      const range = { startMs: 0, endMs: 0, stepMs: 1, instant: true }
+      try {
+        evaluate({ expr: parseExpr(text, ALL_FEATURES), text, range, options: ENGINE_OPTIONS, reader })
+      } catch (error) {
+        return (error as Error).message
+      }
+      return ''
+    }
+    assert.match(errorOf(`${aggregation}, ${inside})`), /^invalid regular expression in label_replace/)
+    assert.match(errorOf(`${aggregation}, nothing)`), /is NaN$|overflows int64$/)
+  })

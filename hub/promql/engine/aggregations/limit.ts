@@ -4,6 +4,7 @@
  */
 import type { AggregateExpr } from '../../ast.ts'
 import { QueryError } from '../../contract.ts'
+import { unwrap } from '../../parser/mod.ts'
 import { formatG, type QueryContext } from '../context.ts'
 import { withoutUnwanted } from '../early.ts'
 import { anyPresent, type Emit, type Frame, NONE, type Series } from '../types.ts'
@@ -14,8 +15,20 @@ import { hashPlace } from './hash.ts'
 /** The largest double below 2^63. */
 const MAX_INT64 = 2 ** 63 - 1024
 
-/** k at each step. @throws QueryError for NaN and for what no 64-bit integer holds */
-export function limitsOf(param: Float64Array): number[] {
+/**
+ * k at each step.
+ * @throws QueryError for NaN and for what no 64-bit integer holds; before that, what the inside of the aggregation throws
+ */
+export function limitsOf(ctx: QueryContext, expr: AggregateExpr, param: Float64Array, frame: Frame): number[] {
+  try {
+    return wholeNumbers(param)
+  } catch (error) {
+    streamVector(ctx, expr.expr, frame, false, () => {})
+    throw error
+  }
+}
+
+function wholeNumbers(param: Float64Array): number[] {
   return Array.from(param, (k) => {
     if (Number.isNaN(k)) throw new QueryError('execution', 'Parameter value is NaN')
     if (!(k <= MAX_INT64 && k >= -(2 ** 63))) {
@@ -63,7 +76,7 @@ export function streamLimitK(
   done: () => void,
   emit: Emit,
 ): void {
-  const limits = limitsOf(param)
+  const limits = limitsOf(ctx, expr, param, frame)
   const most = limits.reduce((a, b) => Math.max(a, b))
   const groups = new GroupTable(ctx, expr, () => new LimitedGroup(limits))
   const taken: Series[] = []
@@ -118,7 +131,10 @@ export function streamLimitRatio(
   done: () => void,
   emit: Emit,
 ): void {
-  if (param.some(Number.isNaN)) throw new QueryError('execution', 'Ratio value is NaN')
+  if (param.some(Number.isNaN)) {
+    streamVector(ctx, expr.expr, frame, false, () => {})
+    throw new QueryError('execution', 'Ratio value is NaN')
+  }
   const ratios = param.map((ratio) => Math.max(-1, Math.min(1, ratio)))
   const max = param.reduce((a, b) => Math.max(a, b))
   const min = param.reduce((a, b) => Math.min(a, b))
@@ -155,6 +171,6 @@ function isChosen(place: number, ratio: number): boolean {
 function warnRatio(ctx: QueryContext, expr: AggregateExpr, ratio: number, capped: number): void {
   ctx.warn(
     `ratio value should be between -1 and 1, got ${formatG(ratio)}, capping to ${formatG(capped)}`,
-    expr.param!.pos,
+    unwrap(expr.param!).pos,
   )
 }

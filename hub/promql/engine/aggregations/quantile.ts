@@ -16,7 +16,6 @@ export function streamQuantile(
   emit: Emit,
 ): void {
   const groups = new GroupTable(ctx, expr, (labels, dropName) => ({ labels, dropName, members: [] as Series[] }))
-  for (const q of outliers(quantiles)) warnQuantile(ctx, q, unwrap(expr.param!).pos)
   streamVector(ctx, expr.expr, frame, true, (series) => {
     if (series.histograms !== null && series.present.includes(HISTOGRAM)) {
       ctx.info('ignored histogram in quantile aggregation', expr.expr.pos)
@@ -25,6 +24,8 @@ export function streamQuantile(
     if (series.dropName) group.dropName = true
     group.members.push(series)
   })
+  // The same said of the inside is said first: the last position stays.
+  for (const q of outliers(quantiles)) warnQuantile(ctx, q, unwrap(expr.param!).pos)
   done()
   for (const { labels, dropName, members } of groups.values()) {
     const out = newSeries(frame.steps, -1, labels)

@@ -17,7 +17,7 @@ export function streamTopK(
   done: () => void,
   emit: Emit,
 ): void {
-  const limits = limitsOf(param)
+  const limits = limitsOf(ctx, expr, param, frame)
   if (frame.steps === 1 && limits[0]! >= 1) {
     streamTopKOnce(ctx, expr, limits[0]!, frame, done, emit)
     return
