@@ -7,10 +7,10 @@
 const EARLY_MS = 2
 
 /**
- * Until the next multiple of the interval.
+ * Until the next multiple of the interval, in whole milliseconds: runtimes cut off the rest, and would fire before it.
  * @param nowMs of the monotonic clock, which all of them share
  */
 export function sharedDelayMs(everyMs: number, nowMs = performance.now()): number {
-  const restMs = everyMs - (nowMs % everyMs)
+  const restMs = Math.ceil(everyMs - (nowMs % everyMs))
   return restMs < EARLY_MS ? restMs + everyMs : restMs
 }
