@@ -336,7 +336,7 @@ remote_write:
       for (const receiver of [first, second])
         await until(
           'all samples are there',
-          async () => (await stored(receiver, 'pushed')).length === expected.length,
+          async () => (await queryValue(receiver, 'sum(count_over_time(pushed[1h]))')) === expected.length,
           { explain: () => hub.tail() },
         )
       assert.deepEqual(await stored(first, 'pushed'), expected)

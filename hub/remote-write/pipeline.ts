@@ -146,13 +146,20 @@ export class Pipeline implements LogReader, SampleTaker {
 
   /** After it, it is of no more use. */
   end(forget: boolean): void {
-    if (forget) this.#options.cursor.forget()
+    const { cursor } = this.#options
+    if (forget) cursor.forget()
     else this.saveCursor()
+    cursor.close()
     this.#options.follower.close()
   }
 
   saveCursor(): void {
     this.#options.cursor.save(this.cursor)
+  }
+
+  /** The same, good for a kill alone. */
+  noteCursor(): void {
+    this.#options.cursor.note(this.cursor)
   }
 
   /** The oldest segment that would be needed after a crash. */

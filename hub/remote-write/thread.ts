@@ -118,6 +118,7 @@ export class RemoteWriteThread {
     for (const pipeline of this.#pipelines.values()) {
       if (pipeline.step()) hasMore = true
       pipeline.flushDue()
+      pipeline.noteCursor()
     }
     for (const [key, { pipeline, forget, untilMs }] of this.#closing) {
       if (!pipeline.isDrained && now < untilMs) continue
