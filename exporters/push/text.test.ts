@@ -11,6 +11,7 @@ const words: readonly (readonly [what: string, body: string, problem: string])[]
   ['an unquoted value', 'a{x=1} 1\n', `line 1: expected '"' at start of label value, found '1'`],
   ['an open brace', 'a{x="1" 1\n', 'line 1: unexpected end of label value "1"'],
   ['no equals sign', 'a{x} 1\n', "line 1: expected '=' after label name, found '}'"],
+  ['a quote within a name', 'a{x"1",y="2"} 1\n', "line 1: expected '=' after label name, found ','"],
   ['a label that is a number', 'a{1="x"} 1\n', 'line 1: invalid label name for metric "a"'],
   ['a name that is a number', '1a 1\n', 'line 1: invalid metric name'],
   ['an unknown type', '# TYPE a foo\na 1\n', 'line 1: unknown metric type "foo"'],
@@ -30,6 +31,11 @@ for (const [what, body, problem] of words)
       message: `text format parsing error in ${problem}`,
     })
   })
+
+test('a name ends with what is quoted within it', () => {
+  const { families } = readText(new TextEncoder().encode('a"b c"{x" y"="1"} 1\n'), { utf8: true })
+  assert.deepEqual(families.get('ab c')?.metrics[0]?.labels, ['x y', '1'])
+})
 
 for (const type of ['gaugehistogram', 'gauge_histogram', 'GaugeHistogram'])
   test(`a ${type} is a histogram`, () => {

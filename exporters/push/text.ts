@@ -150,6 +150,7 @@ class TextReader {
       } else this.#label(name, labels, place)
       if (this.#byte === CLOSE) break
     }
+    // Differs: upstream takes the family of the line before.
     if (place === null) this.#fail('invalid metric name')
     this.#skipBlanks()
     return { place, labels }
@@ -281,7 +282,12 @@ class TextReader {
       if (!isNameByte(this.#byte, colon) || isDigit(this.#byte)) return ''
       do this.#next()
       while (isNameByte(this.#byte, colon))
-      return this.#text.slice(from, this.#at - 1)
+      const bare = this.#text.slice(from, this.#at - 1)
+      if (this.#byte !== QUOTE) return bare
+      // Upstream takes a quote for a part of the name.
+      const rest = this.#quoted(`${kind} name`)
+      this.#next()
+      return bare + rest
     }
     const name = this.#quoted(`${kind} name`)
     this.#next()
