@@ -35,6 +35,7 @@ export function otlpRoute(app: Hono<Vars>, deps: ApiDeps): void {
       ...deps.otlpSettings(),
       ...(features.includes('otlp-native-delta-ingestion') && { allowDelta: true }),
       ...(features.includes('otlp-deltatocumulative') && { convertDelta: true }),
+      ...(features.includes('type-and-unit-labels') && { typeAndUnitLabels: true }),
     }
     const { status, message, isPartial, rejectedPoints } = await deps.ingest.remoteWrite(body, {
       format: isJson ? 'otlp-json' : 'otlp',

@@ -110,6 +110,10 @@ class ResourceConverter {
         this.#out.problem(labels, metric.points.length - i)
         return null
       }
+      if (this.#settings.typeAndUnitLabels) {
+        if (type !== 'unknown') labels.set('__type__', type)
+        if (metadata.unit !== '') labels.set('__unit__', metadata.unit)
+      }
       if (kind === 'gauge' || kind === 'sum') this.#number(name, labels, point, isCounter)
       else if (kind === 'summary') this.#summary(name, labels, point)
       else if (kind === 'exponential' || this.#settings.convertHistogramsToNhcb)

@@ -228,6 +228,34 @@ test('an exponential histogram whose count is not that of its buckets is named',
   assert.match(columns.labels(0).problem ?? '', /^e: invalid native histogram: 3 observations found in buckets/)
 })
 
+const typed: readonly (readonly [what: string, metric: Record<string, unknown>, labels: readonly string[]])[] = [
+  ['a counter', { name: 'a', unit: 'By/s', sum: { isMonotonic: true } }, ['counter', 'bytes_per_second']],
+  ['a sum that may fall', { name: 'a', unit: '', sum: { isMonotonic: false } }, ['gauge']],
+  ['a gauge of ones', { name: 'a', unit: '1', gauge: {} }, ['gauge']],
+  ['a gauge with a note for a unit', { name: 'a', unit: '{request}', gauge: {} }, ['gauge']],
+  ['a histogram', { name: 'a', unit: 'ms', histogram: { explicitBounds: [1] } }, ['histogram', 'milliseconds']],
+  ['a summary', { name: 'a', unit: 'us', summary: {} }, ['summary', 'microseconds']],
+]
+for (const [what, metric, labels] of typed)
+  test(`with typeAndUnitLabels the series of ${what} say what they are, and target_info says nothing`, () => {
+    const point = { ...TIME, asDouble: 1, count: '1', sum: 1, bucketCounts: ['1', '0'], explicitBounds: [1] }
+    const own = Object.entries(metric).map(([key, value]) => [
+      key,
+      typeof value === 'string' ? value : { ...(value as object), aggregationTemporality: 2, dataPoints: [point] },
+    ])
+    const body = request(Object.fromEntries(own) as object)
+    body.resourceMetrics[0]!.resource.attributes.push(attribute('host.name', 'h1'))
+    const columns = decodeOtlp(asJson(body), true, { ...OTLP_DEFAULTS, typeAndUnitLabels: true })
+    for (let s = 0; s < columns.seriesCount; s++) {
+      const all = columns.labels(s).labels!
+      const told = ['__type__', '__unit__'].flatMap((label) =>
+        all.includes(label) ? all[all.indexOf(label) + 1]! : [],
+      )
+      assert.deepEqual(told, all.includes('target_info') ? [] : labels, all.join())
+    }
+    assert.ok(columns.seriesCount > 1)
+  })
+
 test('settings: strategies, promotion, scope, custom buckets', () => {
   const own = { ...request(METRICS[2]!) }
   own.resourceMetrics[0]!.resource.attributes.push(attribute('host.name', 'h1'))

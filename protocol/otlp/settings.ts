@@ -14,6 +14,8 @@ export type OtlpSettings = LabelRules & {
   readonly allowDelta: boolean
   /** Feature otlp-deltatocumulative: deltas are made cumulative before they are stored. */
   readonly convertDelta: boolean
+  /** Feature type-and-unit-labels: series say what they are in `__type__` and `__unit__`. */
+  readonly typeAndUnitLabels: boolean
 }
 
 export const OTLP_DEFAULTS: OtlpSettings = {
@@ -26,4 +28,5 @@ export const OTLP_DEFAULTS: OtlpSettings = {
   convertHistogramsToNhcb: false,
   allowDelta: false,
   convertDelta: false,
+  typeAndUnitLabels: false,
 }
