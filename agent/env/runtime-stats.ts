@@ -17,6 +17,8 @@ const LOOK_EVERY_MS = 10
  * they say how late the loop was, not the time between looks, so rarer looks change no value's meaning.
  */
 const LOOK_EVERY_MS_ON_BUN = 1000
+/** In ns, up to an hour, as Bun's own; to 1 %, which is finer than timers are, for 240 kB less. */
+const DELAYS = { lowest: 1, highest: 3.6e12, figures: 2 }
 
 /** Watches garbage collection, and, from the first snapshot on, the event loop; `close` ends it. */
 export function createRuntimeStats(): RuntimeStats & { close(): void } {
@@ -103,7 +105,7 @@ type DelayWatch = Pick<
 
 /** How late timers fire, in ns. */
 export function watchByTimer(everyMs = LOOK_EVERY_MS_ON_BUN): DelayWatch {
-  const delays = createHistogram()
+  const delays = createHistogram(DELAYS)
   let timer: NodeJS.Timeout | null = null
   let dueMs = 0
   const arm = (nowMs: number): void => {
