@@ -32,7 +32,7 @@ function shown({ httpStatus, error }: Answer): string {
 
 function dataDifference(ours: unknown, theirs: unknown, at: string): string | null {
   if (ours === theirs) return null
-  if (typeof ours === 'string' && typeof theirs === 'string' && /\.value|\.result\[1\]/.test(at)) {
+  if (typeof ours === 'string' && typeof theirs === 'string' && /\.value|\.histogram|\.result\[1\]/.test(at)) {
     const [a, b] = [numberOf(ours), numberOf(theirs)]
     if (a !== null && b !== null && near(a, b)) return null
   }

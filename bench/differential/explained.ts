@@ -108,11 +108,128 @@ const EXPLANATIONS: readonly Explanation[] = [
       difference({ ...ours, data: withoutNulls(ours.data, theirs.data) }, theirs) === null,
   },
   {
+    reason: '3.14 names no metric that it does not know where a bucket label is missing',
+    covers: ({ query, isRange }, ours, theirs) =>
+      /histogram_(quantile|fraction)/.test(query) &&
+      sameBut(isRange, ours, theirs, (text) => text.replace(' for metric name ""', '')),
+  },
+  {
+    reason: '3.14 reconciles custom buckets that differ, with an info, where 3.5 warned and gave nothing',
+    covers: (_, ours, theirs) =>
+      theirs.warnings?.some((text) => text.includes('incompatible custom buckets')) === true ||
+      ours.infos?.some((text) => text.includes('mismatched custom buckets')) === true,
+  },
+  {
+    reason: '3.14 has words of its own for a parameter that is NaN, and looks at it before there are series',
+    covers: (_, ours) => ours.error === 'Parameter value is NaN' || ours.error === 'Ratio value is NaN',
+  },
+  {
+    reason:
+      'info() of 3.5 takes one info series for another when one ends, and drops series without identifying labels',
+    covers: ({ query }) => /\binfo\(/.test(query),
+  },
+  {
+    reason: '3.14 extrapolates histograms no further than to where their count would be zero',
+    covers: ({ query }, ours, theirs) =>
+      /\b(rate|increase)\(/.test(query) && /nh_/.test(query) && sameShape(ours, theirs),
+  },
+  {
+    reason: '3.14 looks at the parameter of an aggregation before it looks at the series',
+    covers: (_, { error = '' }) => /^Scalar value .* (over|under)flows int64$/.test(error),
+  },
+  {
+    reason: '3.5 loses count of parentheses that belong to groupings and to start() and end(), and so of positions',
+    covers: (_, ours, theirs) =>
+      /bool modifier can only/.test(ours.error ?? '') && withoutPosition(ours) === withoutPosition(theirs),
+  },
+  {
+    reason: 'nothing is said of series that cannot match, as they are not read (hub/promql/engine/propagate.ts)',
+    covers: ({ query, isRange }, ours, theirs) => {
+      const isPart = (['warnings', 'infos'] as const).every((level) =>
+        (ours[level] ?? []).every((text) => theirs[level]?.includes(text)),
+      )
+      return (
+        isPart && /[-+*/%^=<>]|atan2|and|unless/.test(query) && sameBut(isRange, silent(ours), silent(theirs), String)
+      )
+    },
+  },
+  {
+    reason:
+      '3.5 reads the buckets of what histogram_count(), histogram_sum() and histogram_avg() stand around as a whole',
+    covers: ({ query, isRange }, ours, theirs) =>
+      /histogram_(count|sum|avg)\(/.test(query) &&
+      sameBut(isRange, withoutCollisions(ours), withoutCollisions(theirs), String),
+  },
+  {
+    reason: 'a zero bucket that grows into a bucket which a coarser schema widens: 3.5 counts what is in between twice',
+    covers: ({ query }, ours, theirs) => query.includes('nh_changing') && sameShape(ours, theirs),
+  },
+  {
+    reason: 'empty buckets times infinity are NaN, if they were kept at all',
+    covers: ({ query }, ours, theirs) => /nh_/.test(query) && /Inf|NaN|0/.test(query) && sameShape(ours, theirs),
+  },
+  {
+    reason: '3.14 knows start(), end(), step() and range() as functions, and has a name for "@" in errors',
+    covers: ({ query }, ours, theirs) =>
+      /(start|end|step|range)\s*\(/.test(query) && ours.errorType === 'bad_data' && theirs.errorType === 'bad_data'
+        ? true
+        : theirs.error?.replace('"<Item 57400>" ', '') === ours.error && ours.error !== undefined,
+  },
+  {
+    reason: 'errors that name histograms are cut here',
+    covers: (_, ours, theirs) => /more characters\)$/.test(ours.error ?? '') && ours.errorType === theirs.errorType,
+  },
+  {
+    reason: '3.5 cannot answer a range selector in parentheses that is the same at all times',
+    covers: (_, __, theirs) => theirs.error === 'unexpected number of samples',
+  },
+  {
+    reason: '3.14 says what else may stand in the brackets, now that expressions may',
+    covers: (_, ours, theirs) =>
+      reworded(
+        ours,
+        theirs,
+        'subquery or range selector, expected number, duration, step(), or range()',
+        'subquery selector, expected number or duration',
+      ) ||
+      (/unexpected character: .*, expected ':'/.test(ours.error ?? '') && /unexpected colon/.test(theirs.error ?? '')),
+  },
+  {
     reason: 'quantiles of zeros of both signs: which zero comes first in a sort that calls them equal',
     covers: ({ query }, ours, theirs) =>
       /quantile/.test(query) && difference(unsigned(ours), unsigned(theirs)) === null,
   },
 ]
+
+const withoutPosition = ({ error = '' }: Answer): string => error.replace(/\d+:\d+: /, '')
+
+const silent = (answer: Answer): Answer => ({ ...answer, warnings: [], infos: [] })
+
+function withoutCollisions(answer: Answer): Answer {
+  return { ...answer, warnings: (answer.warnings ?? []).filter((text) => !text.includes('conflicting counter resets')) }
+}
+
+/** The same but for numbers: labels, times and notes. */
+function sameShape(ours: Answer, theirs: Answer): boolean {
+  const bare = (answer: Answer): string =>
+    JSON.stringify({ ...answer, infos: [], warnings: [], data: withoutValues(answer.data) })
+  return bare(ours) === bare(theirs)
+}
+
+function withoutValues(data: unknown): unknown {
+  const { result } = (data ?? {}) as { result?: readonly { readonly metric: unknown }[] }
+  return Array.isArray(result) ? result.map(({ metric }) => JSON.stringify(metric)).sort() : result
+}
+
+/** The same when the notes of both are rewritten. */
+function sameBut(isRange: boolean, ours: Answer, theirs: Answer, rewrite: (text: string) => string): boolean {
+  const rewritten = (answer: Answer): Answer => ({
+    ...answer,
+    warnings: (answer.warnings ?? []).filter((text) => !text.includes('sort is ineffective')).map(rewrite),
+  })
+  const [a, b] = [rewritten(ours), rewritten(theirs)]
+  return difference(a, b) === null || (!isRange && sameUnordered(a, b))
+}
 
 /** Without the fields that are null or false in one and absent from the other. */
 function withoutNulls(ours: unknown, theirs: unknown): unknown {

@@ -6,17 +6,13 @@ import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 import { lacks, type Server, World } from '../e2e/world.ts'
 import { createRandom } from '../pipeline/seeded-random.ts'
-import { type Answer, difference } from './compare.ts'
+import { compareAll, type Question, report } from './compare-servers.ts'
 import { CORPUS } from './corpus.ts'
 import { dataset, END_MS, SAMPLES, START_MS, STEP_MS, write, writeRequests } from './dataset.ts'
-import { explanation } from './explained.ts'
 import { randomQuery } from './grammar.ts'
 
 const SEED = Number(process.env['HELIO_SEED'] ?? 20260)
 const GENERATED = process.env['HELIO_LONG'] === '1' ? 20_000 : 1500
-const IN_FLIGHT = 4
-/** The first differences tell most; the rest are counted. */
-const SHOWN = 10
 const FLAGS = [
   '--web.enable-remote-write-receiver',
   '--enable-feature=promql-experimental-functions',
@@ -31,11 +27,6 @@ const world = new World()
 let hub: Server
 let prometheus: Server
 
-type Question = {
-  readonly path: string
-  readonly params: Readonly<Record<string, string | readonly string[]>>
-}
-
 before(async () => {
   if (skip !== false) return
   ;[hub, prometheus] = await Promise.all([
@@ -47,58 +38,7 @@ before(async () => {
 })
 after(() => world.close())
 
-async function ask(server: Server, { path, params }: Question): Promise<Answer> {
-  const form = new URLSearchParams()
-  for (const [name, value] of Object.entries(params))
-    for (const each of typeof value === 'string' ? [value] : value) form.append(name, each)
-  const isQuery = path.startsWith('/api/v1/query')
-  const response = isQuery
-    ? await fetch(server.url + path, { method: 'POST', body: form })
-    : await fetch(`${server.url}${path}?${form}`)
-  return { httpStatus: response.status, ...((await response.json()) as Omit<Answer, 'httpStatus'>) }
-}
-
-type Tally = { asked: number; errors: number; empty: number; readonly explained: Map<string, number> }
-
-/** Fails with the first differences that nothing explains. */
-async function compareAll(questions: readonly Question[]): Promise<Tally> {
-  const found: string[] = []
-  const tally: Tally = { asked: 0, errors: 0, empty: 0, explained: new Map() }
-  let next = 0
-  const client = async (): Promise<void> => {
-    while (next < questions.length) {
-      const question = questions[next++]!
-      const [ours, theirs] = await Promise.all([ask(hub, question), ask(prometheus, question)])
-      tally.asked++
-      if (theirs.status === 'error') tally.errors++
-      if ((theirs.data as { result?: unknown[] } | undefined)?.result?.length === 0) tally.empty++
-      const differs = difference(ours, theirs)
-      if (differs === null) continue
-      const query = String(question.params['query'] ?? '')
-      const reason = explanation(
-        { path: question.path, query, isRange: question.path.endsWith('query_range') },
-        ours,
-        theirs,
-      )
-      if (reason === null) found.push(`${question.path} ${JSON.stringify(question.params)}\n    ${differs}`)
-      else tally.explained.set(reason, (tally.explained.get(reason) ?? 0) + 1)
-    }
-  }
-  await Promise.all(Array.from({ length: IN_FLIGHT }, client))
-  assert.equal(
-    found.length,
-    0,
-    `seed ${SEED}: ${found.length} answers differ, ours first:\n${found.slice(0, SHOWN).join('\n')}`,
-  )
-  return tally
-}
-
 const seconds = (ms: number): string => String(ms / 1000)
-
-function report(t: { diagnostic(message: string): void }, { asked, errors, empty, explained }: Tally): void {
-  t.diagnostic(`${asked} answers compared: ${errors} of them errors, ${empty} empty`)
-  for (const [reason, count] of explained) t.diagnostic(`${count} explained: ${reason}`)
-}
 
 test('the corpus is answered as Prometheus answers it', { skip }, async (t) => {
   const times = [START_MS + 10_000, START_MS + 200 * STEP_MS, START_MS + 300 * STEP_MS + 7_123, END_MS + 200_000]
@@ -113,7 +53,7 @@ test('the corpus is answered as Prometheus answers it', { skip }, async (t) => {
       params: { query, start: seconds(START_MS + 3_600_001), end: seconds(START_MS + 4_200_000), step: '15' },
     },
   ])
-  report(t, await compareAll(questions))
+  report(t, await compareAll({ hub, prometheus }, questions, SEED))
 })
 
 test(`${GENERATED} generated queries are answered as Prometheus answers them`, { skip }, async (t) => {
@@ -131,7 +71,7 @@ test(`${GENERATED} generated queries are answered as Prometheus answers them`, {
       params: { query, start: seconds(at), end: seconds(shortEnd), step: String(step) },
     }
   })
-  const tally = await compareAll(questions)
+  const tally = await compareAll({ hub, prometheus }, questions, SEED)
   report(t, tally)
   assert.ok(tally.asked >= 1000)
   assert.ok(tally.empty < tally.asked / 2, 'most questions have an answer')
@@ -182,5 +122,5 @@ const DISCOVERY: readonly Question[] = [
 ]
 
 test('discovery, limits and bad parameters are answered as Prometheus answers them', { skip }, async (t) => {
-  report(t, await compareAll(DISCOVERY))
+  report(t, await compareAll({ hub, prometheus }, DISCOVERY, SEED))
 })
