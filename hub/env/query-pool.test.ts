@@ -65,6 +65,22 @@ test('a heavy query runs on both workers and answers as one would', async () => 
   }
 })
 
+test('series that are more than a mailbox holds are merged all the same', async () => {
+  const task = range('quantile by (g) (0.5, rate(x_total[5m]))', 2000)
+  const before = service.counters.split
+  let answer = await service.run(task, { timeoutMs: 60_000 })
+  // A worker that has only just started may not have been free.
+  for (let again = 0; again < 20 && service.counters.split === before; again++)
+    answer = await service.run(task, { timeoutMs: 60_000 })
+  assert.ok(service.counters.split > before)
+  const split = json(answer)
+  const reader = openReader(head.share())
+  const given = { task, part: { kind: 'whole', threads: 1 }, queuedMs: 0, before: null } as const
+  const whole = json(runPart(given, { reader, flags: new Int32Array(1), now: clock.monotonic }))
+  reader.release()
+  assert.deepEqual(split.data, whole.data)
+})
+
 test('a client that hangs up stops its query within 250 ms', async () => {
   const abort = new AbortController()
   const heavy = service.run(range('quantile_over_time(0.5, x_total[25m:1s])', 1000), {

@@ -89,7 +89,10 @@ function run(given: WorkerTask): WorkerAnswer {
   const index = states.begin(threadId, count, lane)
   if (index < 0) return NOTHING
   const answer = answerOf({ ...given, part: { kind: 'shard', index, count } })
-  if (!putMail(mailboxes[lane - 1]!, answer)) {
+  const mailbox = mailboxes[lane - 1]!
+  // What is much too large is not even written.
+  const bytes = answerBuffers(answer).reduce((sum, { byteLength }) => sum + byteLength, 0)
+  if (bytes > mailbox.byteLength || !putMail(mailbox, answer)) {
     states.end(index, lane, 'large')
     return moved({ ...answer, shard: index })
   }
