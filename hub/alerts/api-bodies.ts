@@ -212,10 +212,9 @@ function isRequestUri(text: string): boolean {
 async function readJson(request: Request, what: string, bytesMax: number): Promise<unknown> {
   const text = new TextDecoder().decode(await readBytes(request, bytesMax))
   if (text === '') return invalid('required', `${what} in body is required`)
-  const type = request.headers.get('content-type') ?? 'application/octet-stream'
-  const mediaType = type.split(';', 1)[0]!.trim().toLowerCase()
+  const mediaType = mediaTypeOf(request)
   // Also keeps pages of other origins from posting without a preflight.
-  if (mediaType !== 'application/json')
+  if (mediaType !== JSON_TYPE)
     throw new ApiFailure(
       415,
       `unsupported media type ${JSON.stringify(mediaType)}, only [application/json] are allowed`,
@@ -226,6 +225,17 @@ async function readJson(request: Request, what: string, bytesMax: number): Promi
   } catch (error) {
     return undecodable(what, (error as Error).message)
   }
+}
+
+const JSON_TYPE = 'application/json'
+
+function mediaTypeOf(request: Request): string {
+  const type = request.headers.get('content-type') ?? 'application/octet-stream'
+  return type.split(';', 1)[0]!.trim().toLowerCase()
+}
+
+export function isSentAsJson(request: Request): boolean {
+  return mediaTypeOf(request) === JSON_TYPE
 }
 
 async function readBytes(request: Request, bytesMax: number): Promise<Uint8Array> {

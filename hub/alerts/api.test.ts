@@ -332,3 +332,46 @@ test('an alert is shown as muted where no receiver hears of it', async () => {
     ].sort(),
   )
 })
+
+const accepts: readonly (readonly [accept: string, status: number])[] = [
+  ['*/*', 200],
+  ['application/*', 200],
+  ['application/json; charset=utf-8', 200],
+  ['text/html, application/json;q=0.5', 200],
+  ['text/html', 406],
+  ['application/xml', 406],
+  ['application/json;q=0', 406],
+  ['*/*;q=0', 406],
+  ['nonsense', 406],
+]
+for (const [accept, status] of accepts)
+  test(`who accepts ${accept} is answered with ${status}`, async () => {
+    const world = new World(CONFIG, {})
+    const options = { dispatcher: () => world.dispatcher, now: () => world.clock.now(), build }
+    for (const path of ['/receivers', '/silence/x', '/nothing']) {
+      const response = await alertApi(new Request(`http://hub/api/v2${path}`, { headers: { accept } }), path, options)
+      const otherwise = path === '/nothing' ? 404 : path === '/silence/x' && status === 200 ? 422 : status
+      assert.equal(response.status, otherwise, path)
+      if (response.status !== 406) continue
+      const message = 'unsupported media type requested, only [application/json] are available'
+      assert.deepEqual(await response.json(), { code: 406, message })
+    }
+  })
+
+test('what is sent is looked at before what is accepted', async () => {
+  const world = new World(CONFIG, {})
+  const options = { dispatcher: () => world.dispatcher, now: () => world.clock.now(), build }
+  const statusOf = async (type: string): Promise<number> => {
+    const init = { method: 'POST', body: '[]', headers: { accept: 'text/html', 'content-type': type } }
+    return (await alertApi(new Request('http://hub/api/v2/alerts', init), '/alerts', options)).status
+  }
+  assert.deepEqual([await statusOf('text/plain'), await statusOf('application/json')], [415, 406])
+})
+
+for (const path of ['/status', '/alerts', '/silences', '/receivers', '/alerts/groups', '/silence/x'])
+  test(`HEAD ${path} is no method`, async () => {
+    const { ask } = openWorld()
+    const { status, body } = await ask('HEAD', path)
+    assert.equal(status, 405)
+    assert.match((body as { message: string }).message, /^method HEAD is not allowed, but \[GET/)
+  })

@@ -5,7 +5,14 @@
 import { compareStrings, type Labels, labelsFrom, labelsToObject, labelValue } from '../../protocol/labels/mod.ts'
 import { compileRegex } from '../../protocol/matchers/mod.ts'
 import { fingerprint, isResolved, type StoredAlert } from './alert.ts'
-import { type PostedAlert, type PostedMatcher, type PostedSilence, readAlerts, readSilence } from './api-bodies.ts'
+import {
+  isSentAsJson,
+  type PostedAlert,
+  type PostedMatcher,
+  type PostedSilence,
+  readAlerts,
+  readSilence,
+} from './api-bodies.ts'
 import { ApiFailure, bad, invalid } from './api-failure.ts'
 import type { Route } from './config/mod.ts'
 import type { Dispatcher } from './dispatcher.ts'
@@ -26,7 +33,7 @@ export type AlertApiOptions = {
  */
 const API_VERSION = '0.34.0'
 
-/** By path: what it answers. HEAD is answered where GET is. */
+/** By path: what it answers. Not HEAD, as upstream's router makes none of GET. */
 const METHODS: Readonly<Record<string, readonly string[]>> = {
   '/status': ['GET'],
   '/receivers': ['GET'],
@@ -68,13 +75,16 @@ class AlertApi {
     const path = given.endsWith('/') ? given.slice(0, -1) : given
     const silence = /^\/silence\/([^/]+)$/.exec(path)?.[1]
     const route = silence === undefined ? path : '/silence/{silenceID}'
-    const method = request.method === 'HEAD' ? 'GET' : request.method
+    const { method } = request
     const allowed = METHODS[route]
     if (!allowed) return json({ code: 404, message: `path /api/v2${given} was not found` }, 404)
     if (!allowed.includes(method)) {
       const message = `method ${method} is not allowed, but [${allowed}] are`
       return json({ code: 405, message }, 405, { allow: allowed.join() })
     }
+    // What was sent is looked at first.
+    if (!acceptsJson(request.headers.get('accept')) && (method !== 'POST' || isSentAsJson(request)))
+      throw new ApiFailure(406, 'unsupported media type requested, only [application/json] are available', 406)
     switch (`${method} ${route}`) {
       case 'GET /status':
         return json(this.#status())
@@ -119,7 +129,7 @@ class AlertApi {
     const wanted = receiverMatchersOf(query)
     return [...this.#dispatcher.config.receivers.values()]
       .filter(({ labels }) => matchesAll(wanted, (name) => labels[name] ?? ''))
-      .map(({ name, labels }) => ({ name, labels }))
+      .map(({ name, labels }) => ({ labels, name }))
   }
 
   #alerts(query: URLSearchParams): object[] {
@@ -306,6 +316,18 @@ class AlertApi {
     this.#dispatcher.silences.expire(id)
     return done()
   }
+}
+
+const JSON_RANGES: ReadonlySet<string> = new Set(['*/*', 'application/*', 'application/json'])
+
+/** Whether one of the header's ranges takes JSON with a weight above 0. Semantics: go-openapi runtime, NegotiateContentType. */
+function acceptsJson(accept: string | null): boolean {
+  if (accept === null || accept.trim() === '') return true
+  return accept.split(',').some((part) => {
+    const [range = '', ...params] = part.split(';').map((text) => text.trim().toLowerCase())
+    const weight = params.find((param) => param.startsWith('q='))
+    return JSON_RANGES.has(range) && (weight === undefined || Number(weight.slice(2)) > 0)
+  })
 }
 
 /** Fewer labels first, then by the first name, in order, whose values differ. Semantics: common/model LabelSet.Before. */
