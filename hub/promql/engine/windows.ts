@@ -10,7 +10,7 @@ import { histogramSamples, type QueryContext } from './context.ts'
 import { markHints } from './histograms/hints.ts'
 import { noteDownsampled, type RowReader } from './rows.ts'
 import { addSubquery, countsInside, countWindows, windowed, windowedOnce } from './sample-counts.ts'
-import { type Lookups, lookups, newSampleBuffer } from './selector.ts'
+import { borrowBuffer, giveBufferBack, type Lookups, lookups } from './selector.ts'
 import { FLOAT, type Frame, HISTOGRAM, type Series } from './types.ts'
 import { streamVector } from './vector.ts'
 
@@ -112,7 +112,7 @@ function eachSelectorWindow(
   const windows = newWindows(frame.steps, range.rangeMs, at, before, after)
   const span = { minTime: at.first - range.rangeMs - before + 1, maxTime: at.last + after }
   const refs = ctx.select(selector, span, rows?.minTime)
-  const scratch = newSampleBuffer()
+  const scratch = borrowBuffer()
   for (let i = 0; i < refs.length; i++) {
     ctx.pollSeries()
     const ref = refs[i]!
@@ -140,6 +140,7 @@ function eachSelectorWindow(
     }
     visitHeld(ctx, ref, null, windows, visit)
   }
+  giveBufferBack(scratch)
 }
 
 function eachSubqueryWindow(ctx: QueryContext, range: SubqueryExpr, frame: Frame, visit: WindowSeries): void {
