@@ -4,7 +4,7 @@
  * stored (deltas without the feature, no points, no name left) are named in the answer while the others are stored.
  */
 
-import { compareStrings } from '../labels/mod.ts'
+import { compareStrings, METRIC_NAME } from '../labels/mod.ts'
 import { histogramProblem, type WriteColumns } from '../remote-write/mod.ts'
 import { CounterResetHint, formatFloat, type Metadata, type MetricType } from '../samples/mod.ts'
 import { ColumnsBuilder } from './columns-builder.ts'
@@ -214,6 +214,8 @@ class ResourceConverter {
       for (const [name, value] of scope.attributes) out.set(this.#labelName(`otel_scope_${name}`), value)
     }
     for (const [name, value] of this.#identity) out.set(name, value)
+    // The metric's name is its own, whatever an attribute is called.
+    out.delete(METRIC_NAME)
     return out
   }
 
@@ -245,6 +247,7 @@ class ResourceConverter {
     }
     if (!isWorthIt) return
     for (const [name, value] of this.#identity) labels.set(name, value)
+    labels.delete(METRIC_NAME)
     this.#out.metadata('target_info', { type: 'gauge', help: 'Target metadata', unit: '' })
     const series = this.#out.series('target_info', labels)
     for (let at = this.#firstMs; at < this.#lastMs; at += TARGET_INFO_EVERY_MS) this.#out.float(series, at, 1, 0, false)

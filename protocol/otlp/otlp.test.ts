@@ -256,6 +256,18 @@ for (const [what, metric, labels] of typed)
     assert.ok(columns.seriesCount > 1)
   })
 
+test('an attribute that is called __name__ is no label', () => {
+  const point = { ...TIME, asDouble: 1, attributes: [attribute('__name__', 'x'), attribute('a', 'b')] }
+  const body = request({ name: 'm', gauge: { dataPoints: [point] } })
+  body.resourceMetrics[0]!.resource.attributes.push(attribute('__name__', 'y'), attribute('c', 'd'))
+  const columns = decodeOtlp(asJson(body), true, { ...OTLP_DEFAULTS, translationStrategy: 'NoTranslation' })
+  const all = Array.from({ length: columns.seriesCount }, (_, s) => columns.labels(s).labels)
+  assert.deepEqual(all, [
+    ['__name__', 'm', 'a', 'b', 'job', 's'],
+    ['__name__', 'target_info', 'c', 'd', 'job', 's'],
+  ])
+})
+
 test('settings: strategies, promotion, scope, custom buckets', () => {
   const own = { ...request(METRICS[2]!) }
   own.resourceMetrics[0]!.resource.attributes.push(attribute('host.name', 'h1'))
