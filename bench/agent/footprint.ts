@@ -24,6 +24,16 @@ export type FootprintOptions = { readonly warmUpSeconds: number; readonly second
 type Watched = { readonly name: string; readonly pid: number }
 
 const STATSD_PER_SECOND = 100
+
+/** What each side does in the measured minutes, so that nobody compares more than that. */
+export const WORK_OF_EACH: readonly string[] = [
+  'ours            one process: node, mysql, haproxy, nodejs, memcached and statsd exporter and itself, asked in process;',
+  `                ${STATSD_PER_SECOND} StatsD packets a second; each round signed, on disk (fsync) before it is sent, acknowledged by the hub`,
+  'ours, same work node, mysql and haproxy exporter and itself: what theirs do',
+  'theirs          node, mysqld and haproxy exporter and vmagent, which scrapes them and itself by HTTP and sends remote write;',
+  '                no nodejs, memcached and statsd exporter, whose cost would be added; nothing is on disk while the hub answers',
+  'not the same    versions and Debian’s default collectors differ a little: node exporter of ours 1.12, theirs 1.11',
+]
 /** In no step with scrapes every 15 s, nor with what the agent does every 5 s. */
 const LOOK_EVERY_S = 1.7
 
