@@ -96,3 +96,14 @@ test('a wrong expectation fails', () => {
   })
   assert.ok(results.every(({ error }) => error !== null))
 })
+
+test('bounds are spelt alike however Go may read them', () => {
+  const input = '# TYPE h histogram\nh_bucket{le="1_0"} 1\nh_bucket{le="0x1p-1"} 1\nh_bucket{le="1__0"} 1\n'
+  const series = ['10.0', '0.5', '1__0'].map((le) => ({ kind: 'series', labels: { __name__: 'h_bucket', le } }))
+  const spelt = ['1_0', '0x1p-1', '1__0'].map((le) => `h_bucket{le="${le}"}`)
+  const entries = [
+    { kind: 'type', metric: 'h', type: 'histogram' },
+    ...series.map((entry, i) => ({ ...entry, series: spelt[i] })),
+  ]
+  assert.equal(runExpositionCases({ parse: [{ name: '', format: 'text', input, entries }] })[0]!.error, null)
+})

@@ -9,7 +9,7 @@
  */
 import { type Labels, labelsFromSorted, METRIC_NAME } from '../labels/mod.ts'
 import { CounterResetHint, CUSTOM_BUCKETS_SCHEMA, type Exemplar, type Histogram, type Span } from '../samples/mod.ts'
-import { parseGoFloat } from './go-float.ts'
+import { readGoFloat } from './go-float.ts'
 import type { NewSeries, PageOptions, PageSource } from './page-source.ts'
 import { ColumnBacked } from './sample-columns.ts'
 
@@ -296,6 +296,6 @@ function withoutEmpty(
 }
 
 function boundOf(text: string): number {
-  const bound = parseGoFloat(text, () => '')
+  const bound = readGoFloat(text)
   return typeof bound === 'string' ? Number.NaN : bound
 }

@@ -324,3 +324,11 @@ test('beyond maxLines new series are read over and counted, known ones are not',
   assert.equal(got.filter(({ labels }) => /^__name__\xffa\xffi\xff\d{1,2}$/.test(labels)).length, 50)
   assert.deepEqual([...harness.reader.unread.keys()], ['a'])
 })
+
+test('a line whose rest is wrong has been scraped, and lines before it too', () => {
+  const reader = new PageReader()
+  const page = new TextEncoder().encode('a 1\nb 2  # {} 1\n# EOF\n')
+  const options = { format: 'openmetrics', ignoreTimestamps: false, startTimestamps: false, typeAndUnitLabels: false }
+  assert.throws(() => reader.read(page, options as Parameters<PageReader['read']>[1]), /valid start token/)
+  assert.deepEqual([reader.scraped, reader.count], [2, 2])
+})

@@ -217,6 +217,7 @@ export class PageReader implements PageSource {
       if (kind === EntryKind.series && this.#isLeftOut(page, parser, options)) {
         scraped++
         at = parser.atBytes
+        this.scraped = scraped
         if (!parser.atLineStart) parser.next()
         continue
       }
@@ -255,7 +256,9 @@ export class PageReader implements PageSource {
         this.#created.set(this.#startKeys.get(slot)!, Math.trunc(parser.value * 1000))
       }
       seen[slot] = scrape
-      // Upstream finds what is wrong with the rest of a line on its next call; so does the parser.
+      // Upstream finds what is wrong with the rest of a line on its next call, and so does the parser: the line counts.
+      this.count = count
+      this.scraped = scraped
       if (!parser.atLineStart) parser.next()
     }
     this.count = count

@@ -8,7 +8,7 @@ import type { Labels } from '../labels/mod.ts'
 import { compareStrings, labelsFromSorted, METRIC_NAME } from '../labels/mod.ts'
 import type { Exemplar, MetricType } from '../samples/mod.ts'
 import { decodeUtf8, ExpositionError, isValidUtf8, quoteBytes } from './errors.ts'
-import { formatOpenMetricsFloat, parseGoFloat } from './go-float.ts'
+import { formatOpenMetricsFloat, parseGoFloat, readGoFloat } from './go-float.ts'
 import { lexOpenMetrics } from './lex-openmetrics.ts'
 import { lexText } from './lex-text.ts'
 import { BACKSLASH, Cursor, Mode, QUOTE, TOKEN_NAMES, Token } from './lexer.ts'
@@ -428,6 +428,6 @@ function unescapeText(text: string, quotes: boolean): string {
 function normalizeBound(type: MetricType | null, label: string, value: string): string {
   const isBound = (type === 'summary' && label === 'quantile') || (type === 'histogram' && label === 'le')
   if (!isBound) return value
-  const parsed = parseGoFloat(value, () => '')
+  const parsed = readGoFloat(value)
   return typeof parsed === 'string' ? value : formatOpenMetricsFloat(parsed)
 }
