@@ -136,6 +136,10 @@ export function writeExemplars(
   return out.raw(']}').finish()
 }
 
+/**
+ * Differs: a counter or an info of OpenMetrics is found under the name of its series (`x_total`, `x_info`), not under that of
+ * its family, which batches do not carry; `/api/v1/targets/metadata` has the family's.
+ */
 export function writeMetadata(
   reader: SeriesReader,
   {
