@@ -259,3 +259,21 @@ test('a hub that starts waits for what the others have told before it tells anyt
   await run(60)
   assert.deepEqual(told(), ['1'])
 })
+
+test('what a hub saw before it knew the others, and is over by then, is not told', async () => {
+  const { worlds, join, push, run, told } = open(['b'])
+  await push(worlds, { n: '1' }, HOUR_MS)
+  await run(5)
+  await push(worlds, { n: '1' }, -1000)
+  await run(10)
+  // As of rules that are evaluated on samples from before the restart, until the first scrape.
+  const late = join('a')
+  late.setAway(true)
+  await push([late], { n: '1' }, HOUR_MS)
+  await run(3)
+  await push([late], { n: '1' }, 0)
+  await run(1)
+  late.setAway(false)
+  await run(60)
+  assert.deepEqual(told(), ['1', '1 resolved'])
+})

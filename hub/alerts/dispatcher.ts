@@ -268,7 +268,14 @@ export class Dispatcher {
 
   /** True once everybody who should know has been told. */
   async #flush(group: AlertGroup, alerts: readonly StoredAlert[], nowMs: number): Promise<boolean> {
-    await this.#env.cluster?.whenReady()
+    const { cluster, clock } = this.#env
+    if (!cluster || cluster.status.status === 'ready') return this.#flushNow(group, alerts, nowMs)
+    await cluster.whenReady()
+    // What fired while the others were not known may be over by now, and told by them.
+    return !group.isStopped && this.#flushNow(group, group.alerts, clock.now())
+  }
+
+  async #flushNow(group: AlertGroup, alerts: readonly StoredAlert[], nowMs: number): Promise<boolean> {
     if (this.#stop.signal.aborted) return false
     const heard = this.#heard(group, alerts, nowMs)
     this.counters.suppressed += alerts.length - heard.length
