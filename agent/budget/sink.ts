@@ -8,7 +8,7 @@ import { type BudgetClass, DEFAULT_CLASS } from '../../protocol/config/mod.ts'
 import { type Labels, labelValue } from '../../protocol/labels/mod.ts'
 import { compileMatcher, type Predicate } from '../../protocol/matchers/mod.ts'
 import type { Metadata } from '../../protocol/samples/mod.ts'
-import { setStaleAt } from '../../protocol/samples/mod.ts'
+import { isStaleAt, setStaleAt } from '../../protocol/samples/mod.ts'
 import { SlotRuns } from '../ring/mod.ts'
 import type { Degradation } from './controller.ts'
 
@@ -25,6 +25,8 @@ export class BudgetSink implements SampleSink {
   /** Class by id of the present epoch, 0 = default. */
   #classOf = new Uint8Array(1024)
   #epoch: number
+  /** Series that ended in slots that were left out, by target: the next slot that is kept has their markers. */
+  readonly #owed = new Map<string, Set<number>>()
   /** Classes that are dropped already, by target: their series have ended. */
   readonly #ended = new Map<string, Set<number>>()
   #runs = new SlotRuns()
@@ -54,6 +56,7 @@ export class BudgetSink implements SampleSink {
     if (this.#epoch !== this.#sink.epoch) {
       this.#epoch = this.#sink.epoch
       this.#classOf.fill(0)
+      this.#owed.clear()
     }
     if (id >= this.#classOf.length) {
       const grown = new Uint8Array(2 * id + 1)
@@ -70,13 +73,15 @@ export class BudgetSink implements SampleSink {
     // The end of a target is its last scrape: nobody would repeat its markers.
     if (factor > 1 && Math.floor(slotMs / intervalMs) % factor !== 0 && !isTargetEnd(scrape)) {
       this.droppedSlots++
+      this.#owe(scrape)
       this.#sink.missed({ target, fromMs: slotMs, toMs: slotMs, intervalMs, reason: 'budget' })
       return
     }
+    const whole = this.#withOwed(scrape)
     if (dropped.size === 0) {
       this.#ended.delete(target)
-      this.#sink.append(scrape)
-    } else this.#sink.append(this.#without(scrape, dropped))
+      this.#sink.append(whole)
+    } else this.#sink.append(this.#without(whole, dropped))
     this.#tell(false)
   }
 
@@ -94,6 +99,24 @@ export class BudgetSink implements SampleSink {
       selectors.some((matchers) => matchers.every(({ name, matches }) => matches(labelValue(labels, name)))),
     )
     return found + 1
+  }
+
+  #owe({ target, ids, values, histograms }: Scrape): void {
+    const owed = this.#owed.get(target) ?? new Set<number>()
+    const words = new Uint32Array(values.buffer, values.byteOffset, 2 * values.length)
+    for (let i = 0; i < ids.length; i++)
+      if (isStaleAt(words, i) && !histograms?.has(i)) owed.add(ids[i]!)
+      else if (owed.size > 0) owed.delete(ids[i]!)
+    if (owed.size > 0) this.#owed.set(target, owed)
+    else this.#owed.delete(target)
+  }
+
+  #withOwed(scrape: Scrape): Scrape {
+    const owed = this.#owed.get(scrape.target)
+    if (owed === undefined) return scrape
+    this.#owed.delete(scrape.target)
+    for (const id of scrape.ids) owed.delete(id)
+    return owed.size === 0 ? scrape : withMarkers(scrape, Uint32Array.from(owed))
   }
 
   /** Series of a class that ends now are there once more, as stale markers. */
@@ -134,6 +157,30 @@ export class BudgetSink implements SampleSink {
     const runs = this.#runs
     this.#runs = new SlotRuns()
     for (const run of runs.take()) this.#sink.missed({ ...run, reason: 'budget' })
+  }
+}
+
+function withMarkers(scrape: Scrape, ended: Uint32Array): Scrape {
+  const { length } = scrape.ids
+  const extended = (column: Float64Array, fill: number): Float64Array => {
+    const out = new Float64Array(length + ended.length).fill(fill, length)
+    out.set(column)
+    return out
+  }
+  const ids = new Uint32Array(length + ended.length)
+  ids.set(scrape.ids)
+  ids.set(ended, length)
+  const values = extended(scrape.values, 0)
+  const words = new Uint32Array(values.buffer)
+  // Word by word: a stale marker does not survive as a number.
+  words.set(new Uint32Array(scrape.values.buffer, scrape.values.byteOffset, 2 * length))
+  for (let i = length; i < ids.length; i++) setStaleAt(words, i)
+  return {
+    ...scrape,
+    ids,
+    values,
+    timestamps: scrape.timestamps && extended(scrape.timestamps, Number.NaN),
+    startTimestamps: scrape.startTimestamps && extended(scrape.startTimestamps, 0),
   }
 }
 
