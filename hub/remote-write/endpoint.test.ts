@@ -37,7 +37,6 @@ function world(answers: Answer[], queue: Partial<typeof QUEUE> = {}) {
     url: 'http://far/write',
     timeoutMs: 1000,
     headers: { 'X-Scope-OrgID': 'me' },
-    isVersion2: false,
     queue: { ...QUEUE, ...queue },
     request: async ({ body, headers }: HttpRequest) => {
       sent.push({ body: body![0]!, atMs: clock.monotonic(), headers: headers! })
@@ -64,6 +63,8 @@ const request = (id: number, shard = 0, highestMs = NOW): OutgoingRequest => ({
   key: 'k',
   id,
   shard,
+  isVersion2: false,
+  mayBeThere: false,
   body: Uint8Array.of(id),
   contents: { samples: 10, histograms: 0, exemplars: 0, families: 0, highestMs, lowestMs: highestMs },
 })
@@ -238,4 +239,36 @@ test('a reload changes how it is reached at the next try', async () => {
   await pass(100)
   assert.equal(sent[1]!.headers['x-scope-orgid'], 'you')
   assert.deepEqual(answered, [1])
+})
+
+test('a request goes out as what it is, whatever a reload has made of the endpoint since', async () => {
+  for (const isVersion2 of [false, true]) {
+    const written = { 'x-prometheus-remote-write-samples-written': '10' }
+    const { endpoint, sent, pass } = world([{ status: 500 }, { status: 204, headers: written }])
+    endpoint.receive({ ...request(1), isVersion2 })
+    await pass(100)
+    assert.deepEqual(
+      sent.map(({ headers }) => [headers['content-type'], headers['x-prometheus-remote-write-version']]),
+      Array(2).fill(
+        isVersion2
+          ? ['application/x-protobuf;proto=io.prometheus.write.v2.Request', '2.0.0']
+          : ['application/x-protobuf', '0.1.0'],
+      ),
+    )
+    assert.equal(endpoint.delivered, 10)
+  }
+})
+
+test('discard() does not wait for what the receiver asked for', async () => {
+  const { endpoint, sent, answered, pass } = world([{ status: 429, headers: { 'retry-after': '3600' } }])
+  endpoint.receive(request(1))
+  await settled()
+  endpoint.discard()
+  await pass(50)
+  assert.deepEqual(answered, [1])
+  assert.equal(sent.length, 1)
+  assert.equal(endpoint.dropped.backlog_too_large.samples, 10)
+  endpoint.receive(request(2))
+  await pass(50)
+  assert.deepEqual(answered, [1, 2])
 })

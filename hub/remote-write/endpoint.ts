@@ -16,7 +16,6 @@ export type Reach = {
   readonly url: string
   readonly timeoutMs: number
   readonly headers: Readonly<Record<string, string>>
-  readonly isVersion2: boolean
   readonly queue: RemoteWriteQueue
   readonly request: (request: HttpRequest) => Promise<HttpResponse>
 }
@@ -55,8 +54,10 @@ export class Endpoint {
   highestSentMs = 0
   readonly #deps: EndpointDeps
   readonly #lanes = new Map<number, Lane>()
-  /** Ended by `clear`, and with it what waits for another try. */
+  /** Ended by `clear`. */
   #life = new AbortController()
+  /** A receiver may ask for an hour's patience: what is given up meanwhile does not wait for it. */
+  #pauses = new AbortController()
   #complainedMs = Number.NEGATIVE_INFINITY
 
   constructor(reach: Reach, deps: EndpointDeps) {
@@ -74,13 +75,20 @@ export class Endpoint {
   /** What waits is given up, and counted; what is under way, when it fails. */
   discard(): void {
     for (const { queue } of this.#lanes.values()) for (const waiting of queue) waiting.isGivenUp = true
+    this.#endPauses()
   }
 
   /** Its requests are nobody's any more: what was not delivered comes again from the log, or is to be forgotten. */
   clear(): void {
     this.#life.abort()
     this.#life = new AbortController()
+    this.#endPauses()
     this.#lanes.clear()
+  }
+
+  #endPauses(): void {
+    this.#pauses.abort()
+    this.#pauses = new AbortController()
   }
 
   async #run(lane: Lane, signal: AbortSignal): Promise<void> {
@@ -113,7 +121,7 @@ export class Endpoint {
       if (verdict.kind !== 'retry') return verdict
       this.#count(this.retried, request, request.contents)
       this.#complain('The receiver does not take samples now; they are sent again', verdict.why)
-      await pause(clock, Math.max(1, verdict.afterMs || backoffMs), signal)
+      await pause(clock, Math.max(1, verdict.afterMs || backoffMs), this.#pauses.signal)
       backoffMs = Math.min(this.reach.queue.maxBackoffMs, 2 * backoffMs)
     }
     return null
@@ -123,11 +131,9 @@ export class Endpoint {
    * Prometheus stores nothing of a request of 1.0 in which one sample is older than what it has: so it is with what is
    * sent again after a kill, along with what is new.
    */
-  #maySplit({ contents }: OutgoingRequest, answer: Answer): boolean {
+  #maySplit({ contents, isVersion2 }: OutgoingRequest, answer: Answer): boolean {
     const isOne = contents.samples + contents.histograms <= 1
-    return (
-      answer.kind === 'failed' && answer.status === 400 && !this.reach.isVersion2 && !isOne && contents.families === 0
-    )
+    return answer.kind === 'failed' && answer.status === 400 && !isVersion2 && !isOne && contents.families === 0
   }
 
   async #deliverParts(waiting: Waiting, { why }: Answer, signal: AbortSignal): Promise<void> {
@@ -137,7 +143,7 @@ export class Endpoint {
       body,
       contents: { ...contents, ...own },
     })
-    await sendInParts(new SplitRequest(waiting.request.body), {
+    await sendInParts(new SplitRequest(waiting.request.body), waiting.request.mayBeThere, {
       send: async (part) => {
         const request = requestOf(part)
         const answer = await this.#answerTo(request, waiting, signal)
@@ -165,8 +171,8 @@ export class Endpoint {
 
   async #attempt(request: OutgoingRequest, attempt: number, signal: AbortSignal): Promise<Verdict> {
     const { clock, userAgent } = this.#deps
-    const { url, timeoutMs, headers, isVersion2, queue } = this.reach
-    const { body, contents } = request
+    const { url, timeoutMs, headers, queue } = this.reach
+    const { body, contents, isVersion2 } = request
     this.#count(this.sent, request, contents)
     const beganMs = clock.monotonic()
     try {

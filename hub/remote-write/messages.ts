@@ -54,6 +54,10 @@ export type OutgoingRequest = {
   readonly key: string
   readonly id: number
   readonly shard: number
+  /** Of the message in `body`: after a reload that of the endpoint may be another. */
+  readonly isVersion2: boolean
+  /** Some of it was sent before, perhaps, or is late: where it is refused, that is likely to be why. */
+  readonly mayBeThere: boolean
   /** Snappy. */
   readonly body: Uint8Array
   readonly contents: RequestContents

@@ -80,6 +80,8 @@ export class Pipeline implements LogReader, SampleTaker {
   /** Nothing is read until nothing is under way. */
   #isRenewing = false
   #familiesDueMs = 0
+  /** What is read after it was never sent before. */
+  #sentUpTo: WalPosition = 0
   #isClosing = false
   #isPassingOver = false
 
@@ -88,7 +90,9 @@ export class Pipeline implements LogReader, SampleTaker {
     this.spec = options.spec
     this.#shards = newShards(this.spec.minShards)
     this.#wantedShards = this.spec.minShards
-    this.#open(this.#begin())
+    const from = this.#begin()
+    this.#sentUpTo = from === this.spec.startAt ? from : options.end()
+    this.#open(from)
   }
 
   /** Itself: what it reads, it takes. */
@@ -373,7 +377,9 @@ export class Pipeline implements LogReader, SampleTaker {
     const id = this.#nextId++
     this.#outstanding.set(id, { position, counts: contents, bytes: body.length })
     this.#outstandingBytes += body.length
-    this.#options.send({ key: this.spec.key, id, shard, body, contents })
+    const { key, isVersion2 } = this.spec
+    const mayBeThere = position < this.#sentUpTo || shard === this.#shardCount
+    this.#options.send({ key, id, shard, isVersion2, mayBeThere, body, contents })
   }
 
   /** Not again while the last ones are under way; they do not hold the cursor back. */

@@ -140,7 +140,16 @@ test('requests go out with credentials, and are answered for', async () => {
   const [thread] = threads
   const { key } = thread!.data.endpoints[0]!
   const contents = { samples: 1, histograms: 0, exemplars: 0, families: 0, highestMs: NOW, lowestMs: NOW }
-  thread!.say({ kind: 'request', key, id: 7, shard: 0, body: Uint8Array.of(1), contents })
+  thread!.say({
+    kind: 'request',
+    key,
+    id: 7,
+    shard: 0,
+    isVersion2: false,
+    mayBeThere: false,
+    body: Uint8Array.of(1),
+    contents,
+  })
   await settled()
   assert.equal(requests[0]!.headers!['authorization'], `Basic ${btoa('u:secret')}`)
   assert.equal(requests[0]!.headers!['x-a'], 'b')

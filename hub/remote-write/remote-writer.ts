@@ -170,7 +170,6 @@ export class RemoteWriter {
       url: config.url,
       timeoutMs: config.timeoutMs,
       headers: config.headers,
-      isVersion2: config.message === 'io.prometheus.write.v2.Request',
       queue: config.queue,
       request: (request) => access.request(request),
     }

@@ -82,7 +82,7 @@ test('of a request of which the first part is there already, just the rest is ta
     fc.asyncProperty(logs, fc.double({ min: 0, max: 1, noNaN: true }), async (log, share) => {
       const there = Math.floor(share * log.length)
       const receiver = new Receiver(log.slice(0, there))
-      await sendInParts(requestOf(log), receiver)
+      await sendInParts(requestOf(log), true, receiver)
       assert.deepEqual(sorted(receiver.taken), sorted(log.slice(there)))
       assert.deepEqual(sorted(receiver.refused), sorted(log.slice(0, there)))
     }),
@@ -99,7 +99,7 @@ test('what is there already of many series is found with few requests', async ()
     [2000, 1],
   ] as const) {
     const receiver = new Receiver(log.slice(0, there))
-    await sendInParts(requestOf(log), receiver)
+    await sendInParts(requestOf(log), true, receiver)
     assert.equal(receiver.taken.length, 2000 - there)
     assert.ok(receiver.requests <= most, `${receiver.requests} requests`)
   }
@@ -107,9 +107,9 @@ test('what is there already of many series is found with few requests', async ()
 
 test('every sample is taken or refused, in the order of its series, whatever the receiver does not like', async () => {
   await fc.assert(
-    fc.asyncProperty(logs, fc.array(fc.nat(12), { maxLength: 3 }), async (log, never) => {
+    fc.asyncProperty(logs, fc.array(fc.nat(12), { maxLength: 3 }), fc.boolean(), async (log, never, mayBeThere) => {
       const receiver = new Receiver([], new Set(never))
-      await sendInParts(requestOf(log), receiver)
+      await sendInParts(requestOf(log), mayBeThere, receiver)
       assert.deepEqual(sorted([...receiver.taken, ...receiver.refused]), sorted(log))
     }),
   )
@@ -118,17 +118,31 @@ test('every sample is taken or refused, in the order of its series, whatever the
 test('a series that is never taken costs only itself', async () => {
   const log = Array.from({ length: 500 }, (_, series) => ({ series, time: 1 }))
   const receiver = new Receiver([], new Set([17, 333]))
-  await sendInParts(requestOf(log), receiver)
+  await sendInParts(requestOf(log), true, receiver)
   assert.deepEqual(sorted(receiver.refused), ['17 1', '333 1'])
+})
+
+test('a series that is never taken costs only itself wherever it stands, where nothing was sent before', async () => {
+  const log = Array.from({ length: 500 }, (_, series) => ({ series, time: 1 }))
+  for (const never of [0, 1, 124, 249, 250, 374, 498, 499]) {
+    const receiver = new Receiver([], new Set([never]))
+    await sendInParts(requestOf(log), false, receiver)
+    assert.deepEqual(sorted(receiver.refused), [`${never} 1`])
+    assert.ok(receiver.requests < 40, `${receiver.requests} requests`)
+  }
+  const receiver = new Receiver(log)
+  await sendInParts(requestOf(log), false, receiver)
+  assert.equal(receiver.refused.length, 500)
+  assert.ok(receiver.requests <= 3, `${receiver.requests} requests`)
 })
 
 test('what is left when it is over is given up, once', async () => {
   const log = Array.from({ length: 10 }, (_, i) => ({ series: i % 2, time: i + 1 }))
-  for (let after = 0; after < 4; after++) {
+  for (let after = 0; after < 8; after++) {
     const receiver = new Receiver(log.slice(0, 3))
     const tried: Sample[] = []
     const given: Sample[] = []
-    await sendInParts(requestOf(log), {
+    await sendInParts(requestOf(log), after % 2 === 0, {
       send: async (part) => {
         if (receiver.requests < after) return receiver.send(part)
         tried.push(...samplesOf(part))

@@ -87,9 +87,13 @@ export interface PartsSender {
   giveUp(part: Part): void
 }
 
-/** Has as much of it taken as will be. */
-export async function sendInParts(whole: SplitRequest, to: PartsSender): Promise<void> {
+/**
+ * Has as much of it taken as will be.
+ * @param mayBeThere else it is made sure that what is refused is not refused for a few samples' sake
+ */
+export async function sendInParts(whole: SplitRequest, mayBeThere: boolean, to: PartsSender): Promise<void> {
   const taken = new Set<number>()
+  const left = (but = -1): Part => whole.part(range(0, whole.length).filter((i) => i !== but && !taken.has(i)))
   // All before `low` are refused, all from `high` on are not; but for those that were taken when they were tried.
   let low = 0
   let high = whole.length
@@ -100,13 +104,13 @@ export async function sendInParts(whole: SplitRequest, to: PartsSender): Promise
     // The last of them first: where it is refused, all before it are.
     for (let at = unknown - 1; refused < unknown; at = (refused + unknown) >> 1) {
       if (++requests > MAX_PROBES) {
-        to.refuse(whole.part(range(0, whole.length).filter((i) => !taken.has(i))))
+        to.refuse(left())
         return
       }
       const index = firsts[at]!
       const answer = await to.send(whole.part([index]))
       if (answer === 'over') {
-        to.giveUp(whole.part(range(0, whole.length).filter((i) => i !== index && !taken.has(i))))
+        to.giveUp(left(index))
         return
       }
       if (answer === 'taken') {
@@ -116,6 +120,20 @@ export async function sendInParts(whole: SplitRequest, to: PartsSender): Promise
     }
     if (refused > 0) low = firsts[refused - 1]! + 1
     if (refused < firsts.length) high = firsts[refused]!
+  }
+  const firsts = mayBeThere ? [] : firstsOf(whole.keys, 0, low)
+  // What was tried may be what is wrong, and not that it is there.
+  for (const index of new Set([firsts[0], firsts[firsts.length >> 1]])) {
+    if (index === undefined) break
+    const answer = await to.send(whole.part([index]))
+    if (answer === 'over') {
+      to.giveUp(left(index))
+      return
+    }
+    if (answer === 'refused') continue
+    taken.add(index)
+    low = 0
+    break
   }
   if (low > 0) to.refuse(whole.part(range(0, low)))
   const rest = range(low, whole.length).filter((i) => !taken.has(i))
