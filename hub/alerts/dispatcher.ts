@@ -21,6 +21,7 @@ import { Silences } from './silences.ts'
 import type { StateStore } from './state-store.ts'
 import type { NotificationTemplates } from './template.ts'
 import { containsTime } from './time-intervals.ts'
+import { ToldFiring } from './told-firing.ts'
 import { Turn } from './turn.ts'
 
 export type DispatcherEnv = {
@@ -89,6 +90,7 @@ export class Dispatcher {
   readonly #env: DispatcherEnv
   readonly #store = new AlertStore(MAX_ALERTS)
   readonly #sent: NotificationLog
+  readonly #told: ToldFiring
   readonly #groups = new Map<string, AlertGroup>()
   readonly #flushes = new Set<Promise<unknown>>()
   readonly #queues = new LatestQueues<boolean>()
@@ -106,6 +108,7 @@ export class Dispatcher {
     this.#config = config
     this.startedMs = clock.now()
     this.#sent = new NotificationLog({ clock, store, log })
+    this.#told = new ToldFiring({ store, log, startMs: this.startedMs + (env.startDelayMs ?? 0) })
     this.silences = new Silences({ clock, store, log, random })
     if (cluster) {
       this.#sent.share(cluster.share('sent', this.#sent))
@@ -155,6 +158,7 @@ export class Dispatcher {
     for (const alert of alerts) {
       if (isResolved(alert, nowMs)) this.counters.receivedResolved++
       else this.counters.receivedFiring++
+      this.#told.heard(alert)
       const stored = this.#store.put({ ...alert, timesOut: alert.timesOut ?? false, updatedAtMs: nowMs }, nowMs)
       if (stored === null) {
         this.counters.dropped++
@@ -228,7 +232,7 @@ export class Dispatcher {
   #route(alert: StoredAlert): void {
     for (const route of this.routesOf(alert.labels)) {
       const labels = groupLabels(route, alert.labels)
-      const id = `${route.id}\0${groupKey(route, labels)}`
+      const id = groupId(route, labels)
       let group = this.#groups.get(id)
       if (!group) {
         group = new AlertGroup(route, labels, {
@@ -236,7 +240,10 @@ export class Dispatcher {
           flush: (each, alerts, nowMs) => {
             const flush = this.#flush(each, alerts, nowMs).finally(() => this.#flushes.delete(flush))
             this.#flushes.add(flush)
-            return flush
+            return flush.then((told) => {
+              if (told) this.#forget(each, alerts, nowMs)
+              return told
+            })
           },
           notBeforeMs: this.startedMs + (this.#env.startDelayMs ?? 0),
         })
@@ -251,6 +258,7 @@ export class Dispatcher {
       SWEEP_MS,
       () => {
         const nowMs = this.#env.clock.now()
+        if (this.cluster?.status.status !== 'settling') this.#endUnheard(nowMs)
         this.#store.sweep(nowMs)
         this.#inhibitor.sweep(nowMs)
         this.#sent.sweep(nowMs)
@@ -264,6 +272,42 @@ export class Dispatcher {
       },
       { unref: true },
     )
+  }
+
+  /** What fired before a restart and nobody has repeated is over, for those who were told of it and not of its end. */
+  #endUnheard(nowMs: number): void {
+    for (const alert of this.#told.takeEnded(nowMs)) {
+      const stored = this.#isToldFiring(alert)
+        ? this.#store.put({ ...alert, timesOut: true, updatedAtMs: nowMs }, nowMs)
+        : null
+      if (stored) this.#route(stored)
+      else this.#told.forget([alert])
+    }
+  }
+
+  #isToldFiring({ labels }: Alert): boolean {
+    const id = fingerprint(labels)
+    return this.routesOf(labels).some((route) => {
+      const group = { key: groupKey(route, groupLabels(route, labels)), route }
+      const senders = this.#senders.get(route.receiver) ?? []
+      return senders.some(({ integration: { kind } }, index) =>
+        this.#sent.get(this.#logKey(group, kind, index))?.firing.includes(id),
+      )
+    })
+  }
+
+  /** After everybody of a group was told: what has ended is of no use any more, but to another group that has it. */
+  #forget(group: AlertGroup, alerts: readonly StoredAlert[], nowMs: number): void {
+    const isOver = ({ labels }: StoredAlert): boolean => {
+      const known = this.#store.get(labels)
+      if (known && !isResolved(known, nowMs)) return false
+      const routes = this.routesOf(labels)
+      return routes.every((route) => {
+        const other = this.#groups.get(groupId(route, groupLabels(route, labels)))
+        return !other || other === group || !other.has(labels)
+      })
+    }
+    this.#told.forget(alerts.filter((alert) => isResolved(alert, nowMs) && isOver(alert)))
   }
 
   /** True once everybody who should know has been told. */
@@ -280,6 +324,7 @@ export class Dispatcher {
     const heard = this.#heard(group, alerts, nowMs)
     this.counters.suppressed += alerts.length - heard.length
     if (heard.length === 0) return true
+    this.#told.keep(heard, nowMs)
     const senders = this.#senders.get(group.route.receiver) ?? []
     const told = await Promise.all(
       senders.map(({ integration, sender }, index) => this.#tell(group, heard, nowMs, { integration, sender, index })),
@@ -364,7 +409,7 @@ export class Dispatcher {
   }
 
   /** Of what an integration was told about a group: the same on every hub with this configuration. */
-  #logKey({ key, route }: AlertGroup, kind: string, index: number): string {
+  #logKey({ key, route }: Pick<AlertGroup, 'key' | 'route'>, kind: string, index: number): string {
     return logEntryKey(`${key}\0${route.receiver}\0${kind}\0${index}`, this.#env.sha256)
   }
 
@@ -414,3 +459,5 @@ export class Dispatcher {
     return counters
   }
 }
+
+const groupId = (route: Route, labels: Labels): string => `${route.id}\0${groupKey(route, labels)}`

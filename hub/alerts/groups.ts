@@ -51,6 +51,10 @@ export class AlertGroup {
     return [...this.#alerts.values()].sort(byJobAndInstance)
   }
 
+  has(labels: Labels): boolean {
+    return this.#alerts.has(labelsKey(labels))
+  }
+
   insert(alert: StoredAlert): void {
     this.#alerts.set(labelsKey(alert.labels), alert)
     // It has waited long enough elsewhere, before a restart or a reload.

@@ -1,5 +1,5 @@
 /** What the alerts keep over restarts, as text by key. Adapters: SQLite in `hub/env`; tests have it in memory. */
-export type StateKind = 'silence' | 'sent' | 'cluster'
+export type StateKind = 'silence' | 'sent' | 'firing' | 'cluster'
 
 export interface StateStore {
   /** All that is whole; what is damaged is set aside and told of in the log. */
@@ -12,7 +12,12 @@ export interface StateStore {
 
 /** Forgets everything when the program ends. */
 export function memoryStateStore(): StateStore {
-  const kinds: Record<StateKind, Map<string, string>> = { silence: new Map(), sent: new Map(), cluster: new Map() }
+  const kinds: Record<StateKind, Map<string, string>> = {
+    silence: new Map(),
+    sent: new Map(),
+    firing: new Map(),
+    cluster: new Map(),
+  }
   return {
     load: (kind) => [...kinds[kind]],
     put: (kind, entries) => {
