@@ -246,6 +246,10 @@ test('request() follows redirects, with credentials only to the same host and po
   assert.match(same, /^GET \/in/)
   assert.match(same, /s3cret/)
   assert.doesNotMatch(same, /content-length: 3/i)
+  const asIs = { maxRedirects: 5, keepsMethod: true, method: 'POST', body: new Uint8Array(3) } as const
+  assert.equal((await get(`${url}/here`, asIs)).status, 303)
+  assert.equal((await get(`${url}/away`, asIs)).status, 200)
+  assert.match(elsewhere, /^POST \/in/)
 })
 
 test('request() keeps connections, and tries once more when a kept one has died', async () => {

@@ -18,7 +18,7 @@ import {
   proxyHeaderLines,
   RouteKeys,
 } from './net-http-connection.ts'
-import { firstHop, goText, type Hop, nextHop } from './net-http-hop.ts'
+import { firstHop, goText, type Hop, keepsBody, nextHop } from './net-http-hop.ts'
 import { ChunkedBody } from './net-http1-chunked.ts'
 import { headEnd, parseHead, type ResponseHead } from './net-http1-head.ts'
 import { type AnyExchange, isAlpnAlert, isHttp2Frame, OverHttp2 } from './net-http2-client.ts'
@@ -118,6 +118,7 @@ async function followRedirects(
     const response = await exchangeOnce(hop, request, deadline, client)
     const location = response.headers['location']
     if (maxRedirects === 0 || location === undefined || !REDIRECTS.has(response.status)) return response
+    if (request.keepsMethod && !keepsBody(response.status)) return response
     if (followed === maxRedirects)
       throw new NetError('TOO_MANY_REDIRECTS', `${goText(first)}: stopped after ${maxRedirects} redirects`)
     hop = nextHop(hop, response.status, location)

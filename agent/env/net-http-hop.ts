@@ -36,6 +36,9 @@ export function firstHop(request: HttpRequest): Hop {
 const alpnFor = ({ protocol }: URL, http2: boolean): Hop['alpn'] =>
   http2 && protocol === 'https:' ? 'http/1.1' : undefined
 
+/** Others make a GET of what is no HEAD. */
+export const keepsBody = (status: number): boolean => status === 307 || status === 308
+
 /** Semantics: Go net/http redirectBehavior; the rules about credentials are stricter (see `mayKeepCredentials`). */
 export function nextHop(hop: Hop, status: number, location: string): Hop {
   if (!URL.canParse(location, hop.url))
@@ -45,21 +48,20 @@ export function nextHop(hop: Hop, status: number, location: string): Hop {
     throw new NetError('BAD_URL', `${goText(hop)}: unsupported protocol scheme "${url.protocol.slice(0, -1)}"`)
   if (isLinkLocal(url.hostname) && !isLinkLocal(hop.url.hostname))
     throw new NetError('REFUSED_REDIRECT', `${goText(hop)}: redirect to the link-local address ${url.host} refused`)
-  const keepsBody = status === 307 || status === 308
   const trusted = mayKeepCredentials(hop.url, url)
   const headers: Record<string, string> = {}
   for (const [name, value] of Object.entries(hop.headers)) {
     if (!trusted && isCredentialHeader(name)) continue
-    if (!keepsBody && name.startsWith('content-')) continue
+    if (!keepsBody(status) && name.startsWith('content-')) continue
     headers[name] = value
   }
   delete headers['host']
-  const method = keepsBody || hop.method === 'HEAD' ? hop.method : 'GET'
+  const method = keepsBody(status) || hop.method === 'HEAD' ? hop.method : 'GET'
   return {
     url,
     method,
     headers,
-    body: keepsBody ? hop.body : undefined,
+    body: keepsBody(status) ? hop.body : undefined,
     tls: trusted ? hop.tls : withoutKey(hop.tls),
     // A daemon on a socket of this host may send us on within itself, never to another server.
     unixSocket: hop.unixSocket,

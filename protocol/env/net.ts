@@ -114,6 +114,8 @@ export type HttpRequest = {
   readonly maxBodyBytes: number
   /** 0: redirects are answers. Credentials are not sent to another host. Default 0. */
   readonly maxRedirects?: number
+  /** Redirects that would make a GET of it, without its body, are answers. Default false. */
+  readonly keepsMethod?: boolean
   readonly tls?: TlsOptions
   /** Over TLS, HTTP/2 is spoken with a server that refuses HTTP/1.1. Default false. */
   readonly http2?: boolean
