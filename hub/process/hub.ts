@@ -402,7 +402,8 @@ export class Hub {
     const { prometheus, groups, alertmanager } = this.#loaded
     openQueryLog(this.#queryLog, prometheus.global.queryLogFile, settings.configFile, log)
     for (const notice of noticesOf(this.#loaded)) log.warn(notice)
-    this.#remoteWrite.apply(prometheus.remoteWrite, prometheus.global.externalLabels)
+    const { sizeBytes } = retentionLimits(settings, this.#loaded)
+    this.#remoteWrite.apply(prometheus.remoteWrite, prometheus.global.externalLabels, sizeBytes)
     await this.#notifier.apply(prometheus.alerting.alertmanagers)
     this.#discovery ??= new DiscoveryManager({
       clock,

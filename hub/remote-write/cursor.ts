@@ -36,6 +36,7 @@ export class CursorFile {
     return this.#saved
   }
 
+  /** Null: it was never saved. 0, the beginning of the log, where what was saved cannot be read. */
   load(): WalPosition | null {
     const path = `${this.#path}${SYNCED}`
     if (this.#disk.stat(path) === null) return null
@@ -44,10 +45,9 @@ export class CursorFile {
       if (!isWord(segment) || !isWord(byte)) throw new Error('segment and byte must be numbers')
       this.#saved = positionOf(segment, byte)
     } catch (err) {
-      this.#log.error('Cannot read how far was sent; only what is stored from now on is', { file: path, err })
-      return null
+      this.#log.error('Cannot read how far was sent: some of what the log has may be sent again', { file: path, err })
     }
-    return Math.max(this.#saved, this.#readRecent())
+    return Math.max(this.#saved ?? 0, this.#readRecent())
   }
 
   /** Where it cannot be saved, what was sent since may be sent again. */

@@ -192,6 +192,8 @@ export class Endpoint {
         body,
         timeoutMs,
         maxBodyBytes: MAX_ANSWER_BYTES,
+        // Differs: upstream takes the page that it is led to (of a login, say) for the receiver's.
+        keepsMethod: true,
         signal,
       })
       return judge(response, contents, { isVersion2, retryOn429: queue.retryOn429, nowMs: clock.now() })

@@ -33,6 +33,8 @@ export type EndpointSpec = {
   readonly batchSendDeadlineMs: number
   /** 0: of any age. */
   readonly sampleAgeLimitMs: number
+  /** Of all that the hub stores; 0: none. The log that waits is a part of it. */
+  readonly retentionSizeBytes: number
   /** Of families, for 1.0; null: they are not sent. */
   readonly metadata: { readonly intervalMs: number; readonly maxSamplesPerSend: number } | null
 }
@@ -97,7 +99,7 @@ export type EndpointState = {
 
 export type ToRemoteWrite =
   | { readonly kind: 'open'; readonly spec: EndpointSpec }
-  /** Ends it: what it has read is sent for a moment longer. @param forget its cursor, too */
+  /** Ends it: what it has read is sent for a moment longer. Of several the last counts. @param forget its cursor, too */
   | { readonly kind: 'close'; readonly key: string; readonly forget: boolean }
   /** The request is delivered, or given up. */
   | { readonly kind: 'answered'; readonly key: string; readonly id: number }

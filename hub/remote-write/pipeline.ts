@@ -274,10 +274,10 @@ export class Pipeline implements LogReader, SampleTaker {
       return this.spec.startAt
     }
     if (saved > end()) {
-      log.error('What was sent is ahead of the log: this is another log; sends what is stored from now on')
-      return end()
+      log.error('What was sent is ahead of the log: this is another log; sends what is stored since the start')
+      return this.spec.startAt
     }
-    log.info('Goes on where it was', { segment: segmentOf(saved) })
+    if (saved > 0) log.info('Goes on where it was', { segment: segmentOf(saved) })
     return saved
   }
 

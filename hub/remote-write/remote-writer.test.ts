@@ -61,7 +61,7 @@ function world() {
   })
   const apply = (yaml: string): void => {
     const config = loadPrometheusConfig(yaml, { file: '/etc/prometheus.yml', files: null, environment: {} })
-    writer.apply(config.remoteWrite, config.global.externalLabels)
+    writer.apply(config.remoteWrite, config.global.externalLabels, 5000)
   }
   return { writer, apply, threads, requests, clock, log }
 }
@@ -106,6 +106,7 @@ remote_write:
     maxSamplesPerSend: 3,
     batchSendDeadlineMs: 1000,
     sampleAgeLimitMs: 3_600_000,
+    retentionSizeBytes: 5000,
     metadata: null,
   }
   const { key, ...rest } = spec!
@@ -132,6 +133,33 @@ test('a reload leaves those alone that are as before, closes those that are gone
   // Other credentials concern the thread as little as the same file once more.
   apply(yaml("- {url: 'http://b/', name: b, send_exemplars: true, bearer_token: x}\n- {url: 'http://d/', name: d}"))
   assert.equal(thread!.told.length, 4)
+})
+
+test('the log is held from the moment that the first endpoint is there, and let go with the last', () => {
+  const { apply, threads, writer } = world()
+  apply('')
+  writer.synced.publish(3, 4096)
+  apply("remote_write: [{url: 'http://a/', name: a}]")
+  assert.equal(writer.synced.neededSegment, 3)
+  apply('')
+  threads[0]!.die()
+  assert.equal(writer.synced.neededSegment, null)
+})
+
+test('what was changed and then removed, or removed and put back, before the thread had closed it', () => {
+  const { apply, threads } = world()
+  const a = "remote_write: [{url: 'http://b/', name: b}, {url: 'http://a/', name: a"
+  apply(`${a}}]`)
+  const told = (): unknown => {
+    const last = threads[0]!.told.at(-1)
+    return last?.kind === 'close' ? last.forget : last?.kind
+  }
+  apply(`${a}, send_exemplars: true}]`)
+  assert.equal(told(), false)
+  apply("remote_write: [{url: 'http://b/', name: b}]")
+  assert.equal(told(), true)
+  apply(`${a}}]`)
+  assert.equal(told(), false)
 })
 
 test('requests go out with credentials, and are answered for', async () => {

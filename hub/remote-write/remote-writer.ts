@@ -63,14 +63,17 @@ export class RemoteWriter {
     this.#log = env.log.with({ component: 'remote-write' })
   }
 
-  /** Endpoints that are configured as before go on as they are. */
-  apply(configs: readonly RemoteWriteConfig[], externalLabels: Labels): void {
+  /**
+   * Endpoints that are configured as before go on as they are.
+   * @param retentionSizeBytes of all that the hub stores; 0: no limit
+   */
+  apply(configs: readonly RemoteWriteConfig[], externalLabels: Labels, retentionSizeBytes: number): void {
     this.#newestAtStartMs ??= this.#options.newestMs()
     const wanted = new Map<string, { readonly spec: EndpointSpec; readonly config: RemoteWriteConfig }>()
     for (const config of configs) {
       if (!this.#isPossible(config)) continue
       const key = this.#keyOf(config, wanted)
-      wanted.set(key, { spec: this.#spec(key, config, externalLabels), config })
+      wanted.set(key, { spec: this.#spec(key, config, externalLabels, retentionSizeBytes), config })
     }
     for (const [key, one] of this.#ones) if (!wanted.has(key)) this.#change(one, null)
     for (const [key, { spec, config }] of wanted) {
@@ -82,10 +85,14 @@ export class RemoteWriter {
         if (!isSame(one.next === undefined ? one.spec : one.next, spec)) this.#change(one, spec)
       }
     }
-    if (this.#ones.size === 0) {
-      this.synced.need(null)
-      forgetOthers(this.#env.disk, this.#options.directory, new Set())
-    } else if (!this.#worker && !this.#respawn) this.#spawn()
+    if (this.#ones.size === 0) this.#letGo()
+    else if (!this.#worker && !this.#respawn) this.#spawn()
+  }
+
+  /** Nobody is sent anything. */
+  #letGo(): void {
+    this.synced.need(null)
+    forgetOthers(this.#env.disk, this.#options.directory, new Set())
   }
 
   families(): MetricFamily[] {
@@ -139,7 +146,7 @@ export class RemoteWriter {
     }
   }
 
-  #spec(key: string, config: RemoteWriteConfig, externalLabels: Labels): EndpointSpec {
+  #spec(key: string, config: RemoteWriteConfig, externalLabels: Labels, retentionSizeBytes: number): EndpointSpec {
     const { name, message, relabel, sendExemplars, sendNativeHistograms, queue, metadata } = config
     return {
       key,
@@ -155,6 +162,7 @@ export class RemoteWriter {
       maxSamplesPerSend: queue.maxSamplesPerSend,
       batchSendDeadlineMs: queue.batchSendDeadlineMs,
       sampleAgeLimitMs: queue.sampleAgeLimitMs,
+      retentionSizeBytes,
       metadata: metadata.send
         ? { intervalMs: metadata.sendIntervalMs, maxSamplesPerSend: metadata.maxSamplesPerSend }
         : null,
@@ -199,10 +207,9 @@ export class RemoteWriter {
   }
 
   #change(one: One, next: EndpointSpec | null): void {
-    const isAwaited = one.next !== undefined
     one.next = next
     if (!this.#worker) this.#closed(one)
-    else if (!isAwaited) this.#post({ kind: 'close', key: one.spec.key, forget: next === null })
+    else this.#post({ kind: 'close', key: one.spec.key, forget: next === null })
   }
 
   /** The thread has no more to do with it as it was. */
@@ -218,7 +225,10 @@ export class RemoteWriter {
     one.state = null
     if (next === null) {
       this.#ones.delete(one.spec.key)
-      if (this.#ones.size === 0) this.#endWorker()
+      if (this.#ones.size === 0) {
+        this.#endWorker()
+        this.#letGo()
+      }
       return
     }
     one.spec = next
@@ -228,6 +238,9 @@ export class RemoteWriter {
 
   #spawn(): void {
     const { directory, logLevel, logFormat, workerUrl } = this.#options
+    // Until the thread says what it needs itself.
+    const first = Math.min(...Array.from(this.#ones.values(), ({ spec }) => segmentOf(spec.startAt)))
+    if (this.synced.neededSegment === null) this.synced.need(first)
     const url = workerUrl ?? new URL('../env/remote-write-worker.ts', import.meta.url).href
     const endpoints = [...this.#ones.values()].map(({ spec }) => spec)
     const data: RemoteWriteWorkerData = { directory, logLevel, logFormat, synced: this.synced.memory, endpoints }

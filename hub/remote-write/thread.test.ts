@@ -3,15 +3,14 @@ import { test } from 'node:test'
 import fc from 'fast-check'
 import { labelsFrom } from '../../protocol/labels/mod.ts'
 import { RELABEL_DEFAULTS } from '../../protocol/relabel/mod.ts'
-import { encodeWriteRequest, snappyCompress, WriteRequest2Encoder } from '../../protocol/remote-write/mod.ts'
+import { snappyCompress, WriteRequest2Encoder } from '../../protocol/remote-write/mod.ts'
 import { EMPTY_HISTOGRAM, type Histogram } from '../../protocol/samples/mod.ts'
 import { NOW } from '../ingest/testing/world.ts'
 import type { IngestEngine } from '../ingest/thread_mod.ts'
 import { segmentOf } from '../wal/mod.ts'
 import { FAMILIES_SHARD } from './messages.ts'
-import { collect, contentsOf, decoded, type Samples, SendingWorld, SPEC } from './testing/world.ts'
+import { BEFORE, collect, contentsOf, decoded, type Samples, SendingWorld, SPEC, write } from './testing/world.ts'
 
-const BEFORE = NOW - 3_600_000
 const histogram: Histogram = {
   ...EMPTY_HISTOGRAM,
   isFloat: false,
@@ -20,16 +19,6 @@ const histogram: Histogram = {
   zeroCount: 1,
   positiveSpans: [{ offset: 0, length: 2 }],
   positiveBuckets: [1, 1],
-}
-
-/** A remote write of one sample a series. */
-function write(engine: IngestEngine, step: number, series = 5, name = 'w'): void {
-  const request = Array.from({ length: series }, (_, i) => ({
-    labels: labelsFrom({ __name__: name, series: String(i) }),
-    timestamps: [BEFORE + 1000 * step],
-    values: Float64Array.of(step * 100 + i),
-  }))
-  assert.ok(engine.acceptRemoteWrite(snappyCompress(encodeWriteRequest(request))).status < 300)
 }
 
 /** One of 2.0 with all that it may have, stored and logged as it came. */
@@ -261,35 +250,39 @@ test('what is not answered for is bounded: the rest waits in the log, which is h
   assert.ok(world.synced.neededSegment! > 0)
 })
 
-test('a receiver that is too far behind is passed over: each sample is sent or counted, and the log is let go', async () => {
-  const world = new SendingWorld(1)
-  world.ingest.options = { ...world.ingest.options, segmentBytes: 4096 }
-  world.maxBacklogBytes = 10_000
-  const engine = await world.ingest.open()
-  world.start({ ...SPEC, capacity: 100 })
-  const sent: Samples = new Map()
-  let given = 0
-  for (let step = 1; step <= 400; step++) {
-    write(engine, step)
-    engine.commit()
-    world.advance(200)
-    await Promise.resolve()
-    await Promise.resolve()
-    // As the main thread would: what is discarded is answered for without having been sent.
-    if (world.discards > 0) world.answer(({ contents }) => void (given += contents.samples))
-    world.discards = 0
-  }
-  for (let i = 0; i < 100; i++) {
-    world.advance(1500)
-    await Promise.resolve()
-    world.answer((request) => void collect(request, sent))
-  }
-  const { dropped, pending } = world.states.get(SPEC.key)!
-  assert.equal(pending.samples, 0)
-  assert.ok(dropped.backlog_too_large.samples > 0)
-  assert.equal(sent.size + given + dropped.backlog_too_large.samples, 2000)
-  assert.ok(world.synced.neededSegment! >= segmentOf(world.synced.end) - 1)
-})
+for (const [limit, maxBacklogBytes, retentionSizeBytes] of [
+  ['the log', 10_000, 0],
+  ['all that is stored', Number.POSITIVE_INFINITY, 40_000],
+] as const)
+  test(`a receiver that is too far behind, by a limit of ${limit}, is passed over: each sample is sent or counted, and the log is let go`, async () => {
+    const world = new SendingWorld(1)
+    world.ingest.options = { ...world.ingest.options, segmentBytes: 4096 }
+    world.maxBacklogBytes = maxBacklogBytes
+    const engine = await world.ingest.open()
+    world.start({ ...SPEC, capacity: 100, retentionSizeBytes })
+    const sent: Samples = new Map()
+    let given = 0
+    for (let step = 1; step <= 400; step++) {
+      write(engine, step)
+      engine.commit()
+      world.advance(200)
+      await Promise.resolve()
+      await Promise.resolve()
+      // As the main thread would: what is discarded is answered for without having been sent.
+      if (world.discards > 0) world.answer(({ contents }) => void (given += contents.samples))
+      world.discards = 0
+    }
+    for (let i = 0; i < 100; i++) {
+      world.advance(1500)
+      await Promise.resolve()
+      world.answer((request) => void collect(request, sent))
+    }
+    const { dropped, pending } = world.states.get(SPEC.key)!
+    assert.equal(pending.samples, 0)
+    assert.ok(dropped.backlog_too_large.samples > 0)
+    assert.equal(sent.size + given + dropped.backlog_too_large.samples, 2000)
+    assert.ok(world.synced.neededSegment! >= segmentOf(world.synced.end) - 1)
+  })
 
 test('1.0 has its families at their interval; 2.0 says with each series what it is', async () => {
   const world = new SendingWorld(1)

@@ -24,7 +24,7 @@ const BACKLOG_MS = 10_000
 /** What a pipeline that is closed has still under way is given so long. */
 const CLOSE_MS = 2000
 const MAX_BACKLOG_BYTES = 4 * 2 ** 30
-/** Of the disk that is left, the log that waits counted as left. */
+/** Of the disk that is left, the log that waits counted as left; and of what retention by size lets the hub store. */
 const MAX_BACKLOG_SHARE = 0.25
 /** What is passed over is so much more than what is too much: it is not begun again at once. */
 const RESUME_SHARE = 0.8
@@ -43,7 +43,7 @@ export type RemoteWriteThreadOptions = Omit<FollowerOptions, 'directory'> & {
   readonly spareSeries?: number
 }
 
-type Closing = { readonly pipeline: Pipeline; readonly forget: boolean; readonly untilMs: number }
+type Closing = { readonly pipeline: Pipeline; forget: boolean; readonly untilMs: number }
 
 export class RemoteWriteThread {
   readonly #options: RemoteWriteThreadOptions
@@ -105,8 +105,14 @@ export class RemoteWriteThread {
   }
 
   #close(key: string, forget: boolean): void {
+    const closing = this.#closing.get(key)
+    if (closing) closing.forget = forget
     const pipeline = this.#pipelines.get(key)
-    if (!pipeline) return
+    if (!pipeline) {
+      const { disk, log, directory } = this.#options
+      if (forget && !closing) new CursorFile(disk, log, directory, key).forget()
+      return
+    }
     this.#pipelines.delete(key)
     pipeline.close()
     this.#closing.set(key, { pipeline, forget, untilMs: this.#options.clock.monotonic() + CLOSE_MS })
@@ -123,6 +129,7 @@ export class RemoteWriteThread {
     for (const [key, { pipeline, forget, untilMs }] of this.#closing) {
       if (!pipeline.isDrained && now < untilMs) continue
       this.#closing.delete(key)
+      if (forget) this.#sayUnsent(pipeline)
       pipeline.end(forget)
       this.#tellNeed()
       this.#post({ kind: 'state', ...pipeline.state(NO_BACKLOG) })
@@ -145,6 +152,18 @@ export class RemoteWriteThread {
     this.#later(hasMore ? 0 : POLL_MS)
   }
 
+  /** Nobody counts it any more. */
+  #sayUnsent(pipeline: Pipeline): void {
+    const { pending } = pipeline.state(NO_BACKLOG)
+    const unreadBytes = this.#bytesFrom(pipeline.position)
+    if (pipeline.isDrained && unreadBytes === 0) return
+    this.#options.log.warn('The receiver is configured no more: what waited for it is not sent', {
+      remoteName: pipeline.spec.name,
+      ...pending,
+      unreadBytes,
+    })
+  }
+
   /** A log that is held for receivers must not fill the disk. */
   async #boundBacklogs(): Promise<void> {
     const { disk, log, maxBacklogBytes = MAX_BACKLOG_BYTES } = this.#options
@@ -153,7 +172,11 @@ export class RemoteWriteThread {
       for (const [key, pipeline] of this.#pipelines) {
         const bytes = this.#bytesFrom(pipeline.cursor)
         this.#backlogs.set(key, { bytes, unreadBytes: this.#bytesFrom(pipeline.position) })
-        const most = Math.min(maxBacklogBytes, MAX_BACKLOG_SHARE * (blockSizeBytes * blocksAvailable + bytes))
+        const room = Math.min(
+          blockSizeBytes * blocksAvailable + bytes,
+          pipeline.spec.retentionSizeBytes || Number.POSITIVE_INFINITY,
+        )
+        const most = Math.min(maxBacklogBytes, MAX_BACKLOG_SHARE * room)
         if (bytes > most) {
           pipeline.passOver(true)
           this.#post({ kind: 'discard', key })

@@ -1,22 +1,27 @@
 /** An ingest engine with a log, and a remote-write thread that follows it, on one disk and by one clock. */
+import assert from 'node:assert/strict'
 import { runtimeVerifier } from '../../../agent/env/ed25519.ts'
 import { runtimeSha256 } from '../../../agent/env/sha256.ts'
 import { runtimeZstd } from '../../../agent/env/zstd.ts'
-import { formatLabels } from '../../../protocol/labels/mod.ts'
+import { formatLabels, labelsFrom } from '../../../protocol/labels/mod.ts'
 import { MatchOp } from '../../../protocol/matchers/mod.ts'
 import {
+  encodeWriteRequest,
+  snappyCompress,
   snappyDecompress,
   type WriteColumns,
   WriteRequest2Decoder,
   WriteRequestDecoder,
 } from '../../../protocol/remote-write/mod.ts'
 import { createWriteDecoder } from '../../env/write-decoder.ts'
-import { World } from '../../ingest/testing/world.ts'
-import { createBatchCodec } from '../../ingest/thread_mod.ts'
+import { NOW, World } from '../../ingest/testing/world.ts'
+import { createBatchCodec, type IngestEngine } from '../../ingest/thread_mod.ts'
 import { createHead, createSampleBuffer, headRestorer, openReader, type ReaderShare } from '../../tsdb/mod.ts'
 import { SyncedEnd } from '../../wal/mod.ts'
 import type { EndpointSpec, EndpointState, FromRemoteWrite, OutgoingRequest } from '../messages.ts'
 import { RemoteWriteThread } from '../thread.ts'
+
+export const BEFORE = NOW - 3_600_000
 
 export const SPEC: EndpointSpec = {
   key: '0001',
@@ -32,6 +37,7 @@ export const SPEC: EndpointSpec = {
   maxSamplesPerSend: 20,
   batchSendDeadlineMs: 1000,
   sampleAgeLimitMs: 0,
+  retentionSizeBytes: 0,
   metadata: null,
 }
 
@@ -148,4 +154,14 @@ export function contentsOf(share: ReaderShare): Samples {
   }
   reader.release()
   return samples
+}
+
+/** A remote write of one sample a series. */
+export function write(engine: IngestEngine, step: number, series = 5, name = 'w'): void {
+  const request = Array.from({ length: series }, (_, i) => ({
+    labels: labelsFrom({ __name__: name, series: String(i) }),
+    timestamps: [BEFORE + 1000 * step],
+    values: Float64Array.of(step * 100 + i),
+  }))
+  assert.ok(engine.acceptRemoteWrite(snappyCompress(encodeWriteRequest(request))).status < 300)
 }
