@@ -10,9 +10,12 @@ export type OldState = {
   readonly sha256: (bytes: Uint8Array) => Uint8Array
   readonly logFile: string
   readonly silencesFile: string
+  /** Of the store; default true. Else the files stay, as the only copies. */
+  readonly isDurable?: boolean
 }
 
-export function importOldState(store: StateStore, { disk, log, sha256, logFile, silencesFile }: OldState): void {
+export function importOldState(store: StateStore, old: OldState): void {
+  const { disk, log, sha256, logFile, silencesFile, isDurable = true } = old
   const take = (file: string, read: (data: never) => (readonly [string, object])[], kind: 'sent' | 'silence'): void => {
     try {
       if (disk.stat(file) === null) return
@@ -23,6 +26,7 @@ export function importOldState(store: StateStore, { disk, log, sha256, logFile, 
           kind,
           entries.map(([key, value]) => [key, JSON.stringify({ version: 1, ...value })]),
         )
+      if (!isDurable) return
       disk.rename(file, `${file}.imported`)
       log.info('The state of the alerts was taken over from a file of an earlier version', { file })
     } catch (err) {

@@ -137,6 +137,11 @@ test('state of an earlier version is taken over once, and does not undo what is 
     const store = memoryStateStore()
     store.put('silence', [['both', 'newer']])
     const old = { disk: nodeDisk, log, sha256: runtimeSha256.sha256, logFile, silencesFile }
+    // Into what ends with the program: the files are all there is.
+    const brief = memoryStateStore()
+    importOldState(brief, { ...old, isDurable: false })
+    assert.equal(brief.load('silence').length, 2)
+    assert.deepEqual(fs.readdirSync(folder).sort(), ['notifications.json', 'silences.json'])
     importOldState(store, old)
     importOldState(store, old)
     const key = Buffer.from(runtimeSha256.sha256(Buffer.from('key'))).toString('hex')

@@ -12,7 +12,7 @@ import { smtpMailer } from '../env/mailer.ts'
 import type { HubSettings } from './settings.ts'
 
 export type AlertingOptions = {
-  readonly settings: Pick<HubSettings, 'dataPath' | 'dispatchStartDelayMs'>
+  readonly settings: Pick<HubSettings, 'dataPath' | 'dispatchStartDelayMs' | 'peerTimeoutMs'>
   readonly hub: HubConfig
   /** null: the embedded bus, which has no buckets. */
   readonly nats: NatsBus | null
@@ -32,13 +32,14 @@ const STOP_GRACE_MS = 1_000
 export function startAlerting(env: Env, config: DispatcherConfig, options: AlertingOptions): Alerting {
   const { settings, hub, nats, externalUrl } = options
   const log = env.log.with({ component: 'alerts' })
-  const { store, close } = openStore(`${settings.dataPath}/alerts.db`, log)
+  const { store, isDurable, close } = openStore(`${settings.dataPath}/alerts.db`, log)
   importOldState(store, {
     disk: env.disk,
     log,
     sha256: runtimeSha256.sha256,
     logFile: `${settings.dataPath}/notifications.json`,
     silencesFile: `${settings.dataPath}/silences.json`,
+    isDurable,
   })
   const joined = nats && hub.cluster.alerts ? join(env, store, nats, options) : null
   let dispatcher: Dispatcher
@@ -70,21 +71,23 @@ export function startAlerting(env: Env, config: DispatcherConfig, options: Alert
   }
 }
 
-function openStore(file: string, log: Logger): { readonly store: StateStore; readonly close: () => void } {
+type OpenStore = { readonly store: StateStore; readonly isDurable: boolean; readonly close: () => void }
+
+function openStore(file: string, log: Logger): OpenStore {
   try {
     const store = openAlertStore(file, log)
-    return { store, close: () => store.close() }
+    return { store, isDurable: true, close: () => store.close() }
   } catch (err) {
     // Alerts are told all the same.
     log.error('The state of the alerts cannot be kept: after a restart silences are gone and notifications repeat', {
       file,
       err,
     })
-    return { store: memoryStateStore(), close: () => {} }
+    return { store: memoryStateStore(), isDurable: false, close: () => {} }
   }
 }
 
-function join(env: Env, store: StateStore, bus: NatsBus, { hub, address }: AlertingOptions) {
+function join(env: Env, store: StateStore, bus: NatsBus, { settings, hub, address }: AlertingOptions) {
   const log = env.log.with({ component: 'cluster' })
   const id = instanceId(store, env, log)
   const onWarning = (warning: string): void => log.warn('NATS', { err: warning })
@@ -92,7 +95,10 @@ function join(env: Env, store: StateStore, bus: NatsBus, { hub, address }: Alert
   const entries = openNatsKv({ bus, bucket: 'HELIO_ALERTS', onWarning })
   const name = hub.cluster.name || os.hostname()
   const self = { id, name, address: address.replace(/^(0\.0\.0\.0|\[?::\]?):/, `${os.hostname()}:`) }
-  const cluster = new Cluster({ self, life: randomHex(env, 8), leases, entries }, { clock: env.clock, log })
+  const cluster = new Cluster(
+    { self, life: randomHex(env, 8), leases, entries, peerTimeoutMs: settings.peerTimeoutMs },
+    { clock: env.clock, log },
+  )
   return {
     cluster,
     stop: async () => {

@@ -107,6 +107,7 @@ export const HUB_FLAGS: readonly FlagDefinition[] = [
   text('rules.alert.for-outage-tolerance', '1h', 'Max time to tolerate outage for restoring "for" state of alert.'),
   text('rules.alert.for-grace-period', '10m', 'Minimum duration between alert and restored "for" state.'),
   text('dispatch.start-delay', '0s', 'How long after the start notifications are held back.'),
+  text('cluster.peer-timeout', '15s', 'How long each hub of a cluster waits for the one before it to notify.'),
   text('rules.alert.resend-delay', '1m', 'Minimum amount of time to wait before resending an alert.'),
   text(
     'query.lookback-delta',

@@ -45,6 +45,8 @@ export type HubSettings = {
   readonly forGracePeriodMs: number
   readonly resendDelayMs: number
   readonly dispatchStartDelayMs: number
+  /** How long each member of a cluster waits for the one before it. */
+  readonly peerTimeoutMs: number
   readonly lookbackMs: number
   readonly queryTimeoutMs: number
   readonly maxConcurrency: number
@@ -133,6 +135,7 @@ export function hubSettings(flags: ParsedFlags): HubSettings {
     outageToleranceMs: checked('rules.alert.for-outage-tolerance', parseDuration),
     forGracePeriodMs: checked('rules.alert.for-grace-period', parseDuration),
     dispatchStartDelayMs: checked('dispatch.start-delay', parseDuration),
+    peerTimeoutMs: checked('cluster.peer-timeout', parseDuration),
     resendDelayMs: checked('rules.alert.resend-delay', parseDuration),
     lookbackMs: checked('query.lookback-delta', parseDuration),
     queryTimeoutMs: checked('query.timeout', parseDuration),
