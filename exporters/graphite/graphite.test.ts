@@ -98,6 +98,14 @@ test('what cannot be taken is counted by its reason, and the rest of the text is
     assert.match(page, new RegExp(`\nheliograph_graphite_refused_lines_total\\{reason="${reason}"\\} 1\n`))
 })
 
+test('bad tags are counted whatever the value, but not where the parts are wrong', async () => {
+  const exporter = exporterOf()
+  send(exporter, `a;bad ${now()} x`, 'a;bad x 1', `a;bad;k=v 1 ${now()}`, 'a;bad 1', 'a;bad 1 2 3')
+  const page = await pageOf(exporter)
+  assert.match(page, /\ngraphite_tag_parse_failures 3\n/)
+  assert.match(page, /\na\{k="v"\} 1\n/)
+})
+
 test('long paths count as several, until they are forgotten', async () => {
   const exporter = exporterOf({ 'heliograph.max-series': '100' })
   const long = (i: number): string => `${'x'.repeat(40_000)}${i} 1 ${now()}`

@@ -15,7 +15,7 @@ import {
   stringFlag,
 } from '../contract.ts'
 import { addressOf, emptyMappingConfig, loadMappingConfig, Mapper, mapperFamilies } from '../statsd/mod.ts'
-import { readLine } from './line.ts'
+import { readLine, splitTags } from './line.ts'
 import { type FindMapping, GraphiteStore } from './store.ts'
 import { GraphiteStream, type LineSink, readLines } from './stream.ts'
 
@@ -87,6 +87,8 @@ export function createGraphiteExporter({ disk, clock, log, flags, net }: Graphit
       const reading = readLine(line)
       if (typeof reading === 'string') {
         refused[reading]++
+        // Tags are read before values.
+        if (reading !== 'parts') store.tagFailures += splitTags(line.trim().split(' ')[0]!).badTags
         log.debug('Invalid line', { fault: reading, line: line.slice(0, 200) })
         return
       }

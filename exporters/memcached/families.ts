@@ -3,7 +3,7 @@
  * is left out and makes `memcached_up` 0.
  * Semantics: memcached_exporter pkg/exporter/exporter.go, Collect (v0.16).
  */
-import type { FamilyType, Metric, MetricFamily } from '../../protocol/exposition/mod.ts'
+import { type FamilyType, type Metric, type MetricFamily, readGoFloat } from '../../protocol/exposition/mod.ts'
 import type { SlabStats, Stats } from './answers.ts'
 import {
   command,
@@ -36,8 +36,8 @@ export function memcachedFamilies(
   slabs: SlabStats,
 ): MemcachedPage {
   const page = new Page()
-  const version = stats.get('version')
-  if (version !== undefined) page.add('version', 'gauge', 'The version of this memcached server.', ['version', version])
+  const version = stats.get('version') ?? ''
+  page.add('version', 'gauge', 'The version of this memcached server.', ['version', version])
   page.apply(GENERAL, stats)
   page.addSets(command('cmd_set', 'set', 'hit'), stats, null, ['cas_misses', 'cas_hits', 'cas_badval'])
   if (stats.has('extstore_limit_maxbytes')) page.apply(EXTSTORE, stats)
@@ -123,8 +123,11 @@ function withSlab(labels: readonly string[], slab: string | null): readonly stri
 function parseValue(text: string, reading: Reading): number | null {
   if (reading === 'yes/no') return text === 'yes' ? 1 : text === 'no' ? 0 : null
   if (reading === 'timeval') {
-    const match = /^(\d+)\.(\d+)$/.exec(text)
-    return match ? Number(match[1]) + Number(match[2]) / 1e6 : null
+    const [seconds, micros, ...rest] = text.split('.').map(readGoFloat)
+    return typeof seconds === 'number' && typeof micros === 'number' && rest.length === 0
+      ? seconds + micros / 1e6
+      : null
   }
-  return /^[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?$/.test(text) ? Number(text) : null
+  const number = readGoFloat(text)
+  return typeof number === 'number' ? number : null
 }

@@ -73,6 +73,29 @@ test('an unreadable value is left out and makes memcached_up 0', () => {
   assert.equal(page.errors[0], 'uptime: "soon" is not a number')
 })
 
+// Numbers are Go's, and a time value is two of them.
+for (const [key, text, shown] of [
+  ['uptime', '1e3', 'memcached_uptime_seconds 1000'],
+  ['uptime', '0x1p4', 'memcached_uptime_seconds 16'],
+  ['uptime', '18446744073709551615', 'memcached_uptime_seconds 1.8446744073709552e+19'],
+  ['uptime', '+Inf', 'memcached_uptime_seconds +Inf'],
+  ['uptime', '1e400', null],
+  ['uptime', '', null],
+  ['rusage_user', '3.000005', 'memcached_process_user_cpu_seconds_total 3.000005'],
+  ['rusage_user', '1e1.5', 'memcached_process_user_cpu_seconds_total 10.000005'],
+  ['rusage_user', '3.5.1', null],
+  ['rusage_user', '3.', null],
+  ['version', '1.6.18', 'memcached_version{version="1.6.18"} 1'],
+  ['pid', '7', 'memcached_version{version=""} 1'],
+] as const)
+  test(`${key} ${JSON.stringify(text)} gives ${shown ?? 'an error'}`, () => {
+    const stats = new Map(['cmd_set', 'cas_misses', 'cas_hits', 'cas_badval'].map((k): [string, string] => [k, '0']))
+    const page = memcachedFamilies(stats.set(key, text), new Map(), new Map(), new Map())
+    const lines = formatExposition(page.families).split('\n')
+    assert.ok(lines.includes(`memcached_up ${shown === null ? 0 : 1}`))
+    if (shown !== null) assert.ok(lines.includes(shown), lines.join('\n'))
+  })
+
 for (const [flags, message] of [
   [{ 'memcached.adress': 'x' }, /^Flag memcached.adress: unknown; known are memcached.address, /],
   [{ 'memcached.address': 'nowhere' }, /must be HOST:PORT or the path of a unix socket, got "nowhere"/],

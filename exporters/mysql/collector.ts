@@ -1,5 +1,5 @@
 /** What a collector of the mysql exporter is, and how values of rows are read. */
-import type { FamilyType, Metric, MetricFamily } from '../../protocol/exposition/mod.ts'
+import { type FamilyType, type Metric, type MetricFamily, readGoFloat } from '../../protocol/exposition/mod.ts'
 import type { Flags } from '../contract.ts'
 
 /** As the driver gives it; 64-bit integers as text or bigint. */
@@ -108,8 +108,10 @@ export function parseStatus(value: SqlValue | undefined): number | null {
   const text = toText(value)
   const word = WORDS[text.toLowerCase()]
   if (word !== undefined) return word
-  if (/^[+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?$/i.test(text)) return Number(text)
-  const iso = /^(\d{4})-(\d\d)-(\d\d) (\d\d):(\d\d):(\d\d)$/.exec(text)
+  const number = readGoFloat(text)
+  if (typeof number === 'number') return number
+  // Parts of a second may stand there, and are left out.
+  const iso = /^(\d{4})-(\d\d)-(\d\d) (\d\d):(\d\d):(\d\d)(?:[.,]\d+)?$/.exec(text)
   if (iso) return utcSeconds(iso.slice(1).map(Number))
   const certificate = /^([A-Z][a-z]{2}) ([\d ]\d) (\d\d):(\d\d):(\d\d) (\d{4}) [A-Z]{3,4}$/.exec(text)
   if (!certificate) return null
@@ -121,8 +123,10 @@ export function parseStatus(value: SqlValue | undefined): number | null {
 function utcSeconds([year = 0, month = 0, day = 0, hour = 0, minute = 0, second = 0]: readonly number[]):
   | number
   | null {
-  if (month < 1 || month > 12 || day < 1 || day > 31) return null
-  return Date.UTC(year, month - 1, day, hour, minute, second) / 1000
+  const date = new Date(Date.UTC(year, month - 1, day, hour, minute, second))
+  // The 30th of February is no day, and 24:00 no time.
+  const isReal = date.getUTCMonth() === month - 1 && date.getUTCDate() === day && date.getUTCHours() === hour
+  return isReal && minute < 60 && second < 60 ? date.getTime() / 1000 : null
 }
 
 /** Of a variable's name what a metric's name may have. */

@@ -286,7 +286,10 @@ function timestampSeconds(value: SqlValue | undefined): number {
   const match = /^(\d{4}-\d\d-\d\d) (\d\d:\d\d:\d\d)(\.\d+)?$/.exec(toText(value))
   if (!match) return 0
   const seconds = Date.parse(`${match[1]}T${match[2]}Z`) / 1000
-  return Number.isNaN(seconds) ? 0 : seconds + Number(match[3] ?? 0)
+  if (Number.isNaN(seconds)) return 0
+  // By way of whole nanoseconds, for the same last digit as upstream.
+  const nanos = BigInt(seconds) * 1_000_000_000n + BigInt((match[3] ?? '.').slice(1, 10).padEnd(9, '0'))
+  return Number(nanos) / 1e9
 }
 
 function withoutPrefix(rows: readonly (readonly SqlValue[])[], prefix: string): readonly (readonly SqlValue[])[] {

@@ -2,6 +2,7 @@
  * `SHOW GLOBAL STATUS` and `SHOW GLOBAL VARIABLES`. Semantics: mysqld_exporter collector/global_status.go,
  * global_variables.go (v0.20).
  */
+import { readGoFloat } from '../../protocol/exposition/mod.ts'
 import { type Collector, type Emit, metricName, parseStatus, type QueryResult, toText } from './collector.ts'
 
 export const globalStatus: Collector = {
@@ -54,7 +55,8 @@ export function emitGlobalStatus({ rows }: QueryResult, emit: Emit): void {
       emit('counter', `global_status_${name}`, help, value, [label, rest])
     }
   }
-  if (texts.has('wsrep_local_state_uuid')) {
+  // Without a cluster it is there, and empty.
+  if (texts.get('wsrep_local_state_uuid')) {
     const labels = GALERA_STATUS.flatMap((name) => [name, texts.get(name) ?? ''])
     emit('gauge', 'galera_status_info', 'PXC/Galera status information.', 1, labels)
   }
@@ -75,8 +77,8 @@ function emitBufferPoolPages(rest: string, value: number, emit: Emit): void {
 
 /** `min/avg/max/stddev/samples`. */
 function emitReplicationLatency(text: string, emit: Emit): void {
-  const values = text.split('/').map(Number)
-  if (values.length !== 5 || values.some(Number.isNaN)) return
+  const values = text.split('/').map(readGoFloat)
+  if (values.length !== 5 || !values.every((value) => typeof value === 'number')) return
   const parts: readonly (readonly [name: string, help: string])[] = [
     ['min_seconds', 'Min value.'],
     ['avg_seconds', 'Avg value.'],

@@ -48,7 +48,7 @@ export function handleEvent(
   const series = registry.get(
     {
       name,
-      type: typeOf(event, found?.mapping.observerType ?? defaults.observerType),
+      type: typeOf(event, found?.mapping.observerType ?? defaults.observerType ?? 'summary'),
       help: found?.mapping.help || DEFAULT_HELP,
       labels: found ? withMappingLabels(event.labels, found) : event.labels,
       ttlMs: found?.mapping.ttlMs ?? defaults.ttlMs,

@@ -93,7 +93,7 @@ function parseSample(
         break
       case 'T':
         // The sender's time is not forwarded, so that a bad one costs nothing but a count.
-        if (!/^T[+-]?\d+$/.test(component)) countError(counters, 'malformed_timestamp')
+        if (!isInt64(component.slice(1))) countError(counters, 'malformed_timestamp')
         break
       default:
         return 'invalid_sample_factor'
@@ -143,6 +143,11 @@ function decodeUtf8(bytes: Uint8Array): string | null {
   } catch {
     return null
   }
+}
+
+function isInt64(text: string): boolean {
+  const match = /^([+-]?)0*(\d{1,19})$/.exec(text)
+  return match !== null && BigInt(match[2]!) < 2n ** 63n + (match[1] === '-' ? 1n : 0n)
 }
 
 /** As Go's strconv.ParseFloat; digits that no float holds (1e400) are an error. */

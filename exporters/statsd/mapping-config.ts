@@ -49,7 +49,8 @@ export type Mapping = {
 }
 
 export type MappingDefaults = {
-  readonly observerType: ObserverType
+  /** null: nobody chose, which is a summary. */
+  readonly observerType: ObserverType | null
   readonly summary: SummaryOptions
   readonly buckets: readonly number[]
   readonly matchType: MatchType
@@ -68,7 +69,7 @@ const DEFAULT_QUANTILES: readonly Quantile[] = [
 ]
 const NO_SUMMARY: SummaryOptions = { quantiles: [], maxAgeMs: 0, ageBuckets: 0, bufCap: 0 }
 export const DEFAULTS: MappingDefaults = {
-  observerType: 'summary',
+  observerType: null,
   summary: { ...NO_SUMMARY, quantiles: DEFAULT_QUANTILES },
   buckets: DEFAULT_BUCKETS,
   matchType: 'glob',
@@ -76,7 +77,8 @@ export const DEFAULTS: MappingDefaults = {
   ttlMs: 0,
 }
 
-const GLOB = /^(?:\*|[a-zA-Z0-9_-]+)(?:\.(?:\*|[a-zA-Z0-9_-]+))*$/
+/** Upstream's: no part begins with a dash, the first with no digit either. */
+const GLOB = /^(?:\*|[a-zA-Z_][a-zA-Z0-9_-]*)(?:\.(?:\*|[a-zA-Z0-9_][a-zA-Z0-9_-]*))*$/
 const NAME = /^(?:[a-zA-Z_]|\$\{?\d+\}?)(?:[a-zA-Z0-9_]|\$\{?\d+\}?)*$/
 const LABEL = /^[a-zA-Z_][a-zA-Z0-9_]*$/
 
@@ -138,7 +140,7 @@ const DEFAULT_FIELDS = {
   histogram_options: histogramOptions,
 }
 const defaults: Decoder<MappingDefaults> = object('mapperConfigDefaults', DEFAULT_FIELDS, (raw) => ({
-  observerType: raw.observer_type || raw.timer_type || DEFAULTS.observerType,
+  observerType: raw.observer_type || raw.timer_type || null,
   summary: withQuantiles(raw.summary_options ?? NO_SUMMARY, raw.quantiles ?? [], DEFAULT_QUANTILES),
   buckets: firstFilled(raw.histogram_options, raw.buckets, DEFAULT_BUCKETS),
   matchType: raw.match_type || DEFAULTS.matchType,
@@ -188,7 +190,7 @@ function finishMapping(raw: RawMapping, at: Cursor, base: MappingDefaults): Mapp
   if (!NAME.test(name)) at.fail(`metric name "${name}" must be of letters, digits, _ and references like \${1}`)
   if (type === 'glob' && !GLOB.test(match))
     at.fail(`invalid match: "${match}"; a glob is of names and * between dots, anything else needs match_type: regex`)
-  const observer = raw.observer_type || raw.timer_type || null
+  const observer = raw.observer_type || raw.timer_type || base.observerType
   if (observer === 'histogram' && raw.summary_options)
     at.fail('cannot use histogram observer and summary options at the same time')
   if (observer === 'summary' && raw.histogram_options)

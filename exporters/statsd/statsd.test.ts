@@ -143,6 +143,19 @@ for (const [name, mappings, message] of [
   ['an unknown key', 'mappings:\n- {match: a, name: b, lables: {}}', /field lables not found in type MetricMapping/],
   ['a bad duration', 'defaults: {ttl: soon}', /invalid duration "soon"/],
   ['buckets out of order', 'defaults: {histogram_options: {buckets: [2, 1]}}', /buckets must ascend, got 2 before 1/],
+  ['a glob that begins with a digit', 'mappings:\n- {match: "1a.*", name: b}', /invalid match: "1a\.\*"/],
+  ['a part that begins with a dash', 'mappings:\n- {match: "a.-b", name: b}', /invalid match: "a\.-b"/],
+  ['a bad timer_type', 'mappings:\n- {match: a, name: b, timer_type: wrong}', /invalid observer type "wrong"/],
+  [
+    'summary options where histograms are the default',
+    'defaults: {observer_type: histogram}\nmappings:\n- {match: a, name: b, summary_options: {max_age: 5m}}',
+    /cannot use histogram observer and summary options at the same time/,
+  ],
+  [
+    'histogram options where summaries are the default',
+    'defaults: {timer_type: summary}\nmappings:\n- {match: a, name: b, histogram_options: {buckets: [1]}}',
+    /cannot use summary observer and histogram options at the same time/,
+  ],
   ['a bad regex', 'mappings:\n- {match: "(", match_type: regex, name: b}', /error parsing regexp/],
 ] as const)
   test(`a mapping file with ${name} is refused`, () => {
@@ -164,6 +177,28 @@ mappings:
   assert.equal(mappings[0]!.observerType, 'summary')
   assert.deepEqual(mappings[1]!.buckets, [1, 2])
   assert.equal(mappings[1]!.kind, 'observer')
+})
+
+test('new keys of a mapping file win over the old ones; options of both kinds stand where nobody chose a type', () => {
+  const { defaults, mappings } = loadMappingConfig(
+    `defaults:
+  quantiles: [{quantile: 0.9, error: 0.1}]
+  buckets: [3, 4]
+  summary_options: {quantiles: [{quantile: 0.42, error: 0.04}], max_age: 5m}
+  histogram_options: {buckets: [1, 2]}
+mappings:
+- {match: "a.*.1st-b--c", name: a, observer_type: summary, timer_type: histogram}
+- {match: "*", name: b, summary_options: {max_age: 1m}, histogram_options: {buckets: [5]}}`,
+    'both.yml',
+  )
+  assert.equal(defaults.observerType, null)
+  assert.equal(mappings[0]!.observerType, 'summary')
+  assert.deepEqual(mappings[0]!.summary.quantiles, [{ quantile: 0.42, error: 0.04 }])
+  assert.deepEqual(mappings[0]!.buckets, [1, 2])
+  assert.deepEqual(
+    [mappings[1]!.observerType, mappings[1]!.summary.maxAgeMs, mappings[1]!.buckets],
+    [null, 60_000, [5]],
+  )
 })
 
 test('the glob tree finds what trying every glob in order finds', () => {
@@ -301,6 +336,22 @@ for (const [line, shown] of [
     assert.deepEqual(own, shown === null ? [] : [shown])
   })
 }
+
+for (const [time, faults] of [
+  ['1656581400', 0],
+  ['-1', 0],
+  ['+0009223372036854775807', 0],
+  ['-9223372036854775808', 0],
+  ['9223372036854775808', 1],
+  ['', 1],
+  ['1.5', 1],
+] as const)
+  test(`a sender's time T${time} is ${faults === 0 ? 'read' : 'counted as malformed'}, and the sample taken`, () => {
+    const { exporter } = exporterWith({})
+    exporter.handlePacket(bytes(`a:1|c|T${time}`), 'udp')
+    assert.equal(exporter.counters.sampleErrors.get('malformed_timestamp') ?? 0, faults)
+    assert.equal(exporter.counters.events.get('counter'), 1)
+  })
 
 test('what the kernel keeps at a scrape is a part of it', async () => {
   const waiting = ['a:1|c', 'a:2|c', 'a:4|c']
