@@ -28,6 +28,8 @@ export interface IngestHead extends Appender {
   /** Memory is so near its cap that nothing more should be accepted before blocks were cut. */
   readonly isAlmostFull: boolean
   readonly memory: HeadMemory
+  /** As `series()`, of a series that there is; else -1. */
+  find(labels: Labels): SeriesRef
   /** Why the last `series()` that returned -1 did so. */
   readonly refusedBy: SeriesLimit
   /** Of the newest sample of the series, or of all; -Infinity when there is none. */
@@ -75,6 +77,7 @@ export function lateHead(heads: HeadFactory, log: Logger, sight: LimitSight): La
       if (ref < 0) noteRefused(sight, it().refusedBy, labels)
       return ref
     },
+    find: (labels) => it().find(labels),
     setMetadata: (family, metadata) => it().setMetadata(family, metadata),
     appendColumn: (timestampMs, refs, values, n) => it().appendColumn(timestampMs, refs, values, n),
     appendRun: (timestampMs, refs, values, from, n, results) =>

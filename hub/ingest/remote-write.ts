@@ -266,13 +266,19 @@ export class RemoteWriteIntake {
       this.#results = new Uint8Array(2 * samples)
     }
     const known = this.#known
+    let withHistograms: ReadonlySet<number> | null = null
     for (let s = 0; s < seriesCount; s++) {
       const low = labelHashes ? labelHashes[2 * s]! : 0
       const high = labelHashes ? labelHashes[2 * s + 1]! : 0
       let ref: number = low === 0 && high === 0 ? -1 : known.get(low, high)
       if (refusals?.hasSeries(s)) ref = NONE
       else if (ref < 0) {
-        ref = this.#find(request, s, outcome)
+        let isMade = sampleStart[s + 1]! > sampleStart[s]!
+        if (!isMade) {
+          withHistograms ??= new Set(request.histograms.map(({ series }) => series))
+          isMade = withHistograms.has(s)
+        }
+        ref = this.#find(request, s, outcome, isMade)
         if (ref !== NONE && (low !== 0 || high !== 0)) known.set(low, high, ref)
       }
       this.#refs[s] = ref
@@ -283,8 +289,11 @@ export class RemoteWriteIntake {
     }
   }
 
-  /** By its labels; `NONE` when they are not valid, or a limit refuses the series. */
-  #find(request: WriteColumns, s: number, outcome: WriteOutcome): number {
+  /**
+   * By its labels; `NONE` when they are not valid, or a limit refuses the series. One that comes without samples is not
+   * made: its exemplars belong to a series that there is, or to none. As Prometheus tsdb/head_append.go, AppendExemplar.
+   */
+  #find(request: WriteColumns, s: number, outcome: WriteOutcome, isMade: boolean): number {
     const { head, log, counters } = this.#options
     const { labels, problem } = request.labels(s)
     if (problem !== null) {
@@ -293,8 +302,9 @@ export class RemoteWriteIntake {
       log.warn('A series that was written is refused', { error: problem })
       return NONE
     }
-    const ref = head.series(labels)
+    const ref = isMade ? head.series(labels) : head.find(labels)
     if (ref >= 0) return ref
+    if (!isMade) return NONE
     outcome.overLimit(head.refusedBy)
     counters.samplesOverSeriesLimit += request.sampleStart[s + 1]! - request.sampleStart[s]!
     return NONE

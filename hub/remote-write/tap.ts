@@ -66,6 +66,10 @@ class TapHead implements IngestHead {
     return this.#tap.table.add(labels) + this.refLimit
   }
 
+  find(labels: Labels): number {
+    return this.series(labels)
+  }
+
   setMetadata(family: string, metadata: Metadata): void {
     this.#tap.families.set(family, metadata)
   }

@@ -1,4 +1,5 @@
 /** The head as its owner, the ingest worker, has it: an appender with retention, sharing and snapshots. */
+import type { Labels } from '../../protocol/labels/mod.ts'
 import type { Appender, ReaderShare, SeriesRef } from './contract.ts'
 import type { Copied } from './snapshot.ts'
 
@@ -118,6 +119,8 @@ export interface Head extends Appender {
   /** Memory is so near its cap that what is to be acknowledged had better not come before blocks were cut. */
   readonly isAlmostFull: boolean
   readonly memory: HeadMemory
+  /** As `series()`, of a series that there is; else -1. */
+  find(labels: Labels): SeriesRef
   /** Why the last `series()` that returned -1 did so. */
   readonly refusedBy: SeriesLimit
   /** Of the newest sample of a live series; -Infinity when it has none. */

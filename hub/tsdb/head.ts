@@ -132,6 +132,10 @@ export class SharedHead implements Head {
     return -1
   }
 
+  find(labels: Labels): SeriesRef {
+    return this.#index.find(labels)
+  }
+
   get hasLimits(): boolean {
     return this.#hasLimits
   }

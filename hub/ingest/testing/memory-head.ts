@@ -30,6 +30,10 @@ export class MemoryHead implements IngestHead {
     return ref
   }
 
+  find(labels: Labels): number {
+    return this.refs.get(labelsKey(labels)) ?? -1
+  }
+
   setMetadata(family: string, metadata: Metadata): void {
     this.families.set(family, metadata)
   }
