@@ -10,6 +10,7 @@ import type { ApiDeps } from './deps.ts'
 const MAX_BODY_BYTES = 32 << 20
 
 const PROTOS: Readonly<Record<string, WriteFormat>> = {
+  __proto__: null as never,
   'prometheus.WriteRequest': 'rw1',
   'io.prometheus.write.v2.Request': 'rw2',
 }
@@ -57,7 +58,7 @@ function formatOf(type: string): WriteFormat | { readonly problem: string } {
     const format = PROTOS[parts[1]!]
     if (format !== undefined) return format
     return {
-      problem: `${parts[1]} protobuf message is not accepted by this server; only accepts ${Object.keys(PROTOS).join(', ')}`,
+      problem: `got ${type} content type; unknown type for remote write protobuf message ${parts[1]}, supported: ${Object.keys(PROTOS).join(', ')}`,
     }
   }
   return 'rw1'

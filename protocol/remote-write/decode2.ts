@@ -126,12 +126,13 @@ class Request implements WriteColumns {
         problem: `parsing labels for series ${list(refs)}: invalid labelRefs length ${refs.length}`,
       }
     const pairs: (string | null)[] = []
-    for (const ref of refs) {
-      if (ref >= this.#symbols) {
-        const why = `labelRefs ${ref} (name) = ${ref} outside of symbols table (size ${this.#symbols})`
+    for (let i = 0; i < refs.length; i += 2) {
+      const [name, value] = [refs[i]!, refs[i + 1]!]
+      if (Math.max(name, value) >= this.#symbols) {
+        const why = `labelRefs ${name} (name) = ${value} (value) outside of symbols table (size ${this.#symbols})`
         return { labels: null, problem: `parsing labels for series ${list(refs)}: ${why}` }
       }
-      pairs.push(this.#symbol(ref))
+      pairs.push(this.#symbol(name), this.#symbol(value))
     }
     const result = checkLabels(pairs)
     const problem = this.#problems[series] ?? null
