@@ -1,6 +1,7 @@
 /** Numbers of types, classes and answer codes by their names. IANA's registry, in the names that miekg/dns knows. */
 
 export const DNS_TYPES: Readonly<Record<string, number>> = {
+  __proto__: null as never,
   ...{ None: 0, A: 1, NS: 2, MD: 3, MF: 4, CNAME: 5, SOA: 6, MB: 7, MG: 8, MR: 9, NULL: 10, PTR: 12, HINFO: 13 },
   ...{ MINFO: 14, MX: 15, TXT: 16, RP: 17, AFSDB: 18, X25: 19, ISDN: 20, RT: 21, 'NSAP-PTR': 23, SIG: 24, KEY: 25 },
   ...{ PX: 26, GPOS: 27, AAAA: 28, LOC: 29, NXT: 30, EID: 31, NIMLOC: 32, SRV: 33, ATMA: 34, NAPTR: 35, KX: 36 },
@@ -12,9 +13,18 @@ export const DNS_TYPES: Readonly<Record<string, number>> = {
   ...{ AMTRELAY: 260, TA: 32768, DLV: 32769, Reserved: 65535 },
 }
 
-export const DNS_CLASSES: Readonly<Record<string, number>> = { IN: 1, CS: 2, CH: 3, HS: 4, NONE: 254, ANY: 255 }
+export const DNS_CLASSES: Readonly<Record<string, number>> = {
+  __proto__: null as never,
+  IN: 1,
+  CS: 2,
+  CH: 3,
+  HS: 4,
+  NONE: 254,
+  ANY: 255,
+}
 
 export const DNS_RCODES: Readonly<Record<string, number>> = {
+  __proto__: null as never,
   ...{ NOERROR: 0, FORMERR: 1, SERVFAIL: 2, NXDOMAIN: 3, NOTIMP: 4, REFUSED: 5, YXDOMAIN: 6, YXRRSET: 7, NXRRSET: 8 },
   ...{ NOTAUTH: 9, NOTZONE: 10, BADSIG: 16, BADVERS: 16, BADKEY: 17, BADTIME: 18, BADMODE: 19, BADNAME: 20 },
   ...{ BADALG: 21, BADTRUNC: 22, BADCOOKIE: 23 },

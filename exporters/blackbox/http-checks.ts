@@ -103,6 +103,7 @@ function evaluate({ log }: ProbeContext, program: CelProgram, json: CelValue): b
 
 type Inflate = (bytes: Uint8Array, options: { maxOutputLength: number; finishFlush?: number }) => Promise<Uint8Array>
 const INFLATERS: Readonly<Record<string, Inflate>> = {
+  __proto__: null as never,
   gzip: promisify(gunzip) as Inflate,
   deflate: promisify(inflateRaw) as Inflate,
   br: promisify(brotliDecompress) as Inflate,

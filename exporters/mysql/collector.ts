@@ -85,7 +85,9 @@ export function toText(value: SqlValue | undefined): string {
   return value === null || value === undefined ? '' : String(value)
 }
 
+/** Without a prototype: any word may be looked up, `constructor` as well. */
 const WORDS: Readonly<Record<string, number>> = {
+  __proto__: null as never,
   yes: 1,
   on: 1,
   no: 0,

@@ -283,6 +283,7 @@ for (const [text, value] of [
   ['1e400', null],
   ['8.0.35-log', null],
   ['0x10', null],
+  ['constructor', null],
   ['', null],
   [null, null],
 ] as const)

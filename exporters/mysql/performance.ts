@@ -179,6 +179,7 @@ const groupMembers: Collector = {
 }
 
 const MEMBER_STATS: Readonly<Record<string, readonly [type: FamilyType, name: string, help: string]>> = {
+  __proto__: null as never,
   COUNT_TRANSACTIONS_IN_QUEUE: [
     'gauge',
     'transactions_in_queue',

@@ -3,6 +3,7 @@ import type { Collector } from './collector.ts'
 import { toNumber, toText } from './collector.ts'
 
 const HELPS: Readonly<Record<string, string>> = {
+  __proto__: null as never,
   user_key_comparison_count: 'Total number of user key comparisons performed in binary search.',
   block_cache_hit_count: 'Total number of block read operations from cache.',
   block_read_count: 'Total number of block read operations from disk.',

@@ -10,7 +10,9 @@ import { readDogstatsdTags, splitName, type TagStyles } from './tags.ts'
 
 /** More components than any dialect has. */
 const MAX_COMPONENTS = 8
+/** Without a prototype: clients may send any word, `constructor` as well. */
 const KINDS: Readonly<Record<string, EventKind>> = {
+  __proto__: null as never,
   c: 'counter',
   g: 'gauge',
   ms: 'observer',

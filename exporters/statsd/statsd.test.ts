@@ -353,6 +353,14 @@ for (const [time, faults] of [
     assert.equal(exporter.counters.events.get('counter'), 1)
   })
 
+for (const type of ['s', 't', '', 'C', 'constructor', '__proto__', 'toString'])
+  test(`a type of sample called ${JSON.stringify(type)} is counted as an illegal event, and the rest is taken`, () => {
+    const { exporter } = exporterWith({})
+    exporter.handlePacket(bytes(`a:1|${type}|@0.5\nb:1|c`), 'udp')
+    assert.equal(exporter.counters.sampleErrors.get('illegal_event'), 1)
+    assert.equal(exporter.counters.events.get('counter'), 1)
+  })
+
 test('what the kernel keeps at a scrape is a part of it', async () => {
   const waiting = ['a:1|c', 'a:2|c', 'a:4|c']
   const listenDatagrams: NonNullable<Net['listenDatagrams']> = async ({ onDatagrams }) => ({

@@ -21,13 +21,13 @@ const answer = (more: Partial<WriteAnswer>): WriteAnswer => ({
   ...more,
 })
 
-async function post(given: WriteAnswer, type: string): Promise<{ status: number; body: Uint8Array }> {
+async function post(given: WriteAnswer, type: string, encoding = ''): Promise<{ status: number; body: Uint8Array }> {
   const ingest = { remoteWrite: async () => given } as unknown as Ingest
   const api = await startApi(createHead(), { ingest, otlpEnabled: true, otlpSettings: () => ({}) })
   try {
     const response = await fetch(`${api.url}/api/v1/otlp/v1/metrics`, {
       method: 'POST',
-      headers: { 'content-type': type },
+      headers: { 'content-type': type, ...(encoding === '' ? {} : { 'content-encoding': encoding }) },
       body: new Uint8Array(1),
     })
     return { status: response.status, body: new Uint8Array(await response.arrayBuffer()) }
@@ -53,6 +53,11 @@ test('points that are refused are counted in protobuf', async () => {
   assert.equal(status, 200)
   const decoded = Response.toObject(Response.decode(body), { longs: Number })
   assert.deepEqual(decoded, { partialSuccess: { rejectedDataPoints: 70_000, errorMessage: message } })
+})
+
+test('compressions that are none are refused, whatever they are called', async () => {
+  for (const encoding of ['br', 'constructor', '__proto__'])
+    assert.equal((await post(answer({}), 'application/json', encoding)).status, 415, encoding)
 })
 
 test('a warning rejects no point', async () => {

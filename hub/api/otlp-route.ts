@@ -9,6 +9,7 @@ import type { ApiDeps } from './deps.ts'
 import { boundedBody } from './write-route.ts'
 
 const ENCODINGS: Readonly<Record<string, WriteEncoding>> = {
+  __proto__: null as never,
   '': 'identity',
   identity: 'identity',
   gzip: 'gzip',

@@ -8,6 +8,7 @@ export type NameStrategy =
 export type NamedKind = 'gauge' | 'counter' | 'other'
 
 const UNITS: Readonly<Record<string, string>> = {
+  __proto__: null as never,
   d: 'days',
   h: 'hours',
   min: 'minutes',
@@ -36,6 +37,7 @@ const UNITS: Readonly<Record<string, string>> = {
   '%': 'percent',
 }
 const PER_UNITS: Readonly<Record<string, string>> = {
+  __proto__: null as never,
   s: 'second',
   m: 'minute',
   h: 'hour',

@@ -296,6 +296,7 @@ const NAMES: readonly [string, string, 'gauge' | 'counter' | 'other', string, st
   ['requests.count', '1', 'counter', 'requests_count_total', 'requests_count', 'requests.count_total'],
   ['memory.usage', 'By', 'gauge', 'memory_usage_bytes', 'memory_usage', 'memory.usage_bytes'],
   ['memory_usage_bytes', 'By', 'gauge', 'memory_usage_bytes', 'memory_usage_bytes', 'memory_usage_bytes'],
+  ['io', 'valueOf/constructor', 'gauge', 'io_valueOf_per_constructor', 'io', 'io_valueOf_per_constructor'],
   ['hit', '1', 'gauge', 'hit_ratio', 'hit', 'hit_ratio'],
   ['total.io', 'By/s', 'counter', 'io_bytes_per_second_total', 'total_io', 'total.io_bytes_per_second_total'],
   ['active', '{connection}', 'other', 'active', 'active', 'active'],
