@@ -11,17 +11,17 @@ receivers: [{name: hook, webhook_configs: [{url: 'http://{{hook}}'}]}]
 
 function open(names: readonly string[]) {
   const bus = new ClusterBus()
-  const join = (name: string, store?: StateStore): World =>
-    new World(CONFIG, {}, { bus, name, ...(store && { store }) })
+  const join = (name: string, store?: StateStore, more: { readonly listenMs?: number } = {}): World =>
+    new World(CONFIG, {}, { bus, name, ...(store && { store }), ...more })
   const worlds = names.map((name) => join(name))
   const all = [...worlds]
   const push = async (to: readonly World[], labels: Record<string, string>, endsInMs?: number): Promise<void> => {
     const endsAt = endsInMs === undefined ? {} : { endsAt: new Date(bus.clock.now() + endsInMs).toISOString() }
     for (const world of to) assert.equal((await world.api('POST', '/alerts', [{ labels, ...endsAt }])).status, 200)
   }
-  const run = async (seconds: number): Promise<void> => {
+  const run = async (seconds: number, world = all[0]!): Promise<void> => {
     const end = (bus.clock.now() - 1_700_000_000_000) / 1000 + seconds
-    await all[0]!.until(end)
+    await world.until(end)
   }
   const told = (): string[] =>
     bus.received.map(({ alerts }) =>
@@ -276,4 +276,38 @@ test('what a hub saw before it knew the others, and is over by then, is not told
   late.setAway(false)
   await run(60)
   assert.deepEqual(told(), ['1', '1 resolved'])
+})
+
+test('a hub that comes back lets the others speak until it has scraped its own targets; when they are gone, no longer', async () => {
+  const { worlds, join, push, run, told } = open(['b', 'c'])
+  await push(worlds, { n: '1' }, HOUR_MS)
+  await run(40)
+  await push(worlds, { n: '1' }, -1000)
+  await run(40)
+  assert.deepEqual(told(), ['1', '1 resolved'])
+  const late = join('a', undefined, { listenMs: 60_000 })
+  await push([late], { n: '1' }, HOUR_MS)
+  await run(30)
+  await push([late], { n: '1' }, 0)
+  await run(60)
+  assert.deepEqual(told(), ['1', '1 resolved'])
+  late.kill()
+  const later = join('a', late.store, { listenMs: 300_000 })
+  const all = [...worlds, later]
+  await push(all, { n: '2' }, HOUR_MS)
+  await run(20)
+  assert.deepEqual(told().slice(2), ['2'])
+  for (const world of worlds) world.kill()
+  await push([later], { n: '3' }, HOUR_MS)
+  await run(20)
+  assert.deepEqual(told().slice(3), ['2,3'])
+})
+
+test('hubs that all have just started do not wait for each other', async () => {
+  const { join, push, run, told } = open([])
+  const worlds = [join('a', undefined, { listenMs: 300_000 }), join('b', undefined, { listenMs: 300_000 })]
+  await run(20, worlds[0])
+  await push(worlds, { n: '1' }, HOUR_MS)
+  await run(20, worlds[0])
+  assert.deepEqual(told(), ['1'])
 })

@@ -75,6 +75,7 @@ const RETRY_MAX_MS = 60_000
 const SEND_TIMEOUT_MS_MIN = 10_000
 const LOG_RETENTION_MS = 120 * 3600_000
 const SWEEP_MS = 60_000
+const LISTEN_POLL_MS = 1_000
 
 export class Dispatcher {
   readonly counters: DispatcherCounters = {
@@ -313,9 +314,10 @@ export class Dispatcher {
   /** True once everybody who should know has been told. */
   async #flush(group: AlertGroup, alerts: readonly StoredAlert[], nowMs: number): Promise<boolean> {
     const { cluster, clock } = this.#env
-    if (!cluster || cluster.status.status === 'ready') return this.#flushNow(group, alerts, nowMs)
+    if (!cluster?.mustListen) return this.#flushNow(group, alerts, nowMs)
     await cluster.whenReady()
-    // What fired while the others were not known may be over by now, and told by them.
+    while (!group.isStopped && cluster.mustListen) await clock.sleep(LISTEN_POLL_MS, this.#stop.signal).catch(() => {})
+    // What fired while we listened may be over by now, and told by the others.
     return !group.isStopped && this.#flushNow(group, group.alerts, clock.now())
   }
 

@@ -104,6 +104,7 @@ export type WorldMember = {
   readonly name: string
   /** Of an earlier life. */
   readonly store?: StateStore
+  readonly listenMs?: number
   readonly log?: Logger
 }
 
@@ -178,10 +179,10 @@ export class World {
     for (const client of this.clients) client.setAway(isAway)
   }
 
-  #join({ name, log: own = log }: WorldMember): Cluster {
+  #join({ name, listenMs = 0, log: own = log }: WorldMember): Cluster {
     const [leases, entries] = this.clients as [MemoryKvClient, MemoryKvClient]
     const self = { id: `id-${name}`, name, address: `${name}:9093` }
-    return new Cluster({ self, life: String(++lives), leases, entries }, { clock: this.clock, log: own })
+    return new Cluster({ self, life: String(++lives), leases, entries, listenMs }, { clock: this.clock, log: own })
   }
 
   get #seconds(): number {

@@ -19,6 +19,8 @@ export type ClusterOptions = {
   readonly entries: KvBucket
   /** How long each member waits for the one before it; default 15 s, as upstream's `--cluster.peer-timeout`. */
   readonly peerTimeoutMs?: number
+  /** So long after the start this hub lets the others speak, if any do: what it sees may be old. Default 0. */
+  readonly listenMs?: number
   /** After so long without the others' state this hub goes on alone; default 10 s. */
   readonly settleTimeoutMs?: number
 }
@@ -48,7 +50,8 @@ export class Cluster {
   constructor(options: ClusterOptions, env: ClusterEnv) {
     this.#options = options
     this.#env = env
-    this.#membership = new Membership(options.leases, options.self, options.life, env)
+    const { leases, self, life, listenMs = 0 } = options
+    this.#membership = new Membership(leases, { ...self, life, listenMs }, env)
     this.#claims = new Claims(options.leases, `${options.self.id} ${options.life}`)
   }
 
@@ -93,6 +96,11 @@ export class Cluster {
   /** How long the members before this one have to act first, ms. */
   get waitMs(): number {
     return this.#membership.position * (this.#options.peerTimeoutMs ?? PEER_TIMEOUT_MS)
+  }
+
+  /** The others are not known yet, or know better for now. */
+  get mustListen(): boolean {
+    return !this.#isReady || this.#membership.mustListen
   }
 
   get position(): number {

@@ -12,7 +12,7 @@ function world() {
   let lives = 0
   const { log, lines } = keptLog()
   const join = (name: string, id = `id-${name}`, client: MemoryKvClient = kv.connect()) => {
-    const member = new Membership(client, { id, name, address: `${name}:9090` }, `life${++lives}`, { clock, log })
+    const member = new Membership(client, { id, name, address: `${name}:9090`, life: `life${++lives}` }, { clock, log })
     member.start(() => {})
     return { member, client, names: () => member.members().map((each) => each.name) }
   }

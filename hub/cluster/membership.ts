@@ -17,6 +17,8 @@ type Lease = Member & {
   readonly version: 1
   /** One life of the program. */
   readonly life: string
+  /** It has just started, and lets others speak. */
+  readonly listens?: boolean
 }
 type Seen = { readonly lease: Lease; readonly heardMs: number; readonly revision: number }
 
@@ -33,6 +35,7 @@ export class Membership {
   readonly #env: MembershipEnv
   readonly #bucket: KvBucket
   readonly #life: string
+  readonly #listenUntilMs: number
   readonly #seen = new Map<string, Seen>()
   /** Of those others that were there at the last look. */
   #known = new Map<string, Member>()
@@ -46,11 +49,13 @@ export class Membership {
   #renewal: Promise<void> | null = null
   #stopped = false
 
-  /** @param life differs from one start of the program to the next */
-  constructor(bucket: KvBucket, self: Member, life: string, env: MembershipEnv) {
+  /** @param options `life` differs from one start of the program to the next; `listenMs`: see `mustListen` */
+  constructor(bucket: KvBucket, options: Member & { life: string; listenMs?: number }, env: MembershipEnv) {
+    const { life, listenMs = 0, ...self } = options
     this.#bucket = bucket
     this.#self = self
     this.#life = life
+    this.#listenUntilMs = env.clock.monotonic() + listenMs
     this.#env = env
   }
 
@@ -61,6 +66,15 @@ export class Membership {
 
   get self(): Member {
     return this.#self
+  }
+
+  /** For a while after the start, as long as a member is there that has been for longer. */
+  get mustListen(): boolean {
+    return this.#listens && this.#others().some(({ listens }) => !listens)
+  }
+
+  get #listens(): boolean {
+    return this.#env.clock.monotonic() < this.#listenUntilMs
   }
 
   start(onChange: () => void): void {
@@ -95,9 +109,12 @@ export class Membership {
 
   /** This hub and all others that live, by name. */
   members(): Member[] {
+    return [this.#self, ...this.#others()].sort(byName)
+  }
+
+  #others(): Lease[] {
     const sinceMs = this.#env.clock.monotonic() - LEASE_MS
-    const others = [...this.#seen.values()].filter(({ heardMs }) => heardMs > sinceMs).map(({ lease }) => lease)
-    return [this.#self, ...others].sort(byName)
+    return [...this.#seen.values()].filter(({ heardMs }) => heardMs > sinceMs).map(({ lease }) => lease)
   }
 
   /** 0 for the first. */
@@ -117,7 +134,7 @@ export class Membership {
     try {
       // Lost once: somebody else wrote it, or the bucket forgot it. More than once is a fight.
       for (let tries = 0; tries < 3; tries++) {
-        const lease: Lease = { version: 1, ...this.#self, life: this.#life }
+        const lease: Lease = { version: 1, ...this.#self, life: this.#life, listens: this.#listens }
         const revision = await this.#bucket.put(keyOf(this.#self), JSON.stringify(lease), this.#revision)
         if (revision !== null) {
           this.#revision = revision

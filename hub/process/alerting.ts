@@ -2,7 +2,7 @@
 import os from 'node:os'
 import type { NatsBus } from '../../agent/env/nats-bus.ts'
 import { runtimeSha256 } from '../../agent/env/sha256.ts'
-import type { HubConfig } from '../../protocol/config/mod.ts'
+import type { PrometheusConfig } from '../../protocol/config/mod.ts'
 import type { Env, Logger } from '../../protocol/env/mod.ts'
 import { Dispatcher, type DispatcherConfig, importOldState, memoryStateStore, type StateStore } from '../alerts/mod.ts'
 import { Cluster, LEASE_MS } from '../cluster/mod.ts'
@@ -13,7 +13,7 @@ import type { HubSettings } from './settings.ts'
 
 export type AlertingOptions = {
   readonly settings: Pick<HubSettings, 'dataPath' | 'dispatchStartDelayMs' | 'peerTimeoutMs'>
-  readonly hub: HubConfig
+  readonly prometheus: Pick<PrometheusConfig, 'global' | 'scrapeConfigs' | 'hub'>
   /** null: the embedded bus, which has no buckets. */
   readonly nats: NatsBus | null
   /** HOST:PORT where this hub listens. */
@@ -27,10 +27,11 @@ export type Alerting = {
 }
 
 const STOP_GRACE_MS = 1_000
+const LISTEN_MS_MAX = 120_000
 
 /** @throws TemplateError for a template file that cannot be read */
 export function startAlerting(env: Env, config: DispatcherConfig, options: AlertingOptions): Alerting {
-  const { settings, hub, nats, externalUrl } = options
+  const { settings, prometheus, nats, externalUrl } = options
   const log = env.log.with({ component: 'alerts' })
   const { store, isDurable, close } = openStore(`${settings.dataPath}/alerts.db`, log)
   importOldState(store, {
@@ -41,7 +42,7 @@ export function startAlerting(env: Env, config: DispatcherConfig, options: Alert
     silencesFile: `${settings.dataPath}/silences.json`,
     isDurable,
   })
-  const joined = nats && hub.cluster.alerts ? join(env, store, nats, options) : null
+  const joined = nats && prometheus.hub.cluster.alerts ? join(env, store, nats, options) : null
   let dispatcher: Dispatcher
   try {
     dispatcher = new Dispatcher(config, {
@@ -87,18 +88,16 @@ function openStore(file: string, log: Logger): OpenStore {
   }
 }
 
-function join(env: Env, store: StateStore, bus: NatsBus, { settings, hub, address }: AlertingOptions) {
+function join(env: Env, store: StateStore, bus: NatsBus, { settings, prometheus, address }: AlertingOptions) {
   const log = env.log.with({ component: 'cluster' })
   const id = instanceId(store, env, log)
   const onWarning = (warning: string): void => log.warn('NATS', { err: warning })
   const leases = openNatsKv({ bus, bucket: 'HELIO_CLUSTER', maxAgeMs: LEASE_MS, onWarning })
   const entries = openNatsKv({ bus, bucket: 'HELIO_ALERTS', onWarning })
-  const name = hub.cluster.name || os.hostname()
+  const name = prometheus.hub.cluster.name || os.hostname()
   const self = { id, name, address: address.replace(/^(0\.0\.0\.0|\[?::\]?):/, `${os.hostname()}:`) }
-  const cluster = new Cluster(
-    { self, life: randomHex(env, 8), leases, entries, peerTimeoutMs: settings.peerTimeoutMs },
-    { clock: env.clock, log },
-  )
+  const waits = { peerTimeoutMs: settings.peerTimeoutMs, listenMs: firstLookMs(prometheus) }
+  const cluster = new Cluster({ self, life: randomHex(env, 8), leases, entries, ...waits }, { clock: env.clock, log })
   return {
     cluster,
     stop: async () => {
@@ -106,6 +105,12 @@ function join(env: Env, store: StateStore, bus: NatsBus, { settings, hub, addres
       await Promise.all([leases.stop(), entries.stop()])
     },
   }
+}
+
+/** After so long every target was scraped and every rule has seen it; until then a rule may fire by what was before. */
+function firstLookMs({ global, scrapeConfigs }: AlertingOptions['prometheus']): number {
+  const scrapesMs = scrapeConfigs.map(({ scrapeIntervalMs }) => scrapeIntervalMs)
+  return Math.min(LISTEN_MS_MAX, Math.max(global.scrapeIntervalMs, ...scrapesMs) + global.evaluationIntervalMs)
 }
 
 /** Of this data directory: a hub that starts again is the same member. */

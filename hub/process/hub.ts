@@ -430,7 +430,7 @@ export class Hub {
     else if (alertmanager) {
       this.#alerting = startAlerting(this.#env, alertmanager, {
         settings,
-        hub: prometheus.hub,
+        prometheus,
         nats: this.#nats,
         address: this.address,
         externalUrl: this.#externalUrl(),
