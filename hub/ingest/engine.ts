@@ -92,7 +92,7 @@ export class IngestEngine {
     this.#pressure = new MemoryPressure(head)
     this.#wal = openWal(options)
     try {
-      this.#reserve = new DiskReserve(options)
+      this.#reserve = new DiskReserve({ ...options, makeRoom: () => this.#wal.dropReleased() })
       this.#room = new Room({ ...options, head, reserve: this.#reserve })
       const { counters } = this
       const { log, codec, hub, limits } = options

@@ -35,6 +35,26 @@ test('the reserve is full below its bytes, and has room again only with a quarte
   assert.equal(log.lines.length, 3)
 })
 
+test('while it is full, room is made, whatever becomes of that', async () => {
+  const { disk, clock } = await reserve(200_000)
+  let asked = 0
+  const makeRoom = (): void => {
+    asked++
+    if (asked === 1) throw new Error('no')
+    disk.capacityBytes = 200_000
+  }
+  const it = new DiskReserve({ disk, clock, log: memoryLogger(), directory: '/data', reserveBytes: 100_000, makeRoom })
+  await it.start()
+  assert.equal(asked, 0)
+  disk.capacityBytes = 99_000
+  for (let i = 0; i < 4; i++) {
+    clock.advance(1000)
+    await settled()
+  }
+  assert.equal(asked, 2)
+  assert.equal(it.isFull, false)
+})
+
 test('bytes written between two answers of statfs count at once', async () => {
   const { it } = await reserve(200_000)
   it.wrote(90_000)

@@ -12,6 +12,8 @@ export type ReserveOptions = {
   /** Free bytes below which nothing is acknowledged: two segments or more. */
   readonly reserveBytes: number
   readonly pollMs?: number
+  /** Called after each answer that there is no room: may make some. */
+  readonly makeRoom?: () => void
 }
 
 export class DiskReserve {
@@ -69,7 +71,17 @@ export class DiskReserve {
     } catch (error) {
       log.warn('Cannot ask for the free space of the data directory', { directory, error: String(error) })
     }
+    if (this.#full && !this.#closed) this.#makeRoom()
     if (!this.#closed) this.#timer = clock.setTimer(pollMs, () => void this.#poll(), { unref: true })
+  }
+
+  #makeRoom(): void {
+    const { log, directory, makeRoom } = this.#options
+    try {
+      makeRoom?.()
+    } catch (err) {
+      log.warn('Cannot remove files that are needed no more', { directory, err })
+    }
   }
 
   #judge(): void {

@@ -3,6 +3,11 @@ import type { Listing } from './names.ts'
 
 /** Of segments that only a follower needs: one that needs more has not kept its own, smaller, bound. */
 export const MAX_HELD_BYTES = 8 * 2 ** 30
+/**
+ * A checkpoint is kept after so much log: with the oldest of them alone, a follower that is always a little behind would
+ * hold all of the log from there on, more and more of it.
+ */
+const HELD_CHECKPOINT_EVERY_BYTES = MAX_HELD_BYTES / 16
 
 export type Droppable = {
   readonly checkpoints: readonly number[]
@@ -13,7 +18,8 @@ export type Droppable = {
 
 /**
  * A restart needs the newest two checkpoints and the segments from the older of them on (all, while there is only one);
- * a follower, the newest checkpoint that is not after its segment, and the segments from that one on.
+ * a follower, the newest checkpoint that is not after its segment, and the segments from that one on, with checkpoints
+ * here and there.
  * @param needed the segment; null: there is no follower
  */
 export function droppable(
@@ -29,8 +35,17 @@ export function droppable(
   const held = segments.filter((index) => index >= from && index < previous)
   const isOverdrawn = held.reduce((sum, index) => sum + bytesOf(index), 0) > MAX_HELD_BYTES
   if (isOverdrawn) from = previous
+  const kept = new Set([from])
+  let bytesSince = 0
+  for (const index of isOverdrawn ? [] : held) {
+    if (bytesSince >= HELD_CHECKPOINT_EVERY_BYTES && checkpoints.includes(index)) {
+      kept.add(index)
+      bytesSince = 0
+    }
+    bytesSince += bytesOf(index)
+  }
   return {
-    checkpoints: checkpoints.filter((index) => index < previous && index !== from),
+    checkpoints: checkpoints.filter((index) => index < previous && !kept.has(index)),
     segments: segments.filter((index) => index < from),
     isOverdrawn,
   }

@@ -90,6 +90,34 @@ test('checkpoints leave what a follower needs: its segments, and the checkpoint 
   assert.equal(files().segments[0], 6)
 })
 
+test('what a follower has let go of can go before the next checkpoint, and nothing else does', () => {
+  const disk = new MemoryDisk()
+  const synced = new SyncedEnd()
+  synced.need(1)
+  let wal = open(disk, synced)
+  const names = () => disk.readDirectory('/data/wal')
+  wal.dropReleased()
+  for (let i = 0; i < 6; i++) {
+    add(wal, 'x')
+    wal.commit()
+    wal.checkpoint((add) => add(2, []))
+  }
+  const held = names()
+  wal.dropReleased()
+  assert.deepEqual(names(), held)
+  synced.need(5)
+  wal.dropReleased()
+  assert.deepEqual([listFiles(names()).checkpoints, listFiles(names()).segments[0]], [[5, 6], 5])
+  add(wal, 'y')
+  wal.commit()
+  wal.close()
+  // A restart has no checkpoint of its own yet.
+  wal = open(disk, synced)
+  synced.need(null)
+  wal.dropReleased()
+  assert.deepEqual([listFiles(names()).checkpoints, listFiles(names()).segments[0]], [[5, 6], 5])
+})
+
 test('droppable() keeps no more for a follower than its bound', () => {
   const files = { checkpoints: [3, 6, 7], segments: [3, 4, 5, 6, 7] }
   assert.deepEqual(
@@ -110,4 +138,26 @@ test('droppable() keeps no more for a follower than its bound', () => {
   )
   // There is only one: all stays.
   assert.deepEqual(droppable({ checkpoints: [3], segments: [1, 2, 3] }, 3, null, () => 1).segments, [])
+})
+
+test('for a follower that is always some way behind no more is kept than that, and a little', () => {
+  const segmentBytes = 128 * 2 ** 20
+  const behind = 24
+  let files: { checkpoints: number[]; segments: number[] } = { checkpoints: [], segments: [0] }
+  for (let newest = 1; newest <= 500; newest++) {
+    files = { ...files, segments: [...files.segments, newest] }
+    if (newest % 2 > 0) continue
+    const checkpoints = [...files.checkpoints, newest]
+    const needed = Math.max(0, newest - behind)
+    const drop = droppable({ ...files, checkpoints }, newest, needed, () => segmentBytes)
+    assert.equal(drop.isOverdrawn, false, `at ${newest}`)
+    files = {
+      checkpoints: checkpoints.filter((each) => !drop.checkpoints.includes(each)),
+      segments: files.segments.filter((each) => !drop.segments.includes(each)),
+    }
+    // What it stands on: the beginning of the log, or a checkpoint.
+    assert.ok(files.segments[0] === 0 || files.checkpoints[0]! <= needed)
+    assert.ok(files.segments.length <= behind + 8, `${files.segments.length} segments at ${newest}`)
+    assert.ok(files.checkpoints.length <= 10, `${files.checkpoints.length} checkpoints at ${newest}`)
+  }
 })

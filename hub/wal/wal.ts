@@ -88,6 +88,12 @@ export interface Wal {
   checkpointTarget(): CheckpointTarget
   cutForCheckpoint(): number
   checkpointFinished(index: number): void
+  /**
+   * Drops what was kept for followers and is needed no more, without waiting for the next checkpoint: where the disk is
+   * full there is none.
+   * @throws DiskError, FatalDiskError
+   */
+  dropReleased(): void
   /** Another thread has seen the disk fail: every later call throws. */
   fail(error: FatalDiskError): void
   stats(): WalStats
@@ -149,6 +155,10 @@ class DiskWal implements Wal {
   #checkpoints = 0
   #replayMs = 0
   #checkpointMs = 0
+  /** That is finished and whole; -1: none. */
+  #newestCheckpoint = -1
+  /** What followers needed when files were dropped last; undefined: none was. */
+  #neededAtDrop: number | null | undefined
   /** When the checkpoint under way was begun. */
   #checkpointBeganMs = 0
   #bytesSinceCheckpoint = 0
@@ -185,6 +195,7 @@ class DiskWal implements Wal {
       const report = replayDirectory({ disk: this.#disk, log: this.#log, directory: this.#directory }, visit, startOver)
       const files = listFiles(this.#disk.readDirectory(this.#directory))
       for (const name of files.temporary) this.#disk.unlink(`${this.#directory}/${name}`)
+      this.#newestCheckpoint = report.checkpoint ?? -1
       this.#segmentIndex = Math.max(-1, ...files.segments, ...files.checkpoints)
       for (const index of files.segments)
         if (index >= (report.checkpoint ?? 0)) this.#bytesSinceCheckpoint += this.#bytesOfSegment(index)
@@ -251,6 +262,12 @@ class DiskWal implements Wal {
     this.#guard(() => this.#checkpointed(index))
   }
 
+  dropReleased(): void {
+    const needed = this.#synced?.neededSegment
+    if (this.#failure || this.#newestCheckpoint < 0 || needed === undefined || needed === this.#neededAtDrop) return
+    this.#guard(() => this.#dropReplaced(this.#newestCheckpoint))
+  }
+
   fail(error: FatalDiskError): void {
     this.#failure ??= error
   }
@@ -310,7 +327,9 @@ class DiskWal implements Wal {
   /** What neither a restart nor a follower needs any more. */
   #dropReplaced(newest: number): void {
     const files = listFiles(this.#disk.readDirectory(this.#directory))
-    const drop = droppable(files, newest, this.#synced?.neededSegment ?? null, (index) => this.#bytesOfSegment(index))
+    this.#newestCheckpoint = newest
+    this.#neededAtDrop = this.#synced?.neededSegment ?? null
+    const drop = droppable(files, newest, this.#neededAtDrop, (index) => this.#bytesOfSegment(index))
     if (drop.isOverdrawn)
       this.#log.error('WAL segments that a follower still needs are removed: it is too far behind', {
         from: drop.segments[0],
