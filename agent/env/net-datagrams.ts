@@ -46,8 +46,8 @@ const BUSY_COUNT = 500
 /** Reads of one look; the rest comes after others have had their turn. */
 const READS_MAX = 128
 const TAKEN_MAX = READS_MAX * READ_SLOTS
-/** At the end: as many as the longest queue keeps, and no sender may hold the end back. */
-const LAST_LOOKS_MAX = 64
+/** At the end, and when asked: as many as the longest queue keeps, and no sender may hold either back. */
+const WHOLE_LOOKS_MAX = 64
 
 /** Hears of a queue that is shorter than was asked for, as the kernel counts. */
 export type OnShortQueue = (queue: { readonly bytes: number; readonly wantedBytes: number }) => void
@@ -129,7 +129,8 @@ function lookOften(
   return {
     address: { host: host === '' ? '::' : host, port: port || boundPort(isOurs) },
     drops: () => kernelDrops(isOurs),
-    look: () => {
+    look: async () => {
+      for (let looks = 1; looks < WHOLE_LOOKS_MAX && take() === TAKEN_MAX; looks++) await othersTurn()
       clearTimeout(timer)
       if (!isClosed) look()
     },
@@ -137,12 +138,14 @@ function lookOften(
       if (isClosed) return
       clearTimeout(timer)
       // What has come since the last look came in time.
-      for (let looks = 0; looks < LAST_LOOKS_MAX && take() === TAKEN_MAX; looks++);
+      for (let looks = 0; looks < WHOLE_LOOKS_MAX && take() === TAKEN_MAX; looks++);
       isClosed = true
       closeDescriptor(fd)
     },
   }
 }
+
+const othersTurn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
 
 async function listenWoken(
   fd: number,

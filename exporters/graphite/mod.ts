@@ -119,7 +119,7 @@ export function createGraphiteExporter({ disk, clock, log, flags, net }: Graphit
     },
     async collect() {
       // What came before the scrape belongs to it.
-      sockets?.look()
+      await sockets?.look()
       const { tagFailures, refusedSeries } = store
       const own = selfFamilies({ tagFailures, refusedSeries, refused, lastProcessedMs, expiryMs, mapper })
       const ownNames = new Set(own.map(({ name }) => name))
@@ -152,7 +152,7 @@ function mappingOf(mapper: Mapper): FindMapping {
 
 type GraphiteSockets = {
   readonly addresses: { readonly udp: string; readonly tcp: string }
-  look(): void
+  look(): Promise<void>
   close(): Promise<void>
 }
 
@@ -188,7 +188,7 @@ async function openSockets(
   const shown = ({ host, port }: { readonly host: string; readonly port: number }): string => `${host}:${port}`
   return {
     addresses: { udp: shown(udp.address), tcp: shown(tcp.address) },
-    look: () => udp.look?.(),
+    look: async () => udp.look?.(),
     close: async () => {
       await Promise.all([udp.close(), tcp.close(0)])
     },

@@ -233,7 +233,7 @@ export function createStatsdExporter({ disk, clock, log, flags, net }: StatsdOpt
     },
     async collect() {
       // What came before the scrape belongs to it.
-      sockets?.look()
+      await sockets?.look()
       const own = selfFamilies({ counters, mapper, registry, relay, drops: sockets?.drops() ?? 0 })
       const ownNames = new Set(own.map(({ name }) => name))
       // A client may call its metric as one of ours.

@@ -14,7 +14,7 @@ export interface StatsdSockets {
   /** Packets that the kernel dropped since the start; 0 where it does not say. */
   drops(): number
   /** Hands over the packets that have come by now. */
-  look(): void
+  look(): Promise<void>
   /** As bound, for those who asked for port 0. */
   readonly addresses: { readonly udp: string; readonly tcp: string }
   close(): Promise<void>
@@ -67,8 +67,8 @@ export async function openSockets(
     listener === null ? '' : `${listener.address.host}:${listener.address.port}`
   return {
     drops: () => datagrams.reduce((sum, listener) => sum + (listener.drops() ?? 0), 0),
-    look: () => {
-      for (const listener of datagrams) listener.look?.()
+    look: async () => {
+      for (const listener of datagrams) await listener.look?.()
     },
     addresses: { udp: shown(udp), tcp: shown(tcp) },
     close,

@@ -366,7 +366,8 @@ test('what the kernel keeps at a scrape is a part of it', async () => {
   const listenDatagrams: NonNullable<Net['listenDatagrams']> = async ({ onDatagrams }) => ({
     address: { host: '127.0.0.1', port: 9125 },
     drops: () => 0,
-    look: () => {
+    look: async () => {
+      await null
       for (const text of waiting.splice(0)) {
         const bytes = new TextEncoder().encode(text)
         onDatagrams({ bytes, starts: Uint32Array.of(0), lengths: Uint32Array.of(bytes.length), count: 1 })

@@ -184,8 +184,8 @@ export interface DatagramListener {
   readonly address: ListenAddress
   /** How many datagrams the kernel dropped because nobody read them in time; null where it does not say. */
   drops(): number | null
-  /** Hands over what has come by now, which may otherwise wait for a second. Absent where nothing waits. */
-  look?(): void
+  /** Hands over all that has come by now, which may otherwise wait for a second. Absent where nothing waits. */
+  look?(): Promise<void>
   close(): Promise<void>
 }
 
