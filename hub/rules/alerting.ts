@@ -173,7 +173,7 @@ export class AlertingRule {
     if (!present) {
       if (alert.state === 'firing' && keepFiringForMs > 0) {
         const since = alert.keepFiringSinceMs || timeMs
-        if (timeMs - since < keepFiringForMs) return { ...alert, keepFiringSinceMs: since }
+        if (timeMs - since < keepFiringForMs) return this.#heldBack({ ...alert, keepFiringSinceMs: since }, timeMs)
       }
       if (alert.state === 'pending') return null
       if (alert.resolvedAtMs !== 0 && timeMs - alert.resolvedAtMs > RESOLVED_RETENTION_MS) return null
@@ -182,7 +182,13 @@ export class AlertingRule {
     }
     if (alert.state === 'pending' && timeMs - alert.activeAtMs >= forMs)
       return { ...alert, state: 'firing', firedAtMs: timeMs }
-    return alert
+    return this.#heldBack(alert, timeMs)
+  }
+
+  /** One that fires is pending again where a reload has made the rule wait longer than it has lasted. */
+  #heldBack(alert: ActiveAlert, timeMs: number): ActiveAlert {
+    if (alert.state !== 'firing' || timeMs - alert.activeAtMs >= this.rule.forMs) return alert
+    return { ...alert, state: 'pending', firedAtMs: 0, keepFiringSinceMs: 0, lastSentAtMs: Number.NEGATIVE_INFINITY }
   }
 
   /**
