@@ -232,7 +232,7 @@ test('clear() ends all tries, and answers for nothing', async () => {
 })
 
 test('a reload changes how it is reached at the next try', async () => {
-  const { endpoint, sent, answered, pass } = world([{ status: 500 }])
+  const { endpoint, sent, answered, pass } = world([{ status: 503, headers: { 'retry-after': '3600' } }])
   endpoint.receive(request(1))
   await settled()
   endpoint.reach = { ...endpoint.reach, headers: { 'X-Scope-OrgID': 'you' } }

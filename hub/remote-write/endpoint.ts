@@ -38,7 +38,7 @@ type Waiting = { readonly request: OutgoingRequest; isGivenUp: boolean }
 type Lane = { readonly queue: Waiting[]; isBusy: boolean }
 
 export class Endpoint {
-  reach: Reach
+  #reach: Reach
   /** By attempt, as upstream counts. */
   readonly sent = newTally()
   readonly failed = newTally()
@@ -61,8 +61,18 @@ export class Endpoint {
   #complainedMs = Number.NEGATIVE_INFINITY
 
   constructor(reach: Reach, deps: EndpointDeps) {
-    this.reach = reach
+    this.#reach = reach
     this.#deps = deps
+  }
+
+  get reach(): Reach {
+    return this.#reach
+  }
+
+  /** What waits for another try has it at once: the change may be what it waited for. */
+  set reach(reach: Reach) {
+    this.#reach = reach
+    this.#endPauses()
   }
 
   receive(request: OutgoingRequest): void {
@@ -113,7 +123,7 @@ export class Endpoint {
   /** Sends it until it is taken or refused; null: it was given up, and counted, or nobody wants to know any more. */
   async #answerTo(request: OutgoingRequest, waiting: Waiting, signal: AbortSignal): Promise<Answer | null> {
     const { clock } = this.#deps
-    let backoffMs = this.reach.queue.minBackoffMs
+    let backoffMs = this.#reach.queue.minBackoffMs
     for (let attempt = 0; !signal.aborted; attempt++) {
       if (this.#isGivenUp(request, waiting.isGivenUp)) return null
       const verdict = await this.#attempt(request, attempt, signal)
@@ -122,7 +132,7 @@ export class Endpoint {
       this.#count(this.retried, request, request.contents)
       this.#complain('The receiver does not take samples now; they are sent again', verdict.why)
       await pause(clock, Math.max(1, verdict.afterMs || backoffMs), this.#pauses.signal)
-      backoffMs = Math.min(this.reach.queue.maxBackoffMs, 2 * backoffMs)
+      backoffMs = Math.min(this.#reach.queue.maxBackoffMs, 2 * backoffMs)
     }
     return null
   }
@@ -159,7 +169,7 @@ export class Endpoint {
 
   /** And counts it. */
   #isGivenUp({ contents }: OutgoingRequest, isGivenUp: boolean): boolean {
-    const { sampleAgeLimitMs } = this.reach.queue
+    const { sampleAgeLimitMs } = this.#reach.queue
     const isOld =
       sampleAgeLimitMs > 0 && contents.samples + contents.histograms > 0
         ? contents.highestMs < this.#deps.clock.now() - sampleAgeLimitMs
@@ -171,12 +181,12 @@ export class Endpoint {
 
   async #attempt(request: OutgoingRequest, attempt: number, signal: AbortSignal): Promise<Verdict> {
     const { clock, userAgent } = this.#deps
-    const { url, timeoutMs, headers, queue } = this.reach
+    const { url, timeoutMs, headers, queue } = this.#reach
     const { body, contents, isVersion2 } = request
     this.#count(this.sent, request, contents)
     const beganMs = clock.monotonic()
     try {
-      const response = await this.reach.request({
+      const response = await this.#reach.request({
         method: 'POST',
         url,
         headers: {

@@ -140,8 +140,8 @@ export class RemoteWriter {
   #keyOf({ name, url }: RemoteWriteConfig, taken: ReadonlyMap<string, unknown>): string {
     const hash = crc32c(new TextEncoder().encode(name === '' ? url : `name ${name}`))
     const key = hash.toString(16).padStart(8, '0')
-    for (let i = 2; ; i++) {
-      const candidate = i === 2 ? key : `${key}-${i - 1}`
+    for (let n = 1; ; n++) {
+      const candidate = n === 1 ? key : `${key}-${n}`
       if (!taken.has(candidate)) return candidate
     }
   }

@@ -161,6 +161,11 @@ const files: readonly (readonly [text: string, problem: string])[] = [
   ['global: {metric_name_validation_scheme: legacy}\notlp: {translation_strategy: UnderscoreEscapingWithSuffixes}', ''],
   ['otlp: {translation_strategy: ""}', ''],
   ['global: {scrape_interval: \'a="b"\'}', 'not a valid duration string: "a=\\"b\\""'],
+  [
+    'remote_write: [{url: "http://u:p@x/w"}, {url: "http://y"}, {url: "http://u:p@x/w"}]',
+    'duplicate remote write configs are not allowed, found duplicate for URL: http://u:xxxxx@x/w',
+  ],
+  ['remote_write: [{url: "http://x"}, {url: "http://x", send_exemplars: true}]', ''],
   ['remote_write: [{url: "http://x", headers: {Host: x}}]', 'Host is a reserved header. It must not be changed'],
   [
     'remote_write: [{url: "http://x", sigv4: {access_key: k}}]',

@@ -1,4 +1,5 @@
 /** `prometheus.yml` as Prometheus 3.14 reads it, and our key `heliograph:`. Semantics: Prometheus config/config.go. */
+import { shownUrl } from '../env/mod.ts'
 import type { Labels } from '../labels/mod.ts'
 import { labelsFrom } from '../labels/mod.ts'
 import type { OtlpSettings } from '../otlp/mod.ts'
@@ -156,6 +157,7 @@ export function loadPrometheusConfig(text: string, options: LoadOptions): Promet
       what,
     )
   named(raw.remote_write, 'remote write configs')
+  checkDistinct(raw.remote_write ?? [], at)
   named(raw.remote_read, 'remote read configs')
   const strategy = raw.otlp?.translationStrategy ?? ''
   if (UTF8_STRATEGIES.includes(strategy) && globals.nameValidation === 'legacy')
@@ -187,6 +189,17 @@ function checkedGlobals(globals: ScrapeDefaults, at: Cursor): ScrapeDefaults {
     at.fail('utf8 metric names requested but validation scheme is not set to UTF8')
   }
   return globals
+}
+
+/** As upstream's hash of the section, which does not see what is secret either. */
+function checkDistinct(items: readonly RemoteWriteConfig[], at: Cursor): void {
+  const seen = new Set<string>()
+  for (const item of items) {
+    const text = JSON.stringify(item)
+    if (seen.has(text))
+      at.fail(`duplicate remote write configs are not allowed, found duplicate for URL: ${shownUrl(new URL(item.url))}`)
+    seen.add(text)
+  }
 }
 
 function checkUnique(items: readonly { readonly name: string; readonly at: Cursor }[], what: string): void {
