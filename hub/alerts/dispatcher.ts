@@ -108,8 +108,9 @@ export class Dispatcher {
     this.#env = env
     this.#config = config
     this.startedMs = clock.now()
-    this.#sent = new NotificationLog({ clock, store, log })
-    this.#told = new ToldFiring({ store, log, startMs: this.startedMs + (env.startDelayMs ?? 0) })
+    const later = (write: () => void): unknown => clock.setTimer(0, write)
+    this.#sent = new NotificationLog({ clock, store, log, later })
+    this.#told = new ToldFiring({ store, log, later, startMs: this.startedMs + (env.startDelayMs ?? 0) })
     this.silences = new Silences({ clock, store, log, random })
     if (cluster) {
       this.#sent.share(cluster.share('sent', this.#sent))

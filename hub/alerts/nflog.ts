@@ -18,6 +18,8 @@ export type NotificationLogEnv = {
   readonly clock: { now(): number }
   readonly store: StateStore
   readonly log: Logger
+  /** When the writes of one turn of the event loop are done, as one; default at once. A sync costs milliseconds. */
+  readonly later?: (write: () => void) => void
 }
 
 export type LogCounters = {
@@ -34,6 +36,8 @@ type Written = Sent & { readonly version: 1 }
 export class NotificationLog implements LocalEntries {
   readonly #env: NotificationLogEnv
   readonly #kept = new Map<string, Kept>()
+  readonly #unwritten = new Set<string>()
+  #writing: Promise<void> | null = null
   #shared: Pick<SharedEntries, 'changed' | 'forgotten' | 'refresh'> | null = null
   readonly counters: LogCounters = { failures: 0, queries: 0, sweeps: 0, sweepFailures: 0 }
 
@@ -60,15 +64,15 @@ export class NotificationLog implements LocalEntries {
     await this.#shared?.refresh(key)
   }
 
-  /** Durable here when it returns, or counted. Resolves once the others can know it; where they cannot, too. */
+  /** Known here when it returns. Resolves once it is durable, or counted, and the others can know it; where they cannot, too. */
   async put(key: string, given: Sent): Promise<void> {
     // What was just told is the newest, whatever a clock that was set back, or another member's, says.
     const last = this.#kept.get(key)?.sent
     const sent = last && last.atMs >= given.atMs ? { ...given, atMs: last.atMs + 1 } : given
     const text = encode(sent)
     this.#kept.set(key, { sent, text })
-    this.#save([[key, text]])
-    await this.#shared?.changed(key)
+    // The others first: of a hub that is killed in between, they have what it has not on its disk.
+    await Promise.all([this.#shared?.changed(key), this.#written(key)])
   }
 
   /** Forgets what has expired. */
@@ -114,6 +118,22 @@ export class NotificationLog implements LocalEntries {
     })
     if (taken.length > 0) this.#save(taken)
     return out
+  }
+
+  #written(key: string): Promise<void> {
+    this.#unwritten.add(key)
+    this.#writing ??= new Promise((resolve) => {
+      const { later = (write) => write() } = this.#env
+      later(() => {
+        const keys = [...this.#unwritten]
+        this.#unwritten.clear()
+        this.#writing = null
+        // What came from another member meanwhile is the newer.
+        this.#save(keys.flatMap((each) => (this.#kept.has(each) ? [[each, this.#kept.get(each)!.text]] : [])))
+        resolve()
+      })
+    })
+    return this.#writing
   }
 
   #save(entries: readonly Entry[]): void {

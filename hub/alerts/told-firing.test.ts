@@ -104,6 +104,27 @@ test('an end that was said to be far off is waited for', async () => {
   assert.deepEqual(told(), ['1', '1 resolved'])
 })
 
+test('what many groups are told at once is written in few transactions', async () => {
+  const { bus, run } = open()
+  const memory = memoryStateStore()
+  let puts = 0
+  const store: StateStore = {
+    ...memory,
+    put: (...args) => {
+      puts++
+      memory.put(...args)
+    },
+  }
+  const byName = CONFIG.replace('group_by: [alertname]', 'group_by: [n]')
+  const a = new World(byName, {}, { bus, name: 'a', store })
+  const alerts = Array.from({ length: 200 }, (_, i) => ({ labels: { n: String(i) } }))
+  assert.equal((await a.api('POST', '/alerts', alerts)).status, 200)
+  await run(a, 3)
+  assert.equal(bus.received.length, 200)
+  assert.deepEqual([store.load('sent').length, store.load('firing').length], [200, 200])
+  assert.ok(puts <= 20, String(puts))
+})
+
 test('alerts are told though what was told cannot be kept; entries that are none are let be', async () => {
   const { join, push, run, told } = open()
   const full: StateStore = {

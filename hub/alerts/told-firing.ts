@@ -18,11 +18,16 @@ export class ToldFiring {
   readonly #log: Logger
   /** Fingerprints. */
   readonly #kept = new Set<string>()
+  /** Texts of what is to be kept, null for what is not any more. By fingerprint. */
+  readonly #unwritten = new Map<string, string | null>()
+  readonly #later: (write: () => void) => void
   /** From before the start, not repeated since. By fingerprint. */
   readonly #unheard = new Map<string, Alert>()
 
-  /** @param startMs from when on alerts are repeated */
-  constructor({ store, log, startMs }: { store: StateStore; log: Logger; startMs: number }) {
+  /** @param options `startMs`: from when on alerts are repeated; `later`: when what has come together is written */
+  constructor(options: { store: StateStore; log: Logger; startMs: number; later: (write: () => void) => void }) {
+    const { store, log, startMs, later } = options
+    this.#later = later
     this.#store = store
     this.#log = log
     for (const [id, text] of store.load('firing')) {
@@ -34,34 +39,22 @@ export class ToldFiring {
     }
   }
 
-  /** Durable when it returns, or the log says so. */
+  /** Durable soon, or the log says that it is not. */
   keep(alerts: readonly StoredAlert[], nowMs: number): void {
-    const added: [id: string, text: string][] = []
     for (const alert of alerts) {
       if (isResolved(alert, nowMs)) continue
       const id = fingerprint(alert.labels)
       if (this.#kept.has(id)) continue
       this.#kept.add(id)
-      added.push([id, encode(alert)])
-    }
-    if (added.length === 0) return
-    try {
-      this.#store.put('firing', added)
-    } catch (err) {
-      this.#log.error('Alerts that are told could not be kept; their end will be missed if the hub is down by then', {
-        err,
-      })
+      this.#write(id, encode(alert))
     }
   }
 
   /** Everybody was told of their end. */
   forget(alerts: readonly Alert[]): void {
-    const gone = alerts.map(({ labels }) => fingerprint(labels)).filter((id) => this.#kept.delete(id))
-    if (gone.length === 0) return
-    try {
-      this.#store.delete('firing', gone)
-    } catch (err) {
-      this.#log.warn('Alerts that have ended could not be removed', { err })
+    for (const { labels } of alerts) {
+      const id = fingerprint(labels)
+      if (this.#kept.delete(id)) this.#write(id, null)
     }
   }
 
@@ -79,6 +72,25 @@ export class ToldFiring {
       ended.push(alert)
     }
     return ended
+  }
+
+  /** What came together, a thousand groups may be, costs one sync. */
+  #write(id: string, text: string | null): void {
+    this.#unwritten.set(id, text)
+    if (this.#unwritten.size === 1) this.#later(() => this.#writeAll())
+  }
+
+  #writeAll(): void {
+    const all = [...this.#unwritten]
+    this.#unwritten.clear()
+    const added = all.flatMap(([id, text]) => (text === null ? [] : [[id, text] as const]))
+    const gone = all.flatMap(([id, text]) => (text === null ? [id] : []))
+    try {
+      if (added.length > 0) this.#store.put('firing', added)
+      if (gone.length > 0) this.#store.delete('firing', gone)
+    } catch (err) {
+      this.#log.error('Which alerts were told as firing could not be kept; ends may be missed over a restart', { err })
+    }
   }
 }
 
