@@ -9,7 +9,11 @@ import { P_NAME, P_NEXT } from './layout.ts'
 import { newestPair, type PairId } from './postings.ts'
 import type { Index } from './select.ts'
 
+/** Pairs, of a thread; past it all are forgotten. */
 const HELD_MAX = 500_000
+/** What an expression that matches nothing takes, in pairs; and so many characters of its text take as much as a pair. */
+const ENTRY_PAIRS = 32
+const CHARS_PER_PAIR = 8
 
 /** Two of one label with one key match the same. */
 export type ValueMatcher = {
@@ -34,12 +38,22 @@ export class MatchedPairs {
   readonly #known = new Map<string, Matched>()
   #held = 0
 
+  /** Pairs, and what takes as much memory. */
+  get held(): number {
+    return this.#held
+  }
+
   /** @returns null when that takes more steps: they have been done, and the next time begins behind them */
   of(index: Index, matcher: ValueMatcher, stepsMax = Number.POSITIVE_INFINITY): readonly PairId[] | null {
     const { mem, symbolTable } = index
     const key = `${matcher.name} ${matcher.key}`
     let matched = this.#known.get(key)
-    if (matched === undefined) this.#known.set(key, (matched = { newest: 0, pairs: [], walk: null }))
+    if (matched === undefined) {
+      matched = { newest: 0, pairs: [], walk: null }
+      this.#known.set(key, matched)
+      this.#held += weightOf(key, matched)
+      this.#bound(key, matched)
+    }
     for (let left = stepsMax; ; ) {
       const newest = newestPair(mem, symbolTable, matcher.name)
       if (matched.walk === null && newest === matched.newest) return matched.pairs
@@ -52,10 +66,7 @@ export class MatchedPairs {
       if (walk.next === BROKEN) this.#startAgain(matched, walk)
       else this.#finish(matched, walk)
       matched.walk = null
-      if (this.#held > HELD_MAX) {
-        this.clear()
-        this.#known.set(key, matched)
-      }
+      this.#bound(key, matched)
     }
   }
 
@@ -63,6 +74,13 @@ export class MatchedPairs {
   clear(): void {
     this.#known.clear()
     this.#held = 0
+  }
+
+  #bound(key: string, own: Matched): void {
+    if (this.#held <= HELD_MAX) return
+    this.clear()
+    this.#known.set(key, own)
+    this.#held = weightOf(key, own)
   }
 
   #startAgain(matched: Matched, walk: Walk): void {
@@ -77,6 +95,10 @@ export class MatchedPairs {
     matched.pairs = meetsKnown && matched.pairs.length > 0 ? [...pairs, ...matched.pairs] : pairs
     matched.newest = from
   }
+}
+
+function weightOf(key: string, { pairs, walk }: Matched): number {
+  return ENTRY_PAIRS + Math.ceil(key.length / CHARS_PER_PAIR) + pairs.length + (walk?.pairs.length ?? 0)
 }
 
 /** The walk stands on what has become a pair of another label. */

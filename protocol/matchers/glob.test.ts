@@ -96,3 +96,9 @@ test('a text made to make engines backtrack takes no longer than its length', ()
   assert.equal(matches(text), false)
   assert.ok(performance.now() - begin < 200)
 })
+
+test('a text of a million characters between gaps is looked for as any other', () => {
+  const text = 'a'.repeat(1_000_000)
+  const matches = compileAnchored(`.*${text}.*`)
+  assert.deepEqual([`b${text}c`, text.slice(1)].map(matches), [true, false])
+})

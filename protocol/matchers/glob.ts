@@ -128,7 +128,11 @@ function parseGlob(text: string): Glob | null {
 }
 
 function literalOf(from: readonly number[], to: readonly number[]): string | null {
-  return from.every((low, i) => low === to[i]) ? String.fromCharCode(...from) : null
+  if (!from.every((low, i) => low === to[i])) return null
+  let text = ''
+  // Not spread: a call takes no more than some 100,000 arguments.
+  for (const unit of from) text += String.fromCharCode(unit)
+  return text
 }
 
 function matchesGlob({ segments, startsOpen, endsOpen }: Glob, text: string): boolean {
