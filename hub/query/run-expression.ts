@@ -18,6 +18,7 @@ import {
   FLAG_CANCELED,
   FLAG_TIMEOUT,
   JSON_TYPE,
+  type PartStats,
   type QueryPart,
   type QuerySettings,
   type QueryTask,
@@ -79,8 +80,12 @@ export function runExpression(task: ExpressionTask, given: OnePart, context: Par
       const partial = warned(evaluatePartial({ ...query, shard: { index, count } }), context)
       return { status: 200, contentType: JSON_TYPE, body: NO_BYTES, partial, stats: meter.stats() }
     }
-    case 'merge':
-      return resultAnswer(task, query, warned(mergePartials(query, part.partials) ?? evaluate(query), context), meter)
+    case 'merge': {
+      const merged = mergePartials(query, part.partials)
+      // The shards were of no use: what the whole looks at is all that the query looks at.
+      if (merged === null) meter.startAgain()
+      return resultAnswer(task, query, warned(merged ?? evaluate(query), context), meter)
+    }
   }
 }
 
@@ -108,12 +113,14 @@ class Meter {
   range: QueryRange | null = null
   plan: PlanNode | null = null
   readonly #given: PartTask
+  #before: PartStats | null
   readonly #now: () => number
   readonly #startedMs: number
   #preparedMs = 0
 
   constructor(given: PartTask, now: () => number) {
     this.#given = given
+    this.#before = given.before
     this.#now = now
     this.#startedMs = now()
   }
@@ -122,6 +129,13 @@ class Meter {
     this.#preparedMs = this.#now() - this.#startedMs
     this.range = query.range
     return query
+  }
+
+  /** Nothing that was done before is part of the answer; it has taken its time and its memory all the same. */
+  startAgain(): void {
+    if (this.#before === null) return
+    const { elapsedMs, samplesPeak } = this.#before
+    this.#before = { elapsedMs, samplesPeak, samplesTotal: 0, samplesRead: 0 }
   }
 
   explained(plan: PlanNode): void {
@@ -134,7 +148,8 @@ class Meter {
   }
 
   stats(): QueryStats {
-    const { before, queuedMs } = this.#given
+    const { queuedMs } = this.#given
+    const before = this.#before
     const { steps: own } = this.counts
     const steps = addSteps(before?.steps, own && this.range ? { ...this.range, ...own } : undefined)
     return {

@@ -316,6 +316,31 @@ for (const query of SPLIT) {
   })
 }
 
+/** Computed in two shards by others, of which `change` may take something away. */
+function ledBy(query: string, change: (shard: WorkerAnswer) => WorkerAnswer): WorkerAnswer {
+  const task = range(query, END)
+  return run(SMALL, task, { kind: 'lead', count: 2 }, 0, {
+    begin: () => -1,
+    wait: () => 'put',
+    take: (index) => change(run(SMALL, task, { kind: 'shard', index, count: 2 })),
+  })
+}
+
+for (const query of ['sum by (g) (rate(x_total[2m]))', '(rate(x_total[2m]))', '((rate(x_total[2m]) > bool 1)) * 2'])
+  test(`samples that shards have looked at are not looked at again: ${query}`, () => {
+    const { samplesTotal } = run(SMALL, range(query, END)).stats!
+    assert.ok(samplesTotal > 0)
+    assert.equal(ledBy(query, (shard) => shard).stats?.samplesTotal, samplesTotal)
+  })
+
+test('where shards are of no use the samples of the whole query alone are counted', () => {
+  const whole = run(SMALL, range('rate(x_total[2m])', END))
+  const led = ledBy('rate(x_total[2m])', (shard) => ({ ...shard, partial: { ...shard.partial!, cuts: [null] } }))
+  assert.equal(text(led), text(whole))
+  assert.equal(led.stats?.samplesTotal, whole.stats?.samplesTotal)
+  assert.equal(led.stats?.samplesRead, whole.stats?.samplesRead)
+})
+
 /** Equal but for the last digits of values, which the order of additions decides. */
 function assertClose(actual: unknown, expected: unknown): void {
   if (

@@ -309,15 +309,17 @@ export class QueryService {
       helping.push(help)
     }
     void Promise.allSettled([leading, ...helping]).then(() => this.#mailboxes.giveBack(mailboxes))
-    const answer = await firstOf(leading, helping)
+    const answer = await firstOf(leading, helping).catch((error: unknown) => {
+      this.#endOthers(run)
+      throw error
+    })
     if (answer.isUncut === true) this.#splitTimes.cannot(run.task)
     if (answer.isStale) {
       // The next attempt has the same words.
       await Promise.allSettled(helping)
       return answer
     }
-    // Whoever still computes does it for nobody.
-    if (answer.error !== undefined) Atomics.compareExchange(run.words, 0, 0, FLAG_CANCELED)
+    if (answer.error !== undefined) this.#endOthers(run)
     if (answer.shards === undefined) return answer
     const helped = await Promise.all(helping)
     const shards = answer.shards.map((shard, index) => shard ?? helped.find((each) => each.shard === index)!)
@@ -325,6 +327,11 @@ export class QueryService {
     if (failed) return failed
     const cost = costOfShards(shards, this.#options.clock.monotonic() - run.startedMs)
     return this.#part(run, { kind: 'merge', partials: partialsOf(shards) }, 0, cost)
+  }
+
+  /** Whoever still computes a part does it for nobody, and no deadline would end it. */
+  #endOthers({ words }: Run): void {
+    Atomics.compareExchange(words, 0, 0, FLAG_CANCELED)
   }
 
   /** A query's share of the workers. */

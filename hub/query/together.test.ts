@@ -81,7 +81,17 @@ test('a helper that dies ends the query, and whoever waits for its shard hears o
   await assert.rejects(answer, refusal('execution', /^the query ended its worker thread/))
   assert.equal(states.wait(1).how, 'dead')
   assert.deepEqual(released, [88])
+  assert.equal(flagOf(calls[0]!.task), 1, 'the one that leads stops')
   calls[0]!.finish({ ...ok(), status: 422, error: { type: 'execution', message: '' } })
+  await settle()
+})
+
+test('when the one that leads dies the others stop', async () => {
+  const { answer, calls } = await splitQuery(2)
+  calls[0]!.die(new Error('Worker terminated due to reaching memory limit'))
+  await assert.rejects(answer, refusal('execution', /^the query ended its worker thread/))
+  assert.equal(flagOf(calls[1]!.task), 1)
+  calls[1]!.finish(ok())
   await settle()
 })
 

@@ -129,6 +129,11 @@ export function mergePartials(query: Query, partials: readonly PartialResult[]):
 function findCuts({ expr, invariant }: Prepared): Expr[] {
   const cuts: Expr[] = []
   const visit = (node: Expr): void => {
+    // Who evaluates a node looks inside parentheses, and finds what is given for that.
+    if (node.kind === 'paren') {
+      visit(node.expr)
+      return
+    }
     // One that stands in several places is cut once.
     if (invariant.has(node) || cuts.includes(node)) return
     if (distributive(node) !== null || (isCostly(node) && isShardable(node) && keepsApart(node))) {
@@ -136,7 +141,6 @@ function findCuts({ expr, invariant }: Prepared): Expr[] {
       return
     }
     switch (node.kind) {
-      case 'paren':
       case 'unary':
         visit(node.expr)
         return
