@@ -105,7 +105,7 @@ async function serve(value: (name: string) => string): Promise<void> {
       onStop: (exitCode) => void stop(exitCode),
     })
     const started = agent
-    process.on('SIGHUP', () => void reload(started, service, log))
+    process.on('SIGHUP', () => void reload(started, service))
     await agent.start()
     keepCompiled()
     unmapNowAndThen(env.clock, log)
@@ -123,13 +123,13 @@ async function serve(value: (name: string) => string): Promise<void> {
   }
 }
 
-async function reload(agent: Agent, service: ServiceState, log: ReturnType<typeof createEnv>['log']): Promise<void> {
+async function reload(agent: Agent, service: ServiceState): Promise<void> {
   service.reloading()
   try {
     await agent.reload()
     service.ready(`Collecting; metrics on ${agent.address}`)
-  } catch (err) {
-    log.error('Error reloading config; the running one is kept', { err })
+  } catch {
+    // The agent has logged it.
     service.ready('Collecting with the configuration of before: the new one is wrong')
   }
 }

@@ -29,7 +29,7 @@ import { loadExporters } from './exporters.ts'
 import { type AgentIdentity, ensureEnrolled, hostName, loadIdentity } from './identity.ts'
 import { localApi } from './local-api.ts'
 import { type AgentStatus, hubStatus, operationApi, ringStatus } from './operation-api.ts'
-import { ringFamilies, uplinkFamilies } from './self-metrics.ts'
+import { type LastReload, reloadFamilies, ringFamilies, uplinkFamilies } from './self-metrics.ts'
 
 export type AgentOptions = {
   readonly configFile: string
@@ -99,6 +99,7 @@ export class Agent {
   #listener: Listener | null = null
   #departedTimer: Timer | null = null
   #ready = false
+  #lastReload: LastReload
 
   /** Reads the configuration and the key; starts nothing yet. @throws ConfigError, DiskError */
   constructor(env: Env, options: AgentOptions) {
@@ -108,6 +109,7 @@ export class Agent {
     this.#directory = options.storagePath || this.#config.storage.path
     const { version, environment, lifecycleEnabled } = options
     this.#startedMs = env.clock.now()
+    this.#lastReload = { isOk: true, okMs: this.#startedMs }
     this.#web = openWebAccess(options.webConfigFile, env)
     this.#exporters = new ExporterSet(
       { env, stats: this.#stats, version, environment },
@@ -204,8 +206,20 @@ export class Agent {
     log.info('Agent is ready', { agent, key: this.#identity.publicKey, listen: this.address, data: this.#directory })
   }
 
-  /** A bad file changes nothing. @throws ConfigError, ExporterError */
+  /** A bad file changes nothing but the log. @throws ConfigError, ExporterError */
   async reload(): Promise<void> {
+    try {
+      await this.#reload()
+      this.#lastReload = { isOk: true, okMs: this.#env.clock.now() }
+    } catch (err) {
+      // Whoever asked over HTTP may be a script that nobody reads.
+      this.#env.log.error('Error reloading config; the running one is kept', { err })
+      this.#lastReload = { ...this.#lastReload, isOk: false }
+      throw err
+    }
+  }
+
+  async #reload(): Promise<void> {
     if (this.#discovery === null) throw new Error('the agent is still starting; reload again once it is ready')
     const before = this.#config
     const next = this.#load()
@@ -385,7 +399,7 @@ export class Agent {
   }
 
   async #ownFamilies(): Promise<readonly MetricFamily[]> {
-    const out: MetricFamily[] = []
+    const out: MetricFamily[] = reloadFamilies(this.#lastReload)
     if (this.#ring && this.#recorder && this.#ready)
       out.push(...ringFamilies(await this.#ring.stats(), this.#recorder.stats(), this.#env.clock.now()))
     if (this.#uplink) out.push(...uplinkFamilies(this.#uplink.stats()))

@@ -6,6 +6,24 @@ import type { UplinkStats } from '../uplink/mod.ts'
 
 const one = (value: number) => [{ labels: [], value }]
 
+/** The start counts as one that went well. */
+export type LastReload = { readonly isOk: boolean; readonly okMs: number }
+
+export function reloadFamilies({ isOk, okMs }: LastReload): MetricFamily[] {
+  return [
+    gauge(
+      'heliograph_agent_config_last_reload_successful',
+      'Whether the last configuration reload attempt was successful.',
+      one(isOk ? 1 : 0),
+    ),
+    gauge(
+      'heliograph_agent_config_last_reload_success_timestamp_seconds',
+      'Timestamp of the last successful configuration reload.',
+      one(okMs / 1000),
+    ),
+  ]
+}
+
 export function ringFamilies(ring: RingStats, recorder: RecorderStats, nowMs: number): MetricFamily[] {
   const age = ring.oldestUnackedMs === null ? 0 : Math.max(0, nowMs - ring.oldestUnackedMs) / 1000
   return [

@@ -68,14 +68,18 @@ test('a reload of a broken file changes nothing and says where it is wrong', () 
     assert.equal(response.status, 500)
     assert.match(await response.text(), /agent\.yml:2:20/)
     assert.equal((await fetch(`${agent.url}/metrics/nodejs`)).status, 200)
-    agent.signal('SIGHUP')
-    const errors = await until('the error is remembered', async () => {
+    const remembered = async (times: number) => {
       const { data } = (await (await fetch(`${agent.url}/api/v1/errors`)).json()) as {
-        data: readonly { message: string; hint: string }[]
+        data: readonly { message: string; count: number; hint: string }[]
       }
-      return data.find(({ message }) => message.startsWith('Error reloading config'))
-    })
-    assert.match(errors.hint, /check-config/)
+      return data.find(({ message, count }) => message.startsWith('Error reloading config') && count === times)
+    }
+    const error = await remembered(1)
+    assert.match(error?.hint ?? '', /check-config/)
+    const own = await (await fetch(`${agent.url}/metrics`)).text()
+    assert.match(own, /^heliograph_agent_config_last_reload_successful 0$/m)
+    agent.signal('SIGHUP')
+    await until('the other is remembered, too', () => remembered(2))
   }))
 
 test('slots of a target that was removed and put back are told as such, by the hub and its agent', () =>
