@@ -181,6 +181,26 @@ test('a body is sent over HTTP/2, and an aborted request ends', async () => {
   assert.equal((await pending).code, 'ABORTED')
 })
 
+test('a request that times out disturbs no other on the same session', async () => {
+  let streams = 0
+  const { port } = await http2Only((stream, { ':path': path }) => {
+    streams++
+    if (path === '/never') return
+    stream.respond({ ':status': 200 })
+    stream.write('first half, ')
+    if (path === '/halves') setTimeout(() => stream.end('second half'), 400)
+    else if (path === '/now') stream.end('all')
+  })
+  await get(port, '/now')
+  const halves = get(port, '/halves')
+  const stalled = [get(port, '/never', { timeoutMs: 100 }), get(port, '/stalls', { timeoutMs: 100 })]
+  for (const each of stalled) assert.equal((await refusal(each)).code, 'TIMEOUT')
+  const after = get(port, '/now')
+  assert.equal(textOf(await halves), 'first half, second half')
+  assert.equal(textOf(await after), 'first half, all')
+  assert.equal(streams, 5)
+})
+
 test('a session that the server has ended is opened anew, and what it speaks is found out again', async () => {
   const first = await http2Only((stream) => {
     stream.respond({ ':status': 200 })

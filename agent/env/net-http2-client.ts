@@ -2,7 +2,7 @@
  * The client's exchanges over HTTP/2: for servers on TLS that refuse HTTP/1.1, which costs a scrape less and which all
  * others are therefore asked in. A server's session is kept as its connection is.
  */
-import type { ClientHttp2Session, ClientHttp2Stream, IncomingHttpHeaders } from 'node:http2'
+import { type ClientHttp2Session, type ClientHttp2Stream, constants, type IncomingHttpHeaders } from 'node:http2'
 import type { TLSSocket } from 'node:tls'
 import { type HttpResponse, NetError } from '../../protocol/env/mod.ts'
 import { describeSocketError, errorMessage } from './net-errors.ts'
@@ -93,6 +93,7 @@ class Http2Exchange implements ConnectionUser {
   readonly #events: Http2Events
   #connection: HttpConnection | null = null
   #stream: ClientHttp2Stream | null = null
+  #session: ClientHttp2Session | null = null
   #sink: BodySink | null = null
   #isOver = false
   /** The session had been kept, and the stream ended before an answer. */
@@ -146,10 +147,10 @@ class Http2Exchange implements ConnectionUser {
     this.#isOver = true
     this.#connection?.destroy()
     this.#connection = null
-    const stream = this.#stream
+    this.#stream?.close(constants.NGHTTP2_CANCEL)
     this.#stream = null
-    // A peer that stalls in the middle of a frame would hold up all that comes after.
-    stream?.session?.destroy()
+    if (this.#session !== null) this.#sessions.abandon(this.#session)
+    this.#session = null
   }
 
   #send(session: ClientHttp2Session, isReused: boolean): void {
@@ -159,8 +160,9 @@ class Http2Exchange implements ConnectionUser {
     for (const name in headers) if (!NOT_FORWARDED.has(name)) fields[name] = headers[name]!
     if (body !== undefined) fields['content-length'] = String(body.length)
     let stream: ClientHttp2Stream
+    this.#session = session
+    this.#sessions.enter(session)
     try {
-      session.ref()
       stream = session.request(fields, { endStream: body === undefined })
     } catch (error) {
       this.isStale = isReused
@@ -176,7 +178,7 @@ class Http2Exchange implements ConnectionUser {
     }
     stream.on('response', (received) => this.#takeHead(received, stream))
     stream.on('error', ended)
-    stream.on('end', () => this.#endBody(session, stream))
+    stream.on('end', () => this.#endBody(stream))
     stream.on('close', () => ended(null))
     if (body !== undefined) stream.end(body)
   }
@@ -205,12 +207,13 @@ class Http2Exchange implements ConnectionUser {
     }
   }
 
-  #endBody(session: ClientHttp2Session, stream: ClientHttp2Stream): void {
+  #endBody(stream: ClientHttp2Stream): void {
     // A stream that is reset ends on Bun before it tells of the error.
     if (this.#isOver || this.#sink === null || (stream.rstCode ?? 0) !== 0) return
     this.#isOver = true
     this.#stream = null
-    session.unref()
+    this.#sessions.leave(this.#session!)
+    this.#session = null
     this.#sink.end()
   }
 

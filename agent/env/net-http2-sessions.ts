@@ -11,6 +11,8 @@ const MAX_KNOWN = 10_000
 export class Http2Sessions {
   readonly #wanted = new Set<string>()
   readonly #sessions = new Map<string, ClientHttp2Session>()
+  /** Exchanges under way. */
+  readonly #users = new Map<ClientHttp2Session, number>()
   readonly #keys: RouteKeys
 
   constructor(keys: RouteKeys) {
@@ -53,7 +55,33 @@ export class Http2Sessions {
     return session
   }
 
+  enter(session: ClientHttp2Session): void {
+    this.#users.set(session, (this.#users.get(session) ?? 0) + 1)
+    session.ref()
+  }
+
+  leave(session: ClientHttp2Session): void {
+    const left = (this.#users.get(session) ?? 1) - 1
+    if (left > 0) this.#users.set(session, left)
+    else {
+      this.#users.delete(session)
+      session.unref()
+    }
+  }
+
+  /**
+   * After an exchange that was broken off: the peer may have stalled in the middle of a frame, which would hold up all that
+   * comes after. What others have under way goes on: they have deadlines of their own.
+   */
+  abandon(session: ClientHttp2Session): void {
+    this.leave(session)
+    for (const [key, known] of this.#sessions) if (known === session) this.#sessions.delete(key)
+    if (!this.#users.has(session)) session.destroy()
+  }
+
   close(): void {
+    for (const session of this.#users.keys()) session.destroy()
+    this.#users.clear()
     for (const session of [...this.#sessions.values()]) session.destroy()
     this.#sessions.clear()
   }
