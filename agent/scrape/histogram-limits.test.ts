@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { PageSource } from '../../protocol/exposition/mod.ts'
-import type { Histogram } from '../../protocol/samples/mod.ts'
-import { limitHistograms, schemaFor, withSchema } from './histogram-limits.ts'
+import { type Histogram, withSchema } from '../../protocol/samples/mod.ts'
+import { limitHistograms, schemaFor } from './histogram-limits.ts'
 import { httpSource, withTargetDefaults } from './target.ts'
 
 const HISTOGRAM: Histogram = {
@@ -75,3 +75,18 @@ test('the smallest factor between buckets bounds the schema', () => {
     assert.equal(schemaFor(factor), schema, String(factor))
   assert.equal(limited(HISTOGRAM, 0, 2).histogram.schema, 0)
 })
+
+for (const [schema, expected] of [
+  [8, 8],
+  [9, 8],
+  [52, 8],
+] as const)
+  test(`without limits, a histogram of schema ${schema} is kept as of schema ${expected}`, () => {
+    const { error, histogram } = limited({ ...HISTOGRAM, schema }, 0, 0)
+    assert.equal(error, '')
+    assert.equal(histogram.schema, expected)
+    assert.equal(
+      histogram.positiveBuckets.reduce((sum, count) => sum + count, 0),
+      15,
+    )
+  })

@@ -3,7 +3,7 @@
  * Semantics: Prometheus model/textparse/protobufparse.go (v3.14); model/histogram, Histogram.Validate.
  */
 import type { ProtoReader } from '../remote-write/mod.ts'
-import { CounterResetHint, type Exemplar, type Histogram, type Span } from '../samples/mod.ts'
+import { CounterResetHint, type Exemplar, type Histogram, isTooFine, type Span } from '../samples/mod.ts'
 import { BucketTag, SpanTag, HistogramTag as Tag } from './proto-fields.ts'
 import { inner, readExemplar, readTimestampMs } from './proto-parts.ts'
 
@@ -80,6 +80,9 @@ export function readProtoHistogram(reader: ProtoReader, isGauge: boolean): Proto
 /** What is wrong with a native histogram, or ''. Semantics: Prometheus model/histogram, Validate. */
 export function histogramFault(histogram: Histogram): string {
   const { positiveSpans, positiveBuckets, negativeSpans, negativeBuckets, isFloat, count, zeroCount, sum } = histogram
+  // Finer ones than 8 are kept as of schema 8.
+  if (histogram.schema < -4 || (histogram.schema > 8 && !isTooFine(histogram)))
+    return `histogram has an invalid schema, which must be between -4 and 8 for exponential buckets, or -53 for custom buckets, got schema ${histogram.schema}`
   const spans =
     spanFault('positive', positiveSpans, positiveBuckets) || spanFault('negative', negativeSpans, negativeBuckets)
   if (spans !== '') return spans

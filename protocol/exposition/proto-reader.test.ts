@@ -236,6 +236,8 @@ test('a histogram whose parts do not agree is refused', () => {
       { count: 5, positiveSpan: [{ offset: 0, length: 1 }], positiveDelta: [1] },
       /1 observations found in buckets, but the Count field is 5/,
     ],
+    [{ count: 0, zeroThreshold: 1, schema: -5 }, /got schema -5/],
+    [{ count: 0, zeroThreshold: 1, schema: 53 }, /got schema 53/],
     [
       {
         count: 1,

@@ -2,7 +2,15 @@
  * A native histogram message. Integer histograms come as deltas between buckets and leave as absolute counts.
  * Semantics: Prometheus prompb/codec.go, ToIntHistogram and ToFloatHistogram.
  */
-import { type CounterResetHint, type Histogram, type Span, STALE_HIGH, STALE_LOW } from '../samples/mod.ts'
+import {
+  atMostSchema8,
+  type CounterResetHint,
+  type Histogram,
+  isTooFine,
+  type Span,
+  STALE_HIGH,
+  STALE_LOW,
+} from '../samples/mod.ts'
 import { RemoteWriteError } from './errors.ts'
 import { SpanTag, HistogramTag as Tag } from './fields.ts'
 import type { ProtoReader } from './proto-reader.ts'
@@ -109,9 +117,9 @@ export function readHistogram(reader: ProtoReader): HistogramSample {
     negativeBuckets: isFloat ? counts.negative : sums(deltas.negative),
     customValues,
   }
-  const problem = histogramProblem(histogram)
+  const problem = histogramProblem(isTooFine(histogram) ? { ...histogram, schema: 8 } : histogram)
   if (problem !== null) throw new RemoteWriteError('bad-histogram', `invalid native histogram: ${problem}`, reader.at)
-  return { timestampMs, histogram, startMs }
+  return { timestampMs, histogram: atMostSchema8(histogram), startMs }
 }
 
 function isStaleBits(reader: ProtoReader, at: number): boolean {

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { Histogram } from '../samples/mod.ts'
+import { encodeWriteRequest, WriteRequestDecoder } from './mod.ts'
 import { histogramProblem } from './validate-histogram.ts'
 
 const GOOD: Histogram = {
@@ -124,4 +125,20 @@ for (const [name, histogram, problem] of rows)
     const found = histogramProblem(histogram)
     if (problem === null) assert.equal(found, null)
     else assert.match(found ?? '', problem)
+  })
+
+// As Prometheus since 3.7: what is finer than schema 8 loses resolution on its way in, what is coarser than -4 is refused.
+for (const [schema, kept] of [
+  [-5, null],
+  [8, 8],
+  [9, 8],
+  [52, 8],
+  [53, null],
+] as const)
+  test(`a histogram of schema ${schema} is ${kept === null ? 'refused' : `written as of schema ${kept}`}`, () => {
+    const series = { labels: ['__name__', 'h'] as never, timestamps: [], values: new Float64Array(0) }
+    const body = encodeWriteRequest([{ ...series, histograms: [{ timestampMs: 1, histogram: { ...GOOD, schema } }] }])
+    const decode = () => new WriteRequestDecoder().decode(body).histograms[0]!.histogram
+    if (kept === null) assert.throws(decode, new RegExp(`got schema ${schema}`))
+    else assert.equal(decode().schema, kept)
   })

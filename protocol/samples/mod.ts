@@ -113,3 +113,5 @@ function expandExponent(text: string, e: number): string {
         : `${digits.slice(0, point)}.${digits.slice(point)}`
   return negative ? `-${body}` : body
 }
+
+export { atMostSchema8, isTooFine, withSchema } from './reduce-resolution.ts'
