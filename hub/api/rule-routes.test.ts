@@ -40,7 +40,7 @@ const groups = [
 const api = await startApi(createHead({ maxBytes: 2 ** 26 }), { groups: () => groups })
 after(() => api.close())
 
-const token = (file: string, name: string): string => createHash('sha1').update(`${file};${name}`).digest('hex')
+const token = (file: string, name: string): string => createHash('sha256').update(`${file};${name}`).digest('hex')
 
 async function rules(
   query: string,

@@ -93,7 +93,7 @@ function pageFrom(groups: readonly Group[], { token }: Page): readonly Group[] {
 
 /** As upstream's, so that pages go on when one is replaced by the other. */
 function tokenOf({ file, name }: { readonly file: string; readonly name: string }): string {
-  return createHash('sha1').update(`${file};${name}`).digest('hex')
+  return createHash('sha256').update(`${file};${name}`).digest('hex')
 }
 
 /** By file, then by name. */
