@@ -132,7 +132,11 @@ function queryOf(queries: readonly KitQuery[]): Query {
     let used = 0
     const writtenOut = plain(sql.replace(/\?/g, () => `'${parameters[used++]}'`))
     const found = queries.find(({ query }) => plain(query) === plain(sql) || plain(query) === writtenOut)
-    if (!found || found.error !== undefined) throw new SqlError(found?.error ?? `unknown statement: ${sql}`, 1064)
+    if (!found || found.error !== undefined) {
+      const error = found?.error ?? `unknown statement: ${sql}`
+      // As the server's messages begin: `Error 1109 (42S02): Unknown table`.
+      throw new SqlError(error, Number(/^Error (\d+)/.exec(error)?.[1] ?? 1064))
+    }
     return { columns: found.columns ?? [], rows: found.rows ?? [] }
   }
 }
