@@ -51,6 +51,17 @@ function kept(share: ReaderShare): string[] {
   }
 }
 
+test('a series whose samples were all refused is none that anyone is told of', async () => {
+  const world = new World(33)
+  world.options = { heads: { create: () => createHead({}), restore: () => headRestorer({}) } }
+  const engine = await world.open()
+  const far = { ...full('far'), timestamps: [NOW + 3_600_000] }
+  assert.equal(engine.acceptRemoteWrite(snappyCompress(encodeWriteRequest([far, full('a')]))).status, 400)
+  engine.commit()
+  assert.deepEqual(kept(engine.share()), ['a'])
+  engine.close()
+})
+
 const rows: readonly [name: string, requests: readonly WriteSeries[][], expected: readonly string[]][] = [
   ['alone', [[empty('a')]], []],
   ['beside one with a sample', [[empty('a'), full('b')]], ['b']],

@@ -425,7 +425,8 @@ class HeadReader implements SeriesReader {
     const { controlF64 } = this.#mem
     const isOpenTick = state >>> COUNT_SHIFT > 0 && (state & KIND_MASK) === Kind.group
     const last = isOpenTick ? this.#groupEnd(words[at + S_GROUP]!) : this.#mem.getF64(record, S_LAST_TIME_F64)
-    if (!(last >= Math.max(range.minTime, controlF64[C_FLOOR_F64]!))) return false
+    // Without a sample it is in no range, not even in one without a start.
+    if (last === -Infinity || !(last >= Math.max(range.minTime, controlF64[C_FLOOR_F64]!))) return false
     // The common query ends after all samples.
     return range.maxTime >= controlF64[C_MAX_TIME_F64]! || this.#firstTime(record, state) <= range.maxTime
   }
