@@ -98,6 +98,11 @@ export class KeptChunks {
     return this.#values.bytes + 8 * this.#times + this.#entries.byteLength + this.#met.byteLength
   }
 
+  /** As C_DROPS was at the last `begin`. */
+  get drops(): number {
+    return this.#drops
+  }
+
   /** Before each read. False: this one is to go without. */
   begin(): boolean {
     const drops = Atomics.load(this.#mem.control, C_DROPS) // pairs with the adds in Head.#sweep

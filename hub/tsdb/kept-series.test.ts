@@ -3,6 +3,8 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import { labelsFrom } from '../../protocol/labels/mod.ts'
+import { KeptSeries } from './kept-series.ts'
+import { Memory } from './memory.ts'
 import { createHead, createSampleBuffer, openReader, type SampleBuffer } from './mod.ts'
 
 const SERIES = 3
@@ -66,3 +68,14 @@ for (const shared of [false, true])
       { numRuns: 60 },
     )
   })
+
+test('what was found before chunks were taken away is not found for another series of the same version in its place', () => {
+  const { control, pages } = createHead({ maxBytes: 2 ** 26 }).share()
+  const mem = new Memory(control, pages)
+  const known = new KeptSeries()
+  const [record, version, entry] = [64, 8, 16]
+  known.note(mem, record, version, entry, 2)
+  assert.ok(known.find(record, version, 2))
+  assert.ok(!known.find(record, version + 2, 2))
+  assert.ok(!known.find(record, version, 4))
+})

@@ -3,7 +3,10 @@
  * while that is the same, so is the chunk, and neither its head nor its neighbours have to be looked at, which lie all over
  * the shared memory. Records lie side by side, and so do these. Hot: bench/query/in-process.ts
  *
- *   slot, 32 bytes: record | version | chunk | entry | is it the only one | group + 1, 0 for own times | first tick
+ * Where records die by the segment their memory becomes others', whose versions begin anew: what was found before chunks
+ * were taken away (C_DROPS) counts no more.
+ *
+ *   slot, 32 bytes: record | version | chunk | entry | is it the only one | group + 1, 0 for own times | first tick | drops
  */
 
 import { chunkKind } from './chunk-reader.ts'
@@ -22,6 +25,7 @@ const N_ENTRY = 3
 const N_ONLY = 4
 const N_GROUP = 5
 const N_TICK = 6
+const N_DROPS = 7
 
 export class KeptSeries {
   #words = new Uint32Array(0)
@@ -32,12 +36,13 @@ export class KeptSeries {
   group = -1
   tick = 0
 
-  /** False: nothing is known of that version of the series. */
-  find(record: number, version: number): boolean {
+  /** False: nothing is known of that version of the series, or chunks were taken away since. */
+  find(record: number, version: number, drops: number): boolean {
     const words = this.#words
     if (words.length === 0) return false
     const at = slotOf(record)
     if (words[at + N_RECORD] !== record || words[at + N_VERSION] !== version >>> 0) return false
+    if (words[at + N_DROPS] !== drops >>> 0) return false
     this.chunk = words[at + N_CHUNK]!
     this.entry = words[at + N_ENTRY]!
     this.isOnly = words[at + N_ONLY] === 1
@@ -46,8 +51,11 @@ export class KeptSeries {
     return true
   }
 
-  /** @param entry of `KeptChunks`, where the newest chunk was found, which the read has just come to */
-  note(mem: Memory, record: number, version: number, entry: number): void {
+  /**
+   * @param entry of `KeptChunks`, where the newest chunk was found, which the read has just come to
+   * @param drops as `KeptChunks` had them at the beginning of the read
+   */
+  note(mem: Memory, record: number, version: number, entry: number, drops: number): void {
     if (this.#words.length === 0) this.#words = new Uint32Array(SLOTS * SLOT_WORDS)
     const words = this.#words
     const at = slotOf(record)
@@ -55,6 +63,7 @@ export class KeptSeries {
     const isOfGroup = chunkKind(mem, chunk) === Kind.group
     words[at + N_RECORD] = record
     words[at + N_VERSION] = version
+    words[at + N_DROPS] = drops
     words[at + N_CHUNK] = chunk
     words[at + N_ENTRY] = entry
     words[at + N_ONLY] = mem.get(record + S_FIRST) === chunk ? 1 : 0

@@ -229,7 +229,7 @@ export class SeriesDecoder {
     if (this.#kept !== null) this.#kept.found = -1
     this.#readChunks(first)
     if (this.#mayUseKept && first === mem.get(record + S_LAST) && this.#kept!.found >= 0)
-      this.#known.note(mem, record, this.#version, this.#kept!.found)
+      this.#known.note(mem, record, this.#version, this.#kept!.found, this.#kept!.drops)
     this.#readOpenRun(record, state)
     this.#min = floor
     if (late) this.#readLate(record, out)
@@ -240,7 +240,7 @@ export class SeriesDecoder {
   #readKnown(record: number, state: number, out: SampleBuffer): boolean {
     const known = this.#known
     const kept = this.#kept!
-    if (!known.find(record, this.#version) || !kept.holds(known.entry, record, known.chunk)) return false
+    if (!known.find(record, this.#version, kept.drops) || !kept.holds(known.entry, record, known.chunk)) return false
     const { entry, isOnly, group, tick } = known
     const ticks = group < 0 ? null : this.#ticksOf(group)
     const beginsEarlier = ticks === null ? kept.firstTimeOf(entry) <= this.#min : tick < ticks.from
