@@ -13,7 +13,10 @@ export type RelayOptions = {
   readonly send: (packet: Uint8Array) => void
 }
 
+/** As upstream's ticker. */
 const FLUSH_MS = 1000
+/** Sockets are looked at when a whole second begins (agent/env/shared-delay.ts): what that finds has waited, and goes on at once. */
+const AFTER_LOOK_MS = 50
 const NEWLINE = 0x0a
 
 export class Relay {
@@ -44,7 +47,12 @@ export class Relay {
     this.#buffer.set(line, this.#used)
     this.#used += line.length
     this.#buffer[this.#used++] = NEWLINE
-    this.#timer ??= this.#options.clock.setTimer(FLUSH_MS, () => this.flush(), { unref: true })
+    this.#timer ??= this.#options.clock.setTimer(this.#untilTickMs(), () => this.flush(), { unref: true })
+  }
+
+  #untilTickMs(): number {
+    const sinceTickMs = (this.#options.clock.monotonic() + FLUSH_MS - AFTER_LOOK_MS) % FLUSH_MS
+    return Math.ceil(FLUSH_MS - sinceTickMs)
   }
 
   flush(): void {
