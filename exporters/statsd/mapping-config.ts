@@ -1,6 +1,6 @@
 /**
  * The mapping file. Semantics: statsd_exporter pkg/mapper/mapper.go, InitFromYAMLString (v0.30).
- * Differs: keys that nobody knows are refused with their place, where upstream ignores them.
+ * Keys that nobody knows are passed over, as there; the first of them is told.
  */
 import {
   boolean,
@@ -82,9 +82,22 @@ const GLOB = /^(?:\*|[a-zA-Z_][a-zA-Z0-9_-]*)(?:\.(?:\*|[a-zA-Z0-9_][a-zA-Z0-9_-
 const NAME = /^(?:[a-zA-Z_]|\$\{?\d+\}?)(?:[a-zA-Z0-9_]|\$\{?\d+\}?)*$/
 const LABEL = /^[a-zA-Z_][a-zA-Z0-9_]*$/
 
-/** @throws ConfigError with file, line and column */
-export function loadMappingConfig(text: string, file: string): MappingConfig {
-  return decodeYaml(text, file, root).value
+/**
+ * @param onUnknown hears of the first key that has no effect, with file, line and column
+ * @throws ConfigError with file, line and column
+ */
+export function loadMappingConfig(
+  text: string,
+  file: string,
+  onUnknown: (problem: string) => void = () => {},
+): MappingConfig {
+  const { value } = decodeYaml(text, file, root, { ignoreUnknown: true })
+  try {
+    decodeYaml(text, file, root)
+  } catch (error) {
+    onUnknown((error as Error).message)
+  }
+  return value
 }
 
 const observerType = oneOf(

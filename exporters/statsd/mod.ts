@@ -129,7 +129,8 @@ export function createStatsdExporter({ disk, clock, log, flags, net }: StatsdOpt
   }
 
   function load(): Mapper {
-    return new Mapper(loadMappingConfig(disk.readText(file), file), { cacheSize })
+    const onUnknown = (problem: string): void => log.warn('A key of the mapping file has no effect', { problem })
+    return new Mapper(loadMappingConfig(disk.readText(file), file, onUnknown), { cacheSize })
   }
 
   /** What it came to, when it was one event and without fault. */

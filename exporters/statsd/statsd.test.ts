@@ -134,13 +134,25 @@ test('beyond max-series new names are counted and dropped, known ones go on', as
   assert.match(page, /events_error_total\{reason="too_many_series"\} 1\n/)
 })
 
+test('a key of the mapping file that nobody knows has no effect, as upstream, and is told', async () => {
+  const file = path.join(temporary, `${++files}-mapping.yml`)
+  fs.writeFileSync(file, 'mappings:\n- {match: a, name: b, lables: {x: y}}')
+  const lines: string[] = []
+  const warn = (message: string, fields = {}): void => void lines.push(`${message}: ${JSON.stringify(fields)}`)
+  const log = { ...testEnv.log, warn }
+  const exporter = createStatsdExporter({ ...testEnv, log, flags: { 'statsd.mapping-config': file } })
+  exporter.handlePacket(bytes('a:1|c'), 'udp')
+  assert.match(await pageOf(exporter), /\nb 1\n/)
+  assert.equal(lines.length, 1)
+  assert.match(lines[0]!, /field lables not found in type MetricMapping.*mapping\.yml:2/)
+})
+
 for (const [name, mappings, message] of [
   [
     'a bad glob',
     'mappings:\n- {match: "a!", name: b}',
     /invalid match: "a!".* \(at .*mapping.yml:2:3, key mappings\[0\]\)/,
   ],
-  ['an unknown key', 'mappings:\n- {match: a, name: b, lables: {}}', /field lables not found in type MetricMapping/],
   ['a bad duration', 'defaults: {ttl: soon}', /invalid duration "soon"/],
   ['buckets out of order', 'defaults: {histogram_options: {buckets: [2, 1]}}', /buckets must ascend, got 2 before 1/],
   ['a glob that begins with a digit', 'mappings:\n- {match: "1a.*", name: b}', /invalid match: "1a\.\*"/],

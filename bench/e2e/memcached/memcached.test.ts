@@ -19,16 +19,17 @@ after(() => net.close())
 const exporterWith = (flags: Flags, lines: string[] = []) =>
   createMemcachedExporter({ ...testEnv, net, log: logTo((line) => lines.push(line)), flags })
 
-test('no server, a mute server and one that talks nonsense: memcached_up 0, one log line per kind', async () => {
+test('no server, a mute server and one that talks nonsense: memcached_up 0, one log line per kind', async (t) => {
   const server = createServer((socket) => {
     socket.on('error', () => {})
     socket.once('data', () => nonsense && socket.end('HTTP/1.1 400 Bad Request\r\n\r\n'))
   }).listen(0, '127.0.0.1')
+  t.after(() => server.close())
   await once(server, 'listening')
   let nonsense = false
   const { port } = server.address() as AddressInfo
   const lines: string[] = []
-  const exporter = exporterWith({ 'memcached.address': `127.0.0.1:${port}`, 'memcached.timeout': '60ms' }, lines)
+  const exporter = exporterWith({ 'memcached.address': `127.0.0.1:${port}`, 'memcached.timeout': '300ms' }, lines)
   const page = '# HELP memcached_up Could the memcached server be reached.\n# TYPE memcached_up gauge\nmemcached_up 0\n'
   assert.equal(formatExposition(await exporter.collect()), page)
   assert.equal(formatExposition(await exporter.collect()), page)
