@@ -1,6 +1,9 @@
+/** Never none: what has no length cannot be doubled. */
+const MIN_ITEMS = 64
+
 /** Numbers of series, in memory that is used again: a list of objects for every scrape would end up in the old space. */
 export class SeriesList {
-  items = new Int32Array(64)
+  items = new Int32Array(MIN_ITEMS)
   length = 0
 
   push(series: number): void {
@@ -12,9 +15,11 @@ export class SeriesList {
     this.items[this.length++] = series
   }
 
-  /** Keeps the memory, but for what was far too much. */
+  /** Keeps the memory, but for what was far too much. A list that is clear already says nothing of what it is used for. */
   clear(): void {
-    if (this.items.length > 1024 && this.items.length > 8 * this.length) this.items = new Int32Array(2 * this.length)
+    if (this.length === 0) return
+    if (this.items.length > 1024 && this.items.length > 8 * this.length)
+      this.items = new Int32Array(Math.max(MIN_ITEMS, 2 * this.length))
     this.length = 0
   }
 
