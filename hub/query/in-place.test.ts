@@ -1,7 +1,7 @@
 /** Small queries are answered without a worker, as a worker would; everything else is left to the workers. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { openReader } from '../tsdb/mod.ts'
+import { evictedUntil, openReader } from '../tsdb/mod.ts'
 import { NO_BLOCKS, type QueryTask } from './contract.ts'
 import { InPlace } from './in-place.ts'
 import { runPart } from './run-task.ts'
@@ -92,6 +92,24 @@ test('a time that may be in blocks is left to the workers, the time after is not
   assert.notEqual(one.answer(instant('y{i="1"}')), null)
   assert.equal(one.answer(instant('y{i="1"}', END - 1)), null)
   assert.equal(one.answer(instant('last_over_time(y{i="1"}[6m])')), null)
+})
+
+test('what went to blocks that this thread was not told of yet is left to the workers', () => {
+  const own = seededHead({ seed: 3, series: 8, samples: SAMPLES })
+  own.closeBefore(END / 2)
+  own.evict()
+  own.publish()
+  const evicted = evictedUntil(own.share())
+  assert.ok(evicted > 0)
+  const answerWith = (coveredUntil: number) =>
+    new InPlace({
+      share: () => own.share(),
+      blocks: () => ({ ...NO_BLOCKS, coveredUntil }),
+      now: () => 0,
+      cpuMs: () => 0,
+    }).answer(instant('y{i="1"}'))
+  assert.notEqual(answerWith(evicted), null)
+  assert.equal(answerWith(evicted - 1), null)
 })
 
 test('what was deleted is not seen', () => {
