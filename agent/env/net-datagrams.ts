@@ -2,10 +2,9 @@
  * Listening for datagrams. UDP: where the kernel keeps enough of them, nobody waits for one: libc reads what has come
  * one to five times a second, dozens a call, and when the listener's owner asks for it, which is before each scrape. A
  * process that is woken for each of a hundred datagrams a second spends 600 ms of CPU a minute more (bench/agent
- * footprint). Where the queue is short the runtime waits for the first,
- * and libc reads all the others that have come with it; where libc cannot be called, the runtime reads them one by one.
- * Sockets of the file system, which no runtime offers, are read by a thread that waits in the kernel, so that nobody
- * else has to.
+ * footprint). Where the queue is short the runtime waits for the first, and libc reads all the others that have come
+ * with it; where libc cannot be called, the runtime reads them one by one. Sockets of the file system, which no runtime
+ * offers, are read by a thread that waits in the kernel, so that nobody else has to.
  */
 import { createSocket, type Socket } from 'node:dgram'
 import { lookup } from 'node:dns/promises'

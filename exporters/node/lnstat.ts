@@ -1,6 +1,6 @@
 /** Caches of the network stack, one file each in /proc/net/stat. */
 import { type Collector, FamilySet, type NodeContext } from './collector.ts'
-import { scanLines, uintOf, words } from './files.ts'
+import { listDirectory, scanLines, uintOf, words } from './files.ts'
 
 export function lnstatCollector({ disk, procfs }: NodeContext): Collector {
   const base = `${procfs}/net/stat`
@@ -8,7 +8,7 @@ export function lnstatCollector({ disk, procfs }: NodeContext): Collector {
     name: 'lnstat',
     update() {
       const out = new FamilySet()
-      for (const subsystem of disk.readDirectory(base)) {
+      for (const subsystem of listDirectory(disk, base)) {
         const file = `${base}/${subsystem}`
         const [header = '', ...rows] = scanLines(disk.readText(file))
         const columns = words(header)

@@ -115,6 +115,12 @@ for (const [flag, text, success] of [
   })
 }
 
+test('lnstat of a network namespace that has no caches succeeds with nothing', async () => {
+  const page = await pageOf({}, { 'collector.lnstat': 'true' })
+  assert.match(page, /node_scrape_collector_success\{collector="lnstat"\} 1/)
+  assert.doesNotMatch(page, /node_lnstat/)
+})
+
 test('conntrack shows what it read before the fault', async () => {
   const folder = 'sys/net/netfilter'
   const files = { [`${folder}/nf_conntrack_count`]: '123\n', [`${folder}/nf_conntrack_max`]: '65536\n' }
