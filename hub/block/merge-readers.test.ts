@@ -86,6 +86,17 @@ test('head and overlapping blocks together are the head that was never cut', () 
         assert.deepEqual(keys(merged).sort(), keys(all).sort())
         const shards = [0, 1, 2].flatMap((index) => keys(merged, { index, count: 3 }))
         assert.deepEqual(shards.sort(), keys(all).sort())
+        // As the threads of a query have them, each with a reader of its own.
+        const ordered = [0, 1, 2].flatMap((index) => {
+          const own = mergeReaders(readers)
+          const refs = [...own.select(matchers, ALL, { index, count: 3 })]
+          return refs.map((ref) => ({ order: own.orderOf?.(ref) ?? ref, key: labelsKey(own.labels(ref)) }))
+        })
+        ordered.sort((a, b) => a.order - b.order)
+        assert.deepEqual(
+          ordered.map(({ key }) => key),
+          keys(mergeReaders(readers)),
+        )
         assert.deepEqual(merged.labelNames(matchers, ALL), all.labelNames(matchers, ALL))
         assert.deepEqual(merged.labelValues('job', matchers, ALL), all.labelValues('job', matchers, ALL))
         const ids = new Map<string, number>()

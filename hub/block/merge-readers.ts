@@ -53,6 +53,8 @@ class Source {
   /** Merged refs by own, and the reverse. */
   readonly merged = new Map<number, number>()
   readonly own = new Map<number, number>()
+  /** Among the sources: a series that the first reader does not have stands where the first of them that has it does. */
+  place = 0
   /** Of blocks that are kept from query to query, once there is an identity that they are of. */
   firstRefs: FirstRefs | null = null
 
@@ -129,6 +131,7 @@ class MergedReader implements SeriesReader {
       .map((reader, rank) => ({ source: new Source(reader), rank }))
       .sort((a, b) => a.source.minTime - b.source.minTime || b.rank - a.rank)
       .map(({ source }) => source)
+    for (const [place, source] of this.#sources.entries()) source.place = place
     this.#ranks = new Map(this.#sources.map((source) => [source, readers.indexOf(source.reader)]))
   }
 
@@ -178,6 +181,12 @@ class MergedReader implements SeriesReader {
 
   isOwnRef(ref: number): boolean {
     return ref >= EXTRA
+  }
+
+  orderOf(ref: number): number {
+    if (ref < EXTRA) return ref
+    const extra = this.#extraOf[ref - EXTRA]!
+    return extra.source === null ? Number.MAX_SAFE_INTEGER : (1 + extra.source.place) * 2 ** 32 + extra.ref
   }
 
   refFor(labels: Labels): number {

@@ -28,6 +28,10 @@ export class DelegatingReader implements SeriesReader {
     return this.reader.isOwnRef?.(ref) ?? false
   }
 
+  orderOf(ref: SeriesRef): number {
+    return this.reader.orderOf?.(ref) ?? ref
+  }
+
   /** -1: it has none. */
   refFor(labels: Labels): SeriesRef {
     return this.reader.refFor?.(labels) ?? -1

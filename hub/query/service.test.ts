@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { QueryTask, WorkerAnswer } from './contract.ts'
+import { NO_BLOCKS, type QueryTask, type WorkerAnswer } from './contract.ts'
 import { giveBack } from './held-answers.ts'
 import { flagOf, instant, ok, queryOf, refusal, settle, TryingPool, text, world } from './testing/service-world.ts'
 
@@ -164,6 +164,19 @@ test('stale pages are asked for again, with a new share each time, but not for e
   await settle()
   pool.calls[7]!.finish(ok('now'))
   assert.equal(new TextDecoder().decode((await second).body), 'now')
+})
+
+test('while blocks are merged away, a query comes again as often as that happens, until its deadline', async () => {
+  let merges = 0
+  const { pool, service } = world({ blocks: () => ({ ...NO_BLOCKS, paths: ['kept', `merged-${merges++}`] }) })
+  const answer = service.run(instant('x'), { timeoutMs: 1000 })
+  for (let i = 0; i < 20; i++) {
+    await settle()
+    pool.calls[i]!.finish({ ...ok(), status: 500, isStale: true })
+  }
+  await settle()
+  pool.calls[20]!.finish(ok('now'))
+  assert.equal(text(await answer), 'now')
 })
 
 test('a worker that dies ends its query alone: named in the log, its claims released', async () => {

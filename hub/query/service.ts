@@ -87,7 +87,10 @@ export type QueryCounters = {
   seconds: number
 }
 
-/** Pages are announced before use, so once is rare and this often means a bug. */
+/**
+ * Pages are announced before use, so once is rare and this often means a bug. Attempts that found blocks merged away
+ * do not count: where many small ones are merged, the next may be so, and the deadline ends it.
+ */
 const MAX_STALE = 5
 const SHOWN_QUERY_CHARS = 1000
 
@@ -261,9 +264,12 @@ export class QueryService {
 
   async #answer(run: Run): Promise<WorkerAnswer> {
     let answer = await this.#attempt(run)
-    for (let again = 0; answer.isStale && again < MAX_STALE; again++) {
+    for (let again = 0; answer.isStale && again < MAX_STALE; ) {
+      const before = run.blocks.paths
       run.share = this.#options.share()
       run.blocks = this.#options.blocks?.() ?? NO_BLOCKS
+      const { paths } = run.blocks
+      if (before.every((path) => paths.includes(path))) again++
       answer = await this.#attempt(run)
     }
     return answer

@@ -71,6 +71,11 @@ export interface SeriesReader {
   labels(ref: SeriesRef): Labels
   /** Whether it is this reader alone that knows the series by this ref: others of the same store have another for it. */
   isOwnRef?(ref: SeriesRef): boolean
+  /**
+   * Where the series stands among all, for readers of the same store alike; refs of one `select` ascend with it. Where
+   * there is no such method, it is the ref.
+   */
+  orderOf?(ref: SeriesRef): number
   /** A ref of this reader's own for a series of which another has told the labels, and of which nothing is to be read. */
   refFor?(labels: Labels): SeriesRef
   /**

@@ -1,5 +1,5 @@
 /** What shards send each other: partial aggregations, and series, as columns that move between threads. */
-import { compareLabels, type Labels, labelsFromSorted, labelsKey } from '../../../protocol/labels/mod.ts'
+import { type Labels, labelsFromSorted, labelsKey } from '../../../protocol/labels/mod.ts'
 import type { Histogram } from '../../../protocol/samples/mod.ts'
 import type { AggregateExpr } from '../ast.ts'
 import type { Accumulator, PartialColumns } from './aggregations/accumulators.ts'
@@ -11,8 +11,8 @@ import { newSeries, type Series } from './types.ts'
 export type PartialGroups = {
   readonly labels: readonly (readonly string[])[]
   readonly dropNames: readonly boolean[]
-  /** The ref of each group's first series. */
-  readonly firstRefs: Float64Array<ArrayBuffer>
+  /** Where each group's first series stands in the store (`SeriesReader.orderOf`). */
+  readonly orders: Float64Array<ArrayBuffer>
   readonly state: Uint8Array<ArrayBuffer>
   readonly values: Float64Array<ArrayBuffer>
   readonly comps: Float64Array<ArrayBuffer> | null
@@ -21,6 +21,7 @@ export type PartialGroups = {
 
 /** Columns of stored series: `values[series * steps + step]`. */
 export type PartialSeries = {
+  readonly orders: Float64Array<ArrayBuffer>
   /** -1 and below: of series that each reader has refs of its own for, those with `labels[0]`, `labels[1]`… */
   readonly refs: Float64Array<ArrayBuffer>
   readonly labels: readonly (readonly string[])[]
@@ -35,14 +36,18 @@ const NAMELESS = 1
 const DROP_NAME = 2
 
 /** Null when the state of a group cannot be told in floats. */
-export function packGroups(groups: readonly AccumulatedGroup[], steps: number): PartialGroups | null {
+export function packGroups(
+  { reader }: QueryContext,
+  groups: readonly AccumulatedGroup[],
+  steps: number,
+): PartialGroups | null {
   const columns = groups.map(({ accumulator }) => accumulator.partial())
   const size = groups.length * steps
   const has = (name: 'comps' | 'counts') => columns.some((column) => column !== null && column[name] !== null)
   const out = {
     labels: groups.map(({ labels }) => [...labels]),
     dropNames: groups.map(({ dropName }) => dropName),
-    firstRefs: Float64Array.from(groups, ({ firstRef }) => firstRef),
+    orders: Float64Array.from(groups, ({ firstRef }) => reader.orderOf?.(firstRef) ?? firstRef),
     state: new Uint8Array(size),
     values: new Float64Array(size),
     comps: has('comps') ? new Float64Array(size) : null,
@@ -59,7 +64,7 @@ export function packGroups(groups: readonly AccumulatedGroup[], steps: number): 
   return out
 }
 
-type MergedGroup = { labels: Labels; dropName: boolean; accumulator: Accumulator; firstRef: number }
+type MergedGroup = { labels: Labels; dropName: boolean; accumulator: Accumulator; order: number }
 
 /** In the order that the groups would have had on one thread. */
 export function mergeGroups(
@@ -73,20 +78,20 @@ export function mergeGroups(
     for (const [group, flat] of part.labels.entries()) {
       const labels = labelsFromSorted(flat)
       const key = labelsKey(labels)
-      const firstRef = part.firstRefs[group]!
+      const order = part.orders[group]!
       const columns = columnsOfGroup(part, group, steps)
       const into = merged.get(key)
       if (into === undefined) {
         const accumulator = newAccumulator({ ctx, expr: cut, steps }, columns)
-        merged.set(key, { labels, dropName: part.dropNames[group]!, accumulator, firstRef })
+        merged.set(key, { labels, dropName: part.dropNames[group]!, accumulator, order })
         continue
       }
-      into.firstRef = Math.min(into.firstRef, firstRef)
+      into.order = Math.min(into.order, order)
       into.dropName ||= part.dropNames[group]!
       into.accumulator.merge(columns)
     }
   }
-  const groups = [...merged.values()].sort((a, b) => a.firstRef - b.firstRef)
+  const groups = [...merged.values()].sort((a, b) => a.order - b.order)
   const out: Series[] = []
   emitGroups(groups, (series) => out.push(series))
   return out
@@ -106,6 +111,7 @@ function columnsOfGroup({ state, values, comps, counts }: PartialGroups, group: 
 export function packSeries({ reader }: QueryContext, all: readonly Series[], steps: number): PartialSeries | null {
   const labels: (readonly string[])[] = []
   const out = {
+    orders: Float64Array.from(all, ({ ref }) => reader.orderOf?.(ref) ?? ref),
     refs: new Float64Array(all.length),
     labels,
     names: new Uint8Array(all.length),
@@ -123,14 +129,10 @@ export function packSeries({ reader }: QueryContext, all: readonly Series[], ste
   return out
 }
 
-/**
- * In the order of the store, as one thread would have had them; those that each reader has refs of its own for come last,
- * in that of their labels. Null when the reader can have none for these.
- */
+/** In the order of the store, as one thread would have had them. Null when the reader can have no ref for one of them. */
 export function mergeSeries(ctx: QueryContext, parts: readonly PartialSeries[], steps: number): Series[] | null {
-  const out: Series[] = []
-  const others: { readonly labels: Labels; readonly series: Series }[] = []
-  for (const { refs, labels, names, present, values, histograms } of parts) {
+  const all: { readonly order: number; readonly labels: Labels | null; readonly series: Series }[] = []
+  for (const { orders, refs, labels, names, present, values, histograms } of parts) {
     for (let i = 0; i < refs.length; i++) {
       const ref = refs[i]!
       const series = newSeries(0, ref, null)
@@ -140,14 +142,14 @@ export function mergeSeries(ctx: QueryContext, parts: readonly PartialSeries[], 
       series.values = values.subarray(i * steps, (i + 1) * steps)
       series.histograms = histograms?.[i] ?? null
       ctx.holdSeries(series, columnSamples(series), true)
-      if (ref >= 0) out.push(series)
-      else others.push({ labels: labelsFromSorted(labels[-1 - ref]!), series })
+      all.push({ order: orders[i]!, labels: ref < 0 ? labelsFromSorted(labels[-1 - ref]!) : null, series })
     }
   }
-  out.sort((a, b) => a.ref - b.ref)
-  others.sort((a, b) => compareLabels(a.labels, b.labels))
-  for (const { labels, series } of others) {
-    series.ref = ctx.reader.refFor?.(labels) ?? -1
+  all.sort((a, b) => a.order - b.order)
+  const out: Series[] = []
+  for (const { labels, series } of all) {
+    // Refs that a reader makes up ascend as it is asked for them.
+    if (labels !== null) series.ref = ctx.reader.refFor?.(labels) ?? -1
     if (series.ref < 0) return null
     out.push(series)
   }

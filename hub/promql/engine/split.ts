@@ -79,7 +79,7 @@ export function evaluatePartial(query: Query & { readonly shard: Shard }): Parti
       const aggregate = distributive(cut)
       return aggregate === null
         ? packSeries(ctx, collectVector(ctx, cut, frame), frame.steps)
-        : packGroups(accumulated(ctx, aggregate, frame), frame.steps)
+        : packGroups(ctx, accumulated(ctx, aggregate, frame), frame.steps)
     })
     ctx.options.onSamples?.(ctx.peak, ctx.counts)
     return { cuts, annotations: ctx.annotations(), figures: ctx.trace?.figures(prepared.expr) ?? [] }

@@ -1,6 +1,6 @@
 /** A query service over a pool whose tasks end when the test says so. */
 import type { LogFields, Logger } from '../../../protocol/env/mod.ts'
-import { ApiError, type QueryTask, type WorkerAnswer, type WorkerTask } from '../contract.ts'
+import { ApiError, type BlockView, type QueryTask, type WorkerAnswer, type WorkerTask } from '../contract.ts'
 import type { InPlace } from '../in-place.ts'
 import { type QueryPool, QueryService } from '../service.ts'
 import { ManualClock } from './manual-clock.ts'
@@ -50,6 +50,7 @@ export type WorldOptions<Pool> = {
   readonly maxConcurrency?: number
   readonly pool?: Pool
   readonly maxHeldBytes?: number
+  readonly blocks?: () => BlockView
   /** Texts that are answered at once. */
   readonly small?: readonly string[]
 }
@@ -69,6 +70,7 @@ export function world<Pool extends ManualPool = ManualPool>(options: WorldOption
     releaseOwner: (owner) => released.push(owner),
     maxConcurrency: options.maxConcurrency ?? 4,
     maxHeldBytes: options.maxHeldBytes ?? 1 << 30,
+    ...(options.blocks && { blocks: options.blocks }),
     ...(options.small && {
       inPlace: {
         answer: (task: QueryTask) => ('query' in task && options.small!.includes(task.query) ? ok(task.query) : null),
