@@ -27,7 +27,9 @@
  *   theirs 213, so 1.06 × where it was 1.26 ×; 44.5 MB and its 45.4, theirs 89.7. Again, three times 60 s after 60 s: 229, 1.09 ×.
  *   So the more others use the machine, the more its interpreter costs beside theirs, whose sum lacks two exporters.
  *   With one look for datagrams a second, 90 s after 100 s, load average 8 to 13: one file 45.0 (52.1), 38.8, 247: 0.50 ×,
- *   1.18 ×, 0.97 ×; same work 40.1, 36.3, 180: 0.45 ×, 1.10 ×, 0.71 ×; on Node 88.6, 83.6, 340; theirs 89.9, 33.0, 253
+ *   1.18 ×, 0.97 ×; same work 40.1, 36.3, 180: 0.45 ×, 1.10 ×, 0.71 ×; on Node 88.6, 83.6, 340; theirs 89.9, 33.0, 253. With nothing
+ *   else on the machine: 41.8 (51.0), 37.7, 193: 0.46 ×, 1.12 ×, 0.85 ×; same work 39.8, 36.0, 147: 0.44 ×, 1.07 ×, 0.65 ×;
+ *   on Node 88.3, 83.8, 313; theirs 90.2, 33.6, 227
  *   Where the 41 MB are, MB: JavaScript's and the allocator's heap 32 to 34, of which the ring's thread has 4; structures
  *                    1.9; stacks, JIT code and the rest 2; of the program 4 between scrapes, and 11 after one: text 7.2,
  *                    bundle 2.4, constants 1.4, libraries 0.4 (before: 29.8, 5.1, 4.7, 4.3)

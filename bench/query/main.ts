@@ -36,6 +36,11 @@ const QUIET_CPU_MS = 60
 const QUIET_EVERY_MS = 2000
 const SETTLE_MS_MAX = 90_000
 const ONE_THREAD = 'hub, 1 thread'
+const FIGURES = [
+  ['p50', 'p50Ms'],
+  ['p95', 'p95Ms'],
+  ['CPU', 'cpuMs'],
+] as const
 
 type Row = {
   readonly query: string
@@ -227,24 +232,27 @@ const ms = (value: number): string => value.toFixed(value < 10 ? 2 : value < 100
 
 function summary(rows: readonly Row[], systems: readonly System[]): void {
   const names = systems.map(({ name }) => name)
-  const compare = (what: string, of: readonly Row[], figure: (figures: Figures) => number, other: string): void => {
-    if (!names.includes(other) || of.length === 0) return
-    const ratios = of.map(
-      ({ figures }) => Math.max(figure(figures['hub']!), 0.01) / Math.max(figure(figures[other]!), 0.01),
-    )
+  const told = (what: string, ratios: readonly number[], other: string): void => {
+    if (ratios.length === 0) return
     const sorted = [...ratios].sort((a, b) => a - b)
     console.log(
       `  ${what.padEnd(28)} ${geometricMean(ratios).toFixed(3)} of ${other} (${sorted[0]!.toFixed(2)} to ${sorted.at(-1)!.toFixed(2)})`,
     )
   }
   console.log('\nThe hub, geometric means of ratios:')
-  for (const other of ['Prometheus', 'VictoriaMetrics']) {
+  for (const other of ['Prometheus', 'VictoriaMetrics'].filter((name) => names.includes(name))) {
+    const all: number[] = []
     for (const clients of CLIENTS) {
       const of = rows.filter((each) => each.clients === clients)
-      compare(`p50, ${clients} client(s)`, of, ({ p50Ms }) => p50Ms, other)
-      compare(`p95, ${clients} client(s)`, of, ({ p95Ms }) => p95Ms, other)
-      compare(`CPU, ${clients} client(s)`, of, ({ cpuMs }) => cpuMs, other)
+      for (const [what, figure] of FIGURES) {
+        const ratios = of.map(
+          ({ figures }) => Math.max(figures['hub']![figure], 0.01) / Math.max(figures[other]![figure], 0.01),
+        )
+        told(`${what}, ${clients} client(s)`, ratios, other)
+        all.push(...ratios)
+      }
     }
+    told('all of these', all, other)
   }
   console.log('The second thread, one client, heavy questions:')
   const heavy = rows.filter(({ isHeavy, clients }) => isHeavy && clients === 1)
