@@ -32,7 +32,7 @@ import { RefusedSamples } from './refused-samples.ts'
 import { type Repeat, repeatColumns } from './repeat-columns.ts'
 import { SampleLabelsError, sampleLabels } from './sample-labels.ts'
 import { linesOverLimit, sampleLimit, sampleLimitError } from './sample-limit.ts'
-import { SeriesList } from './series-list.ts'
+import { SeriesList, withRoom } from './series-list.ts'
 import type { ScrapeTargetConfig } from './target.ts'
 
 /** Series of a slot: 0 or more, or one of these. */
@@ -498,8 +498,3 @@ const firstOptions = (format: ExpositionParserName): PageOptions => ({
   startTimestamps: false,
   typeAndUnitLabels: false,
 })
-
-function withRoom<T extends Int32Array<ArrayBuffer> | Uint32Array<ArrayBuffer>>(old: T, larger: T): T {
-  larger.set(old)
-  return larger
-}

@@ -28,3 +28,9 @@ export class SeriesList {
     for (let i = 0; i < this.length; i++) this.items[i] = map[this.items[i]!]!
   }
 }
+
+/** `larger`, with what stood in `old` in front. */
+export function withRoom<T extends Int32Array<ArrayBuffer> | Uint32Array<ArrayBuffer>>(old: T, larger: T): T {
+  larger.set(old)
+  return larger
+}

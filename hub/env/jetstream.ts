@@ -23,6 +23,7 @@ import { type NatsConnection, nanos } from '@nats-io/nats-core'
 import type { NatsBus } from '../../agent/env/nats-bus.ts'
 import type { BusMessage } from '../../protocol/env/mod.ts'
 import { streamPattern } from '../../protocol/subjects/mod.ts'
+import { NatsSessions } from './nats-sessions.ts'
 
 export type StreamFeedOptions = {
   readonly bus: NatsBus
@@ -96,44 +97,27 @@ class DurableFeed implements StreamFeed {
   pending = 0
   readonly #options: StreamFeedOptions
   readonly #name: string
-  readonly #stop = Promise.withResolvers<void>()
-  readonly #loop: Promise<void>
-  #wake: (() => void) | null = null
+  readonly #sessions: NatsSessions
   #lastWarning = ''
 
   constructor(options: StreamFeedOptions) {
     this.#options = options
     this.#name = options.stream ?? STREAM_NAME
-    options.bus.onStatus(() => this.#wake?.())
-    this.#loop = this.#run()
+    this.#sessions = new NatsSessions({
+      bus: options.bus,
+      retryMs: options.retryMs ?? 1_000,
+      serve: (connection) => this.#consume(connection),
+      onError: (error) =>
+        this.#warn(`Cannot read stream ${this.#name}: ${error instanceof Error ? error.message : String(error)}`),
+      onPause: () => {
+        this.state = 'waiting'
+      },
+    })
   }
 
-  async stop(): Promise<void> {
+  stop(): Promise<void> {
     this.state = 'stopped'
-    this.#stop.resolve()
-    this.#wake?.()
-    await this.#loop
-  }
-
-  async #run(): Promise<void> {
-    while (!this.#isStopped()) {
-      const { connection, status } = this.#options.bus
-      if (status === 'closed') return
-      if (connection === null) {
-        await new Promise<void>((resolve) => {
-          this.#wake = resolve
-        })
-        continue
-      }
-      try {
-        await this.#consume(connection)
-      } catch (error) {
-        this.#warn(`Cannot read stream ${this.#name}: ${error instanceof Error ? error.message : String(error)}`)
-      }
-      if (this.#isStopped()) return
-      this.state = 'waiting'
-      await this.#pause(this.#options.retryMs ?? 1_000)
-    }
+    return this.#sessions.stop()
   }
 
   /** Until the connection, the consumer or the feed ends. */
@@ -152,11 +136,11 @@ class DurableFeed implements StreamFeed {
       abort_on_missing_resource: true,
       callback: (message) => this.#hand(message, session),
     })
-    if (!this.#isStopped()) {
+    if (!this.#sessions.isStopped) {
       this.state = 'running'
       this.#lastWarning = ''
     }
-    const ended = await Promise.race([messages.closed(), connection.closed(), this.#stop.promise])
+    const ended = await Promise.race([messages.closed(), connection.closed(), this.#sessions.stopped])
     session.isLive = false
     await messages.close()
     if (ended instanceof Error) throw ended
@@ -244,17 +228,6 @@ class DurableFeed implements StreamFeed {
     if (warning === this.#lastWarning) return
     this.#lastWarning = warning
     this.#options.onWarning(warning)
-  }
-
-  #isStopped(): boolean {
-    return this.state === 'stopped'
-  }
-
-  #pause(delayMs: number): Promise<void> {
-    const { promise, resolve } = Promise.withResolvers<void>()
-    const timer = setTimeout(resolve, delayMs)
-    void this.#stop.promise.then(resolve)
-    return promise.finally(() => clearTimeout(timer))
   }
 }
 

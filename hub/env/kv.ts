@@ -17,6 +17,7 @@ import type { NatsConnection } from '@nats-io/nats-core'
 import type { NatsBus } from '../../agent/env/nats-bus.ts'
 import { type KvBucket, type KvEntry, KvError, type KvListener, type KvWatch } from '../cluster/mod.ts'
 import { isOldServer } from './jetstream.ts'
+import { NatsSessions } from './nats-sessions.ts'
 
 export type NatsKvOptions = {
   readonly bus: NatsBus
@@ -54,19 +55,20 @@ type Session = { readonly connection: NatsConnection; readonly kv: KV; readonly 
 class JetStreamBucket implements NatsKv {
   readonly #options: NatsKvOptions
   readonly #wishes = new Set<Wish>()
-  readonly #stop = Promise.withResolvers<void>()
-  readonly #loop: Promise<void>
-  #isStopped = false
+  readonly #sessions: NatsSessions
   #session: Session | null = null
-  #wake: (() => void) | null = null
   #lastWarning = ''
   /** Else marks of deleted entries end with all others, or (of old servers) never. */
   #marksEnd = false
 
   constructor(options: NatsKvOptions) {
     this.#options = options
-    options.bus.onStatus(() => this.#wake?.())
-    this.#loop = this.#run()
+    this.#sessions = new NatsSessions({
+      bus: options.bus,
+      retryMs: options.retryMs ?? 1_000,
+      serve: (connection) => this.#serve(connection),
+      onError: (error) => this.#warn(`Cannot use bucket ${options.bucket}: ${messageOf(error)}`),
+    })
   }
 
   async get(key: string): Promise<KvEntry | null> {
@@ -110,11 +112,8 @@ class JetStreamBucket implements NatsKv {
     }
   }
 
-  async stop(): Promise<void> {
-    this.#isStopped = true
-    this.#stop.resolve()
-    this.#wake?.()
-    await this.#loop
+  stop(): Promise<void> {
+    return this.#sessions.stop()
   }
 
   get #timeoutMs(): number {
@@ -130,26 +129,6 @@ class JetStreamBucket implements NatsKv {
       // A stream that is gone is made anew by the next session.
       if (!isTimeout(error)) session.broken.resolve()
       throw new KvError(`Bucket ${this.#options.bucket} did not answer: ${messageOf(error)}`, { cause: error })
-    }
-  }
-
-  async #run(): Promise<void> {
-    while (!this.#isStopped) {
-      const { connection, status } = this.#options.bus
-      if (status === 'closed') return
-      if (connection === null) {
-        await new Promise<void>((resolve) => {
-          this.#wake = resolve
-        })
-        continue
-      }
-      try {
-        await this.#serve(connection)
-      } catch (error) {
-        this.#warn(`Cannot use bucket ${this.#options.bucket}: ${messageOf(error)}`)
-      }
-      if (this.#isStopped) return
-      await this.#pause(this.#options.retryMs ?? 1_000)
     }
   }
 
@@ -171,7 +150,7 @@ class JetStreamBucket implements NatsKv {
     const session: Session = { connection, kv, broken: Promise.withResolvers() }
     this.#session = session
     for (const wish of this.#wishes) this.#begin(wish, session)
-    await Promise.race([connection.closed(), session.broken.promise, this.#stop.promise])
+    await Promise.race([connection.closed(), session.broken.promise, this.#sessions.stopped])
     this.#session = null
     for (const wish of this.#wishes) {
       void wish.live?.close()
@@ -225,7 +204,7 @@ class JetStreamBucket implements NatsKv {
     synced: () => void,
   ): Promise<void> {
     while (isLive() && !isSynced()) {
-      await this.#pause(IN_STEP_POLL_MS)
+      await this.#sessions.pause(IN_STEP_POLL_MS)
       if (!isLive() || isSynced()) return
       if ((await consumer.info()).num_pending === 0) synced()
     }
@@ -233,16 +212,9 @@ class JetStreamBucket implements NatsKv {
 
   /** The same words once, not at every retry. */
   #warn(warning: string): void {
-    if (warning === this.#lastWarning || this.#isStopped) return
+    if (warning === this.#lastWarning || this.#sessions.isStopped) return
     this.#lastWarning = warning
     this.#options.onWarning(warning)
-  }
-
-  #pause(delayMs: number): Promise<void> {
-    const { promise, resolve } = Promise.withResolvers<void>()
-    const timer = setTimeout(resolve, delayMs)
-    void this.#stop.promise.then(resolve)
-    return promise.finally(() => clearTimeout(timer))
   }
 }
 

@@ -26,6 +26,8 @@ import { costOfShards, firstOf, isShard, partialsOf } from './lead.ts'
 import type { QueryLog, QueryOrigin } from './query-log.ts'
 import { flagBytes, Mailboxes, ShardStates } from './shard-states.ts'
 import { SplitTimes } from './split-times.ts'
+import { inEvaluation, inQueue } from './stopped.ts'
+import { charsOf } from './task-chars.ts'
 import { canTry } from './trial.ts'
 
 /** The worker pool; the production one is piscina (`hub/env/query-pool.ts`). */
@@ -493,21 +495,4 @@ export class QueryService {
       if (this.#queue.remove(run.client, job)) job.refuse(run.hasStarted ? inEvaluation(flag) : inQueue(flag))
     }
   }
-}
-
-function inQueue(flag: number): ApiError {
-  return flag === FLAG_TIMEOUT
-    ? new ApiError('timeout', 'query timed out in query queue')
-    : new ApiError('canceled', 'query was canceled in query queue')
-}
-
-function inEvaluation(flag: number): ApiError {
-  return flag === FLAG_TIMEOUT
-    ? new ApiError('timeout', 'query timed out in expression evaluation')
-    : new ApiError('canceled', 'query was canceled in expression evaluation')
-}
-
-function charsOf(task: QueryTask): number {
-  if ('query' in task) return task.query.length
-  return 'matches' in task ? task.matches.reduce((sum, { length }) => sum + length, 0) : 0
 }
