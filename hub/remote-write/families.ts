@@ -17,8 +17,6 @@ export type Shown = {
   readonly segment: number
 }
 
-type Outcomes = { readonly sent: number; readonly failed: number; readonly retried: number }
-
 const NAME = 'prometheus_remote_storage_'
 const ALWAYS_SHOWN: ReadonlySet<string> = new Set(['dropped_series', 'too_old'])
 
@@ -31,19 +29,6 @@ export function remoteWriteFamilies(shown: readonly Shown[], newestMs: number, r
     counter(`${NAME}${name}`, help, each(value))
   const level = (name: string, help: string, value: (one: Shown) => number): MetricFamily =>
     gauge(`${NAME}${name}`, help, each(value))
-  const outcomes = (kind: string, what: string, of: (one: Shown) => Outcomes): MetricFamily[] => [
-    count(`${kind}_total`, `Total number of ${what} sent to remote storage.`, (one) => of(one).sent),
-    count(
-      `${kind}_failed_total`,
-      `Total number of ${what} which failed on send to remote storage, non-recoverable errors.`,
-      (one) => of(one).failed,
-    ),
-    count(
-      `${kind}_retried_total`,
-      `Total number of ${what} which failed on send to remote storage but were retried because the send error was recoverable.`,
-      (one) => of(one).retried,
-    ),
-  ]
   const KINDS = ['samples', 'exemplars', 'histograms'] as const
   return [
     gauge(
@@ -62,11 +47,27 @@ export function remoteWriteFamilies(shown: readonly Shown[], newestMs: number, r
         `${kind[0]!.toUpperCase()}${kind.slice(1)} in to remote storage, compare to ${kind} out for queue managers.`,
         [{ labels: [], value: readIn[kind] }],
       ),
-      ...outcomes(kind, kind, ({ endpoint: { sent, failed, retried } }) => ({
-        sent: sent[kind],
-        failed: failed[kind],
-        retried: retried[kind],
-      })),
+      count(`${kind}_total`, `Total number of ${kind} sent to remote storage.`, ({ endpoint }) => endpoint.sent[kind]),
+      count(
+        `${kind}_failed_total`,
+        `Total number of ${kind} which failed on send to remote storage, non-recoverable errors.`,
+        ({ endpoint }) => endpoint.failed[kind],
+      ),
+      count(
+        `${kind}_retried_total`,
+        `Total number of ${kind} which failed on send to remote storage but were retried because the send error was recoverable.`,
+        ({ endpoint }) => endpoint.retried[kind],
+      ),
+      counter(
+        `${NAME}${kind}_dropped_total`,
+        `Total number of ${kind} which were dropped after being read from the WAL before being sent via remote write, for the reason that the label says.`,
+        shown.flatMap((one) =>
+          DROP_REASONS.map((reason) => ({
+            labels: ['reason', reason, ...labelsOf(one)],
+            value: one.endpoint.dropped[reason][kind] + (one.state?.dropped[reason][kind] ?? 0),
+          })).filter(({ value, labels }) => value > 0 || ALWAYS_SHOWN.has(labels[1]!)),
+        ),
+      ),
       level(
         `${kind}_pending`,
         `The number of ${kind} pending in the queues shards to be sent to the remote storage.`,
@@ -83,7 +84,21 @@ export function remoteWriteFamilies(shown: readonly Shown[], newestMs: number, r
       'The total number of bytes of metadata sent by the queue after compression.',
       (one) => one.endpoint.bytes.families,
     ),
-    ...outcomes('metadata', 'metadata entries', ({ endpoint }) => endpoint.families),
+    count(
+      'metadata_total',
+      'Total number of metadata entries sent to remote storage.',
+      (one) => one.endpoint.families.sent,
+    ),
+    count(
+      'metadata_failed_total',
+      'Total number of metadata entries which failed on send to remote storage, non-recoverable errors.',
+      (one) => one.endpoint.families.failed,
+    ),
+    count(
+      'metadata_retried_total',
+      'Total number of metadata entries which failed on send to remote storage but were retried because the send error was recoverable.',
+      (one) => one.endpoint.families.retried,
+    ),
     {
       name: `${NAME}sent_batch_duration_seconds`,
       help: 'Duration of send calls to the remote storage.',
