@@ -61,19 +61,44 @@ scrape_configs:
 
 const keyOf = (labels: Readonly<Record<string, string>>): string => JSON.stringify(Object.entries(labels).sort())
 
-/** Every sample that the reader stored is one of the source's, bit for bit as printed; and there are some of each series. */
+/** Every sample that the reader stored is one of the source's, bit for bit as printed. */
 function assertFederated(
   source: readonly MatrixRow[],
   reader: readonly MatrixRow[],
   added: Record<string, string>,
 ): void {
   const stored = new Map(source.map(({ metric, values }) => [keyOf({ ...added, ...metric }), new Map(values)]))
-  assert.deepEqual(reader.map(({ metric }) => keyOf(metric)).sort(), [...stored.keys()].sort(), 'the same series')
   for (const { metric, values } of reader) {
-    const original = stored.get(keyOf(metric))!
+    const original = stored.get(keyOf(metric))
+    assert.ok(original, `${JSON.stringify(metric)} is none of the source's series`)
     for (const [time, value] of values)
       assert.equal(original.get(time), value, `${JSON.stringify(metric)} at ${time}, of ${[...original.keys()]}`)
   }
+}
+
+/**
+ * Waits until both have the same series at one instant. A live process bears series (its first major collection) and
+ * loses some (a kind of active resource), and the reader hears of it at its next scrape.
+ */
+async function untilSameSeries(
+  hub: Hub,
+  reader: Server,
+  selector: string,
+  added: Record<string, string>,
+  explain: () => string,
+): Promise<void> {
+  let source: string[] = []
+  let read: string[] = []
+  await until(
+    `the same series of ${selector}`,
+    async () => {
+      const now = Date.now() / 1000
+      source = (await query(hub, selector, now)).map(({ metric }) => keyOf({ ...added, ...metric })).sort()
+      read = (await query(reader, selector, now)).map(({ metric }) => keyOf(metric)).sort()
+      return source.length > 0 && source.join('\n') === read.join('\n')
+    },
+    { explain: () => `source:\n${source.join('\n')}\nreader:\n${read.join('\n')}\n${explain()}` },
+  )
 }
 
 async function compareAll(hub: Hub, reader: Server, explain: () => string): Promise<void> {
@@ -85,18 +110,19 @@ async function compareAll(hub: Hub, reader: Server, explain: () => string): Prom
     },
     { explain },
   )
-  const now = Math.floor(Date.now() / 1000)
-  const site = { site: 'north' }
-  for (const selector of [
-    '{job="tricky",__name__=~"tricky.*"}[5m]',
-    '{job="nodejs",__name__=~"nodejs.*|process.*"}[5m]',
-  ])
-    assertFederated(await samples(hub, selector, now), await samples(reader, selector, now), site)
   // A rule's series has neither job nor instance: the reader adds its job, and no instance.
-  assertFederated(await samples(hub, 'job:tricky:sum[5m]', now), await samples(reader, 'job:tricky:sum[5m]', now), {
-    ...site,
-    job: 'federate',
-  })
+  for (const [selector, added] of [
+    ['{job="tricky",__name__=~"tricky.*"}', { site: 'north' }],
+    ['{job="nodejs",__name__=~"nodejs.*|process.*"}', { site: 'north' }],
+    ['job:tricky:sum', { site: 'north', job: 'federate' }],
+  ] as const) {
+    await untilSameSeries(hub, reader, selector, added, explain)
+    // The reader first: what it has by then, the source has had for longer.
+    const now = Math.floor(Date.now() / 1000)
+    const read = await samples(reader, `${selector}[5m]`, now)
+    assert.ok(read.length > 0, selector)
+    assertFederated(await samples(hub, `${selector}[5m]`, now), read, added)
+  }
 }
 
 test(
