@@ -1,5 +1,27 @@
-/** Samples that came late among those that came in order. */
+/** Samples that came late: whether there are any in a range, and those of a series among what came in order. */
+import { overlapsTimes } from './chunk-reader.ts'
 import type { SampleBuffer } from './contract.ts'
+import { K_NEXT, O_USED, PAGE_MASK, PAGE_SHIFT, RUN, S_OOO, S_OOO_RAW, S_VERSION } from './layout.ts'
+import type { Memory } from './memory.ts'
+
+/**
+ * Whether the series of the record may have late samples in the range, by the first and last time of each chunk of them.
+ * Takes no lock: true while the writer changes the series, for the buffer may be another's by then.
+ */
+export function mayHaveLate(mem: Memory, record: number, minTime: number, maxTime: number): boolean {
+  const words = mem.u32[record >>> PAGE_SHIFT]!
+  const version = (record & PAGE_MASK) + S_VERSION
+  const before = Atomics.load(words, version) // pairs with the adds in chunk-writer.ts, lock()
+  if (before & 1) return true
+  const buffer = mem.get(record + S_OOO_RAW)
+  const used = buffer === 0 ? 0 : Math.min(mem.get(buffer + O_USED), RUN)
+  // Element i of the sorted times is double i + 1 of the block.
+  if (used > 0 && mem.getF64(buffer, 1) <= maxTime && mem.getF64(buffer, used) >= minTime) return true
+  for (let chunk = mem.load(record + S_OOO); chunk !== 0; chunk = mem.load(chunk + K_NEXT))
+    if (overlapsTimes(mem, chunk, minTime, maxTime)) return true
+  // As in series-reader.ts: an add, so that the loads above cannot sink below it.
+  return Atomics.add(words, version, 0) !== before
+}
 
 /**
  * Puts the late ones, in whatever order, among those of `out`, which ascend; they have no time in common.

@@ -18,6 +18,7 @@ import { clearOwner, enterEpoch, leaveEpoch } from './epochs.ts'
 import { StalePagesError } from './errors.ts'
 import { readExemplars } from './exemplars.ts'
 import { firstTick, tickTime } from './groups.ts'
+import { mayHaveLate } from './late-reader.ts'
 import {
   C_EVICTED_F64,
   C_EVICTIONS,
@@ -413,22 +414,30 @@ class HeadReader implements SeriesReader {
     return sortStrings(Array.from(ids, (id) => this.#view.symbols.text(id)))
   }
 
-  /** A live series whose first and last sample do not rule the range out. */
+  /** A live series whose first and last sample do not rule the range out, nor do those of its chunks of late ones. */
   #mayHave(ref: SeriesRef, range: TimeRange): boolean {
     const record = this.#view.series.addr(ref)
     if (record === 0) return false
     const words = this.#mem.u32[record >>> PAGE_SHIFT]!
     const at = record & PAGE_MASK
+    if ((words[at + S_STATE]! & DEAD) !== 0 || words[at + S_LABELS] === 0) return false
+    const minTime = Math.max(range.minTime, this.#mem.controlF64[C_FLOOR_F64]!)
+    if (this.#mayHaveInOrder(record, words, at, minTime, range.maxTime)) return true
+    const hasLate = words[at + S_OOO] !== 0 || words[at + S_OOO_RAW] !== 0
+    return hasLate && mayHaveLate(this.#mem, record, minTime, range.maxTime)
+  }
+
+  #mayHaveInOrder(record: number, words: Uint32Array, at: number, minTime: number, maxTime: number): boolean {
     const state = words[at + S_STATE]!
-    if ((state & DEAD) !== 0 || words[at + S_LABELS] === 0) return false
-    if (words[at + S_OOO] !== 0 || words[at + S_OOO_RAW] !== 0) return true
+    // All of them went, and S_LAST_TIME tells of them still.
+    if ((state & KIND_MASK) === Kind.none && words[at + S_FIRST] === 0) return false
     const { controlF64 } = this.#mem
     const isOpenTick = state >>> COUNT_SHIFT > 0 && (state & KIND_MASK) === Kind.group
     const last = isOpenTick ? this.#groupEnd(words[at + S_GROUP]!) : this.#mem.getF64(record, S_LAST_TIME_F64)
     // Without a sample it is in no range, not even in one without a start.
-    if (last === -Infinity || !(last >= Math.max(range.minTime, controlF64[C_FLOOR_F64]!))) return false
+    if (last === -Infinity || !(last >= minTime)) return false
     // The common query ends after all samples.
-    return range.maxTime >= controlF64[C_MAX_TIME_F64]! || this.#firstTime(record, state) <= range.maxTime
+    return maxTime >= controlF64[C_MAX_TIME_F64]! || this.#firstTime(record, state) <= maxTime
   }
 
   /** Time of the group's last tick, kept from series to series, since neighbours share groups. */
