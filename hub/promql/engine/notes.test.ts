@@ -96,6 +96,7 @@ const quantiles: readonly (readonly [text: string, pos: number, values: readonly
   ['quantile(time() + 2, one)', 9, ['62']],
   ['quantile(1 - time(), one)', 9, ['-59']],
   ['quantile(time() * 4 - 2, one)', 9, ['238', '-2']],
+  ['quantile(2 * time() / time(), one)', 9, ['NaN']],
 ]
 for (const [text, pos, values] of quantiles)
   test(`${text} tells the greatest and the least quantile that is none, and where it stands`, () => {

@@ -38,6 +38,8 @@ export type AccumulatorSpec = { readonly ctx: QueryContext; readonly expr: Aggre
 const SEEN_FLOAT = 1
 const SEEN_HISTOGRAM = 2
 const INCOMPATIBLE = 4
+/** A float was there before histograms that do not go together: upstream then complains of the mix, too. */
+const MIXED = 8
 
 /** Histograms of one group at the steps that have any, summed or averaged. */
 class HistogramColumn {
@@ -46,7 +48,6 @@ class HistogramColumn {
   readonly #sums: (HistogramAccumulator | HistogramMean | undefined)[]
   readonly #hints: Uint8Array
   #reconciled = false
-  #collided = false
 
   constructor(spec: AccumulatorSpec, mean: boolean) {
     this.#spec = spec
@@ -64,7 +65,6 @@ class HistogramColumn {
       return true
     }
     this.#hints[step]! |= hintBit(h.counterResetHint)
-    if (this.#hints[step] === COLLIDING) this.#collided = true
     const added = sum.add(h)
     if (added === 'incompatible') {
       const { ctx, expr } = this.#spec
@@ -78,14 +78,22 @@ class HistogramColumn {
     return true
   }
 
+  hasSum(step: number): boolean {
+    return this.#sums[step] !== undefined
+  }
+
+  /** Of those that were added, whatever became of the step. */
   annotate(): void {
-    const notes = { ctx: this.#spec.ctx, pos: this.#spec.expr.expr.pos }
-    if (this.#collided) warnCollision(notes, 'aggregation')
-    if (this.#reconciled) infoReconciled(notes, 'aggregation')
+    if (this.#reconciled) infoReconciled(this.#notes(), 'aggregation')
   }
 
   result(step: number): Histogram {
+    if (this.#hints[step] === COLLIDING) warnCollision(this.#notes(), 'aggregation')
     return this.#sums[step]!.result()
+  }
+
+  #notes(): { ctx: QueryContext; pos: AggregateExpr['pos'] } {
+    return { ctx: this.#spec.ctx, pos: this.#spec.expr.expr.pos }
   }
 }
 
@@ -145,9 +153,14 @@ export class SumAccumulator implements Accumulator {
     const identity = { ref, labels, nameless } as Series
     const metricName = () => ctx.metricName(identity)
     for (let i = 0; i < present.length; i++) {
-      if (present[i] !== HISTOGRAM || (this.#state[i]! & INCOMPATIBLE) !== 0) continue
+      const state = this.#state[i]!
+      if (present[i] !== HISTOGRAM || (state & INCOMPATIBLE) !== 0) continue
       this.#state[i]! |= SEEN_HISTOGRAM
-      if (!this.#histograms.add(i, histograms[i]!, metricName)) this.#state[i]! |= INCOMPATIBLE
+      // Behind a float nothing comes of histograms, whatever they are.
+      if ((state & SEEN_FLOAT) !== 0 && !this.#histograms.hasSum(i)) continue
+      if (this.#histograms.add(i, histograms[i]!, metricName)) continue
+      this.#state[i]! |= INCOMPATIBLE
+      if ((state & SEEN_FLOAT) !== 0) this.#state[i]! |= MIXED
     }
   }
 
@@ -179,7 +192,7 @@ export class SumAccumulator implements Accumulator {
       const state = this.#state[i]!
       if (state === SEEN_HISTOGRAM) (out ??= new Array(this.#state.length))[i] = column.result(i)
       else if (state !== SEEN_FLOAT && state !== NONE) {
-        if ((state & INCOMPATIBLE) === 0)
+        if ((state & INCOMPATIBLE) === 0 || (state & MIXED) !== 0)
           ctx.warn('encountered a mix of histograms and floats for aggregation', expr.expr.pos)
         this.#state[i] = NONE
       }

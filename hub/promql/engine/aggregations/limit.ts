@@ -7,17 +7,20 @@ import { QueryError } from '../../contract.ts'
 import { unwrap } from '../../parser/mod.ts'
 import { formatG, type QueryContext } from '../context.ts'
 import { withoutUnwanted } from '../early.ts'
+import { goMax, goMin } from '../functions/math.ts'
 import { anyPresent, type Emit, type Frame, NONE, type Series } from '../types.ts'
 import { streamVector } from '../vector.ts'
 import { GroupTable } from './groups.ts'
 import { hashPlace } from './hash.ts'
 
-/** The largest double below 2^63. */
+/** The largest double below 2^63: from it on, and from -2^63 down, upstream refuses. */
 const MAX_INT64 = 2 ** 63 - 1024
+const MIN_INT64 = -(2 ** 63)
 
 /**
  * k at each step.
- * @throws QueryError for NaN and for what no 64-bit integer holds; before that, what the inside of the aggregation throws
+ * @throws QueryError for NaN and for what no 64-bit integer holds, unless no step asks for any series; before that, what
+ *   the inside of the aggregation throws
  */
 export function limitsOf(ctx: QueryContext, expr: AggregateExpr, param: Float64Array, frame: Frame): number[] {
   try {
@@ -29,13 +32,12 @@ export function limitsOf(ctx: QueryContext, expr: AggregateExpr, param: Float64A
 }
 
 function wholeNumbers(param: Float64Array): number[] {
-  return Array.from(param, (k) => {
-    if (Number.isNaN(k)) throw new QueryError('execution', 'Parameter value is NaN')
-    if (!(k <= MAX_INT64 && k >= -(2 ** 63))) {
-      throw new QueryError('execution', `Scalar value ${formatG(k)} overflows int64`)
-    }
-    return Math.trunc(k)
-  })
+  const [most, least] = [param.reduce(goMax, -Number.MAX_VALUE), param.reduce(goMin, Number.MAX_VALUE)]
+  if (most < 1) return Array.from(param, () => 0)
+  if (param.some(Number.isNaN)) throw new QueryError('execution', 'Parameter value is NaN')
+  if (least <= MIN_INT64) throw new QueryError('execution', `Scalar value ${formatG(least)} underflows int64`)
+  if (most >= MAX_INT64) throw new QueryError('execution', `Scalar value ${formatG(most)} overflows int64`)
+  return Array.from(param, Math.trunc)
 }
 
 /**

@@ -2,6 +2,7 @@
 import type { AggregateExpr } from '../../ast.ts'
 import { unwrap } from '../../parser/mod.ts'
 import type { QueryContext } from '../context.ts'
+import { goMax, goMin } from '../functions/math.ts'
 import { quantileOf, warnQuantile } from '../functions/order-statistics.ts'
 import { anyPresent, type Emit, FLOAT, type Frame, HISTOGRAM, newSeries, type Series, setFloat } from '../types.ts'
 import { streamVector } from '../vector.ts'
@@ -41,12 +42,11 @@ export function streamQuantile(
   }
 }
 
-/** Of all steps' quantiles that are none, the greatest above 1 and the least below 0 are warned of. */
+/** Of all steps' quantiles that are none, the greatest above 1 and the least below 0 are warned of; NaN hides both. */
 function outliers(quantiles: Float64Array): number[] {
-  const numbers = quantiles.filter((q) => !Number.isNaN(q))
-  const out = numbers.length < quantiles.length ? [NaN] : []
-  const [most, least] = [Math.max, Math.min].map((pick) => numbers.reduce((a, b) => pick(a, b), numbers[0] ?? 0))
-  if (most! > 1) out.push(most!)
-  if (least! < 0) out.push(least!)
+  const [most, least] = [quantiles.reduce(goMax, -Number.MAX_VALUE), quantiles.reduce(goMin, Number.MAX_VALUE)]
+  const out = quantiles.some(Number.isNaN) ? [NaN] : []
+  if (most > 1) out.push(most)
+  if (least < 0) out.push(least)
   return out
 }

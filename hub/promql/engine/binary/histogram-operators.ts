@@ -13,7 +13,10 @@ export type Operand = number | Histogram
 /** `keep` is false for a comparison that does not hold. */
 export type Outcome = { readonly value: Histogram; readonly keep: boolean }
 
-/** Null when the operator does not go with the types (annotated): the step then has no result. */
+/**
+ * Null when the operator does not go with the types, or when counter resets conflict (annotated): the step then has no
+ * result.
+ */
 export function histogramBinary(
   ctx: Annotated,
   op: BinaryOp,
@@ -48,7 +51,10 @@ function apply(ctx: Annotated, op: BinaryOp, lhs: Operand, rhs: Operand, pos: Po
     return null
   }
   const operation = op === '+' ? 'addition' : 'subtraction'
-  if (combined.collision) warnCollision({ ctx, pos }, operation)
+  if (combined.collision) {
+    warnCollision({ ctx, pos }, operation)
+    return null
+  }
   if (combined.reconciled) infoReconciled({ ctx, pos }, operation)
   const value = op === '-' ? { ...combined.h, counterResetHint: CounterResetHint.gauge } : combined.h
   return { value, keep: true }

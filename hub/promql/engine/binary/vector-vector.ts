@@ -5,12 +5,12 @@
  */
 import { formatLabels, type Labels, labelsKey, labelValue, METRIC_NAME } from '../../../../protocol/labels/mod.ts'
 import type { BinaryExpr, VectorMatching } from '../../ast.ts'
-import { QueryError } from '../../contract.ts'
 import { columnSamples, type QueryContext } from '../context.ts'
 import { isStored, type Key, keptSide, makeKeyer } from '../keys.ts'
 import { deleteLabels, dropMetricName, keepLabels, setLabel } from '../labels.ts'
 import { anyPresent, type Emit, FLOAT, type Frame, HISTOGRAM, NONE, newSeries, type Series } from '../types.ts'
 import { collectVector } from '../vector.ts'
+import { FailureRank, FirstFailure } from './first-failure.ts'
 import { histogramBinary } from './histogram-operators.ts'
 import { LastNotes } from './last-notes.ts'
 import { ARITHMETIC, COMPARISON } from './operators.ts'
@@ -24,6 +24,10 @@ const ONE_TO_ONE: VectorMatching = {
   fillLeft: null,
   fillRight: null,
 }
+
+const MANY_TO_ONE = 'multiple matches for labels: many-to-one matching must be explicit (group_left/group_right)'
+const NOT_UNIQUE = 'multiple matches for labels: grouping labels must ensure unique matches'
+const SAME_LABELSET = 'vector cannot contain metrics with the same labelset'
 
 export function streamVectorVector(ctx: QueryContext, expr: BinaryExpr, frame: Frame, emit: Emit): void {
   if (expr.op === 'and' || expr.op === 'or' || expr.op === 'unless') {
@@ -73,6 +77,7 @@ class Join {
   readonly #matchNames: ReadonlySet<string>
   readonly #hasFills: boolean
   readonly #notes = new LastNotes()
+  readonly #failures = new FirstFailure()
 
   constructor(ctx: QueryContext, expr: BinaryExpr, frame: Frame) {
     this.#ctx = ctx
@@ -107,6 +112,7 @@ class Join {
       this.#matchSeries(series, filler)
     }
     if (fillMany !== null) this.#fillMissing(fillMany)
+    this.#failures.raise()
     this.#notes.tell(this.#ctx)
     return [...this.#outputs.values()].map((output) => output.series)
   }
@@ -136,19 +142,21 @@ class Join {
     for (let i = 0; i < this.#steps; i++) {
       if (series.present[i] === NONE) continue
       const owner = group.owner[i]!
-      if (owner >= 0 && (live === null || live[i] !== NONE)) this.#failDuplicate(series, group.series[owner]!)
+      if (owner >= 0 && (live === null || live[i] !== NONE)) {
+        const other = group.series[owner]!
+        this.#failures.note(i, FailureRank.duplicates, () => this.#duplicates(series, other))
+      }
       group.owner[i] = index
     }
   }
 
-  #failDuplicate(series: Series, other: Series): never {
+  #duplicates(series: Series, other: Series): string {
     const labels = this.#ctx.labelsOf(series)
     const side = this.#swapped ? 'left' : 'right'
-    throw new QueryError(
-      'execution',
+    return (
       `found duplicate series for the match group ${formatLabels(this.#matchLabels(labels))} on the ${side} ` +
-        `hand-side of the operation: [${formatLabels(labels)}, ${formatLabels(this.#ctx.labelsOf(other))}]` +
-        ';many-to-many matching not allowed: matching labels must be unique on one side',
+      `hand-side of the operation: [${formatLabels(labels)}, ${formatLabels(this.#ctx.labelsOf(other))}]` +
+      ';many-to-many matching not allowed: matching labels must be unique on one side'
     )
   }
 
@@ -260,9 +268,8 @@ class Join {
       const value = this.#element(many, one, i)
       if (value === null) continue
       if (oneToOne && matched[i] === 1) {
-        fail('multiple matches for labels: many-to-one matching must be explicit (group_left/group_right)')
-      }
-      if (touched[i] === 1) this.#failTouched(output, many)
+        this.#failures.note(i, FailureRank.matches, () => MANY_TO_ONE)
+      } else if (touched[i] === 1) this.#noteTouched(i, output, many)
       matched[i] = 1
       touched[i] = 1
       if (returnBool) {
@@ -281,13 +288,10 @@ class Join {
     }
   }
 
-  #failTouched(output: Output, many: Series): never {
-    if (many.ref >= 0 || many.labels !== null) {
-      if (this.#keyOf(many) === output.group) {
-        fail('multiple matches for labels: grouping labels must ensure unique matches')
-      }
-    }
-    fail('vector cannot contain metrics with the same labelset')
+  #noteTouched(step: number, output: Output, many: Series): void {
+    const isMatch = (many.ref >= 0 || many.labels !== null) && this.#keyOf(many) === output.group
+    if (isMatch) this.#failures.note(step, FailureRank.matches, () => NOT_UNIQUE)
+    else this.#failures.note(step, FailureRank.results, () => SAME_LABELSET)
   }
 
   readonly #result: ElementResult = { float: 0, histogram: null, keep: true }
@@ -341,8 +345,4 @@ function histogramOf(series: Series, i: number) {
 
 function operandAt(series: Series, i: number) {
   return series.present[i] === FLOAT ? series.values[i]! : histogramOf(series, i)
-}
-
-function fail(message: string): never {
-  throw new QueryError('execution', message)
 }

@@ -36,18 +36,20 @@ export function histogramRise(
   const { histograms } = w
   const pairs = pairsOf(w)
   const isGauge = (i: number) => histograms[i]!.counterResetHint === CounterResetHint.gauge
-  if (isCounter) {
-    if (pairs.gauges[last] !== pairs.gauges[from] || isGauge(from)) warnNotCounter(notes)
-  } else if (!isGauge(from) || !isGauge(last)) warnNotGauge(notes)
-
   // A reset right after the first sample makes its layout irrelevant: start from nothing.
   const dropFirst = isCounter && isReset(pairs, from + 1)
   const first = dropFirst ? emptyLike(histograms[from + 1]!) : histograms[from]!
   const changes = pairs.changes[last] !== pairs.changes[from]
   if (changes && mixesKinds(isCounter, w, from, last, first)) {
+    // Where the kind changes in between, upstream forgets what it had to say of gauges.
+    const isAtEnds = usesCustomBuckets(histograms[last]!) !== usesCustomBuckets(first)
+    if (isCounter && isAtEnds && (isGauge(from) || isGauge(last))) warnNotCounter(notes)
     warnMixedSchemas(notes)
     return null
   }
+  if (isCounter) {
+    if (pairs.gauges[last] !== pairs.gauges[from] || isGauge(from)) warnNotCounter(notes)
+  } else if (!isGauge(from) || !isGauge(last)) warnNotGauge(notes)
   rise.start(histograms[last]!)
   if (isCounter && changes) for (let i = from + 1; i < last; i++) rise.reduceTo(histograms[i]!.schema)
   const subtracted = rise.add(first, -1)

@@ -42,7 +42,13 @@ export const doubleExponentialSmoothing: RangeFunction = (w, out, call) => {
 }
 
 function fail(what: string, symbol: string, got: number): never {
-  throw new QueryError('execution', `invalid ${what} factor. Expected: 0 < ${symbol} < 1, got: ${got.toFixed(6)}`)
+  throw new QueryError('execution', `invalid ${what} factor. Expected: 0 < ${symbol} < 1, got: ${fixed(got)}`)
+}
+
+/** As Go's %f. */
+function fixed(value: number): string {
+  if (Math.abs(value) === Infinity) return value > 0 ? '+Inf' : '-Inf'
+  return Math.abs(value) < 1e21 ? value.toFixed(6) : `${BigInt(value)}.000000`
 }
 
 function enoughFloats(w: Windows, i: number, call: RangeCall): boolean {
