@@ -1,9 +1,9 @@
 /** Query workers on piscina. Its tasks are never aborted while they run: that would kill the worker. */
 import os from 'node:os'
 import { setFlagsFromString } from 'node:v8'
-import { Piscina } from 'piscina'
 import { type QueryPool, taskBuffers, type WorkerAnswer, type WorkerTask } from '../query/mod.ts'
 import { ListsOut, type PackedTask } from './block-lists.ts'
+import { TaskThreads } from './task-threads.ts'
 
 /** As in query-worker.ts, which nobody may import but the pool's threads. */
 const COLLECT = 'collect'
@@ -23,7 +23,7 @@ const IDLE_MS = 600_000
 const YOUNG_SPACE_MB = 16
 const TRIAL_IDLE_MS = 20_000
 
-type Workers = Piscina<PackedTask | typeof COLLECT, WorkerAnswer>
+type Workers = TaskThreads<PackedTask | typeof COLLECT, WorkerAnswer>
 
 export type QueryPoolOptions = {
   readonly threads?: number
@@ -42,7 +42,7 @@ export function createQueryPool(options: QueryPoolOptions = {}): QueryPool {
   if (options.isAhead === true) pool.run(COLLECT).catch(() => {})
   const lists = new ListsOut()
   const runOn = async (on: Workers, collectSoon: () => void, task: WorkerTask): Promise<WorkerAnswer> => {
-    const answer = await on.run(lists.pack(task), { transferList: taskBuffers(task) as never })
+    const answer = await on.run(lists.pack(task), taskBuffers(task))
     if (answer.leavesGarbage === true) collectSoon()
     return answer
   }
@@ -50,26 +50,19 @@ export function createQueryPool(options: QueryPoolOptions = {}): QueryPool {
     threads,
     run: runOn.bind(null, pool, collectorOf(pool)),
     tryOut: runOn.bind(null, trials, collectorOf(trials)),
+    end: (owner) => {
+      for (const each of [pool, trials]) each.end(owner)
+    },
     close: async () => {
-      await Promise.all([pool.close({ force: true }), trials.close({ force: true })])
+      await Promise.all([pool.close(), trials.close()])
     },
   }
 }
 
-function workers(maxThreads: number, maxHeapMb: number, idleTimeout: number): Workers {
+function workers(maxThreads: number, maxHeapMb: number, idleMs: number): Workers {
   setFlagsFromString(`--min-semi-space-size=${YOUNG_SPACE_MB}`)
-  const pool: Workers = new Piscina({
-    filename: new URL('./query-worker.ts', import.meta.url).href,
-    name: 'work',
-    minThreads: 0,
-    maxThreads,
-    idleTimeout,
-    concurrentTasksPerWorker: 1,
-    resourceLimits: { maxOldGenerationSizeMb: maxHeapMb },
-  })
-  // Of a worker that died idle: no query is concerned, and the next task gets a new one.
-  pool.on('error', () => {})
-  return pool
+  const filename = new URL('./query-worker.ts', import.meta.url).href
+  return new TaskThreads({ filename, maxThreads, maxHeapMb, idleMs, nothing: COLLECT })
 }
 
 /** A task for each worker; one that is busy collects at the end of its query. */

@@ -131,14 +131,14 @@ test('a client that has gone already never gets a worker', async () => {
 test('what runs is told by the flag word', async () => {
   const { clock, pool, service } = world({ threads: 2 })
   const abort = new AbortController()
-  const gone = service.run(instant('gone'), { timeoutMs: 1000, signal: abort.signal })
-  const late = service.run(instant('late'), { timeoutMs: 2000 })
+  const gone = service.run(instant('gone'), { timeoutMs: 500, signal: abort.signal })
+  const late = service.run(instant('late'), { timeoutMs: 900 })
   await settle()
   const [first, second] = pool.calls
   assert.deepEqual([flagOf(first!.task), flagOf(second!.task)], [0, 0])
   abort.abort()
   assert.deepEqual([flagOf(first!.task), flagOf(second!.task)], [1, 0])
-  clock.advance(2000)
+  clock.advance(900)
   assert.deepEqual([flagOf(first!.task), flagOf(second!.task)], [1, 2], 'the first reason stays')
   first!.finish({ ...ok(), status: 499, error: { type: 'canceled', message: '' } })
   second!.finish({ ...ok(), status: 503, error: { type: 'timeout', message: '' } })

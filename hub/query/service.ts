@@ -23,22 +23,14 @@ import { FairQueue } from './fair-queue.ts'
 import { HeldAnswers } from './held-answers.ts'
 import type { InPlace } from './in-place.ts'
 import { costOfShards, firstOf, isShard, partialsOf } from './lead.ts'
+import { NoWorkerError, type QueryPool } from './pool.ts'
+import { zeroCounters } from './query-counters.ts'
 import type { QueryLog, QueryOrigin } from './query-log.ts'
 import { flagBytes, Mailboxes, ShardStates } from './shard-states.ts'
 import { SplitTimes } from './split-times.ts'
 import { inEvaluation, inQueue } from './stopped.ts'
 import { charsOf } from './task-chars.ts'
 import { canTry } from './trial.ts'
-
-/** The worker pool; the production one is piscina (`hub/env/query-pool.ts`). */
-export interface QueryPool {
-  /** Rejects when the worker died. */
-  run(task: WorkerTask): Promise<WorkerAnswer>
-  /** As `run`, on one more worker: started when it is first needed, ended soon after. Takes trials only. */
-  tryOut?(task: WorkerTask): Promise<WorkerAnswer>
-  readonly threads: number
-  close(): Promise<void>
-}
 
 export type QueryServiceOptions = {
   readonly pool: QueryPool
@@ -70,25 +62,6 @@ export type RunOptions = {
   readonly origin?: QueryOrigin
 }
 
-export type QueryCounters = {
-  started: number
-  /** Queries that a worker is busy with. */
-  active: number
-  waiting: number
-  rejected: number
-  canceled: number
-  timedOut: number
-  /** Run in parts. */
-  split: number
-  /** Answered without a worker. */
-  inPlace: number
-  /** Answered by the worker for small ones, while heavy ones held the others. */
-  overtook: number
-  /** Ended by the death of their worker. */
-  crashed: number
-  seconds: number
-}
-
 /**
  * Pages are announced before use, so once is rare and this often means a bug. Attempts that found blocks merged away
  * do not count: where many small ones are merged, the next may be so, and the deadline ends it.
@@ -105,6 +78,10 @@ const WAITING_MAX = 400
 const TEXT_MAX_CHARS = 32 << 20
 /** Workers that have not come free for so long are held by heavy queries. */
 const STALL_MS = 50
+/** A worker that was told to stop says so within milliseconds, on a busy machine too; without it the query ends then. */
+const STOPPING_MS = 1000
+/** One that still has not stopped then never will. */
+const STUCK_MS = 30_000
 
 type Job = {
   readonly start: (place: Place) => void
@@ -131,22 +108,16 @@ type Run = {
   hasStarted: boolean
   startedMs: number
   activeSlot: number
+  /** Lanes whose workers have a part of it. */
+  readonly working: Set<number>
+  /** Ends it, whatever these do. */
+  giveUp: (error: ApiError) => void
+  stopping: Timer | null
+  isOver: boolean
 }
 
 export class QueryService {
-  readonly counters: QueryCounters = {
-    started: 0,
-    active: 0,
-    waiting: 0,
-    rejected: 0,
-    canceled: 0,
-    timedOut: 0,
-    split: 0,
-    inPlace: 0,
-    overtook: 0,
-    crashed: 0,
-    seconds: 0,
-  }
+  readonly counters = zeroCounters()
   readonly #options: QueryServiceOptions
   readonly #queue = new FairQueue<Job>()
   readonly #held: HeldAnswers
@@ -203,6 +174,10 @@ export class QueryService {
       hasStarted: false,
       startedMs: 0,
       activeSlot: -1,
+      working: new Set(),
+      giveUp: () => {},
+      stopping: null,
+      isOver: false,
     }
     const timer = clock.setTimer(timeoutMs, () => this.#stop(run, FLAG_TIMEOUT), { unref: true })
     const onAbort = (): void => this.#stop(run, FLAG_CANCELED)
@@ -212,16 +187,22 @@ export class QueryService {
     this.counters.waiting++
     try {
       if (signal?.aborted) throw inQueue(FLAG_CANCELED)
-      const answer = await this.#answer(run)
+      const answer = await new Promise<WorkerAnswer>((resolve, reject) => {
+        run.giveUp = reject
+        this.#answer(run).then(resolve, reject)
+      })
       this.#count(answer.error?.type)
       if (!this.#held.admit(answer.body)) throw this.#noRoom()
       queryLog?.write(task, answer, origin ?? null)
       return answer
     } catch (error) {
       if (error instanceof ApiError) this.#count(error.type)
+      this.#endOthers(run)
       throw error
     } finally {
+      run.isOver = true
       timer.cancel()
+      run.stopping?.cancel()
       signal?.removeEventListener('abort', onAbort)
       this.#queries--
       this.#chars -= chars
@@ -317,10 +298,7 @@ export class QueryService {
       helping.push(help)
     }
     void Promise.allSettled([leading, ...helping]).then(() => this.#mailboxes.giveBack(mailboxes))
-    const answer = await firstOf(leading, helping).catch((error: unknown) => {
-      this.#endOthers(run)
-      throw error
-    })
+    const answer = await firstOf(leading, helping)
     if (answer.isUncut === true) this.#splitTimes.cannot(run.task)
     if (answer.isStale) {
       // The next attempt has the same words.
@@ -362,17 +340,20 @@ export class QueryService {
 
   /** On a worker that was given to it, which comes free at the end. */
   async #onWorker(run: Run, part: QueryPart, lane: number, more: MoreOfTask = {}): Promise<WorkerAnswer> {
+    run.working.add(lane)
     try {
       return this.#heard(await this.#options.pool.run(this.#workerTask(run, part, lane, more)))
     } catch (error) {
       throw this.#crashed(run, lane, error)
     } finally {
+      run.working.delete(lane)
       this.#leave()
     }
   }
 
   /** Null: it is not small. */
   async #try(run: Run): Promise<WorkerAnswer | null> {
+    run.working.add(0)
     try {
       const part = { kind: 'whole', threads: 1 } as const
       const answer = await this.#options.pool.tryOut!({ ...this.#workerTask(run, part, 0), isTrial: true })
@@ -384,6 +365,7 @@ export class QueryService {
       // That worker has less memory than the others, who are asked next.
       this.#releaseClaims(run, 0)
     } finally {
+      run.working.delete(0)
       this.#isTrying = false
       this.#watchStall()
     }
@@ -393,7 +375,9 @@ export class QueryService {
   }
 
   #workerTask(run: Run, part: QueryPart, lane: number, { before = null, mailboxes }: MoreOfTask = {}): WorkerTask {
-    const { task, share, blocks, flags } = run
+    const { task, share, blocks, flags, words } = run
+    // Whose claims the lane's last part had is no concern of this one, whose worker may die before it has any.
+    Atomics.store(words, 1 + lane, 0)
     const queuedMs = run.startedMs - run.cameMs
     return { task, part, share, blocks, flags, lane, queuedMs, before, ...(mailboxes && { mailboxes }) }
   }
@@ -409,16 +393,17 @@ export class QueryService {
   }
 
   #crashed(run: Run, lane: number, error: unknown): ApiError {
+    const { log } = this.#options
     const { task } = run
     this.#releaseClaims(run, lane)
+    const reason = error instanceof Error ? error.message : String(error)
+    if (error instanceof NoWorkerError) {
+      log.error('A query has no worker thread', { kind: task.kind, err: error })
+      return new ApiError('unavailable', reason, { cause: error })
+    }
     this.counters.crashed++
     const query = 'query' in task ? task.query.slice(0, SHOWN_QUERY_CHARS) : task.kind
-    this.#options.log.error('A query ended its worker thread; other queries go on', {
-      kind: task.kind,
-      query,
-      err: error,
-    })
-    const reason = error instanceof Error ? error.message : String(error)
+    log.error('A query ended its worker thread; other queries go on', { kind: task.kind, query, err: error })
     return new ApiError('execution', `the query ended its worker thread: ${reason}`, { cause: error })
   }
 
@@ -453,6 +438,7 @@ export class QueryService {
 
   /** What was tried waits again. */
   #end(run: Run): void {
+    if (run.isOver) return
     run.hasStarted = false
     this.#options.activeQueries?.end(run.activeSlot)
     run.activeSlot = -1
@@ -494,5 +480,18 @@ export class QueryService {
     for (const job of run.waiting) {
       if (this.#queue.remove(run.client, job)) job.refuse(run.hasStarted ? inEvaluation(flag) : inQueue(flag))
     }
+    if (run.working.size === 0) return
+    const { clock } = this.#options
+    run.stopping = clock.setTimer(STOPPING_MS, () => this.#giveUp(run, flag), { unref: true })
+  }
+
+  /** Workers that are stuck, or are not even there, keep no query beyond its time, nor their places. */
+  #giveUp(run: Run, flag: number): void {
+    const { clock, pool } = this.#options
+    run.giveUp(inEvaluation(flag))
+    const end = (): void => {
+      for (const lane of run.working) pool.end?.(Atomics.load(run.words, 1 + lane))
+    }
+    clock.setTimer(STUCK_MS, end, { unref: true })
   }
 }

@@ -2,7 +2,8 @@
 import type { LogFields, Logger } from '../../../protocol/env/mod.ts'
 import { ApiError, type BlockView, type QueryTask, type WorkerAnswer, type WorkerTask } from '../contract.ts'
 import type { InPlace } from '../in-place.ts'
-import { type QueryPool, QueryService } from '../service.ts'
+import type { QueryPool } from '../pool.ts'
+import { QueryService } from '../service.ts'
 import { ManualClock } from './manual-clock.ts'
 import { SETTINGS } from './settings.ts'
 
@@ -28,11 +29,16 @@ export type Call = { readonly task: WorkerTask; finish(answer: WorkerAnswer): vo
 export class ManualPool implements QueryPool {
   readonly threads: number
   readonly calls: Call[] = []
+  /** Names of workers that were ended. */
+  readonly ended: number[] = []
   constructor(threads: number) {
     this.threads = threads
   }
   run(task: WorkerTask): Promise<WorkerAnswer> {
     return new Promise((resolve, reject) => this.calls.push({ task, finish: resolve, die: reject }))
+  }
+  end(owner: number): void {
+    this.ended.push(owner)
   }
   async close(): Promise<void> {}
 }
