@@ -432,7 +432,8 @@ test('remote write answers as Prometheus does, accepts any timestamp, and surviv
   assert.deepEqual(write([{ __name__: 'a' }, [NOW, 1], [NOW + 1, 2]], [{ __name__: 'b', job: 'x' }, [5, -0]]), ok)
   assert.deepEqual(write([{ __name__: 'a' }, [NOW - 86_400_000, 3]]), ok, 'older than the newest')
   assert.deepEqual(write([{ __name__: 'a' }, [NOW, 1]]), ok, 'the same sample again')
-  assert.deepEqual(write([{ __name__: 'a' }, [NOW, 7]]), { status: 400, message: 'duplicate sample for timestamp' })
+  const twice = `duplicate sample for timestamp ${NOW}; overrides not allowed: existing 1, new value 7`
+  assert.deepEqual(write([{ __name__: 'a' }, [NOW, 7]]), { status: 400, message: twice })
   assert.deepEqual(write([{ job: 'nameless' }, [NOW, 1]], [{ __name__: 'c' }, [NOW, 4]]), ok, 'the others are stored')
   assert.equal(engine.counters.remoteWriteInvalidLabels, 1)
   for (const body of [

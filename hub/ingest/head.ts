@@ -5,6 +5,7 @@ import type { Appender, ReaderShare, SeriesRef } from '../tsdb/contract.ts'
 import type { HeadMemory, HeadStats, SeriesLimit } from '../tsdb/head-contract.ts'
 import type { Copied } from '../tsdb/mod.ts'
 import type { LimitSight } from './limit-sight.ts'
+import type { Stored } from './refusal-texts.ts'
 
 export interface IngestHead extends Appender {
   share(): ReaderShare
@@ -34,6 +35,8 @@ export interface IngestHead extends Appender {
   readonly refusedBy: SeriesLimit
   /** Of the newest sample of the series, or of all; -Infinity when there is none. */
   lastTime(ref: SeriesRef): number
+  /** What the series has at the time: to be asked for a sample that contradicts it. */
+  storedAt(ref: SeriesRef, timestampMs: number): Stored
   readonly maxTime: number
   /** All refs that were ever given out are below it. */
   readonly refLimit: number
@@ -109,6 +112,7 @@ export function lateHead(heads: HeadFactory, log: Logger, sight: LimitSight): La
       return it().refusedBy
     },
     lastTime: (ref) => it().lastTime(ref),
+    storedAt: (ref, timestampMs) => it().storedAt(ref, timestampMs),
     get maxTime() {
       return it().maxTime
     },

@@ -182,7 +182,10 @@ for (const { window, late, tooLate } of [
     }
     assert.deepEqual(answer(series(m, NOW), series({ __name__: 'new' }, NOW - 60 * MINUTE)), [204, ''])
     assert.deepEqual(answer(series(m, NOW)), [204, ''], 'the same once more')
-    assert.deepEqual(answer(series(m, NOW, 2)), [400, 'duplicate sample for timestamp'])
+    assert.deepEqual(answer(series(m, NOW, 2)), [
+      400,
+      `duplicate sample for timestamp ${NOW}; overrides not allowed: existing 1, new value 2`,
+    ])
     assert.deepEqual(answer(series(m, NOW - 5 * MINUTE)), late)
     const stored = engine.counters.samplesStored
     assert.deepEqual(answer(series(m, NOW - 20 * MINUTE), series({ __name__: 'good' }, NOW)), tooLate)
@@ -276,9 +279,9 @@ test('a limit is told of beside what else is wrong with a request', async () => 
   assert.equal(write(engine, [series({ __name__: 'm' }, NOW, 1)]).status, 204)
   const { status, message } = write(engine, [series({ __name__: 'm' }, NOW, 2), series({ __name__: 'other' }, NOW, 1)])
   assert.equal(status, 400)
-  assert.match(
+  assert.equal(
     message,
-    /^duplicate sample for timestamp\nseries limit reached: 1 series of the request were not stored$/,
+    `duplicate sample for timestamp ${NOW}; overrides not allowed: existing 1, new value 2\nseries limit reached: 1 series of the request were not stored`,
   )
   engine.close()
 })

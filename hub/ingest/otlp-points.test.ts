@@ -53,7 +53,7 @@ const ROWS: readonly [what: string, first: object[], second: object[], rejected:
     [gauge('g', at(NOW, { asInt: 1 }))],
     [gauge('g', at(NOW, { asInt: 2 }), at(NOW + 1, { asInt: 3 }))],
     1,
-    /^duplicate sample for timestamp$/,
+    /^duplicate sample for timestamp 1767225600000; overrides not allowed: existing 1, new value 2$/,
   ],
   [
     'points of the future',
@@ -74,7 +74,7 @@ const ROWS: readonly [what: string, first: object[], second: object[], rejected:
     [histogram('h', at(NOW, buckets(1, 2, 3)))],
     [histogram('h', at(NOW, buckets(4, 5, 6)), at(NOW + 1, buckets(4, 5, 6)))],
     1,
-    /^duplicate sample for timestamp$/,
+    /^(?:duplicate sample for timestamp 1767225600000; overrides not allowed: existing \d+, new value \d+\n?){3}$/,
   ],
   [
     'a native histogram that is not sound',

@@ -1,12 +1,13 @@
 /**
  * Remote write 1.0 and 2.0, and OTLP, into the head. Samples that are too far in the future are refused, for one of them
  * would have the say over what is late; series with invalid labels are skipped and counted while the others are stored.
- * Semantics: Prometheus storage/remote/write_handler.go, write, appendV1Samples and remoteWriteAppender (v3).
+ * Semantics: Prometheus storage/remote/write_handler.go, write, appendV1Samples, appendV2 and remoteWriteAppender (v3.14).
  * Samples older than their series' newest are stored, unless `out_of_order_time_window` is set: then they are answered
  * as upstream answers them (tsdb/head_append.go, appendable). Differs: what is right in such a request is stored.
  */
 import type { Compressor } from '../../protocol/batch/mod.ts'
 import type { Logger } from '../../protocol/env/mod.ts'
+import { formatLabels } from '../../protocol/labels/mod.ts'
 import {
   hashLabelBytes,
   readLabelBytes,
@@ -20,12 +21,13 @@ import type { IngestCounters } from './counters.ts'
 import type { IngestHead } from './head.ts'
 import { RecordType, writePrefix } from './records.ts'
 import { RefCache } from './ref-cache.ts'
+import { AHEAD, isRefusal, type Result, refusalText } from './refusal-texts.ts'
 import { Refusals } from './refusals.ts'
 import { isHeld, rejectedPoints } from './rejected-points.ts'
 import { type LabelSource, RowLogWriter } from './row-log.ts'
 import { RowReplay } from './row-replay.ts'
 import { refused, type WriteAnswer } from './write-answer.ts'
-import { WriteOutcome } from './write-outcome.ts'
+import { Part, type Telling, WriteOutcome } from './write-outcome.ts'
 
 /** From the body as received. Any error it throws is the sender's: its message is the answer, with status 400. */
 export type WriteDecoder = (body: Uint8Array, kind: WriteKind) => WriteColumns
@@ -219,12 +221,14 @@ export class RemoteWriteIntake {
   #append(request: WriteColumns, judgement: Judgement): WriteAnswer {
     const { windowMs, newestMs, refusals } = judgement
     const { head } = this.#options
-    const outcome = new WriteOutcome()
+    const outcome = new WriteOutcome(tellingOf(request))
     this.#resolve(request, outcome, refusals)
     this.#refuseAhead(request, newestMs)
     if (windowMs !== null) this.#refuseLate(request, windowMs)
     this.#appendFloats(request, outcome)
     this.#appendHistograms(request, judgement, outcome)
+    for (const { series, part, text } of request.complaints ?? [])
+      if (refusals === null) outcome.refuse(series, Part[part], () => text)
     const refs = this.#refs
     for (const { series, exemplar } of request.exemplars) {
       if (refs[series] === NONE) continue
@@ -234,11 +238,12 @@ export class RemoteWriteIntake {
     for (const { family, metadata } of request.metadata) head.setMetadata(family, metadata)
     outcome.rejectedPoints = rejectedPoints(request, this.#results, this.#histogramResults)
     this.#options.counters.otlpPointsRejected += outcome.rejectedPoints
-    return outcome.answer(request.isStrict)
+    return outcome.answer()
   }
 
-  #appendHistograms({ histograms }: WriteColumns, judgement: Judgement, outcome: WriteOutcome): void {
+  #appendHistograms(request: WriteColumns, judgement: Judgement, outcome: WriteOutcome): void {
     const { head } = this.#options
+    const { histograms } = request
     const { windowMs, newestMs, refusals } = judgement
     if (this.#histogramResults.length < histograms.length)
       this.#histogramResults = new Uint8Array(2 * histograms.length)
@@ -253,6 +258,8 @@ export class RemoteWriteIntake {
       if (result === AppendResult.stored) result = head.appendHistogram(ref, timestampMs, histogram, startMs)
       this.#histogramResults[h] = result
       this.#count(result, 'histograms', outcome)
+      if (isRefusal(result))
+        this.#tell(request, outcome, { series, part: Part.histogram, result, timestampMs, value: null })
     }
   }
 
@@ -298,7 +305,7 @@ export class RemoteWriteIntake {
     const { labels, problem } = request.labels(s)
     if (problem !== null) {
       counters.remoteWriteInvalidLabels++
-      outcome.problem(problem)
+      if (request.isStrict) outcome.refuse(s, Part.labels, () => problem)
       log.warn('A series that was written is refused', { error: problem })
       return NONE
     }
@@ -350,15 +357,14 @@ export class RemoteWriteIntake {
         continue
       }
       if (results[i] !== AppendResult.stored) {
-        this.#count(results[i] as Result, 'samples', outcome)
+        this.#countSample(request, i, outcome)
         i++
         continue
       }
       const time = timestamps[i]!
       if (startTimes !== null && startTimes[i] !== 0) {
-        const result = head.appendFloat(refs[i]!, time, values, i, startTimes[i]!)
-        this.#results[i] = result
-        this.#count(result, 'samples', outcome)
+        this.#results[i] = head.appendFloat(refs[i]!, time, values, i, startTimes[i]!)
+        this.#countSample(request, i, outcome)
         i++
         continue
       }
@@ -367,20 +373,29 @@ export class RemoteWriteIntake {
         if (startTimes !== null && startTimes[to] !== 0) break
         to++
       }
-      this.#appendRun(time, values, i, to, outcome)
+      this.#appendRun(request, i, to, outcome)
       i = to
     }
   }
 
-  #appendRun(time: number, values: Float64Array, from: number, to: number, outcome: WriteOutcome): void {
+  #appendRun(request: WriteColumns, from: number, to: number, outcome: WriteOutcome): void {
     const { head, counters } = this.#options
-    const results = this.#results
-    const stored = head.appendRun(time, this.#sampleRefs, values, from, to - from, results)
+    const { timestamps, values } = request
+    const stored = head.appendRun(timestamps[from]!, this.#sampleRefs, values, from, to - from, this.#results)
     if (stored === to - from) {
       counters.remoteWriteSamples += stored
       counters.samplesStored += stored
       outcome.written.samples += stored
-    } else for (let i = from; i < to; i++) this.#count(results[i] as AppendResult, 'samples', outcome)
+    } else for (let i = from; i < to; i++) this.#countSample(request, i, outcome)
+  }
+
+  #countSample(request: WriteColumns, i: number, outcome: WriteOutcome): void {
+    const result = this.#results[i] as Result
+    this.#count(result, 'samples', outcome)
+    if (!isRefusal(result)) return
+    const series = seriesOf(request, i)
+    const sample = { timestampMs: request.timestamps[i]!, value: request.values[i]! }
+    this.#tell(request, outcome, { series, part: Part.sample, result, ...sample })
   }
 
   #count(result: Result, what: 'samples' | 'histograms', outcome: WriteOutcome): void {
@@ -390,18 +405,47 @@ export class RemoteWriteIntake {
       counters.remoteWriteSamples++
       counters.samplesStored++
     } else counters.samplesNotStored++
-    if (result === AppendResult.conflicting) outcome.conflicts++
-    else if (result === AppendResult.outOfOrder) {
-      outcome.outOfOrder++
-      counters.samplesOutOfOrder++
-    } else if (result === AppendResult.tooOld) {
-      outcome.tooOld++
-      counters.samplesTooOld++
-    } else if (result === AHEAD) {
-      outcome.ahead++
-      counters.samplesAhead++
-    } else if (result === AppendResult.limit) outcome.withoutMemory++
+    if (result === AppendResult.outOfOrder) counters.samplesOutOfOrder++
+    else if (result === AppendResult.tooOld) counters.samplesTooOld++
+    else if (result === AHEAD) counters.samplesAhead++
+    else if (result === AppendResult.limit) outcome.withoutMemory++
   }
+
+  /** Why a sample is refused, to the sender as upstream tells it, and with its series to the log. */
+  #tell(request: WriteColumns, outcome: WriteOutcome, refused: RefusedSample): void {
+    const { head, log } = this.#options
+    const { series, part, result, timestampMs, value } = refused
+    outcome.refuse(series, part, () => {
+      const why = refusalText(result, timestampMs, value, () => head.storedAt(this.#refs[series]!, timestampMs))
+      const { labels } = request.labels(series)
+      const named = labels === null ? '{}' : formatLabels(labels)
+      if (outcome.isFirst) log.warn('A sample that was written is refused', { error: why, series: named, timestampMs })
+      return outcome.telling === 'each' ? `${why} for series ${named}` : why
+    })
+  }
+}
+
+type RefusedSample = {
+  readonly series: number
+  readonly part: Part
+  readonly result: Result
+  readonly timestampMs: number
+  /** Of a float; null: of a histogram. */
+  readonly value: number | null
+}
+
+const tellingOf = ({ isStrict, points }: WriteColumns): Telling => (points ? 'kinds' : isStrict ? 'each' : 'first')
+
+/** Of the sample at `i`: the last that begins there or before. */
+function seriesOf({ sampleStart, seriesCount }: WriteColumns, i: number): number {
+  let low = 0
+  let high = seriesCount
+  while (high - low > 1) {
+    const middle = (low + high) >>> 1
+    if (sampleStart[middle]! <= i) low = middle
+    else high = middle
+  }
+  return low
 }
 
 /** What decides about the samples of a request besides the head. */
@@ -416,10 +460,6 @@ type Judgement = {
 
 /** In place of a ref. */
 const NONE = 0xffffffff
-
-/** Besides what the head says: too far in the future. */
-const AHEAD = 255
-type Result = AppendResult | typeof AHEAD
 
 function isEqual(a: Uint8Array, b: Uint8Array): boolean {
   if (a.length !== b.length) return false

@@ -130,6 +130,9 @@ class TapHead implements IngestHead {
   lastTime(): number {
     return Number.NEGATIVE_INFINITY
   }
+  storedAt(): null {
+    return null
+  }
   share(): ReaderShare {
     return bug()
   }

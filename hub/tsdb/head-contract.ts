@@ -125,6 +125,8 @@ export interface Head extends Appender {
   readonly refusedBy: SeriesLimit
   /** Of the newest sample of a live series; -Infinity when it has none. */
   lastTime(ref: SeriesRef): number
+  /** What the series has at the time, to the samples' writer: a float, a histogram, or nothing. Decodes a chunk. */
+  storedAt(ref: SeriesRef, timestampMs: number): number | 'histogram' | null
   /** Of the newest sample of all; -Infinity when there is none. */
   readonly maxTime: number
   /** Whether the ref may be appended to. */

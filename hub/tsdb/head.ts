@@ -164,6 +164,12 @@ export class SharedHead implements Head {
     return record === 0 ? -Infinity : this.#series.lastTime(record)
   }
 
+  storedAt(ref: SeriesRef, timestampMs: number): number | 'histogram' | null {
+    const record = this.#index.record(ref)
+    if (record === 0 || !this.#samples.stored.find(record, Math.trunc(timestampMs))) return null
+    return this.#samples.stored.value
+  }
+
   get maxTime(): number {
     return this.#times.max
   }

@@ -19,6 +19,10 @@ export class StoredSample {
     return this.#decoder.find(record, time, this.#found)
   }
 
+  get value(): number | 'histogram' {
+    return this.#found.flags[0] === 2 ? 'histogram' : this.#found.values[0]!
+  }
+
   /** Whether it is the float of these words, bit by bit. */
   isFloat(low: number, high: number): boolean {
     const words = new Uint32Array(this.#found.values.buffer, 0, 2)

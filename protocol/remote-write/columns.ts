@@ -30,6 +30,8 @@ export type DataPoints = {
   /** Points that are no part of any sample: they cannot be stored, and `labels` says why. */
   readonly lost: number
 }
+/** What of a series is not stored while the rest of it is: a whole sentence of the answer, in upstream's words. */
+export type Complaint = { readonly series: number; readonly part: 'histogram' | 'exemplar'; readonly text: string }
 export type FamilyMetadata = { readonly family: string; readonly metadata: Metadata }
 
 /** Series s has the samples `[sampleStart[s], sampleStart[s + 1])`. */
@@ -55,6 +57,8 @@ export interface WriteColumns {
   /** Whether a series that is refused makes the answer an error (2.0), or is only counted (1.0). */
   readonly isStrict: boolean
   labels(series: number): LabelsResult
+  /** Of 2.0 alone; of many the first. */
+  readonly complaints?: readonly Complaint[]
   /** Of OTLP alone. */
   readonly points?: DataPoints
 }

@@ -3,7 +3,7 @@
  * is reserved, one that fills.
  *
  * Labels stay bytes until someone asks: a receiver that knows a series by its `labelBytes` never makes a string.
- * Semantics: Prometheus prompb/types.proto, prompb/codec.go and storage/remote/write_handler.go (v3): labels are sorted
+ * Semantics: Prometheus prompb/types.proto, prompb/codec.go and storage/remote/write_handler.go (v3.14): labels are sorted
  * here; a series without a name, with an invalid or a repeated label is left out and counted, it is not an error.
  */
 import type { FamilyMetadata, SeriesExemplar, SeriesHistogram, WriteColumns } from './columns.ts'

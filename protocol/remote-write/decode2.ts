@@ -5,7 +5,7 @@
  */
 import { formatLabels, labelValue, METRIC_NAME } from '../labels/mod.ts'
 import type { Exemplar, Metadata, MetricType } from '../samples/mod.ts'
-import type { FamilyMetadata, SeriesExemplar, SeriesHistogram, WriteColumns } from './columns.ts'
+import type { Complaint, FamilyMetadata, SeriesExemplar, SeriesHistogram, WriteColumns } from './columns.ts'
 import { DEFAULT_WRITE_LIMITS, type WriteLimits } from './decode.ts'
 import { checkLimit, RemoteWriteError } from './errors.ts'
 import { Exemplar2, Metadata2, Request2, Sample2, Series2 } from './fields.ts'
@@ -26,6 +26,8 @@ const TYPES: readonly MetricType[] = [
   'stateset',
 ]
 const MAX_SYMBOLS = 2_000_000
+/** More of them are not told. */
+const MAX_COMPLAINTS = 100
 
 /** Keep one per receiver: it remembers label strings. */
 export class WriteRequest2Decoder {
@@ -82,6 +84,7 @@ class Request implements WriteColumns {
   readonly histograms: SeriesHistogram[] = []
   readonly exemplars: SeriesExemplar[] = []
   readonly metadata: FamilyMetadata[] = []
+  readonly complaints: Complaint[] = []
   readonly isStrict = true
   readonly #bytes: Uint8Array
   readonly #strings: StringCache
@@ -89,7 +92,9 @@ class Request implements WriteColumns {
   readonly #symbolEnd: Uint32Array
   /** By series: where its label references stand, all of them together. */
   readonly #refs: Uint32Array[] = []
-  readonly #problems: (string | null)[] = []
+  /** What is wrong with a series besides its labels: as a whole, or told once these are known to be right. */
+  readonly #metadataFaults = new Map<number, string>()
+  readonly #empty = new Set<number>()
   #symbols = 0
   #sample = 0
 
@@ -120,24 +125,26 @@ class Request implements WriteColumns {
 
   labels(series: number): LabelsResult {
     const refs = this.#refs[series]!
-    if (refs.length % 2 !== 0)
-      return {
-        labels: null,
-        problem: `parsing labels for series ${list(refs)}: invalid labelRefs length ${refs.length}`,
-      }
-    const pairs: (string | null)[] = []
+    const fault = this.#refsFault(refs)
+    if (fault !== null) return { labels: null, problem: `parsing labels for series ${list(refs)}: ${fault}` }
+    const metadata = this.#metadataFaults.get(series)
+    if (metadata !== undefined)
+      return { labels: null, problem: `parsing metadata for series ${list(refs)}: ${metadata}` }
+    const result = checkLabels(Array.from(refs, (ref) => this.#symbol(ref)))
+    if (result.labels === null || !this.#empty.has(series)) return result
+    const problem = 'TimeSeries must contain at least one sample or histogram'
+    return { labels: null, problem: `${problem} for series ${formatLabels(result.labels)}` }
+  }
+
+  /** Semantics: Prometheus prompb/io/prometheus/write/v2/symbols.go, desymbolizeLabels (v3.14). */
+  #refsFault(refs: Uint32Array | readonly number[]): string | null {
+    if (refs.length % 2 !== 0) return `invalid labelRefs length ${refs.length}`
     for (let i = 0; i < refs.length; i += 2) {
       const [name, value] = [refs[i]!, refs[i + 1]!]
-      if (Math.max(name, value) >= this.#symbols) {
-        const why = `labelRefs ${name} (name) = ${value} (value) outside of symbols table (size ${this.#symbols})`
-        return { labels: null, problem: `parsing labels for series ${list(refs)}: ${why}` }
-      }
-      pairs.push(this.#symbol(name), this.#symbol(value))
+      if (Math.max(name, value) >= this.#symbols)
+        return `labelRefs ${name} (name) = ${value} (value) outside of symbols table (size ${this.#symbols})`
     }
-    const result = checkLabels(pairs)
-    const problem = this.#problems[series] ?? null
-    if (result.labels === null || problem === null) return result
-    return { labels: null, problem: `${problem} for series ${formatLabels(result.labels)}` }
+    return null
   }
 
   #readSymbols(reader: ProtoReader): void {
@@ -165,6 +172,8 @@ class Request implements WriteColumns {
     const firstHistogram = this.histograms.length
     const refs: number[] = []
     const exemplars: Exemplar[] = []
+    const faults: Fault[] = []
+    let hasHistograms = false
     let metadata: Metadata | null = null
     let createdMs = 0
     while (reader.at < end) {
@@ -174,11 +183,12 @@ class Request implements WriteColumns {
       else if (tag === Series2.created) createdMs = reader.int64()
       else if (tag === Series2.histogram || tag === Series2.exemplar || tag === Series2.metadata) {
         reader.end = reader.lengthEnd()
-        if (tag === Series2.histogram) this.#readHistogram(reader, series)
+        if (tag === Series2.histogram) hasHistograms = this.#readHistogram(reader, series, faults)
         else if (tag === Series2.exemplar) {
           const exemplar = this.#readExemplar(reader)
-          if (exemplar !== null) exemplars.push(exemplar)
-        } else metadata = this.#readMetadata(reader)
+          if (typeof exemplar === 'string') note(faults, { part: 'exemplar', text: exemplar })
+          else if (exemplar !== null) exemplars.push(exemplar)
+        } else metadata = this.#readMetadata(reader, series)
         reader.end = end
       } else reader.skip(tag)
     }
@@ -186,22 +196,33 @@ class Request implements WriteColumns {
     this.sampleStart[series + 1] = this.#sample
     for (const exemplar of exemplars) this.exemplars.push({ series, exemplar })
     if (createdMs !== 0) this.#setCreated(createdMs, firstSample, firstHistogram)
-    const [samples, histograms] = [this.#sample - firstSample, this.histograms.length - firstHistogram]
-    if (samples > 0 && histograms > 0)
-      this.#problems[series] = 'TimeSeries must contain only one of samples or histograms'
-    else if (samples + histograms === 0)
-      this.#problems[series] ??= 'TimeSeries must contain at least one sample or histogram'
+    if (this.#sample === firstSample && !hasHistograms) this.#empty.add(series)
+    if (faults.length > 0) this.#complain(series, faults)
     if (metadata !== null) this.#keepMetadata(series, metadata)
   }
 
-  /** One that is invalid makes the series a problem; the others of the request are stored. */
-  #readHistogram(reader: ProtoReader, series: number): void {
+  /** What is wrong with parts of a series is told when there is nothing wrong with the whole of it. */
+  #complain(series: number, faults: readonly Fault[]): void {
+    const room = MAX_COMPLAINTS - this.complaints.length
+    if (room <= 0) return
+    const { labels } = this.labels(series)
+    if (labels === null) return
+    const shown = formatLabels(labels)
+    for (const { part, text } of faults.slice(0, room)) {
+      const told = part === 'exemplar' ? `parsing exemplar for series ${shown}: ${text}` : `${text} for series ${shown}`
+      this.complaints.push({ series, part, text: told })
+    }
+  }
+
+  /** One that is invalid is left out; the others of the series are stored. */
+  #readHistogram(reader: ProtoReader, series: number, faults: Fault[]): true {
     try {
       this.histograms.push({ series, ...readHistogram(reader) })
     } catch (error) {
       if (!(error instanceof RemoteWriteError) || error.code !== 'bad-histogram') throw error
-      this.#problems[series] ??= error.message
+      note(faults, { part: 'histogram', text: error.message })
     }
+    return true
   }
 
   /** Senders of the first drafts say it once a series. */
@@ -234,7 +255,8 @@ class Request implements WriteColumns {
     if (reader.at !== end) reader.fail('a sample reaches past its end')
   }
 
-  #readExemplar(reader: ProtoReader): Exemplar | null {
+  /** Why it cannot be read; null when a label is not valid UTF-8. */
+  #readExemplar(reader: ProtoReader): Exemplar | string | null {
     const refs: number[] = []
     let value = 0
     let timestampMs = 0
@@ -245,12 +267,14 @@ class Request implements WriteColumns {
       else if (tag === Exemplar2.timestamp) timestampMs = reader.int64()
       else reader.skip(tag)
     }
+    const fault = this.#refsFault(refs)
+    if (fault !== null) return fault
     const labels = refs.map((ref) => this.#symbol(ref))
-    if (labels.length % 2 !== 0 || labels.includes(null)) return null
+    if (labels.includes(null)) return null
     return { labels: labels as string[], value, timestampMs: timestampMs === 0 ? null : timestampMs }
   }
 
-  #readMetadata(reader: ProtoReader): Metadata {
+  #readMetadata(reader: ProtoReader, series: number): Metadata {
     let [type, help, unit] = [0, 0, 0]
     while (reader.at < reader.end) {
       const tag = reader.tag()
@@ -259,6 +283,9 @@ class Request implements WriteColumns {
       else if (tag === Metadata2.unit) unit = reader.uint64()
       else reader.skip(tag)
     }
+    const outside = [unit, help].find((ref) => ref >= this.#symbols && ref > 0)
+    if (outside !== undefined)
+      this.#metadataFaults.set(series, `symbol reference ${outside} outside of symbols table (size ${this.#symbols})`)
     return { type: TYPES[type] ?? 'unknown', help: this.#symbol(help) ?? '', unit: this.#symbol(unit) ?? '' }
   }
 
@@ -289,6 +316,12 @@ function readRefs(reader: ProtoReader, isPacked: boolean, out: number[]): void {
   const end = reader.lengthEnd()
   while (reader.at < end) out.push(reader.uint64())
   if (reader.at !== end) reader.fail('a list reaches past its end')
+}
+
+type Fault = Pick<Complaint, 'part' | 'text'>
+
+function note(faults: Fault[], fault: Fault): void {
+  if (faults.length < MAX_COMPLAINTS) faults.push(fault)
 }
 
 const list = (refs: Uint32Array): string => `[${refs.join(' ')}]`

@@ -118,7 +118,7 @@ export function readHistogram(reader: ProtoReader): HistogramSample {
     customValues,
   }
   const problem = histogramProblem(isTooFine(histogram) ? { ...histogram, schema: 8 } : histogram)
-  if (problem !== null) throw new RemoteWriteError('bad-histogram', `invalid native histogram: ${problem}`, reader.at)
+  if (problem !== null) throw new RemoteWriteError('bad-histogram', problem, reader.at)
   return { timestampMs, histogram: atMostSchema8(histogram), startMs }
 }
 

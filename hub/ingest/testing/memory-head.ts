@@ -135,6 +135,14 @@ export class MemoryHead implements IngestHead {
     return Math.max(Number.NEGATIVE_INFINITY, ...this.samples[ref]!.keys())
   }
 
+  storedAt(ref: number, timestampMs: number): number | 'histogram' | null {
+    const sample = this.samples[ref]?.get(timestampMs)
+    if (sample === undefined) return null
+    const bits = /^([0-9a-f]+):([0-9a-f]+)@/.exec(sample)
+    if (bits === null) return 'histogram'
+    return new Float64Array(Uint32Array.of(Number.parseInt(bits[2]!, 16), Number.parseInt(bits[1]!, 16)).buffer)[0]!
+  }
+
   get maxTime(): number {
     return Math.max(Number.NEGATIVE_INFINITY, ...this.samples.flatMap((samples) => [...samples.keys()]))
   }
