@@ -14,7 +14,12 @@ type Explanation = {
 }
 
 const NAMED_DUPLICATES = /(?<=match group )\{.*\}( on the \w+ hand-side of the operation: )\[.*\](?=;many-to-many)/
+const TRANSCENDENTAL = /\b(exp|ln|log2|log10|sinh|cosh|tanh|asinh|acosh|atanh|asin|acos|atan2?|sin|cos|tan)\b|\^/
+/** By a sort that leaves equal values in any order. */
+const SORTED = /\b(sort|sort_desc|topk|bottomk)\b/
 const FROM_MAPS = /histogram_quantile|count_values|\binfo\(/
+/** A parameter of an aggregation that may be another at each step. */
+const MOVING_PARAMETER = /\b(topk|bottomk|limitk|limit_ratio|quantile)\b[^()]*(\([^()]*\))?\s*\([^,]*\b(scalar|time)\(/
 const SUBQUERY = /\[[^\]"]*:[^\]"]*\]/
 
 /** The same but for the order of the series of a vector. */
@@ -22,6 +27,9 @@ function sameUnordered(ours: Answer, theirs: Answer): boolean {
   const [a, b] = [ordered(ours), ordered(theirs)]
   return a !== null && b !== null && difference(a, b) === null
 }
+
+const rowsOf = ({ data }: Answer): number =>
+  (data as { readonly result?: readonly unknown[] } | undefined)?.result?.length ?? 0
 
 type Row = { readonly metric: object; readonly value?: unknown }
 
@@ -46,9 +54,9 @@ const EXPLANATIONS: readonly Explanation[] = [
   },
   {
     reason:
-      'sort_by_label() compares an absent label with natsort, which calls neither the smaller: any order is right',
+      'sort_by_label() compares an absent label with natsort, which calls neither the smaller: the order of many is chance',
     covers: ({ query, isRange }, ours, theirs) =>
-      !isRange && /sort_by_label/.test(query) && sameUnordered(ours, theirs),
+      !isRange && /sort_by_label/.test(query) && rowsOf(ours) > 12 && sameUnordered(ours, theirs),
   },
   {
     reason: '3.14 counts a comparison that keeps nothing as a match, when it checks that matching is one-to-one',
@@ -58,9 +66,9 @@ const EXPLANATIONS: readonly Explanation[] = [
   },
   {
     reason:
-      'which duplicates an error names, where they come out of a Go map, as all results of operators over steps do',
+      'which duplicates an error names, where they come out of a Go map, as all results of operators over steps do, or of an unstable sort',
     covers: ({ query, isRange }, ours, theirs) =>
-      (isRange || SUBQUERY.test(query) || FROM_MAPS.test(query)) &&
+      (isRange || SUBQUERY.test(query) || FROM_MAPS.test(query) || SORTED.test(query)) &&
       ours.error !== undefined &&
       theirs.error !== undefined &&
       NAMED_DUPLICATES.test(ours.error) &&
@@ -86,11 +94,15 @@ const EXPLANATIONS: readonly Explanation[] = [
   },
   {
     reason: '3.14 has no median distance of what is not a number',
-    covers: ({ query }) => /\bmad_over_time\(/.test(query) && /\bodd\b/.test(query),
+    covers: ({ query }, ours, theirs) =>
+      /\bmad_over_time\(/.test(query) &&
+      /\bodd\b|NaN/.test(query + JSON.stringify(ours.data)) &&
+      sameShape(ours, theirs),
   },
   {
+    // Prometheus promql/value.go, newFParams: one value a step.
     reason: '3.14 asks for the parameter of an aggregation at each step, 3.5 at the first',
-    covers: ({ query, isRange }) => isRange && /\b(topk|bottomk|limitk|quantile)\s*\(\s*scalar\(/.test(query),
+    covers: ({ query, isRange }) => (isRange || SUBQUERY.test(query)) && MOVING_PARAMETER.test(query),
   },
   {
     reason: '3.14 gives an error a position at the start of an empty query',
@@ -99,6 +111,7 @@ const EXPLANATIONS: readonly Explanation[] = [
   {
     reason: '3.14 takes duration expressions everywhere, and says so when it expected one',
     covers: (_, ours, theirs) =>
+      /experimental duration expression is not enabled|in duration expression/.test(theirs.error ?? '') ||
       reworded(ours, theirs, 'expected number, duration, step(), or range()', 'expected number or duration'),
   },
   {
@@ -108,30 +121,55 @@ const EXPLANATIONS: readonly Explanation[] = [
       difference({ ...ours, data: withoutNulls(ours.data, theirs.data) }, theirs) === null,
   },
   {
-    reason: '3.14 names no metric that it does not know where a bucket label is missing',
+    // Prometheus promql/engine.go, resetHistograms (v3.14).
+    reason:
+      '3.14 names no metric where a bucket label is missing, or classic and native histograms meet, unless names go late',
     covers: ({ query, isRange }, ours, theirs) =>
       /histogram_(quantile|fraction)/.test(query) &&
-      sameBut(isRange, ours, theirs, (text) => text.replace(' for metric name ""', '')),
+      sameBut(isRange, ours, theirs, (text) =>
+        text.replace(
+          /(?<=^PromQL warning: (bucket label|vector contains a mix of classic).*) for metric name ".*"/,
+          '',
+        ),
+      ),
   },
   {
     reason: '3.14 reconciles custom buckets that differ, with an info, where 3.5 warned and gave nothing',
-    covers: (_, ours, theirs) =>
-      theirs.warnings?.some((text) => text.includes('incompatible custom buckets')) === true ||
-      ours.infos?.some((text) => text.includes('mismatched custom buckets')) === true,
+    covers: ({ query }, ours, theirs) =>
+      /nh_custom|nh_mixed|nh_/.test(query) &&
+      (theirs.warnings?.some((text) => text.includes('incompatible custom buckets')) === true ||
+        ours.infos?.some((text) => text.includes('mismatched custom buckets')) === true),
   },
   {
     reason: '3.14 has words of its own for a parameter that is NaN, and looks at it before there are series',
     covers: (_, ours) => ours.error === 'Parameter value is NaN' || ours.error === 'Ratio value is NaN',
   },
   {
+    // Prometheus issue 17135, mended in 3.7: series were known by their place among those that have a sample.
+    reason: 'info() of 3.5 takes one series for another over a range in which some have no sample',
+    covers: ({ query, isRange }) => /\binfo\(/.test(query) && (isRange || SUBQUERY.test(query)),
+  },
+  {
     reason:
-      'info() of 3.5 takes one info series for another when one ends, and drops series without identifying labels',
-    covers: ({ query }) => /\binfo\(/.test(query),
+      'info() of 3.5 drops series without identifying labels, and reads all metrics but one, where it is given a name',
+    covers: ({ query }) => /\binfo\(.*\{[^{}]*__name__/.test(query),
+  },
+  {
+    reason: 'info() of 3.5 takes series to which nothing is added for series without info',
+    covers: ({ query }) => /\binfo\(.*(\binfo\(|_info\b).*\{/.test(query),
+  },
+  {
+    // Prometheus pull request 19266.
+    reason: 'info() of 3.5 takes info series as of now, not as of the series that it looks at',
+    covers: ({ query }) => /\binfo\(/.test(query) && /@|\boffset\b/.test(query),
   },
   {
     reason: '3.14 extrapolates histograms no further than to where their count would be zero',
     covers: ({ query }, ours, theirs) =>
-      /\b(rate|increase)\(/.test(query) && /nh_/.test(query) && sameShape(ours, theirs),
+      /\b(rate|increase)\(/.test(query) &&
+      /nh_/.test(query) &&
+      sameShape(ours, theirs) &&
+      isShorter(query, ours, theirs),
   },
   {
     reason: '3.14 looks at the parameter of an aggregation before it looks at the series',
@@ -154,19 +192,56 @@ const EXPLANATIONS: readonly Explanation[] = [
     },
   },
   {
+    // Prometheus promql/engine.go, detectHistogramStatsDecoding (v3.14): operators between vectors do not end it any more.
     reason:
       '3.5 reads the buckets of what histogram_count(), histogram_sum() and histogram_avg() stand around as a whole',
     covers: ({ query, isRange }, ours, theirs) =>
       /histogram_(count|sum|avg)\(/.test(query) &&
-      sameBut(isRange, withoutCollisions(ours), withoutCollisions(theirs), String),
+      sameBut(isRange, withoutLayouts(ours), withoutLayouts(theirs), String),
+  },
+  {
+    reason:
+      '3.14 leaves the buckets out of what histogram_count() and the like stand around, also for histogram_stddev()',
+    covers: ({ query }, ours, theirs) =>
+      /histogram_(count|sum|avg)\(.*histogram_(stddev|stdvar)\(/.test(query) && sameShape(ours, theirs),
+  },
+  {
+    reason: '3.14 gives + and - no result where counter resets conflict',
+    covers: (_, { warnings = [] }) =>
+      warnings.some((text) => /conflicting counter resets during histogram (addition|subtraction)/.test(text)),
   },
   {
     reason: 'a zero bucket that grows into a bucket which a coarser schema widens: 3.5 counts what is in between twice',
-    covers: ({ query }, ours, theirs) => query.includes('nh_changing') && sameShape(ours, theirs),
+    covers: ({ query }, ours, theirs) =>
+      query.includes('nh_changing') &&
+      sameShape(ours, theirs) &&
+      (/histogram_(quantile|fraction|stddev|stdvar)/.test(query) || sameTotals(ours, theirs)),
   },
   {
     reason: 'empty buckets times infinity are NaN, if they were kept at all',
-    covers: ({ query }, ours, theirs) => /nh_/.test(query) && /Inf|NaN|0/.test(query) && sameShape(ours, theirs),
+    covers: ({ query }, ours, theirs) =>
+      /nh_/.test(query) && /\b(Inf|NaN)\b|[*/] *-?0\b/.test(query) && sameShape(ours, theirs),
+  },
+  {
+    // Prometheus promql/engine.go, mergeSeriesWithSameLabelset (v3.14).
+    reason: '3.14 merges series that label_replace(), label_join() and a sign make one, where they share no step',
+    covers: ({ query, isRange }, ours, theirs) =>
+      /label_(replace|join)\(|(^|[(,^*/%<>=+-])\s*-\s*[a-z({]/.test(query) &&
+      (isRange || SUBQUERY.test(query)) &&
+      ours.status === 'success' &&
+      theirs.error === 'vector cannot contain metrics with the same labelset',
+  },
+  {
+    reason: 'topk(), bottomk() and limitk() choose among equals by an order that comes out of a Go map',
+    covers: ({ query, isRange }, ours, theirs) =>
+      /\b(topk|bottomk|limitk)\b/.test(query) &&
+      (isRange || SUBQUERY.test(query) || FROM_MAPS.test(query)) &&
+      samplesPerStep(ours) !== '' &&
+      samplesPerStep(ours) === samplesPerStep(theirs),
+  },
+  {
+    reason: 'the last bit of a power, which Go and V8 round differently, is all that is left of a remainder',
+    covers: ({ query }, ours, theirs) => /\^/.test(query) && /%/.test(query) && sameShape(ours, theirs),
   },
   {
     reason: '3.14 knows start(), end(), step() and range() as functions, and has a name for "@" in errors',
@@ -182,9 +257,12 @@ const EXPLANATIONS: readonly Explanation[] = [
   {
     reason: 'values in labels have all their digits, of which V8 and Go compute the last one differently',
     covers: ({ query }, ours, theirs) =>
-      /count_values/.test(query) &&
-      /\b(exp|ln|log2|log10|sinh|cosh|tanh|asinh|atan|sin|cos|tan|\^)/.test(query) &&
-      ours.status === theirs.status,
+      /count_values/.test(query) && TRANSCENDENTAL.test(query) && ours.status === theirs.status,
+  },
+  {
+    reason: 'a variance of nothing but last digits, which V8 and Go compute differently',
+    covers: ({ query }, ours, theirs) =>
+      /\bstd(dev|var)/.test(query) && TRANSCENDENTAL.test(query) && sameShape(ours, theirs),
   },
   {
     reason: 'errors that name histograms are cut here',
@@ -210,7 +288,10 @@ const EXPLANATIONS: readonly Explanation[] = [
   {
     reason: 'quantiles of zeros of both signs: which zero comes first in a sort that calls them equal',
     covers: ({ query }, ours, theirs) =>
-      /quantile/.test(query) && difference(unsigned(ours), unsigned(theirs)) === null,
+      /quantile/.test(query) &&
+      (/count_values/.test(query)
+        ? ours.status === theirs.status && /"-?0"/.test(JSON.stringify([ours.data, theirs.data]))
+        : difference(unsigned(ours), unsigned(theirs)) === null),
   },
 ]
 
@@ -218,8 +299,64 @@ const withoutPosition = ({ error = '' }: Answer): string => error.replace(/\d+:\
 
 const silent = (answer: Answer): Answer => ({ ...answer, warnings: [], infos: [] })
 
-function withoutCollisions(answer: Answer): Answer {
-  return { ...answer, warnings: (answer.warnings ?? []).filter((text) => !text.includes('conflicting counter resets')) }
+/** Without what is said of buckets that do not go together, and of resets that are told of while reading. */
+function withoutLayouts(answer: Answer): Answer {
+  const isOther = (text: string): boolean =>
+    !/conflicting counter resets|incompatible (bucket layout|custom buckets)/.test(text)
+  return { ...answer, warnings: (answer.warnings ?? []).filter(isOther) }
+}
+
+type Told = { readonly count: string; readonly sum: string; readonly buckets?: readonly (readonly unknown[])[] }
+
+/** All histograms of an answer, in order. */
+function histogramsOf({ data }: Answer): Told[] {
+  const { result } = (data ?? {}) as { readonly result?: unknown }
+  if (!Array.isArray(result)) return []
+  return (result as { histogram?: [number, Told]; histograms?: [number, Told][] }[]).flatMap(
+    ({ histogram, histograms = histogram === undefined ? [] : [histogram] }) => histograms.map(([, told]) => told),
+  )
+}
+
+/** Where histograms come out, each is the other times a number that is not above one. Of numbers nobody can tell. */
+function isShorter(query: string, ours: Answer, theirs: Answer): boolean {
+  const [a, b] = [histogramsOf(ours), histogramsOf(theirs)]
+  if (a.length !== b.length) return false
+  if (!/^(rate|increase)\(nh_\w+[^()]*\)$/.test(query)) return true
+  const near = (x: number, y: number): boolean => Math.abs(x - y) <= 1e-9 * Math.max(Math.abs(x), Math.abs(y))
+  return a.every((mine, i) => {
+    const other = b[i]!
+    const factor = Number(mine.count) / Number(other.count)
+    if (Number.isNaN(factor)) return near(Number(mine.sum), Number(other.sum))
+    return (
+      factor <= 1 + 1e-9 &&
+      near(Number(mine.sum), factor * Number(other.sum)) &&
+      (mine.buckets ?? []).every((bucket, n) => near(Number(bucket[3]), factor * Number(other.buckets?.[n]?.[3])))
+    )
+  })
+}
+
+/** The same but for what is in the buckets. */
+function sameTotals(ours: Answer, theirs: Answer): boolean {
+  const bare = (answer: Answer): Answer => ({
+    ...answer,
+    data: JSON.parse(
+      JSON.stringify(answer.data, (name, value: unknown) => (name === 'buckets' ? undefined : value)),
+    ) as unknown,
+  })
+  return difference(bare(ours), bare(theirs)) === null
+}
+
+/** How many samples an answer has at each time. */
+function samplesPerStep({ data }: Answer): string {
+  const { result } = (data ?? {}) as { readonly result?: unknown }
+  if (!Array.isArray(result)) return ''
+  type Point = [number, unknown]
+  type Row = { value?: Point; values?: Point[]; histogram?: Point; histograms?: Point[] }
+  const counts = new Map<number, number>()
+  for (const { value, values = [], histogram, histograms = [] } of result as Row[])
+    for (const point of [value, histogram, ...values, ...histograms])
+      if (point !== undefined) counts.set(point[0], (counts.get(point[0]) ?? 0) + 1)
+  return [...counts].sort(([a], [b]) => a - b).join()
 }
 
 /** The same but for numbers: labels, times and notes. */

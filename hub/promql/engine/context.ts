@@ -2,7 +2,7 @@
  * What one evaluation carries along: the reader, the options, the annotations so far and the count of samples held.
  * Semantics: Prometheus promql/engine.go, evaluator.
  */
-import { EMPTY_LABELS, type Labels, labelValue, METRIC_NAME } from '../../../protocol/labels/mod.ts'
+import { EMPTY_LABELS, type Labels, labelValue, METRIC_NAME, quote } from '../../../protocol/labels/mod.ts'
 import type { Histogram } from '../../../protocol/samples/mod.ts'
 import type { SampleBuffer, SeriesReader, SeriesRef, Shard, TimeRange } from '../../tsdb/contract.ts'
 import type { Expr, Position, VectorSelector } from '../ast.ts'
@@ -218,7 +218,7 @@ type MonotonicityNote = {
 
 function monotonicityAnnotation(note: MonotonicityNote): Annotation {
   const time = (ms: number) => new Date(Math.trunc(ms / 1000) * 1000).toISOString().replace('.000Z', 'Z')
-  const name = note.metric === '' ? '' : ` for metric name ${JSON.stringify(note.metric)}`
+  const name = note.metric === '' ? '' : ` for metric name ${quote(note.metric)}`
   const message =
     'PromQL info: input to histogram_quantile needed to be fixed for monotonicity ' +
     '(see https://prometheus.io/docs/prometheus/latest/querying/functions/#histogram_quantile)' +

@@ -100,7 +100,7 @@ function resultOf(ctx: QueryContext, expr: Expr): QueryResult {
 
 export function frameOf({ startMs, endMs, stepMs, instant }: QueryRange): Frame {
   if (instant) return { startMs, stepMs: stepMs > 0 ? stepMs : 1, steps: 1 }
-  return { startMs, stepMs, steps: Math.floor((endMs - startMs) / stepMs) + 1 }
+  return { startMs, stepMs, steps: Math.floor((endMs - startMs) / stepMs) + 1, endMs }
 }
 
 /** Of ranges: removes the names that are due, merges what then has the same labels, sorts. */

@@ -73,6 +73,21 @@ for (const [text, note] of named)
     assert.deepEqual(notesOf(text, 1, true), [`${note} for metric name "odd"`])
   })
 
+test('a bucket without a bound is named where names go late only', () => {
+  const text = 'histogram_quantile(1, many{i="1"})'
+  const note = 'warning: bucket label "le" is missing or has a malformed value of ""'
+  assert.deepEqual(notesOf(text, 1, false), [note])
+  assert.deepEqual(notesOf(text, 1, true), [`${note} for metric name "many"`])
+})
+
+test('sort() over a range warns, also where the range ends before its second step', () => {
+  const range = { startMs: 0, endMs: STEP_MS - 1, stepMs: STEP_MS, instant: false }
+  const told = (text: string): number =>
+    evaluate({ expr: parseExpr(text, ALL_FEATURES), text, range, options: ENGINE_OPTIONS, reader }).annotations.length
+  assert.equal(told('sort(many{i="1"})'), 1)
+  assert.equal(told('sort(many{i="1"} @ 0)'), 0)
+})
+
 const types = 'info: incompatible sample types encountered for binary operator'
 const matched: readonly (readonly [text: string, steps: number, notes: readonly string[]])[] = [
   ['many > on () group_left () one', 1, [`${types} ">": float > histogram`]],

@@ -6,8 +6,16 @@ import type { Labels } from '../../../protocol/labels/mod.ts'
 import type { Histogram } from '../../../protocol/samples/mod.ts'
 import { newBytes, newFloats } from './columns.ts'
 
-/** Evaluation times: startMs + i * stepMs for i in [0, steps). A subquery evaluates its inside in a frame of its own. */
-export type Frame = { readonly startMs: number; readonly stepMs: number; readonly steps: number }
+/**
+ * Evaluation times: startMs + i * stepMs for i in [0, steps). A subquery evaluates its inside in a frame of its own.
+ * `endMs` is where a range was asked to end, be it before its second step; instants have none.
+ */
+export type Frame = {
+  readonly startMs: number
+  readonly stepMs: number
+  readonly steps: number
+  readonly endMs?: number
+}
 
 /** Values of `present`: what a step holds. */
 export const NONE = 0
@@ -38,6 +46,9 @@ export type Series = Column & {
  * without, they are the receiver's only until it returns (it may change them in place meanwhile).
  */
 export type Emit = (series: Series) => void
+
+/** Not so of what is evaluated once, whatever its time. */
+export const isRange = ({ startMs, endMs = startMs }: Frame): boolean => endMs !== startMs
 
 export const stepTime = (frame: Frame, index: number): number => frame.startMs + index * frame.stepMs
 

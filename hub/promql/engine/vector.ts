@@ -16,7 +16,7 @@ import { multiply } from './histograms/arithmetic.ts'
 import { addCounts, addInvariant, countsInside } from './sample-counts.ts'
 import { streamSelector } from './selector.ts'
 import { copyOf } from './share.ts'
-import { type Emit, FLOAT, type Frame, HISTOGRAM, newSeries, type Series } from './types.ts'
+import { type Emit, FLOAT, type Frame, HISTOGRAM, isRange, newSeries, type Series } from './types.ts'
 import { uniqueSeries } from './unique.ts'
 
 const SCALAR_FUNCTIONS: ReadonlySet<string> = new Set(['time', 'pi', 'scalar', 'min_of', 'max_of'])
@@ -47,7 +47,7 @@ export function streamVector(ctx: QueryContext, expr: Expr, frame: Frame, keep: 
 
 function streamOperator(ctx: QueryContext, expr: Expr, frame: Frame, keep: boolean, emit: Emit): void {
   const isShared = ctx.shared.has(expr)
-  const given = ctx.given.get(expr)
+  const given = givenFor(ctx, expr, frame)
   if (given !== undefined) {
     // Operators change columns in place, and what is shared may be evaluated again, with all that is in it.
     for (const series of given) emit(ctx.shared.size > 0 ? copyOf(series) : series)
@@ -55,6 +55,17 @@ function streamOperator(ctx: QueryContext, expr: Expr, frame: Frame, keep: boole
   }
   if (isShared) streamShared(ctx, expr, frame, keep, emit)
   else streamNode(ctx, expr, frame, keep, emit)
+}
+
+/** What is given was computed at the steps of the query, and where a subquery has the same inside, it has other steps. */
+function givenFor(ctx: QueryContext, expr: Expr, { startMs, stepMs, steps }: Frame): readonly Series[] | undefined {
+  const given = ctx.given.get(expr)
+  if (given === undefined) return undefined
+  const whole = ctx.range
+  const isSame = whole.instant
+    ? steps === 1 && startMs === whole.startMs
+    : startMs === whole.startMs && stepMs === whole.stepMs && startMs + steps * stepMs > whole.endMs
+  return isSame ? given : undefined
 }
 
 /** Slots that a result may have to be remembered for the next place where it stands. */
@@ -91,7 +102,7 @@ function streamShared(ctx: QueryContext, expr: Expr, frame: Frame, keep: boolean
 }
 
 function streamNode(ctx: QueryContext, expr: Expr, frame: Frame, keep: boolean, emit: Emit): void {
-  if (frame.steps > 1 && ctx.invariant.has(expr)) {
+  if ((frame.steps > 1 || isRange(frame)) && ctx.invariant.has(expr)) {
     spreadInvariant(ctx, expr, frame, emit)
     return
   }

@@ -171,7 +171,8 @@ export function subqueryFrame(range: SubqueryExpr, at: Lookups, defaultStepMs: n
   const earliest = at.first - range.rangeMs
   let start = step * Math.trunc(earliest / step)
   if (start <= earliest) start += step
-  return { startMs: start, stepMs: step, steps: at.last < start ? 0 : Math.floor((at.last - start) / step) + 1 }
+  const steps = at.last < start ? 0 : Math.floor((at.last - start) / step) + 1
+  return { startMs: start, stepMs: step, steps, endMs: at.last }
 }
 
 function visitHeld(ctx: QueryContext, ref: number, source: Series | null, windows: Windows, visit: WindowSeries): void {

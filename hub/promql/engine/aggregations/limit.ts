@@ -145,9 +145,11 @@ export function streamLimitRatio(
   const heaps = new GroupTable(ctx, expr, () => new EmissionHeap())
   const chosen: Series[] = []
   const placeOf = (series: Series): number => hashPlace(ctx.labelsOf(series))
+  // At an instant groups come in the order of their first series, chosen or not.
+  const isOrdered = frame.steps === 1 && (expr.without || expr.grouping.length > 0)
   const isUnwanted = (series: Series): boolean => {
     const place = placeOf(series)
-    return !ratios.some((ratio) => isChosen(place, ratio))
+    return !isOrdered && !ratios.some((ratio) => isChosen(place, ratio))
   }
   withoutUnwanted(ctx, expr.expr, isUnwanted, () =>
     streamVector(ctx, expr.expr, frame, true, (series) => {

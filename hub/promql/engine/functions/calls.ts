@@ -5,7 +5,7 @@ import { unwrap } from '../../parser/mod.ts'
 import type { QueryContext } from '../context.ts'
 import { columnSamples } from '../context.ts'
 import { streamSelector } from '../selector.ts'
-import { type Emit, FLOAT, type Frame, NONE, newSeries, stepTime } from '../types.ts'
+import { type Emit, FLOAT, type Frame, isRange, NONE, newSeries, stepTime } from '../types.ts'
 import { mergeSameLabels, uniqueSeries } from '../unique.ts'
 import { collectVector, evalScalar, streamVector } from '../vector.ts'
 import { absentSeries } from './absent.ts'
@@ -96,8 +96,8 @@ export function streamCall(ctx: QueryContext, call: Call, frame: Frame, keep: bo
   }
 }
 
-function warnSortInRange(ctx: QueryContext, { pos }: Call, { steps }: Frame): void {
-  if (steps > 1) ctx.warn('sort is ineffective for range queries since results are always ordered by labels', pos)
+function warnSortInRange(ctx: QueryContext, { pos }: Call, frame: Frame): void {
+  if (isRange(frame)) ctx.warn('sort is ineffective for range queries since results are always ordered by labels', pos)
 }
 
 /** Applies `change` in place; what is left empty is not passed on, and the metric name goes. */

@@ -74,7 +74,9 @@ const ORDER: readonly [string, string][] = [
   ['1', '2'],
   ['a', 'a1'],
   ['cpu2-x', 'cpu10'],
-  ['', 'a'],
+  ['9223372036854775808', '99999999999999999999'],
+  ['100000000000000000000', '99999999999999999999'],
+  ['100000000000000000000', '9'],
 ]
 for (const [a, b] of ORDER) {
   test(`naturally ${JSON.stringify(a)} comes before ${JSON.stringify(b)}`, () => {
@@ -82,6 +84,11 @@ for (const [a, b] of ORDER) {
     assert.equal(naturalLess(b, a), false)
   })
 }
+
+test('naturally nothing comes neither before nor behind something, as in natsort', () => {
+  assert.equal(naturalLess('', 'a'), false)
+  assert.equal(naturalLess('a', ''), false)
+})
 
 test('the edges of Go: infinities beat NaN, 1 to any power is 1', () => {
   assert.equal(goMax(Infinity, NaN), Infinity)

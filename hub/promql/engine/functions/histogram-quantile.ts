@@ -37,9 +37,7 @@ export function groupHistograms(ctx: QueryContext, all: readonly Series[], pos: 
     const le = labelValue(labels, 'le')
     const bound = parseBound(le)
     if (bound === null) {
-      const name = labelValue(labels, METRIC_NAME)
-      const suffix = name === '' ? '' : ` for metric name ${quote(name)}`
-      ctx.warn(`bucket label "le" is missing or has a malformed value of ${quote(le)}${suffix}`, pos)
+      ctx.warn(`bucket label "le" is missing or has a malformed value of ${quote(le)}${ofMetric(ctx, labels)}`, pos)
       continue
     }
     const rest = deleteLabels(labels, LE)
@@ -71,9 +69,7 @@ function cancelConflicts(
     group.cancelled ??= new Uint8Array(series.present.length)
     group.cancelled[i] = 1
     series.present[i] = NONE
-    const name = labelValue(labels, METRIC_NAME)
-    const suffix = name === '' ? '' : ` for metric name ${quote(name)}`
-    ctx.warn(`vector contains a mix of classic and native histograms${suffix}`, pos)
+    ctx.warn(`vector contains a mix of classic and native histograms${ofMetric(ctx, labels)}`, pos)
   }
 }
 
@@ -154,9 +150,14 @@ export function emitFractions(
   }
 }
 
-/** Of the metric that a result is of; '' once its name is gone, which upstream removes before it computes one. */
+/** Of the metric that a result is of; '' where names do not go late, as upstream then says none. */
 function knownName(ctx: QueryContext, labels: Labels): string {
   return ctx.options.delayedNameRemoval ? labelValue(labels, METRIC_NAME) : ''
+}
+
+function ofMetric(ctx: QueryContext, labels: Labels): string {
+  const name = knownName(ctx, labels)
+  return name === '' ? '' : ` for metric name ${quote(name)}`
 }
 
 function finish(ctx: QueryContext, out: Series, emit: Emit): void {

@@ -83,7 +83,7 @@ type Groups = { group(which: number | string): string | null; groupCount(): numb
 function expand(dst: string, template: string, groups: Groups): string {
   let length = template.length
   return template.replace(
-    /\$(?:\$|\{([\p{L}\p{N}_]+)\}|([\p{L}\p{N}_]+))/gu,
+    /\$(?:\$|\{([\p{L}\p{Nd}_]+)\}|([\p{L}\p{Nd}_]+))/gu,
     (whole, braced?: string, bare?: string) => {
       const text = whole === '$$' ? '$' : groupText(groups, braced ?? bare ?? '')
       length += text.length - whole.length
@@ -94,6 +94,8 @@ function expand(dst: string, template: string, groups: Groups): string {
 }
 
 function groupText(groups: Groups, name: string): string {
-  if (/^[0-9]+$/.test(name)) return Number(name) <= groups.groupCount() ? (groups.group(Number(name)) ?? '') : ''
+  // A number has no leading zeros, else it is a name.
+  if (/^(0|[1-9][0-9]*)$/.test(name))
+    return Number(name) <= groups.groupCount() ? (groups.group(Number(name)) ?? '') : ''
   return namedGroup(groups, name) ?? ''
 }
