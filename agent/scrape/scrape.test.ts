@@ -4,10 +4,32 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { gauge } from '../../protocol/exposition/mod.ts'
-import { labelsFrom, labelValue } from '../../protocol/labels/mod.ts'
+import { labelsFrom, labelsToObject, labelValue } from '../../protocol/labels/mod.ts'
 import { INTERVAL_MS, target, World } from './testing/world.ts'
 
 const I = '{instance="a:1", job="test"}'
+
+test('a series carries the name of its family where its own does not tell it', async () => {
+  const world = new World()
+  const page =
+    '# TYPE rings counter\nrings_total 2\nrings_created 1\n# TYPE house info\nhouse_info{a="b"} 1\n# TYPE wait histogram\nwait_bucket{le="+Inf"} 1\nwait_count 1\n# TYPE doors gauge\ndoors 1\n# EOF\n'
+  world.answer('a:1', page, { contentType: 'application/openmetrics-text; version=1.0.0' })
+  const metricRelabel = (labels: Parameters<typeof labelValue>[0]) =>
+    labelValue(labels, '__name__') === 'doors' ? labelsFrom({ ...labelsToObject(labels), __name__: 'gates' }) : labels
+  await world.manager.apply([target('a:1', { metricRelabel })])
+  await world.nextScrape()
+  const families = world.sink.definitions
+    .slice(0, 6)
+    .map(({ labels, metadata }) => [labelValue(labels, '__name__'), metadata?.family ?? metadata?.type ?? null])
+  assert.deepEqual(families, [
+    ['rings_total', 'rings'],
+    ['rings_created', null],
+    ['house_info', 'house'],
+    ['wait_bucket', 'histogram'],
+    ['wait_count', 'histogram'],
+    ['gates', 'doors'],
+  ])
+})
 
 test('a scrape gives samples, then the report, all at the slot', async () => {
   const world = new World()

@@ -25,6 +25,7 @@ import type { Labels } from '../../protocol/labels/mod.ts'
 import type { Exemplar, Metadata } from '../../protocol/samples/mod.ts'
 import type { ColumnPool, ColumnWriter } from './column-writer.ts'
 import type { ScrapeCounters } from './counters.ts'
+import { metadataOf } from './family-metadata.ts'
 import { limitHistograms } from './histogram-limits.ts'
 import type { Verdict } from './page-judge.ts'
 import type { PageColumns, PageOutcome } from './page-outcome.ts'
@@ -391,7 +392,10 @@ export class SeriesCache {
     for (const [slot, labels] of this.#fresh) {
       const family = this.#pending.get(slot)!.family
       this.#pending.delete(slot)
-      this.#slotSeries[slot] = labels === null ? DROPPED : this.#seriesFor(labels, this.#metadataOf(family))
+      this.#slotSeries[slot] =
+        labels === null
+          ? DROPPED
+          : this.#seriesFor(labels, metadataOf(this.reader.metadata.get(family), family, labels))
     }
   }
 
@@ -401,11 +405,6 @@ export class SeriesCache {
     this.reader = pageSource({ ...firstOptions(this.#format), convertClassic: this.#convertsClassic })
     this.#slotSeries = new Int32Array(256).fill(PENDING)
     this.#pending.clear()
-  }
-
-  #metadataOf(family: string): Metadata | null {
-    const known = this.reader.metadata.get(family)
-    return known === undefined ? null : { type: known.type, help: known.help, unit: known.unit }
   }
 
   #seriesFor(labels: Labels, metadata: Metadata | null): number {

@@ -126,7 +126,18 @@ const ROWS: readonly Row[] = [
   get('label/job/values', { 'match[]': 'up{' }),
   get('metadata', { metric: 'doors' }),
   get('metadata', { metric: 'nothing' }),
-  get('metadata', { metric: 'rings_total', limit_per_metric: '1' }),
+  ...[
+    'rings',
+    'rings_total',
+    'house',
+    'house_info',
+    'wait_seconds',
+    'wait_seconds_sum',
+    'queue',
+    'mood',
+    'stranger',
+  ].map((metric) => get('metadata', { metric, limit_per_metric: '1' })),
+  get('targets/metadata', { metric: 'rings' }),
   get('metadata', { limit: '0' }),
   get('metadata', { limit: 'x' }),
   get('metadata', { limit_per_metric: 'x' }),
@@ -241,14 +252,36 @@ function comparable(answer: ApiAnswer, { differs }: Row): unknown {
   }
 }
 
+/** Families of OpenMetrics, whose names are not all those of their series. */
+const PAGE = `# HELP doors Doors, \\"open\\" or \\\\ not.
+# TYPE doors gauge
+doors 1
+# TYPE rings counter
+# HELP rings Rings.
+rings_total 2
+rings_created 1
+# TYPE house info
+# HELP house The house.
+house_info{age="9"} 1
+# TYPE wait_seconds histogram
+# UNIT wait_seconds seconds
+wait_seconds_bucket{le="+Inf"} 1
+wait_seconds_count 1
+wait_seconds_sum 1
+# TYPE queue gaugehistogram
+queue_bucket{le="+Inf"} 1
+queue_gcount 1
+queue_gsum 1
+# TYPE mood stateset
+mood{mood="good"} 1
+stranger 5
+# EOF
+`
+
 /** A page of fixed samples that both scrape: targets and their metadata have something to show. */
 async function serveTarget(world: World): Promise<string> {
   const server = http.createServer((_, response) => {
-    response
-      .setHeader('content-type', 'text/plain; version=0.0.4')
-      .end(
-        '# HELP doors Doors, "open" or \\\\ not.\n# TYPE doors gauge\ndoors 1\n# TYPE rings_total counter\nrings_total 2\n',
-      )
+    response.setHeader('content-type', 'application/openmetrics-text; version=1.0.0; charset=utf-8').end(PAGE)
   })
   const port = await freePort()
   await new Promise<void>((resolve) => server.listen(port, '127.0.0.1', resolve))

@@ -21,7 +21,7 @@ import type { BatchReason, IngestCounters } from './counters.ts'
 import { type Dictionary, MAX_SERIES_ID, REFUSED, UNDEFINED } from './dictionary.ts'
 import { withIdentity } from './identity-labels.ts'
 import type { LimitSight } from './limit-sight.ts'
-import { familyOf } from './local.ts'
+import { keepMetadata } from './local.ts'
 import { BATCH_PREFIX_BYTES, batchPrefix, NO_CAP, RecordType, readReceived, readSeriesCap, toCbor } from './records.ts'
 import type { SeriesRefusals } from './series-refusals.ts'
 
@@ -232,7 +232,7 @@ export class BatchIntake {
     const { head, counters, sight, refusals } = this.#options
     const { dictionary } = epoch
     for (const [position, { id, labels, metadata }] of definitions.entries()) {
-      if (metadata) head.setMetadata(familyOf(labelValue(labels, METRIC_NAME), metadata.type), metadata)
+      if (metadata) keepMetadata(head, labels, metadata)
       if (dictionary.ref(id) < REFUSED) continue
       if (dictionary.size >= seriesCap) {
         sight.note('series_per_agent', agent.agent)

@@ -5,7 +5,8 @@
 import { isTargetEnd } from '../../protocol/batch/mod.ts'
 import type { MissedSlots } from '../../protocol/batch/types.ts'
 import type { Logger } from '../../protocol/env/mod.ts'
-import { labelValue, METRIC_NAME } from '../../protocol/labels/mod.ts'
+import { type Labels, labelValue, METRIC_NAME } from '../../protocol/labels/mod.ts'
+import { familyOf, type Metadata } from '../../protocol/samples/mod.ts'
 import { type Appender, AppendResult } from '../tsdb/contract.ts'
 import type { HeadMemory } from '../tsdb/head-contract.ts'
 import { type AppendCounts, appendExemplars, appendScrape, resolveScrape } from './columns.ts'
@@ -54,7 +55,7 @@ export class LocalIntake {
       const ref = refusals.has(position) ? -1 : head.series(labels)
       if (ref < 0) refusals.note(position)
       source.dictionary.set(id, ref < 0 ? REFUSED : ref)
-      if (metadata) head.setMetadata(familyOf(labelValue(labels, METRIC_NAME), metadata.type), metadata)
+      if (metadata) keepMetadata(head, labels, metadata)
     }
     if (head.memory.failures > failures) this.#starved.add(record.source)
     for (const missed of record.missed) source.ledger.missed(missed)
@@ -138,8 +139,7 @@ export class LocalIntake {
   }
 }
 
-/** A series' name less the suffix that the parts of a histogram or summary have. */
-export function familyOf(name: string, type: string): string {
-  const hasParts = type === 'histogram' || type === 'gaugehistogram' || type === 'summary'
-  return hasParts ? name.replace(/_(?:bucket|sum|count|gsum|gcount)$/, '') : name
+/** What is known of a series' family goes to the head under the family's name. */
+export function keepMetadata(head: Pick<Appender, 'setMetadata'>, labels: Labels, metadata: Metadata): void {
+  head.setMetadata(metadata.family ?? familyOf(labelValue(labels, METRIC_NAME), metadata.type), metadata)
 }

@@ -137,8 +137,8 @@ export function writeExemplars(
 }
 
 /**
- * Differs: a counter or an info of OpenMetrics is found under the name of its series (`x_total`, `x_info`), not under that of
- * its family, which batches do not carry; `/api/v1/targets/metadata` has the family's.
+ * By family, as the exposition has it: a counter of OpenMetrics stands without its `_total`. Differs: what the head holds
+ * of agents of older versions stands under the name of the series.
  */
 export function writeMetadata(
   reader: SeriesReader,

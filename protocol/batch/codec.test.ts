@@ -95,6 +95,21 @@ test('definitions and metadata arrive as they were given', () => {
   assert.deepEqual([batch.header.minTimeMs, batch.header.maxTimeMs], [30_000, 60_000])
 })
 
+test('the name of a family arrives where it was given, and costs metadata that has none nothing', () => {
+  const encoder = newEncoder()
+  const told = { type: 'counter', help: 'Help.', unit: '', family: 'x' } as const
+  const other = { type: 'counter', help: 'Help.', unit: '', family: 'y' } as const
+  const plain = { type: 'counter', help: 'Help.', unit: '' } as const
+  const all = [told, other, plain, told, null, plain]
+  for (const [s, metadata] of all.entries()) encoder.define(seriesLabels(s), metadata)
+  encoder.missed({ target: 'node', fromMs: 30_000, toMs: 60_000, intervalMs: 15_000, reason: 'overrun' })
+  const { definitions } = decodeBatch(encoder.seal()!.bytes, null, zstd)
+  assert.deepEqual(
+    definitions.map(({ metadata }) => metadata),
+    all,
+  )
+})
+
 test('a batch without its keyframe, or with another, is base-missing', () => {
   const encoder = newEncoder({ keyframeEvery: 2, keyframeGrowth: 10 })
   const id = encoder.define(seriesLabels(1), null)

@@ -2,7 +2,9 @@
  * The dictionary part of a payload: series definitions, with every string once.
  *
  *     symbols      count, byte length of each, UTF-8 of all
- *     metadata     count, then (type, help symbol, unit symbol) of each
+ *     metadata     count, then (type, help symbol, unit symbol) of each; one whose unit is "\0family" is no metadata, but
+ *                  the family's name of the one before it, as help. Readers that do not know this have it for
+ *                  metadata of no series
  *     definitions  count, gaps between ids, metadata refs (0 none, 1 + index), label counts, symbols of the labels
  *
  * Like stands by like (all ids, all refs, all counts, all labels), which is what zstd wants.
@@ -28,6 +30,9 @@ const encoder = new TextEncoder()
 
 /** A metadata entry: its place in the table, and symbols. */
 type Family = { readonly index: number; readonly type: number; readonly help: number; readonly unit: number }
+
+/** No unit of an exposition: parsers refuse the byte 0 in names. */
+const FAMILY_NAME = '\0family'
 
 /** @param definitions ascending by id */
 export function writeDefinitions(out: ByteWriter, definitions: readonly SeriesDefinition[]): void {
@@ -139,13 +144,16 @@ export function readDefinitions(input: ByteReader, firstId: number, limits: Batc
 function internMetadata(
   families: Map<string, Family>,
   intern: (text: string) => number,
-  { type, help, unit }: Metadata,
+  { type, help, unit, family }: Metadata,
 ): number {
-  const key = `${type}\xff${unit}\xff${help}`
+  const key = `${type}\xff${unit}\xff${help}\xff${family ?? ''}`
   const known = families.get(key)
   if (known !== undefined) return known.index
   const index = families.size
-  families.set(key, { index, type: Math.max(0, METRIC_TYPES.indexOf(type)), help: intern(help), unit: intern(unit) })
+  const entry = { index, type: Math.max(0, METRIC_TYPES.indexOf(type)), help: intern(help) }
+  families.set(key, { ...entry, unit: intern(unit === FAMILY_NAME ? '' : unit) })
+  if (family !== undefined)
+    families.set(`${key}\xff`, { index: index + 1, type: 0, help: intern(family), unit: intern(FAMILY_NAME) })
   return index
 }
 
@@ -170,7 +178,12 @@ function readFamilies(input: ByteReader, symbols: readonly string[]): Metadata[]
   const families: Metadata[] = []
   for (let i = 0; i < count; i++) {
     const type = METRIC_TYPES[input.byte()] ?? input.fail('a metric type is not known')
-    families.push({ type, help: readSymbol(input, symbols), unit: readSymbol(input, symbols) })
+    const help = readSymbol(input, symbols)
+    const unit = readSymbol(input, symbols)
+    const before = unit === FAMILY_NAME ? families.at(-1) : undefined
+    if (before !== undefined) families[families.length - 1] = { ...before, family: help }
+    // In its place, so that references still count right.
+    families.push({ type, help, unit })
   }
   return families
 }

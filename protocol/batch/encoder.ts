@@ -254,4 +254,4 @@ export class BatchEncoder {
 const isTime = (ms: number): boolean => Number.isSafeInteger(ms) && Math.abs(ms) <= MAX_TIME_MS
 
 const sameMetadata = (a: Metadata, b: Metadata | null): boolean =>
-  b !== null && a.type === b.type && a.unit === b.unit && a.help === b.help
+  b !== null && a.type === b.type && a.unit === b.unit && a.help === b.help && a.family === b.family

@@ -4,7 +4,7 @@
  * Semantics: Prometheus Remote-Write 2.0 specification (2.0-rc.4); storage/remote/write_handler.go, writeV2 (v3.14).
  */
 import { formatLabels, labelValue, METRIC_NAME } from '../labels/mod.ts'
-import type { Exemplar, Metadata, MetricType } from '../samples/mod.ts'
+import { type Exemplar, familyOf, type Metadata, type MetricType } from '../samples/mod.ts'
 import type { Complaint, FamilyMetadata, SeriesExemplar, SeriesHistogram, WriteColumns } from './columns.ts'
 import { DEFAULT_WRITE_LIMITS, type WriteLimits } from './decode.ts'
 import { checkLimit, RemoteWriteError } from './errors.ts'
@@ -299,14 +299,6 @@ class Request implements WriteColumns {
     if (this.metadata.at(-1)?.family !== family) this.metadata.push({ family, metadata })
   }
 }
-
-const PARTS: Readonly<Partial<Record<MetricType, RegExp>>> = {
-  histogram: /_(?:bucket|count|sum)$/,
-  gaugehistogram: /_(?:bucket|gcount|gsum|count|sum)$/,
-  summary: /_(?:count|sum)$/,
-}
-
-const familyOf = (name: string, type: MetricType): string => (PARTS[type] ? name.replace(PARTS[type], '') : name)
 
 function readRefs(reader: ProtoReader, isPacked: boolean, out: number[]): void {
   if (!isPacked) {

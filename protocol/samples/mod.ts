@@ -79,7 +79,18 @@ export type MetricType =
   | 'stateset'
   | 'unknown'
 
-export type Metadata = { readonly type: MetricType; readonly help: string; readonly unit: string }
+export type Metadata = {
+  readonly type: MetricType
+  readonly help: string
+  readonly unit: string
+  /**
+   * Of a series' metadata: the name of its family, where `familyOf` does not yield it from the name of the series. So
+   * with the counters and infos of OpenMetrics, and where relabelling has given the series another name.
+   */
+  readonly family?: string
+}
+
+export { familyOf } from './family.ts'
 
 export type Exemplar = {
   readonly labels: readonly string[]
