@@ -116,13 +116,13 @@ test('remote write 2.0 says what it has written, and of the rest why not', () =>
       ['samples', 'histograms', 'exemplars'].map((what) => headers.get(`x-prometheus-remote-write-${what}-written`))
     const partial = await post(snappyCompress(body), 'snappy')
     assert.equal(partial.status, 400)
-    assert.deepEqual(written(partial), ['1', '1', '0'])
+    assert.deepEqual(written(partial), ['2', '1', '0'])
     const text = await partial.text()
     for (const why of [
       /spans need 4000000000 buckets, have 2 buckets/,
       /duplicated label a/,
       /outside of symbols table/,
-      /must contain only one of samples or histograms/,
+      /duplicate sample for timestamp for series \{__name__="mixed"\}/,
       /invalid metric name or labels/,
     ])
       assert.match(text, why)
@@ -130,7 +130,7 @@ test('remote write 2.0 says what it has written, and of the rest why not', () =>
     const again = await post(zstdCompressSync(good), 'zstd')
     assert.equal(again.status, 204)
     assert.deepEqual(written(again), ['1', '1', '0'], 'what is there already is written')
-    assert.equal((await query(hub, '{__name__=~".+"}')).filter(({ metric }) => !metric['job']).length, 2)
+    assert.equal((await query(hub, '{__name__=~".+"}')).filter(({ metric }) => !metric['job']).length, 3)
     const type = await post(good, 'snappy', 'application/x-protobuf;proto=io.prometheus.write.v3.Request')
     assert.equal(type.status, 415)
     const encoding = await post(good, 'br')
