@@ -260,9 +260,23 @@ const EXPLANATIONS: readonly Explanation[] = [
       /count_values/.test(query) && TRANSCENDENTAL.test(query) && ours.status === theirs.status,
   },
   {
-    reason: 'a variance of nothing but last digits, which V8 and Go compute differently',
+    reason: 'a variance or difference of nothing but last digits, which V8 and Go compute differently',
     covers: ({ query }, ours, theirs) =>
-      /\bstd(dev|var)/.test(query) && TRANSCENDENTAL.test(query) && sameShape(ours, theirs),
+      /\bstd(dev|var)|\bi?delta\(|\bderiv\(/.test(query) && TRANSCENDENTAL.test(query) && sameShape(ours, theirs),
+  },
+  {
+    // Prometheus promql/quantile.go, BucketFraction (v3.14).
+    reason: '3.5 does not sort the classic buckets of histogram_fraction()',
+    covers: ({ query }, ours, theirs) =>
+      /histogram_fraction\(/.test(query) && /_bucket/.test(query) && sameShape(ours, theirs),
+  },
+  {
+    reason: 'which ten notes of many are told is chance',
+    covers: (_, ours, theirs) => {
+      const omitted = ({ warnings = [], infos = [] }: Answer): string =>
+        [...warnings, ...infos].filter((text) => /^\d+ more (warning|info) annotations omitted$/.test(text)).join()
+      return omitted(ours) !== '' && omitted(ours) === omitted(theirs) && sameShape(ours, theirs)
+    },
   },
   {
     reason: 'errors that name histograms are cut here',
@@ -375,7 +389,9 @@ function withoutValues(data: unknown): unknown {
 function sameBut(isRange: boolean, ours: Answer, theirs: Answer, rewrite: (text: string) => string): boolean {
   const rewritten = (answer: Answer): Answer => ({
     ...answer,
-    warnings: (answer.warnings ?? []).filter((text) => !text.includes('sort is ineffective')).map(rewrite),
+    warnings: [
+      ...new Set((answer.warnings ?? []).filter((text) => !text.includes('sort is ineffective')).map(rewrite)),
+    ],
   })
   const [a, b] = [rewritten(ours), rewritten(theirs)]
   return difference(a, b) === null || (!isRange && sameUnordered(a, b))

@@ -134,6 +134,17 @@ test('quantile() inside of quantile(): what both are warned of stands where the 
   )
 })
 
+const behind = 'scalar(label_replace(one, "a", "b", "c", "["))'
+for (const text of [`INSIDE + ${behind}`, `clamp(INSIDE, 0, ${behind})`, `round(INSIDE, ${behind})`])
+  test(`${text}: what is wrong first is told first`, () => {
+    const wrong = text.replace('INSIDE', 'label_replace(one, "a", "b", "c", "(")')
+    const range = { startMs: 0, endMs: 0, stepMs: 1, instant: true }
+    assert.throws(
+      () => evaluate({ expr: parseExpr(wrong), text: wrong, range, options: ENGINE_OPTIONS, reader }),
+      /invalid regular expression in label_replace\(\): \($/,
+    )
+  })
+
 for (const aggregation of ['topk(1e30', 'bottomk(NaN', 'limitk(1e30', 'limit_ratio(NaN'])
   test(`${aggregation}, …): what is wrong inside is told before what is wrong with the parameter`, () => {
     const inside = 'label_replace(one, "a", "b", "c", "(")'

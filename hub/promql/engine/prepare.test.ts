@@ -26,6 +26,18 @@ for (const text of OF_ANY_RANGE)
     for (const other of others) assert.equal(other, first)
   })
 
+const REFUSED: readonly [text: string, message: string][] = [
+  ['x[step() - step()]', '2:17: duration must be greater than 0'],
+  ['x offset (5m / (step() - step()))', '10:31: division by zero'],
+  ['x[5m % (2 - 2)]', '2:13: modulo by zero'],
+  ['x offset (10 ^ 400 * step())', '10:27: duration is NaN or infinite'],
+  ['x[10 ^ 12 * step()]', '2:18: duration is out of range'],
+]
+for (const [text, message] of REFUSED)
+  test(`${text} is refused, and where`, () => {
+    assert.throws(() => prepare(parseExpr(text, ALL_FEATURES), RANGES[1]!), { message })
+  })
+
 const OF_ITS_RANGE = [
   'x @ start()',
   'rate(x_total[5m] @ end())',

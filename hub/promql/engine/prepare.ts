@@ -8,6 +8,7 @@ import { QueryError, type QueryRange } from '../contract.ts'
 import { childrenOf } from '../parser/mod.ts'
 import { isDistributive } from './aggregations/mod.ts'
 import { foldConstants } from './fold.ts'
+import { goMax, goMin, goPow } from './functions/math.ts'
 import { type Fused, fuseAggregations, stillShared } from './fuse.ts'
 import { propagateMatchers } from './propagate.ts'
 import { shareRepeated } from './share.ts'
@@ -154,13 +155,15 @@ function resolveAt(at: AtModifier | null, range: QueryRange): AtModifier | null 
 
 function durationMs(expr: DurationExpr, range: QueryRange, allowNegative: boolean): number {
   const seconds = durationSeconds(expr, range)
-  // Upstream names the bytes from and to, which no other error does.
-  const refuse = (problem: string): never => {
-    throw new QueryError('bad_data', `${expr.pos.start}:${expr.pos.end}: ${problem}`)
-  }
-  if (seconds <= 0 && !allowNegative) refuse('duration must be greater than 0')
-  if (!(Math.abs(seconds) < 2 ** 63 / 1e9)) refuse('duration is out of range')
+  if (!Number.isFinite(seconds)) refuse(expr, 'duration is NaN or infinite')
+  if (seconds <= 0 && !allowNegative) refuse(expr, 'duration must be greater than 0')
+  if (Math.abs(seconds) >= 2 ** 63 / 1e9) refuse(expr, 'duration is out of range')
   return Math.trunc(seconds * 1000)
+}
+
+/** Upstream names the bytes from and to, which no other error does. */
+function refuse({ pos }: DurationExpr, problem: string): never {
+  throw new QueryError('bad_data', `${pos.start}:${pos.end}: ${problem}`)
 }
 
 function durationSeconds(expr: DurationExpr, range: QueryRange): number {
@@ -177,17 +180,17 @@ function durationSeconds(expr: DurationExpr, range: QueryRange): number {
     case '*':
       return lhs * rhs
     case '/':
-      if (rhs === 0) throw new QueryError('bad_data', 'division by zero')
+      if (rhs === 0) refuse(expr, 'division by zero')
       return lhs / rhs
     case '%':
-      if (rhs === 0) throw new QueryError('bad_data', 'modulo by zero')
+      if (rhs === 0) refuse(expr, 'modulo by zero')
       return lhs % rhs
     case '^':
-      return lhs ** rhs
+      return goPow(lhs, rhs)
     case 'min':
-      return Math.min(lhs, rhs)
+      return goMin(lhs, rhs)
     case 'max':
-      return Math.max(lhs, rhs)
+      return goMax(lhs, rhs)
   }
 }
 

@@ -182,6 +182,16 @@ function streamUnary(
   )
 }
 
+/** Of an argument that stands behind a vector: what is wrong with the vector is told before what is wrong with it. */
+export function scalarBehind(ctx: QueryContext, expr: Expr, frame: Frame, vector: Expr): Float64Array {
+  try {
+    return evalScalar(ctx, expr, frame)
+  } catch (error) {
+    streamVector(ctx, vector, frame, false, () => {})
+    throw error
+  }
+}
+
 /** One value a step. */
 export function evalScalar(ctx: QueryContext, expr: Expr, frame: Frame): Float64Array {
   if (ctx.trace === null || expr.kind === 'paren') return scalarOperator(ctx, expr, frame)

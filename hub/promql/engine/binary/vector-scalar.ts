@@ -6,14 +6,14 @@ import type { BinaryExpr } from '../../ast.ts'
 import type { QueryContext } from '../context.ts'
 import { anyPresent, type Emit, FLOAT, type Frame, HISTOGRAM, NONE, type Series } from '../types.ts'
 import { uniqueSeries } from '../unique.ts'
-import { evalScalar, isScalar, streamVector } from '../vector.ts'
+import { evalScalar, isScalar, scalarBehind, streamVector } from '../vector.ts'
 import { histogramBinary } from './histogram-operators.ts'
 import { ARITHMETIC, COMPARISON } from './operators.ts'
 
 export function streamVectorScalar(ctx: QueryContext, expr: BinaryExpr, frame: Frame, keep: boolean, emit: Emit): void {
   const scalarFirst = isScalar(expr.lhs)
-  const scalars = evalScalar(ctx, scalarFirst ? expr.lhs : expr.rhs, frame)
   const vector = scalarFirst ? expr.rhs : expr.lhs
+  const scalars = scalarFirst ? evalScalar(ctx, expr.lhs, frame) : scalarBehind(ctx, expr.rhs, frame, vector)
   const compare = COMPARISON[expr.op]
   const dropsName = compare === undefined ? ARITHMETIC[expr.op] !== undefined : expr.returnBool
   const run = (next: Emit, keepNext: boolean) =>

@@ -7,7 +7,7 @@ import { columnSamples } from '../context.ts'
 import { streamSelector } from '../selector.ts'
 import { type Emit, FLOAT, type Frame, isRange, NONE, newSeries, stepTime } from '../types.ts'
 import { mergeSameLabels, uniqueSeries } from '../unique.ts'
-import { collectVector, evalScalar, streamVector } from '../vector.ts'
+import { collectVector, evalScalar, scalarBehind, streamVector } from '../vector.ts'
 import { absentSeries } from './absent.ts'
 import { DATE_FUNCTIONS } from './dates.ts'
 import { HISTOGRAM_FUNCTIONS, mapHistograms } from './histogram-functions.ts'
@@ -41,7 +41,7 @@ export function streamCall(ctx: QueryContext, call: Call, frame: Frame, keep: bo
   }
   switch (func) {
     case 'round': {
-      const nearest = args.length > 1 ? evalScalar(ctx, args[1]!, frame) : null
+      const nearest = args.length > 1 ? scalarBehind(ctx, args[1]!, frame, args[0]!) : null
       eachSeries(ctx, args[0]!, frame, keep, emit, (series) => roundFloats(series, nearest))
       return
     }
@@ -126,9 +126,9 @@ function dateCall(ctx: QueryContext, call: Call, frame: Frame, keep: boolean, em
 }
 
 function clampCall(ctx: QueryContext, { func, args }: Call, frame: Frame, keep: boolean, emit: Emit): void {
-  const second = evalScalar(ctx, args[1]!, frame)
+  const second = scalarBehind(ctx, args[1]!, frame, args[0]!)
   const min = func === 'clamp_max' ? null : second
-  const max = func === 'clamp' ? evalScalar(ctx, args[2]!, frame) : func === 'clamp_max' ? second : null
+  const max = func === 'clamp' ? scalarBehind(ctx, args[2]!, frame, args[0]!) : func === 'clamp_max' ? second : null
   eachSeries(ctx, args[0]!, frame, keep, emit, (series) => clampFloats(series, min, max))
 }
 

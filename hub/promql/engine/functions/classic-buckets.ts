@@ -115,9 +115,12 @@ function almostEqual(a: number, b: number): boolean {
 export function parseBound(text: string): number | null {
   if (/^[+-]?(inf|infinity)$/i.test(text)) return text.startsWith('-') ? -Infinity : Infinity
   if (/^nan$/i.test(text)) return NaN
-  if (/^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i.test(text)) return Number(text)
+  if (/^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i.test(text)) return finite(Number(text))
   const hex = /^([+-]?)0x([0-9a-f]*)\.?([0-9a-f]*)p([+-]?\d+)$/i.exec(text)
   if (hex === null || (hex[2] === '' && hex[3] === '')) return null
   const mantissa = Number(`0x${hex[2]}${hex[3]}`) * 2 ** (Number(hex[4]) - 4 * hex[3]!.length)
-  return hex[1] === '-' ? -mantissa : mantissa
+  return finite(hex[1] === '-' ? -mantissa : mantissa)
 }
+
+/** Digits that no double holds are refused. */
+const finite = (value: number): number | null => (Number.isFinite(value) ? value : null)

@@ -65,6 +65,7 @@ const BOUNDS: readonly [string, number | null][] = [
   ['Hello World', null],
   ['1 ', null],
   ['0x10', null],
+  ['1e999', null],
 ]
 for (const [text, bound] of BOUNDS)
   test(`the bound ${JSON.stringify(text)} is ${bound}`, () => assert.equal(parseBound(text), bound))

@@ -48,6 +48,7 @@ function fail(what: string, symbol: string, got: number): never {
 /** As Go's %f. */
 function fixed(value: number): string {
   if (Math.abs(value) === Infinity) return value > 0 ? '+Inf' : '-Inf'
+  if (Object.is(value, -0)) return '-0.000000'
   return Math.abs(value) < 1e21 ? value.toFixed(6) : `${BigInt(value)}.000000`
 }
 
