@@ -49,6 +49,31 @@ export async function until<T>(
   }
 }
 
+/**
+ * Calls until the assertions in `check` hold all at once, and returns its answer; in the end the last of them is what
+ * fails. For two living systems that are compared, or for a figure that follows another one a moment later: what differs
+ * for good still fails, and nothing is left out of the comparison.
+ */
+export async function untilHolds<T>(
+  what: string,
+  check: () => Promise<T> | T,
+  options: { readonly timeoutMs?: number; readonly pollMs?: number } = {},
+): Promise<T> {
+  const { timeoutMs = WAIT_MS, pollMs = POLL_MS } = options
+  const end = performance.now() + timeoutMs
+  for (;;) {
+    try {
+      return await check()
+    } catch (error) {
+      if (performance.now() > end) {
+        if (error instanceof Error) error.message = `not within ${timeoutMs} ms: ${what}: ${error.message}`
+        throw error
+      }
+    }
+    await sleep(pollMs)
+  }
+}
+
 /** One API call; never throws for an error status. */
 export async function api(
   server: Server,

@@ -3,7 +3,8 @@ import { type ChildProcess, spawn } from 'node:child_process'
 
 /** The newest output is what explains a failure. */
 const MAX_OUTPUT_CHARS = 400_000
-const STOP_TIMEOUT_MS = 12_000
+/** A program that does not end by itself is killed; on a starved host an orderly end takes its time. */
+const STOP_TIMEOUT_MS = 60_000
 
 export type ProgramOptions = {
   readonly name: string

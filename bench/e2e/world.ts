@@ -27,6 +27,8 @@ export { type Exit, Program } from './program.ts'
 export const ROOT = path.resolve(import.meta.dirname, '../..')
 const READY_TIMEOUT_MS = 60_000
 const MARK = 'HELIO_E2E_WORLD'
+/** Of a tenth of a second: whoever lost its parent ends by itself, on a starved host not at once. */
+const SURVIVORS_TRIES = 300
 
 /** A program that serves HTTP and says on `readyPath` when it is there. */
 export class HttpProgram extends Program {
@@ -382,7 +384,7 @@ export class World {
           }),
       )
     }
-    for (let tries = 0; this.survivors().length > 0 && tries < 20; tries++) await sleep(100)
+    for (let tries = 0; this.survivors().length > 0 && tries < SURVIVORS_TRIES; tries++) await sleep(100)
     for (const pid of this.survivors()) {
       problems.push(`an orphan was left: ${commandOf(pid)}`)
       process.kill(pid, 'SIGKILL')
@@ -426,18 +428,47 @@ export async function withWorld(run: (world: World) => Promise<void>): Promise<v
   await world.close()
 }
 
-/** Below the range that outgoing connections take their ports from, so that nobody gets it in between. */
+/**
+ * Below the range that outgoing connections take their ports from, and out of a run of ports that is this process's alone:
+ * test files run side by side, and a port is free for a while between this answer and its listener, or while its program
+ * is dead. Whoever holds the first port of a run has all of it until it ends.
+ */
+const PORTS_FROM = 12_000
+const RUNS = 180
+const PORTS_PER_RUN = 100
+let portRun: Promise<number> | null = null
+let portsGiven = 0
+
 export async function freePort(): Promise<number> {
-  for (let tries = 0; tries < 100; tries++) {
-    const port = 12_000 + Math.floor(Math.random() * 18_000)
-    const isFree = await new Promise<boolean>((resolve) => {
-      const server = net.createServer()
-      server.once('error', () => resolve(false))
-      server.listen(port, '127.0.0.1', () => server.close(() => resolve(true)))
-    })
-    if (isFree) return port
+  const first = await (portRun ??= holdPortRun())
+  for (let tries = 0; tries < PORTS_PER_RUN; tries++) {
+    const port = first + 1 + (portsGiven++ % (PORTS_PER_RUN - 1))
+    const server = await listening(port)
+    if (server === null) continue
+    await new Promise((resolve) => server.close(resolve))
+    return port
   }
-  throw new Error('no free port found in 100 tries')
+  throw new Error(`no free port found from ${first} on`)
+}
+
+async function holdPortRun(): Promise<number> {
+  const start = Math.floor(Math.random() * RUNS)
+  for (let i = 0; i < RUNS; i++) {
+    const first = PORTS_FROM + ((start + i) % RUNS) * PORTS_PER_RUN
+    const holder = await listening(first)
+    if (holder === null) continue
+    holder.unref()
+    return first
+  }
+  throw new Error('no run of ports is free')
+}
+
+function listening(port: number): Promise<net.Server | null> {
+  return new Promise((resolve) => {
+    const server = net.createServer((socket) => socket.destroy())
+    server.once('error', () => resolve(null))
+    server.listen(port, '127.0.0.1', () => resolve(server))
+  })
 }
 
 /** For `{ skip: lacks('prometheus') }`: false when all are there, else the reason. */
