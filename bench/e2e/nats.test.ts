@@ -1,9 +1,10 @@
 /** The same pipeline over a real nats-server with JetStream: one URL in both configurations moves the stream there. */
 import assert from 'node:assert/strict'
 import fs from 'node:fs'
-import http from 'node:http'
 import { test } from 'node:test'
 import { isOldServer } from '../../hub/env/jetstream.ts'
+import { accountOf, assertAccounted } from './bad-day/account.ts'
+import { OracleTarget } from './oracle.ts'
 import {
   type Agent,
   freePort,
@@ -11,52 +12,47 @@ import {
   lacks,
   queryValue,
   type Server,
-  samples,
   sleep,
   until,
+  untilHolds,
   type World,
   withWorld,
 } from './world.ts'
 
-/** Numbers its scrapes: what a hub holds of it shows every sample that is missing or there twice. */
-class Numbered {
-  served = 0
-  address = ''
-
-  async listen(world: World): Promise<this> {
-    const server = http.createServer((_, response) => {
-      this.served++
-      response.setHeader('content-type', 'text/plain; version=0.0.4').end(`numbered ${this.served}\n`)
-    })
-    const port = await freePort()
-    await new Promise<void>((resolve) => server.listen(port, '127.0.0.1', resolve))
-    world.onClose(() => void server.close().closeAllConnections())
-    this.address = `127.0.0.1:${port}`
-    return this
-  }
-
-  get scrapeConfig(): string {
-    return `scrape_configs: [{ job_name: numbered, static_configs: [{ targets: ['${this.address}'] }] }]`
-  }
+async function oracleOf(world: World): Promise<OracleTarget> {
+  const oracle = await OracleTarget.start()
+  world.onClose(() => oracle.close())
+  return oracle
 }
 
-/** One series with each number from the first that is there, once, a scrape interval apart; the last one is returned. */
-async function assertGapless(hub: Server, first = 1): Promise<number> {
-  const rows = await samples(hub, 'numbered[10m]')
-  assert.equal(rows.length, 1)
-  const { values } = rows[0]!
-  assert.deepEqual(
-    values.map(([, value]) => Number(value)),
-    values.map((_, i) => first + i),
-    'each number once, in order',
-  )
-  for (let i = 1; i < values.length; i++) {
-    const stepMs = Math.round((values[i]![0] - values[i - 1]![0]) * 1000)
-    // A busy machine scrapes late, and the truth is stored then.
-    assert.ok(Math.abs(stepMs - 1000) < 500, `sample ${i} is ${stepMs} ms after its predecessor`)
-  }
-  return first + values.length - 1
+const scraping = ({ address }: OracleTarget): string =>
+  `scrape_configs: [{ job_name: oracle, static_configs: [{ targets: ['${address}'] }] }]`
+
+/**
+ * Each scrape is there once and whole, in order, or it failed, and no slot is missing but for what a starved host costs;
+ * the number of the newest is returned.
+ */
+async function assertGapless(hub: Server, { id }: Agent, oracle: OracleTarget): Promise<number> {
+  const { ups, stored, gaps, slots, problems } = await accountOf(hub, id, oracle)
+  assert.deepEqual(problems, [])
+  const { suspended: _, overrun: __, ...others } = slots.reasons
+  assert.deepEqual(others, {}, 'slots that are missing for another reason')
+  assertAccounted(oracle, ups, stored, gaps)
+  return Math.max(...stored.values())
 }
+
+/** Ends the agent, and waits until the hub has all that it had: all but the scrape that it may have been at. */
+async function untilAllOf(hub: Hub, agent: Agent, oracle: OracleTarget, beforeHub = async (): Promise<unknown> => 0) {
+  const owed = oracle.scrapes.length - 2
+  await agent.stop()
+  await beforeHub()
+  await untilHolds('the hub has all that was collected', async () => {
+    const newest = await assertGapless(hub, agent, oracle)
+    assert.ok(newest >= owed, `${newest} is the newest, ${owed} is owed`)
+  })
+}
+
+const newestOf = async (hub: Hub): Promise<number> => (await queryValue(hub, 'oracle_scrape')) ?? -1
 
 async function assertCounts(hub: Hub, agent: Agent): Promise<void> {
   const status = (await (await fetch(`${hub.url}/api/v1/status/ingest`)).json()) as {
@@ -74,28 +70,24 @@ test(
   () =>
     withWorld(async (world) => {
       const nats = await world.startNats()
-      const target = await new Numbered().listen(world)
+      const target = await oracleOf(world)
       const hub = await world.startHub({ nats: nats.natsUrl })
-      const agent = await world.startAgent({ hub, nats: nats.natsUrl, config: target.scrapeConfig })
-      await until('samples arrive', async () => (await queryValue(hub, 'numbered'))! >= 3, {
+      const agent = await world.startAgent({ hub, nats: nats.natsUrl, config: scraping(target) })
+      await until('samples arrive', async () => (await newestOf(hub)) >= 3, {
         explain: () => world.tails(),
       })
       for (const outageMs of [500, 4000]) {
         await nats.kill()
         await sleep(outageMs)
         await nats.restart()
-        const wanted = target.served + 2
-        await until('the stream goes on', async () => (await queryValue(hub, 'numbered'))! >= wanted, {
-          timeoutMs: 40_000,
+        const wanted = target.scrapes.length + 1
+        await until('the stream goes on', async () => (await newestOf(hub)) >= wanted, {
           explain: () => world.tails(),
         })
       }
-      assert.ok((await assertGapless(hub)) >= 10)
+      await untilHolds('nothing is missing', async () => assert.ok((await assertGapless(hub, agent, target)) >= 9))
       await assertCounts(hub, agent)
-      await agent.stop()
-      await until('the last samples', async () => (await assertGapless(hub)) === target.served, {
-        explain: () => world.tails(),
-      })
+      await untilAllOf(hub, agent, target)
     }),
 )
 
@@ -107,29 +99,26 @@ test(
   () =>
     withWorld(async (world) => {
       const nats = await world.startNats()
-      const target = await new Numbered().listen(world)
+      const target = await oracleOf(world)
       const hub = await world.prepareHub({ nats: nats.natsUrl })
-      const agent = await world.prepareAgent({ hub, nats: nats.natsUrl, config: target.scrapeConfig })
+      const agent = await world.prepareAgent({ hub, nats: nats.natsUrl, config: scraping(target) })
       await agent.restart()
-      await until('the agent collects', () => target.served >= 3)
-      assert.match(agent.output, /Not enrolled yet/)
+      await until('the agent collects', () => target.scrapes.length >= 3 && agent.output.includes('Not enrolled yet'))
       await hub.restart()
       await until(
         'the hub has what was collected before it first started',
-        async () => (await assertGapless(hub)) > 3,
+        async () => (await assertGapless(hub, agent, target)) > 3,
         {
           explain: () => world.tails(),
         },
       )
       await hub.stop()
-      const before = target.served
-      await until('the agent goes on', () => target.served >= before + 4)
-      // Its ring goes too: only the stream can have the samples.
-      await agent.stop()
-      fs.rmSync(agent.dataFolder, { recursive: true })
-      await hub.restart()
-      await until('the hub has all that was collected', async () => (await assertGapless(hub)) === target.served, {
-        explain: () => world.tails(),
+      const before = target.scrapes.length
+      await until('the agent goes on', () => target.scrapes.length >= before + 4)
+      await untilAllOf(hub, agent, target, () => {
+        // Its ring goes too: only the stream can have the samples.
+        fs.rmSync(agent.dataFolder, { recursive: true })
+        return hub.restart()
       })
     }),
 )
@@ -137,20 +126,17 @@ test(
 test('a killed hub goes on where its WAL ends, with what the stream kept', { skip: lacks('nats-server') }, () =>
   withWorld(async (world) => {
     const nats = await world.startNats()
-    const target = await new Numbered().listen(world)
+    const target = await oracleOf(world)
     const hub = await world.startHub({ nats: nats.natsUrl })
-    const agent = await world.startAgent({ hub, nats: nats.natsUrl, config: target.scrapeConfig })
+    const agent = await world.startAgent({ hub, nats: nats.natsUrl, config: scraping(target) })
     for (let kills = 0; kills < 2; kills++) {
-      const wanted = target.served + 2
-      await until('samples arrive', async () => (await queryValue(hub, 'numbered'))! >= wanted)
+      const wanted = target.scrapes.length + 1
+      await until('samples arrive', async () => (await newestOf(hub)) >= wanted)
       await hub.kill()
       await sleep(1500)
       await hub.restart()
     }
-    await agent.stop()
-    await until('all samples are there', async () => (await assertGapless(hub)) === target.served, {
-      explain: () => world.tails(),
-    })
+    await untilAllOf(hub, agent, target)
   }),
 )
 
