@@ -10,15 +10,19 @@ import { hostileTargets } from './bad-day/hostile.ts'
 import { approveAgent, type Gap, gapsOf, isLong, percentile, residentBytes } from './bad-day/kit.ts'
 import { judgeSlots } from './bad-day/verdicts.ts'
 import { judge, OracleTarget } from './oracle.ts'
-import { api, query, queryValue, samples, sleep, until, type World, withWorld } from './world.ts'
+import { type Agent, api, type Hub, query, queryValue, samples, sleep, until, type World, withWorld } from './world.ts'
 
 const SIEGE_MS = isLong ? 600_000 : 20_000
 /**
- * All readings of a siege are below it. What is claimed is what hostile targets cost, not what a collector without CPU
- * leaves for a moment: a siege with a reading above goes on, but for so many times. A leak only grows by that.
+ * What is claimed is what hostile targets cost, not what a host without CPU leaves for a moment: a siege in which memory,
+ * times or answers are out of bounds goes on, but for so many times, and the last one is what is judged. A leak only grows
+ * by that, and who suffers from its neighbours suffers in each.
  */
+const SIEGES_MAX = 4
+/** All readings of a siege are below it. */
 const GROWTH_MAX_BYTES = 32 << 20
-const SIEGES_MAX = 3
+/** Of one scrape, which is given up after a second. */
+const SCRAPE_MAX_S = 1.5
 /** Distance of the good target's scrapes from their slots, for nine in ten; a busy host may delay the others. */
 const JITTER_MAX_MS = 100
 const INTERVAL_MS = 1000
@@ -77,20 +81,16 @@ async function besiege(t: TestContext, world: World, isSingleFile: boolean): Pro
   const reload = await fetch(`${agent.url}/-/reload`, { method: 'POST' })
   assert.equal(reload.status, 200, await reload.text())
 
-  let peak = Number.POSITIVE_INFINITY
-  for (let siege = 0; siege < SIEGES_MAX && peak > GROWTH_MAX_BYTES; siege++) {
-    const readings: number[] = []
-    for (const until = performance.now() + SIEGE_MS; performance.now() < until; await sleep(100))
-      readings.push(residentBytes(agent) - calmBytes)
-    peak = Math.max(...readings)
-    t.diagnostic(
-      `agent: ${mib(calmBytes)} MiB before; during ${SIEGE_MS / 1000} s of ${targets.length} hostile targets +${mib(percentile(readings, 0.9))} MiB (p90), +${mib(peak)} MiB (peak)`,
-    )
-  }
+  const isFair = ({ peak, jitterMs, starved, listed, ups }: Siege): boolean =>
+    peak <= GROWTH_MAX_BYTES &&
+    jitterMs < JITTER_MAX_MS &&
+    starved <= STARVED_SLOTS_MAX &&
+    targets.every(({ kind, error }) => error !== null || ups.get(kind) === '1') &&
+    listed.every(({ lastScrapeDuration }) => lastScrapeDuration < SCRAPE_MAX_S)
+  let siege = await goThrough(t, hub, agent, calmBytes)
+  for (let count = 1; count < SIEGES_MAX && !isFair(siege); count++) siege = await goThrough(t, hub, agent, calmBytes)
 
-  const { data } = await api(agent, '/api/v1/targets')
-  const listed = (data as { activeTargets: ApiTarget[] }).activeTargets
-  const ups = new Map((await query(hub, 'up{job="hostile"}')).map(({ metric, value }) => [metric['kind'], value[1]]))
+  const { peak, listed, ups } = siege
   for (const { kind, error, visits } of targets) {
     const status = listed.find(({ labels }) => labels['kind'] === kind)!
     await t.test(`${kind}: ${status.lastError.slice(0, 120)}`, () => {
@@ -100,7 +100,7 @@ async function besiege(t: TestContext, world: World, isSingleFile: boolean): Pro
       // On a starved host anything may end by its time.
       if (error !== null && !TIMEOUT.test(status.lastError)) assert.match(status.lastError, error)
       assert.ok(status.lastError.length < 1000, 'a reason, not a page')
-      assert.ok(status.lastScrapeDuration < 1.5, `it took ${status.lastScrapeDuration} s`)
+      assert.ok(status.lastScrapeDuration < SCRAPE_MAX_S, `it took ${status.lastScrapeDuration} s`)
     })
   }
   assert.ok(peak <= GROWTH_MAX_BYTES, `memory grew by ${mib(peak)} MiB`)
@@ -124,22 +124,53 @@ async function besiege(t: TestContext, world: World, isSingleFile: boolean): Pro
     gaps,
     INTERVAL_MS,
   )
-  const distances = slotDistances(up!.values.map(([seconds]) => Math.round(seconds * 1000)))
-  t.diagnostic(
-    `its jitter: ${percentile(distances, 0.5)} ms (p50), ${percentile(distances, 0.9)} ms (p90), ${Math.max(...distances)} ms (most)`,
-  )
-  assert.ok(percentile(distances, 0.9) < JITTER_MAX_MS, 'the good target is asked late')
-  const failed = up!.values.filter(([, text]) => text !== '1').length
-  t.diagnostic(`the good target: ${slots.slots} slots, ${slots.missing} missing, ${failed} failed`)
+  t.diagnostic(`the good target: ${slots.slots} slots, ${slots.missing} missing`)
   assert.deepEqual(slots.problems, [])
-  const { suspended = 0, overrun = 0, ...others } = slots.reasons
+  const { suspended: _, overrun: __, ...others } = slots.reasons
   assert.deepEqual(others, {}, 'the good target has gaps')
-  assert.ok(suspended + overrun + failed <= STARVED_SLOTS_MAX, 'the good target suffers with the others')
+  assert.ok(siege.jitterMs < JITTER_MAX_MS, `the good target is asked late: by ${siege.jitterMs} ms`)
+  assert.ok(siege.starved <= STARVED_SLOTS_MAX, `the good target suffers with the others: ${siege.starved} slots`)
 
   /** The same moment as the other export. */
   function valuesUpTo(seconds: number) {
     return samples(hub, 'oracle_value[1h]', seconds)
   }
+}
+
+type Siege = {
+  /** Bytes more than before. */
+  readonly peak: number
+  /** Of the good target: distance of nine in ten scrapes from their slots, and slots without a good scrape. */
+  readonly jitterMs: number
+  readonly starved: number
+  /** Of the hostile ones, at its end. */
+  readonly listed: readonly ApiTarget[]
+  readonly ups: ReadonlyMap<string | undefined, string>
+}
+
+async function goThrough(t: TestContext, hub: Hub, agent: Agent, calmBytes: number): Promise<Siege> {
+  const fromMs = Date.now()
+  const readings: number[] = []
+  for (const end = performance.now() + SIEGE_MS; performance.now() < end; await sleep(100))
+    readings.push(residentBytes(agent) - calmBytes)
+  const toMs = Date.now()
+  const { data } = await api(agent, '/api/v1/targets')
+  const listed = (data as { activeTargets: ApiTarget[] }).activeTargets.filter(({ labels }) => labels['kind'])
+  const ups = new Map((await query(hub, 'up{job="hostile"}')).map(({ metric, value }) => [metric['kind'], value[1]]))
+  const all = await until('the siege is stored', async () => {
+    const [up] = await samples(hub, 'up{job="oracle"}[1h]')
+    return up!.values.at(-1)![0] * 1000 > toMs && up!.values
+  })
+  const during = all
+    .map(([seconds, text]) => ({ timeMs: Math.round(seconds * 1000), isUp: text === '1' }))
+    .filter(({ timeMs }) => timeMs >= fromMs && timeMs <= toMs)
+  const distances = slotDistances(during.map(({ timeMs }) => timeMs))
+  const [jitterMs, peak] = [percentile(distances, 0.9), Math.max(...readings)]
+  const starved = Math.floor((toMs - fromMs) / INTERVAL_MS) - during.filter(({ isUp }) => isUp).length
+  t.diagnostic(
+    `agent: ${mib(calmBytes)} MiB before; during ${SIEGE_MS / 1000} s of ${listed.length} hostile targets +${mib(percentile(readings, 0.9))} MiB (p90), +${mib(peak)} MiB (peak); jitter of the good one ${percentile(distances, 0.5)} ms (p50), ${jitterMs} ms (p90), ${Math.max(...distances)} ms (most), ${starved} slots without it`,
+  )
+  return { peak, jitterMs, starved, listed, ups }
 }
 
 /** How far each time is from the grid that most of them stand on. */

@@ -35,26 +35,28 @@ export class OracleTarget {
     this.close = close
   }
 
-  static async start(seriesCount = 40): Promise<OracleTarget> {
+  /** @param series how many, or which numbers they have: every fourth is noise, which nothing makes small */
+  static async start(series: number | readonly number[] = 40): Promise<OracleTarget> {
+    const numbers = typeof series === 'number' ? Array.from({ length: series }, (_, i) => i) : series
     const scrapes: OracleScrape[] = []
     const server = createServer((_, response) => {
       const n = scrapes.length
       scrapes.push({ n, servedMs: Date.now() })
       response.setHeader('content-type', 'text/plain; version=0.0.4')
-      response.end(oraclePage(n, seriesCount))
+      response.end(oraclePage(n, numbers))
     })
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
     const { port } = server.address() as AddressInfo
-    return new OracleTarget(`127.0.0.1:${port}`, seriesCount, scrapes, async () => {
+    return new OracleTarget(`127.0.0.1:${port}`, numbers.length, scrapes, async () => {
       server.closeAllConnections()
       await new Promise((resolve) => server.close(resolve))
     })
   }
 }
 
-function oraclePage(n: number, seriesCount: number): string {
+function oraclePage(n: number, numbers: readonly number[]): string {
   let page = `# TYPE oracle_scrape gauge\noracle_scrape ${n}\n# TYPE oracle_value untyped\n`
-  for (let i = 0; i < seriesCount; i++) page += `oracle_value{series="${i}"} ${oracleValue(n, i)}\n`
+  for (const i of numbers) page += `oracle_value{series="${i}"} ${oracleValue(n, i)}\n`
   return page
 }
 

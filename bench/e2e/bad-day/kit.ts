@@ -76,6 +76,26 @@ export function cpuSeconds({ pid }: Pick<Program, 'pid'>): number {
   return (Number(fields[11]) + Number(fields[12])) / 100
 }
 
+/**
+ * From now on: the share of the time in which a program's main thread wanted a CPU that it also had one. Below 1 on a host
+ * that is busy otherwise; 1 where the kernel does not tell.
+ */
+export function watchShare({ pid }: Pick<Program, 'pid'>): () => number {
+  const times = (): readonly [ranNs: number, waitedNs: number] => {
+    try {
+      const [ran, waited] = fs.readFileSync(`/proc/${pid}/task/${pid}/schedstat`, 'utf8').split(' ').map(Number)
+      return [ran!, waited!]
+    } catch {
+      return [0, 0]
+    }
+  }
+  const [ranBefore, waitedBefore] = times()
+  return () => {
+    const [ran, waited] = times()
+    return ran > ranBefore ? (ran - ranBefore) / (ran - ranBefore + waited - waitedBefore) : 1
+  }
+}
+
 /** A small generator with a seed (mulberry32): a failing run can be repeated with HELIO_SEED. */
 export function seeded(seed: number): () => number {
   let state = seed >>> 0

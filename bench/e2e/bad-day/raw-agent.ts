@@ -18,6 +18,8 @@ export class RawAgent {
   readonly acks: Ack[] = []
   /** Values of `raw_value`, 0 to here, that were sealed. */
   sealed = 0
+  /** Messages sent on its own subject or any other. */
+  published = 0
   readonly #encoder: BatchEncoder
 
   constructor({ agent, seed, busUrl }: { readonly agent: string; readonly seed: string; readonly busUrl: string }) {
@@ -57,6 +59,7 @@ export class RawAgent {
   }
 
   publish(bytes: Uint8Array, subject = this.subject): void {
+    this.published++
     this.bus.publish(subject, bytes.slice())
   }
 
@@ -76,6 +79,11 @@ export class RawAgent {
           ack.sequences.some(([first, last]) => first <= sequence && sequence <= last),
       )
     })
+  }
+
+  /** Until each of its good batches is answered, those too that were sent again because the first answer took its time. */
+  answered(): Promise<unknown> {
+    return until(`${this.agent} has an answer to each message`, () => this.acks.length === this.published)
   }
 
   connected(): Promise<unknown> {
