@@ -325,24 +325,21 @@ class Part {
   }
 
   async #judge(acked: readonly ReadonlySet<number>[]): Promise<number> {
-    const since = Date.now() - this.#retentionMs
+    // As of after the export, which takes its time: what retention takes away until then may be missing.
+    const forgottenBefore = (sender: Sender): number =>
+      this.#retentionMs > 0 ? sender.numberAt(Date.now() - this.#retentionMs) + 1 : 0
     let stored = 0
     for (const [i, { sender, selector, mixed }] of this.#rows().entries()) {
       const rows = await patiently(() => samples(this.#hub, `${selector}[6h]`))
-      const forgottenBefore = this.#retentionMs > 0 ? sender.numberAt(since) + 1 : 0
-      const verdict = judgeDriver(sender, rows, acked[i]!, forgottenBefore)
+      const verdict = judgeDriver(sender, rows, acked[i]!, forgottenBefore(sender))
       stored += verdict.storedSamples
       this.lost += verdict.lost
       if (verdict.lost > 0)
         this.problems.push(`${selector} lost ${verdict.lost} samples of batches ${verdict.lostBatches.slice(0, 10)}`)
       this.problems.push(...verdict.problems.map((problem) => `${selector}: ${problem}`))
       const deletions = this.#deletions[i]!
-      const rawVerdict = judgeRaw(
-        { sender, deletions },
-        await patiently(() => this.#raw(mixed)),
-        acked[i]!,
-        forgottenBefore,
-      )
+      const raw = await patiently(() => this.#raw(mixed))
+      const rawVerdict = judgeRaw({ sender, deletions }, raw, acked[i]!, forgottenBefore(sender))
       this.problems.push(...deletions.problems.splice(0))
       stored += rawVerdict.stored
       this.lost += rawVerdict.lost
