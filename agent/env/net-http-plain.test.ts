@@ -62,7 +62,7 @@ test('bytes of every kind and size come as they are, and are freed when they are
           `${size}`,
         )
       }
-      for (let i = 0; i < 200 && large.length > 0; i++) await new Promise((resolve) => setTimeout(resolve, 5))
+      for (let i = 0; i < 4000 && large.length > 0; i++) await new Promise((resolve) => setTimeout(resolve, 5))
       assert.equal(large.length, 0)
     },
   ))
@@ -129,7 +129,7 @@ test('a client that goes is heard of, be it while it sends or while it waits', a
         if (method === 'POST') request.write('half')
         setTimeout(() => request.destroy(), 50)
         const before = heard.length
-        for (let i = 0; i < 400 && heard.length === before; i++) await new Promise((resolve) => setTimeout(resolve, 5))
+        for (let i = 0; i < 4000 && heard.length === before; i++) await new Promise((resolve) => setTimeout(resolve, 5))
       }
       assert.deepEqual(heard, ['signal', 'body'])
       assert.deepEqual(errors, [])

@@ -170,7 +170,12 @@ test('an unknown user takes as long as a wrong password', async () => {
     return performance.now() - start
   }
   try {
-    const [unknown, wrong] = [await timed('nobody:a'), await timed('alice:b')]
+    // The least of some, which nothing has held up.
+    let [unknown, wrong] = [Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY]
+    for (let i = 0; i < 4; i++) {
+      unknown = Math.min(unknown, await timed(`nobody${i}:a`))
+      wrong = Math.min(wrong, await timed(`alice:b${i}`))
+    }
     // bcrypt of cost 10 takes some fifty milliseconds, a look into a table none.
     assert.ok(unknown > wrong / 5, `unknown user ${unknown} ms, wrong password ${wrong} ms`)
   } finally {

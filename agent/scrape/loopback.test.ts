@@ -11,9 +11,9 @@ import { httpSource, type ScrapeTargetInput, withTargetDefaults } from './target
 import { MemorySink } from './testing/memory-sink.ts'
 
 const silent: Logger = { debug() {}, info() {}, warn() {}, error() {}, with: () => silent }
-const INTERVAL_MS = 1000
+const INTERVAL_MS = 2000
 /** Of those that never answer; the good one has all its interval, on a busy machine too. */
-const BAD_TIMEOUT_MS = 300
+const BAD_TIMEOUT_MS = 1500
 const BODY_LIMIT = 256 * 1024
 
 type Handler = (request: IncomingMessage, response: ServerResponse) => void
@@ -117,16 +117,28 @@ test('slow, endless, huge and lying targets cost bounded memory and only their o
     const names = ['good', ...bad.map(([name]) => name)]
     await manager.apply(names.map((name, i) => withTargetDefaults(target(name, servers[i]!.address))))
     const before = process.memoryUsage().rss
-    await systemClock.sleep(4 * INTERVAL_MS)
-    const grown = process.memoryUsage().rss - before
-    const status = new Map(manager.targets().map((each) => [each.labels[1]!, each] as const))
-    assert.equal(status.get('good')?.health, 'up')
-    for (const [name, , error] of bad) {
-      assert.equal(status.get(name)?.health, 'down', name)
-      assert.match(status.get(name)?.lastError ?? '', error, name)
+    // On a busy host an answer may come after its time: each is asked again until it has shown what it is.
+    const judge = (): void => {
+      const status = new Map(manager.targets().map((each) => [each.labels[1]!, each] as const))
+      assert.equal(status.get('good')?.health, 'up')
+      for (const [name, , error] of bad) {
+        assert.equal(status.get(name)?.health, 'down', name)
+        assert.match(status.get(name)?.lastError ?? '', error, name)
+      }
+      const count = sink.scrapes.filter(({ target: key }) => key.startsWith('loopback/good/')).length
+      assert.ok(count >= 3, `${count} scrapes of the good target`)
     }
+    for (let tries = 0; ; tries++) {
+      await systemClock.sleep(INTERVAL_MS)
+      try {
+        judge()
+        break
+      } catch (error) {
+        if (tries === 60) throw error
+      }
+    }
+    const grown = process.memoryUsage().rss - before
     const goodScrapes = sink.scrapes.filter(({ target: key }) => key.startsWith('loopback/good/'))
-    assert.ok(goodScrapes.length >= 3, `${goodScrapes.length} scrapes of the good target`)
     assert.ok(goodScrapes.every((scrape) => sink.report(scrape, 'up') === 1))
     assert.ok(grown < 150 * 1024 * 1024, `${Math.round(grown / 1e6)} MB more`)
   } finally {

@@ -46,7 +46,7 @@ receivers: [{name: hook, webhook_configs: [{url: '${url}'}]}]
 `
 
 const until = async (condition: () => boolean): Promise<void> => {
-  for (let i = 0; i < 500 && !condition(); i++) await new Promise((resolve) => setTimeout(resolve, 10))
+  for (let i = 0; i < 6000 && !condition(); i++) await new Promise((resolve) => setTimeout(resolve, 10))
   assert.ok(condition(), 'waited in vain')
 }
 

@@ -51,7 +51,7 @@ test('clients that are gone, inside or in the queue, give their places back', as
     })
   const reads = clients.map(({ signal }) => read(query(['__name__', 'y']), signal).catch(() => 'gone'))
   const until = async (isSo: () => Promise<boolean>): Promise<void> => {
-    for (let i = 0; i < 500 && !(await isSo()); i++) await new Promise((resolve) => setTimeout(resolve, 5))
+    for (let i = 0; i < 6000 && !(await isSo()); i++) await new Promise((resolve) => setTimeout(resolve, 5))
     assert.ok(await isSo())
   }
   const reading = async (): Promise<number> =>

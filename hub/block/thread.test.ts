@@ -33,9 +33,10 @@ test('cuts pass over the time in which there is nothing, however long', async ()
   const { answers, ask, ended } = started()
   const share = headOf(0, 7_200_000 * 3, NOW)
   const due = dueCuts({ minTime: 0, maxTime: NOW }, NOW + 7_200_000 * 2, 3_600_000)
-  const startedMs = performance.now()
+  const before = process.cpuUsage()
   ask({ kind: 'cut', id: 1, share, due, asked: NOTHING })
-  assert.ok(performance.now() - startedMs < 5000)
+  // Of a CPU, whatever else the host does.
+  assert.ok(process.cpuUsage(before).user < 5e6)
   const last = answers.at(-1)!
   assert.equal(last.kind, 'done')
   assert.deepEqual(

@@ -32,7 +32,8 @@ test('services are found, described and counted as the micro protocol says', asy
       },
       env,
     )
-    const ask = async (subject: string): Promise<Json> => (await client.request(subject, '', { timeout: 2_000 })).json()
+    const ask = async (subject: string): Promise<Json> =>
+      (await client.request(subject, '', { timeout: 30_000 })).json()
     const ping = await ask('$SRV.PING')
     assert.deepEqual(ping, {
       type: 'io.nats.micro.v1.ping_response',
@@ -44,8 +45,8 @@ test('services are found, described and counted as the micro protocol says', asy
     const info = await ask('$SRV.INFO.helio-query')
     assert.equal(info['description'], 'Sub-queries')
     assert.deepEqual(info.endpoints, [{ name: 'run', subject: 'helio.v1.query.run', queue_group: 'q', metadata: {} }])
-    assert.equal((await client.request('helio.v1.query.run', 'x', { timeout: 2_000 })).string(), 'x')
-    const failed: Msg = await client.request('helio.v1.query.run', '', { timeout: 2_000 })
+    assert.equal((await client.request('helio.v1.query.run', 'x', { timeout: 30_000 })).string(), 'x')
+    const failed: Msg = await client.request('helio.v1.query.run', '', { timeout: 30_000 })
     assert.equal(failed.headers?.get('Nats-Service-Error-Code'), '500')
     assert.equal(failed.headers?.get('Nats-Service-Error'), 'empty query')
     const stats = await ask(`$SRV.STATS.helio-query.${service.id}`)

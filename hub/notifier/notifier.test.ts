@@ -102,7 +102,7 @@ test('Alertmanagers are discovered, and their path is a label', async () => {
   const sender = await notifier(`
 - file_sd_configs: [{files: [ams.json]}]
   relabel_configs: [{source_labels: [team], target_label: __alerts_path__, replacement: '/$1/alerts'}]`)
-  for (let tries = 0; sender.urls.length === 0 && tries < 200; tries++)
+  for (let tries = 0; sender.urls.length === 0 && tries < 1200; tries++)
     await new Promise((done) => setTimeout(done, 50))
   assert.deepEqual(sender.urls, [`http://${address}/a/alerts`])
   sender.send([alert('A')])

@@ -92,9 +92,14 @@ test('a glob matches what the regular expression engine matches', () => {
 test('a text made to make engines backtrack takes no longer than its length', () => {
   const matches = globPredicate(`${'.*a'.repeat(30)}.*b`, () => () => false)!
   const text = 'a'.repeat(200_000)
-  const begin = performance.now()
-  assert.equal(matches(text), false)
-  assert.ok(performance.now() - begin < 200)
+  // The least of some, which nothing has held up.
+  let least = Number.POSITIVE_INFINITY
+  for (let i = 0; i < 5; i++) {
+    const begin = performance.now()
+    assert.equal(matches(text), false)
+    least = Math.min(least, performance.now() - begin)
+  }
+  assert.ok(least < 200, `${least} ms`)
 })
 
 test('a text of a million characters between gaps is looked for as any other', () => {
