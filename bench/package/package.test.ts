@@ -5,8 +5,10 @@ import fs from 'node:fs'
 import os from 'node:os'
 import path from 'node:path'
 import { after, before, describe, test } from 'node:test'
+import { type Gap, gapsOf } from '../e2e/bad-day/kit.ts'
+import { judgeSlots } from '../e2e/bad-day/verdicts.ts'
 import { startServiceManager } from '../e2e/service-manager.ts'
-import { freePort, queryValue, samples, until, withWorld } from '../e2e/world.ts'
+import { freePort, queryValue, samples, until, untilHolds, withWorld } from '../e2e/world.ts'
 import { openDebianRoot, whyNoDebianRoot } from './debian-root.ts'
 import { buildPackages, bunPath, folderOf, type Packages } from './main.ts'
 
@@ -59,7 +61,8 @@ describe('the package', { skip: noBun }, () => {
       })
       await until('node metrics arrive', () => queryValue(hub, 'node_load1{job="node"}'))
       // System calls go through the embedded koffi.
-      assert.equal(await queryValue(hub, 'node_scrape_collector_success{collector="timex"}'), 1)
+      const timex = 'node_scrape_collector_success{collector="timex"}'
+      await until('timex succeeds', async () => (await queryValue(hub, timex)) === 1)
       await until('the watchdog is fed', async () => manager.notices.filter((each) => each === 'WATCHDOG=1').length > 2)
       const status = await world.run(packages.singleFile, ['status', `--url=${agent.url}`])
       assert.equal(status.code, 0, status.stdout + status.stderr)
@@ -69,19 +72,26 @@ describe('the package', { skip: noBun }, () => {
       await agent.restart()
       const restartedMs = Date.now()
       await until('it delivers again', async () => {
-        const rows = await samples(hub, 'node_load1{job="node"}[1m]')
+        const rows = await samples(hub, 'node_load1{job="node"}[10m]')
         return rows.some(({ values }) => values.some(([time]) => time * 1000 > restartedMs + 1000))
       })
-      const rows = await samples(hub, 'up{job="node"}[2m]')
-      assert.equal(rows.length, 1)
-      const times = rows[0]!.values.map(([time]) => Math.round(time * 1000))
-      // Every second has its sample, but for those in which no agent was there.
-      const gaps = times.slice(1).map((time, i) => [times[i]!, time] as const)
+      // Every second has its sample, but for those in which no agent was there, or the host had no time for it.
+      const { slots, gaps } = await untilHolds('every slot is accounted for', async () => {
+        const rows = await samples(hub, 'up{job="node"}[10m]')
+        assert.equal(rows.length, 1)
+        const times = rows[0]!.values.map(([time]) => Math.round(time * 1000))
+        const gaps = (await gapsOf(hub, 'compiled')).filter(({ target }) => target.startsWith('node/'))
+        const slots = judgeSlots(times, gaps, 1000)
+        assert.deepEqual(slots.problems, [])
+        assert.equal(slots.reasons['pending'] ?? 0, 0)
+        return { slots, gaps }
+      })
+      const { agent_down: _, suspended: __, overrun: ___, ...others } = slots.reasons
+      assert.deepEqual(others, {})
       // What was scraped and not yet committed when the kill came is at most one batch old.
-      const isOutage = ([from, to]: readonly [number, number]): boolean =>
-        to > killedMs - 2500 && from < restartedMs + 1500
+      const isOutage = ({ fromMs, toMs }: Gap): boolean => fromMs > killedMs - 2500 && toMs < restartedMs + 1500
       assert.deepEqual(
-        gaps.filter((gap) => gap[1] - gap[0] > 1500 && !isOutage(gap)),
+        gaps.filter((gap) => gap.reason === 'agent_down' && !isOutage(gap)),
         [],
       )
       const statusAfter = (await (await fetch(`${agent.url}/api/v1/status/agent`)).json()) as {
