@@ -3,6 +3,7 @@
  * form, the same status, the same data and the same error, word for word. What differs on purpose says why.
  */
 import assert from 'node:assert/strict'
+import fs from 'node:fs'
 import http from 'node:http'
 import { test } from 'node:test'
 import { type Labels, labelsFrom } from '../../protocol/labels/mod.ts'
@@ -289,8 +290,8 @@ async function serveTarget(world: World): Promise<string> {
   return `127.0.0.1:${port}`
 }
 
-const config = (target: string): string => `global: { scrape_interval: 1s, evaluation_interval: 1h }
-scrape_configs:
+const GLOBAL = 'global: { scrape_interval: 5s, evaluation_interval: 1h }\n'
+const jobs = (target: string): string => `scrape_configs:
   - job_name: house
     static_configs: [{ targets: ['${target}'], labels: { floor: '2' } }]
     relabel_configs: [{ source_labels: [__address__], target_label: door }]
@@ -303,14 +304,15 @@ test('the API answers as Prometheus', { skip: lacks('prometheus') }, async (t) =
   await withWorld(async (world) => {
     const target = await serveTarget(world)
     const [hub, prometheus] = await Promise.all([
-      world.startHub({ config: config(target) }),
-      world.startPrometheus({
-        config: config(target),
-        flags: ['--web.enable-remote-write-receiver'],
-      }),
+      world.startHub({ config: GLOBAL }),
+      world.startPrometheus({ config: GLOBAL, flags: ['--web.enable-remote-write-receiver'] }),
     ])
     for (const server of [hub, prometheus]) {
+      // Before anything is scraped: a Prometheus refuses what is much older than its newest sample.
       await writeSamples(server)
+      const file = `${server.folder}/prometheus.yml`
+      fs.writeFileSync(file, fs.readFileSync(file, 'utf8').replace(GLOBAL, GLOBAL + jobs(target)))
+      assert.equal((await fetch(`${server.url}/-/reload`, { method: 'POST' })).status, 200)
       await until('the samples are there', async () => {
         const { data } = await api(server, '/api/v1/query', { query: 'up', time: String(END) })
         return (data as { result: unknown[] }).result.length === 3

@@ -127,6 +127,7 @@ test('of two hubs one notifies, of every change once, whichever is killed', { sk
 
     gates.open.add('north')
     for (const hub of hubs) await until('the alert fires', () => firing(hub, 'north'))
+    await gates.heard('north firing', 0, hubs)
     await sleep(TURN_MS)
     assert.deepEqual(gates.told, ['north firing'])
 
@@ -139,6 +140,7 @@ test('of two hubs one notifies, of every change once, whichever is killed', { sk
     assert.deepEqual(gates.told, ['north firing'])
     await amtool(world, a, 'silence', 'expire', id)
     await until('the silence is over on both', async () => !(await silencesOf(world, b)).includes('gate="south"'))
+    await gates.heard('south firing', 1, hubs)
     await sleep(TURN_MS)
     assert.deepEqual(gates.told, ['north firing', 'south firing'])
 

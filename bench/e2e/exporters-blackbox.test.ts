@@ -9,7 +9,7 @@ import { type AddressInfo, createServer as createTcpServer } from 'node:net'
 import { test } from 'node:test'
 import { gzipSync } from 'node:zlib'
 import { comparePages, type Difference, exporterPage, pageOf, startUpstream } from './exporters-kit.ts'
-import { freePort, lacks, queryValue, until, withWorld } from './world.ts'
+import { freePort, lacks, queryValue, until, untilHolds, withWorld } from './world.ts'
 
 const MODULES = `modules:
   http_2xx:
@@ -21,7 +21,7 @@ const MODULES = `modules:
   icmp: { prober: icmp, icmp: { preferred_ip_protocol: ip4 } }
 `
 
-test('targets of a scrape job are probed, as upstream’s README shows', { timeout: 90_000 }, () =>
+test('targets of a scrape job are probed, as upstream’s README shows', { timeout: 300_000 }, () =>
   withWorld(async (world) => {
     let health = 'healthy'
     const web = createServer((_, response) => response.end(health))
@@ -49,12 +49,14 @@ test('targets of a scrape job are probed, as upstream’s README shows', { timeo
     })
     const agent = await world.startAgent({ hub, exporters, config })
     const good = `probe_success{job="blackbox",instance="${target}"}`
-    await until('the probe succeeds', async () => (await queryValue(hub, good)) === 1, { timeoutMs: 30_000 })
-    assert.equal(await queryValue(hub, 'probe_success{job="blackbox",instance="127.0.0.1:1"}'), 0)
-    assert.equal(await queryValue(hub, 'up{job="blackbox",instance="127.0.0.1:1"}'), 1)
-    assert.equal(await queryValue(hub, `probe_http_status_code{instance="${target}"}`), 200)
+    await until('the probe succeeds', async () => (await queryValue(hub, good)) === 1)
+    await untilHolds('the other target is told of, too', async () => {
+      assert.equal(await queryValue(hub, 'probe_success{job="blackbox",instance="127.0.0.1:1"}'), 0)
+      assert.equal(await queryValue(hub, 'up{job="blackbox",instance="127.0.0.1:1"}'), 1)
+      assert.equal(await queryValue(hub, `probe_http_status_code{instance="${target}"}`), 200)
+    })
     health = 'down'
-    await until('it fails', async () => (await queryValue(hub, good)) === 0, { timeoutMs: 30_000 })
+    await until('it fails', async () => (await queryValue(hub, good)) === 0)
     // The agent's own port: two exporters have this path, the module tells which is meant.
     const banner = await pageOf(`${agent.url}/probe?module=ssh_banner&target=127.0.0.1:${portOf(ssh)}`)
     assert.equal(banner.get('probe_expect_info{version="OpenSSH_9.9"}'), '1')
@@ -79,7 +81,7 @@ test('targets of a scrape job are probed, as upstream’s README shows', { timeo
     )
     fs.writeFileSync(file, MODULES.replace('[healthy]', '[down]'))
     assert.equal((await reload()).status, 200)
-    await until('it succeeds by the new module', async () => (await queryValue(hub, good)) === 1, { timeoutMs: 30_000 })
+    await until('it succeeds by the new module', async () => (await queryValue(hub, good)) === 1)
     web.close()
     ssh.close()
   }),
@@ -88,12 +90,12 @@ test('targets of a scrape job are probed, as upstream’s README shows', { timeo
 type Row = readonly [module: object, target: (ports: { web: number; ssh: number }) => string]
 const http = (rules: object = {}): object => ({
   prober: 'http',
-  timeout: '2s',
+  timeout: '30s',
   http: { preferred_ip_protocol: 'ip4', ...rules },
 })
 const tcp = (rules: object = {}): object => ({
   prober: 'tcp',
-  timeout: '2s',
+  timeout: '30s',
   tcp: { preferred_ip_protocol: 'ip4', ...rules },
 })
 const BESIDE: Readonly<Record<string, Row>> = {
@@ -127,7 +129,7 @@ const BESIDE: Readonly<Record<string, Row>> = {
 const MOVING = /_seconds(?:\{|$)/
 const KNOWN: readonly Difference[] = [{ pattern: /probe_timeout_seconds/, reason: 'newer than the packaged version' }]
 
-test('each prober beside the real blackbox exporter', { skip: lacks('blackbox-exporter'), timeout: 120_000 }, () =>
+test('each prober beside the real blackbox exporter', { skip: lacks('blackbox-exporter'), timeout: 300_000 }, () =>
   withWorld(async (world) => {
     const web = createServer(({ url }, response) => {
       response.setHeader('x-a', 'b')
@@ -146,11 +148,13 @@ test('each prober beside the real blackbox exporter', { skip: lacks('blackbox-ex
     const agent = await world.startAgent({ exporters: JSON.stringify({ blackbox: { 'config.file': file } }) })
     for (const [module, [, target]] of Object.entries(BESIDE)) {
       const query = new URLSearchParams({ module, target: target(ports) })
-      const [ours, theirs] = await Promise.all([
-        pageOf(`${agent.url}/probe?${query}`),
-        pageOf(`${upstream.url}/probe?${query}`),
-      ])
-      const { compared } = comparePages(ours, theirs, { known: KNOWN, moving: MOVING })
+      const { compared } = await untilHolds(module, async () => {
+        const [ours, theirs] = await Promise.all([
+          pageOf(`${agent.url}/probe?${query}`),
+          pageOf(`${upstream.url}/probe?${query}`),
+        ])
+        return comparePages(ours, theirs, { known: KNOWN, moving: MOVING })
+      })
       assert.ok(compared >= 6, `${module}: ${compared} lines compared`)
     }
     web.close()

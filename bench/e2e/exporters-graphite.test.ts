@@ -14,7 +14,7 @@ const MAPPINGS = `mappings:
 - { match: "secret.*", name: secret, action: drop }
 `
 
-test('plaintext over TCP and UDP arrives at a hub, and its page is where upstream has it', { timeout: 60_000 }, () =>
+test('plaintext over TCP and UDP arrives at a hub, and its page is where upstream has it', { timeout: 300_000 }, () =>
   withWorld(async (world) => {
     const hub = await world.startHub({})
     const [port, web] = await Promise.all([freePort(), freePort()])
@@ -55,7 +55,7 @@ test('plaintext over TCP and UDP arrives at a hub, and its page is where upstrea
   }),
 )
 
-test('check-config names the flag or the place in the mapping file that is wrong', { timeout: 60_000 }, () =>
+test('check-config names the flag or the place in the mapping file that is wrong', { timeout: 300_000 }, () =>
   withWorld(async (world) => {
     const check = async (flags: object): Promise<{ readonly code: number | null; readonly stderr: string }> => {
       const file = world.file('agent.yml', JSON.stringify({ exporters: { graphite: flags } }))

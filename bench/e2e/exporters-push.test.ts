@@ -8,7 +8,7 @@ import { freePort, lacks, queryValue, until, withWorld } from './world.ts'
 
 test(
   'what jobs push arrives at a hub under their own job and instance, and outlives the agent',
-  { timeout: 90_000 },
+  { timeout: 300_000 },
   () =>
     withWorld(async (world) => {
       const hub = await world.startHub({})
@@ -108,7 +108,7 @@ const CONTRADICTIONS = /is not a|was collected before|collides with|has a label 
 const TIMES = /^push_(?:failure_)?time_seconds/
 const KNOWN: readonly Difference[] = [{ pattern: /\b(?:pushgateway|heliograph)_/, reason: 'what each says of itself' }]
 
-test('pushes beside the real Pushgateway', { skip: lacks('pushgateway'), timeout: 60_000 }, () =>
+test('pushes beside the real Pushgateway', { skip: lacks('pushgateway'), timeout: 300_000 }, () =>
   withWorld(async (world) => {
     // Its page at / is a file of the package, which is not installed.
     const assets = world.file('assets/template.html', 'ready').replace(/\/[^/]*$/, '')

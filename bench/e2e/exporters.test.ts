@@ -19,13 +19,13 @@ import {
   startMemcached,
   startUpstream,
 } from './exporters-kit.ts'
-import { freePort, lacks, lacksCommand, PROMTOOL, queryValue, until, withWorld } from './world.ts'
+import { freePort, lacks, lacksCommand, PROMTOOL, queryValue, until, untilHolds, withWorld } from './world.ts'
 
 const lacksServers = lacksCommand(MARIADBD) || lacksCommand(HAPROXY) || lacksCommand(MEMCACHED)
 
 test(
   'one agent scrapes everything at once, and its page is one that Prometheus takes',
-  { skip: lacksServers, timeout: 120_000 },
+  { skip: lacksServers, timeout: 300_000 },
   () =>
     withWorld(async (world) => {
       const [mariadb, haproxy, memcached] = await Promise.all([
@@ -59,9 +59,9 @@ test(
         'count(node_load1)',
         'count(nodejs_version_info)',
       ])
-        await until(query, async () => (await queryValue(hub, query)) === 1, { timeoutMs: 30_000 })
+        await until(query, async () => (await queryValue(hub, query)) === 1)
       for (const job of ['mysql', 'haproxy', 'memcached', 'statsd', 'node', 'nodejs'])
-        assert.equal(await queryValue(hub, `up{job="${job}"}`), 1, job)
+        await until(`${job} is up`, async () => (await queryValue(hub, `up{job="${job}"}`)) === 1)
       // One page of all: no family and no series twice, as the parser of Prometheus demands.
       const text = await (await fetch(`${agent.url}/metrics`)).text()
       const series = text.split('\n').filter((line) => line !== '' && !line.startsWith('#'))
@@ -93,7 +93,7 @@ test(
     }),
 )
 
-test('formats and encodings are as the client takes them', { timeout: 60_000 }, () =>
+test('formats and encodings are as the client takes them', { timeout: 300_000 }, () =>
   withWorld(async (world) => {
     const own = await freePort()
     const agent = await world.startAgent({
@@ -152,28 +152,31 @@ test('formats and encodings are as the client takes them', { timeout: 60_000 }, 
   }),
 )
 
-test('a port of its own answers what the real program answers', { skip: lacks('node-exporter'), timeout: 60_000 }, () =>
-  withWorld(async (world) => {
-    const port = await freePort()
-    await world.startAgent({
-      exporters: JSON.stringify({ node: { listen: `127.0.0.1:${port}` } }),
-      scrapeInterval: '1h',
-    })
-    const upstream = await startUpstream(world, 'node-exporter', [])
-    const [ours, theirs] = [`http://127.0.0.1:${port}`, upstream.url]
-    for (const path of ['/metrics?collect[]=nothing', '/nowhere']) {
-      const [mine, real] = await Promise.all([fetch(ours + path), fetch(theirs + path)])
-      assert.equal(mine.status, path === '/nowhere' ? 404 : real.status, path)
-      if (path !== '/nowhere') assert.equal((await mine.text()).trim(), (await real.text()).trim())
-    }
-    const landing = await fetch(ours)
-    assert.match(landing.headers.get('content-type')!, /^text\/html/)
-    assert.match(await landing.text(), /<a href="\/metrics">Metrics<\/a>/)
-    assert.equal((await fetch(`${ours}/metrics`, { method: 'POST' })).status, 405)
-  }),
+test(
+  'a port of its own answers what the real program answers',
+  { skip: lacks('node-exporter'), timeout: 300_000 },
+  () =>
+    withWorld(async (world) => {
+      const port = await freePort()
+      await world.startAgent({
+        exporters: JSON.stringify({ node: { listen: `127.0.0.1:${port}` } }),
+        scrapeInterval: '1h',
+      })
+      const upstream = await startUpstream(world, 'node-exporter', [])
+      const [ours, theirs] = [`http://127.0.0.1:${port}`, upstream.url]
+      for (const path of ['/metrics?collect[]=nothing', '/nowhere']) {
+        const [mine, real] = await Promise.all([fetch(ours + path), fetch(theirs + path)])
+        assert.equal(mine.status, path === '/nowhere' ? 404 : real.status, path)
+        if (path !== '/nowhere') assert.equal((await mine.text()).trim(), (await real.text()).trim())
+      }
+      const landing = await fetch(ours)
+      assert.match(landing.headers.get('content-type')!, /^text\/html/)
+      assert.match(await landing.text(), /<a href="\/metrics">Metrics<\/a>/)
+      assert.equal((await fetch(`${ours}/metrics`, { method: 'POST' })).status, 405)
+    }),
 )
 
-test('a port that is taken is named, keeps nothing else, and is had once it is free', { timeout: 60_000 }, () =>
+test('a port that is taken is named, keeps nothing else, and is had once it is free', { timeout: 300_000 }, () =>
   withWorld(async (world) => {
     const [page, tcp, free] = [await freePort(), await freePort(), await freePort()]
     const holders = [page, tcp].map((port) => createServer().listen(port, '127.0.0.1'))
@@ -187,8 +190,13 @@ test('a port that is taken is named, keeps nothing else, and is had once it is f
     })
     const named = (exporter: string, port: number): RegExp =>
       new RegExp(`exporter=${exporter} err="Cannot listen on 127.0.0.1:${port}: address already in use`)
-    assert.match(agent.output, named('memcached', page))
-    assert.match(agent.output, named('statsd', tcp))
+    await until(
+      'the ports are named',
+      () => named('memcached', page).test(agent.output) && named('statsd', tcp).test(agent.output),
+      {
+        explain: () => agent.tail(),
+      },
+    )
     const refused = await fetch(`http://127.0.0.1:${free}/metrics`)
     assert.equal(refused.status, 503)
     assert.match(await refused.text(), new RegExp(`^Cannot listen on 127.0.0.1:${tcp}: address already in use`))
@@ -203,7 +211,7 @@ test('a port that is taken is named, keeps nothing else, and is had once it is f
   }),
 )
 
-test('another Node process is measured through its diagnostics socket', { timeout: 60_000 }, () =>
+test('another Node process is measured through its diagnostics socket', { timeout: 300_000 }, () =>
   withWorld(async (world) => {
     const port = await freePort()
     const script =
@@ -243,10 +251,11 @@ test('another Node process is measured through its diagnostics socket', { timeou
       assert.ok(ownNames.includes(name), `${name} of its own`)
       assert.ok(otherNames.has(name), `${name} of the other`)
     }
-    const pid = Number(fs.readFileSync(`/proc/${other.pid}/stat`, 'utf8').split(' ')[0])
-    const resident = Number(/VmRSS:\s+(\d+)/.exec(fs.readFileSync(`/proc/${pid}/status`, 'utf8'))![1]) * 1024
-    const told = Number(page.get(`process_resident_memory_bytes{${label}}`))
-    assert.ok(Math.abs(told - resident) < 0.3 * resident, `${told} told, ${resident} now`)
+    await untilHolds('its memory is that of the other process', async () => {
+      const resident = Number(/VmRSS:\s+(\d+)/.exec(fs.readFileSync(`/proc/${other.pid}/status`, 'utf8'))![1]) * 1024
+      const told = Number((await exporterPage(agent, 'nodejs')).get(`process_resident_memory_bytes{${label}}`))
+      assert.ok(Math.abs(told - resident) < 0.3 * resident, `${told} told, ${resident} now`)
+    })
     await other.stop()
     assert.equal((await exporterPage(agent, 'nodejs')).get(`nodejs_inspect_up{${label}}`), '0')
   }),

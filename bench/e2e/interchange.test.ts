@@ -100,7 +100,10 @@ async function sameAnswers(a: Server, b: Server, endMs: number): Promise<void> {
     }
 }
 
-/** Six hours that ended two hours ago, so that a Prometheus makes several blocks of them. */
+/**
+ * Six hours that ended two to four hours ago, so that a Prometheus makes several blocks of them, and each time the same
+ * ones: where in a block's two hours the data ends must not be what time it is.
+ */
 const HOURS = 6
 const COUNT = (HOURS * 3_600_000) / STEP_MS
 
@@ -108,7 +111,8 @@ async function filledPrometheus(
   world: World,
 ): Promise<{ prometheus: Awaited<ReturnType<World['startPrometheus']>>; startMs: number; endMs: number }> {
   const prometheus = await world.startPrometheus({ config: CONFIG, flags: FLAGS })
-  const startMs = 1000 * Math.floor(Date.now() / 1000) - (HOURS + 2) * 3_600_000
+  const blockMs = 2 * 3_600_000
+  const startMs = blockMs * Math.floor(Date.now() / blockMs) - (HOURS + 3) * 3_600_000 + 17 * 60_000
   await writeData(prometheus, startMs, COUNT)
   return { prometheus, startMs, endMs: startMs + COUNT * STEP_MS }
 }
@@ -190,13 +194,16 @@ test('a Prometheus moves to a hub, and back', { skip: lacks('prometheus', 'promt
     await second.stop()
     const third = await world.prepareHub({ name: 'third' })
     const folder = path.join(second.folder, 'data')
+    // It may have merged some by itself.
+    const blocks = fs.readdirSync(folder).filter((name) => /^[0-9A-Z]{26}$/.test(name)).length
+    assert.ok(blocks > 0)
     assert.match(
       done(await tsdb(third.dataFolder, 'import', folder)),
-      /^imported \d{5,} samples of [4-6] blocks, and \d{3,} of its head\n/,
+      new RegExp(`^imported \\d{5,} samples of ${blocks} blocks, and \\d{3,} of its head\n`),
     )
     assert.match(
       done(await tsdb(third.dataFolder, 'import', folder)),
-      /^imported 0 samples of 0 blocks; \d were imported before; its head was imported before\n/,
+      new RegExp(`^imported 0 samples of 0 blocks; ${blocks} were imported before; its head was imported before\n`),
     )
     await third.restart()
     assert.deepEqual(await allData(third, lastMs), left)

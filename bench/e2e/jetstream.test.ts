@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict'
 import { type ChildProcess, spawn } from 'node:child_process'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
@@ -9,19 +8,19 @@ import { jetstreamManager } from '@nats-io/jetstream'
 import { connectNats, type NatsBus } from '../../agent/env/nats-bus.ts'
 import { isOldServer, type MessageDone, type StreamFeed, startStreamFeed } from '../../hub/env/jetstream.ts'
 import { peer } from '../peers/peers.ts'
+import { freePort, until } from './world.ts'
 
 const server = peer('nats-server')
 const skip = server.path === null ? server.reason : false
+/** What is not acknowledged comes again after it; counts of before are read well within. */
+const ACK_WAIT_MS = 10_000
 const SUBJECT = 'helio.v1.samples.40.main.web-1'
 
 type Nats = { port: number; start(): Promise<void>; kill(): Promise<void>; remove(): Promise<void> }
 
 async function natsWithJetStream(jetStream = true): Promise<Nats> {
   const folder = mkdtempSync(join(tmpdir(), 'helio-js-'))
-  const probe = createServer()
-  await new Promise<void>((resolve) => probe.listen(0, '127.0.0.1', resolve))
-  const { port } = probe.address() as { port: number }
-  await new Promise((resolve) => probe.close(resolve))
+  const port = await freePort()
   const config = `listen: "127.0.0.1:${port}"\n${jetStream ? `jetstream { store_dir: "${folder}/js" }` : ''}\n`
   writeFileSync(join(folder, 'nats.conf'), config)
   let child: ChildProcess | null = null
@@ -51,14 +50,6 @@ async function natsWithJetStream(jetStream = true): Promise<Nats> {
 
 function open({ port }: Nats, name: string): NatsBus {
   return connectNats({ servers: [`nats://127.0.0.1:${port}`], name, reconnectMinMs: 20, reconnectMaxMs: 100 })
-}
-
-async function until(what: string, condition: () => boolean): Promise<void> {
-  const end = performance.now() + 10_000
-  while (!condition()) {
-    if (performance.now() > end) throw new Error(`Waited 10 s for: ${what}`)
-    await new Promise((resolve) => setTimeout(resolve, 5))
-  }
 }
 
 /** As an agent does: again until the stream has it. */
@@ -103,7 +94,7 @@ test('acknowledged batches are done, others come again, also across kill -9 of t
     onWarning: (text: string) => warnings.push(text),
     retryMs: 50,
   }
-  let feed: StreamFeed = startStreamFeed({ ...settings, maxAgeMs: 60_000, ackWaitMs: 1_000 })
+  let feed: StreamFeed = startStreamFeed({ ...settings, maxAgeMs: 60_000, ackWaitMs: ACK_WAIT_MS })
   try {
     await until('the feed', () => feed.state === 'running' && agent.status === 'connected')
     for (const id of ['a', 'again', 'held-1']) await publish(agent, id)
@@ -127,7 +118,7 @@ test('acknowledged batches are done, others come again, also across kill -9 of t
     assert.equal(feed.state, 'stopped')
     await publish(agent, 'while away')
     assert.equal(seen.get('while away'), undefined)
-    feed = startStreamFeed({ ...settings, maxAgeMs: 120_000, ackWaitMs: 1_000 })
+    feed = startStreamFeed({ ...settings, maxAgeMs: 120_000, ackWaitMs: ACK_WAIT_MS })
     await until('what was missed', () => seen.get('while away') === 1)
     const { config } = await (await jetstreamManager(hub.connection!)).streams.info('HELIO_SAMPLES')
     assert.equal(config.max_age, 120_000 * 1e6)

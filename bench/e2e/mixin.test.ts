@@ -12,7 +12,7 @@ import assert from 'node:assert/strict'
 import fs from 'node:fs'
 import { test } from 'node:test'
 import { parseExposition } from '../../protocol/exposition/mod.ts'
-import { lacks, until, withWorld } from './world.ts'
+import { lacks, until, untilHolds, withWorld } from './world.ts'
 
 type Row = readonly [name: string, type: string, labels?: string]
 
@@ -194,9 +194,8 @@ test('all that the mixin and overview dashboards ask is on the page of a hub, an
     world.file('hub/prometheus.yml', `${config(hub.address, receiver.address)}${heliograph(hub.configFile)}`)
     await hub.restart()
     await settled(hub.url)
-    assert.deepEqual(await wrongOn(hub.url), [])
+    await untilHolds('all is there', async () => assert.deepEqual(await wrongOn(hub.url), []))
     await assertAlertmanagers(hub.url, receiver.address)
-    const text = await (await fetch(`${hub.url}/metrics`)).text()
     for (const line of [
       /^prometheus_tsdb_clean_start 1$/m,
       /^prometheus_ready 1$/m,
@@ -209,7 +208,7 @@ test('all that the mixin and overview dashboards ask is on the page of a hub, an
       /^prometheus_target_metadata_cache_entries\{scrape_job="self"\} [1-9]\d\d/m,
       /^prometheus_tsdb_wal_storage_size_bytes [1-9]/m,
     ])
-      assert.match(text, line)
+      await untilHolds(String(line), async () => assert.match(await (await fetch(`${hub.url}/metrics`)).text(), line))
     await hub.kill()
     await hub.restart()
     assert.match(await (await fetch(`${hub.url}/metrics`)).text(), /^prometheus_tsdb_clean_start 0$/m)
@@ -221,7 +220,7 @@ test('a real Prometheus has just these names, types and labels', { skip: lacks('
     const files = { 'rules.yml': RULES }
     const prometheus = await world.startPrometheus({ config: config('OWN_ADDRESS', receiver.address), files })
     await settled(prometheus.url)
-    assert.deepEqual(await wrongOn(prometheus.url), [])
+    await untilHolds('all is there', async () => assert.deepEqual(await wrongOn(prometheus.url), []))
     await assertAlertmanagers(prometheus.url, receiver.address)
   }),
 )

@@ -9,7 +9,7 @@ import { createEnv } from '../../agent/env/mod.ts'
 import { COLLECTORS } from '../../exporters/node/collectors.ts'
 import { createNodeExporter } from '../../exporters/node/mod.ts'
 import { peer } from '../peers/peers.ts'
-import { freePort, lacks, lacksCommand, until, type World, withWorld } from './world.ts'
+import { freePort, lacks, lacksCommand, until, untilHolds, type World, withWorld } from './world.ts'
 
 type Flags = Readonly<Record<string, string>>
 
@@ -36,8 +36,7 @@ test('every collector tells what the real node exporter tells', { skip: missing 
     )
     assert.ok(names.length >= 77, `the real one knows ${names.length} collectors`)
     const flags = { ...COMMON, ...Object.fromEntries(names.map((name) => [`collector.${name}`, 'true'])) }
-    const [ours, theirs] = await both(world, flags)
-    compare(ours, theirs)
+    const [ours, theirs] = await bothSame(world, flags)
     assert.ok(theirs.size > 2000, `${theirs.size} lines`)
     for (const name of ['timex', 'qdisc', 'ethtool', 'network_route', 'perf', 'netclass'])
       assert.equal(ours.get(`node_scrape_collector_success{collector="${name}"}`), '1', name)
@@ -60,13 +59,15 @@ test('collect[] and exclude[] choose as with the real node exporter', { skip: mi
       'collect[]=perf',
       'collect[]=cpu&exclude[]=cpu',
     ]) {
-      const [ours, theirs] = await Promise.all(
-        [`${agent.url}/metrics/node`, `http://127.0.0.1:${port}/metrics`].map((url) => fetch(`${url}?${query}`)),
-      )
-      assert.equal(ours!.status, theirs!.status, query)
-      const [mine, upstream] = [await ours!.text(), await theirs!.text()]
-      if (ours!.ok) compare(parse(mine), parse(upstream))
-      else assert.equal(mine.trim(), upstream.trim())
+      await untilHolds(query, async () => {
+        const [ours, theirs] = await Promise.all(
+          [`${agent.url}/metrics/node`, `http://127.0.0.1:${port}/metrics`].map((url) => fetch(`${url}?${query}`)),
+        )
+        assert.equal(ours!.status, theirs!.status, query)
+        const [mine, upstream] = [await ours!.text(), await theirs!.text()]
+        if (ours!.ok) compare(parse(mine), parse(upstream))
+        else assert.equal(mine.trim(), upstream.trim())
+      })
     }
   }),
 )
@@ -108,10 +109,9 @@ test('interfaces over netlink are those of the real node exporter', { skip: miss
       'collector.disable-defaults': 'true',
       ...Object.fromEntries(on.map((n) => [`collector.${n}`, 'true'])),
     }
-    const [ours, theirs] = await both(world, flags)
     // An unknown speed is 2^32 - 1 megabits a second for upstream's library.
-    const known = new Map([...theirs].filter(([series]) => !/network_speed_bytes/.test(series)))
-    compare(new Map([...ours].filter(([series]) => !/network_speed_bytes/.test(series))), known)
+    const known = (page: Page): Page => new Map([...page].filter(([series]) => !/network_speed_bytes/.test(series)))
+    await bothSame(world, flags, {}, (ours, theirs) => compare(known(ours), known(theirs)))
   }),
 )
 
@@ -122,8 +122,7 @@ test('addresses of interfaces are those of the real node exporter', { skip: miss
       'collector.netdev': 'true',
       'collector.netdev.address-info': 'true',
     }
-    const [ours, theirs] = await both(world, flags)
-    compare(ours, theirs)
+    const [, theirs] = await bothSame(world, flags)
     assert.ok([...theirs.keys()].some((series) => series.startsWith('node_network_address_info{')))
   }),
 )
@@ -153,8 +152,7 @@ test('units and sessions over D-Bus are those of the real node exporter', { skip
       'collector.systemd.unit-exclude': '.+\\.slice',
       ...Object.fromEntries(names.map((name) => [`collector.${name}`, 'true'])),
     }
-    const [ours, theirs] = await both(world, flags, { DBUS_SYSTEM_BUS_ADDRESS: address })
-    compare(ours, theirs)
+    const [ours] = await bothSame(world, flags, { DBUS_SYSTEM_BUS_ADDRESS: address })
     assert.equal(ours.get('node_systemd_unit_state{name="ssh@a-b.service",state="failed",type="notify"}'), '1')
     assert.equal(ours.get('node_logind_sessions{class="user",remote="true",seat="",type="tty"}'), '2')
   }),
@@ -184,8 +182,7 @@ test(
       await until('supervisord answers', async () => (await fetch(`http://127.0.0.1:${port}/`)).ok)
       for (const url of [`unix://${socket}`, `http://127.0.0.1:${port}/RPC2`]) {
         const on = { 'collector.disable-defaults': 'true', 'collector.supervisord': 'true' }
-        const [ours, theirs] = await both(world, { ...on, 'collector.supervisord.url': url })
-        compare(ours, theirs)
+        const [ours] = await bothSame(world, { ...on, 'collector.supervisord.url': url })
         assert.equal(ours.get('node_supervisord_up{group="sleeper",name="sleeper_1"}'), '1', url)
         assert.equal(ours.get('node_supervisord_exit_status{group="broken",name="broken"}'), '1', url)
       }
@@ -209,10 +206,9 @@ test(
         'collector.ntp': 'true',
         'collector.ntp.server-port': String(port),
       }
-      const [ours, theirs] = await until('both have an answer', async () => {
-        const [ours, theirs] = await both(world, flags)
-        return ours.has('node_ntp_stratum') && theirs.has('node_ntp_stratum') && ([ours, theirs] as const)
-      })
+      const [ours, theirs] = await bothSame(world, flags, {}, (ours, theirs) =>
+        assert.ok(ours.has('node_ntp_stratum') && theirs.has('node_ntp_stratum'), 'both have an answer'),
+      )
       const series = (page: ReadonlyMap<string, string>): string[] =>
         [...page.keys()].filter((key) => /node_ntp/.test(key))
       assert.deepEqual(series(ours), series(theirs))
@@ -240,8 +236,16 @@ function lacksPython(statement: string): string | false {
 
 type Page = Map<string, string>
 
-/** Both exporters' pages of one moment, with the same flags and environment. */
-async function both(world: World, flags: Flags, env: Record<string, string> = {}): Promise<readonly [Page, Page]> {
+/**
+ * Both exporters' pages of one moment, with the same flags and environment. What they are read of moves meanwhile (other
+ * tests mount file systems): they are read again until they hold against each other.
+ */
+async function bothSame(
+  world: World,
+  flags: Flags,
+  env: Record<string, string> = {},
+  check: (ours: Page, theirs: Page) => void = compare,
+): Promise<readonly [Page, Page]> {
   const port = await freePort()
   const words = Object.entries(flags).map(([name, value]) => (value === 'true' ? `--${name}` : `--${name}=${value}`))
   const args = [`--web.listen-address=127.0.0.1:${port}`, '--web.disable-exporter-metrics', ...words]
@@ -257,11 +261,11 @@ async function both(world: World, flags: Flags, env: Record<string, string> = {}
     await until('the node exporter answers', async () => (await fetch(`http://127.0.0.1:${port}/`)).ok)
     // Once before: counters of perf begin with the first reading.
     await read(`${agent.url}/metrics/node`)
-    const [ours, theirs] = await Promise.all([
-      read(`${agent.url}/metrics/node`),
-      read(`http://127.0.0.1:${port}/metrics`),
-    ])
-    return [ours, theirs]
+    return await untilHolds('both tell the same', async () => {
+      const pages = await Promise.all([read(`${agent.url}/metrics/node`), read(`http://127.0.0.1:${port}/metrics`)])
+      check(...pages)
+      return pages
+    })
   } finally {
     await Promise.all([real.stop(), agent.stop()])
   }

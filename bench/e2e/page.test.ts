@@ -60,17 +60,17 @@ test('an expression is answered in Chromium as table and as graph, without a vio
 
     // The editor comes in a chunk of its own; until then a plain field stands in its place.
     const field = page.locator('.cm-content')
-    await field.waitFor({ timeout: 20_000 })
+    await field.waitFor({ timeout: 300_000 })
     await field.click()
     await page.keyboard.type(EXPRESSION)
     await page.keyboard.press('Escape')
     await page.keyboard.press('Enter')
     const cells = page.locator('table').first()
-    await cells.getByText('process_resident_memory_bytes').first().waitFor({ timeout: 20_000 })
+    await cells.getByText('process_resident_memory_bytes').first().waitFor({ timeout: 300_000 })
     await until('the expression is in the URL', () => new URL(page.url()).searchParams.get('g0.expr') === EXPRESSION)
 
     await page.getByRole('tab', { name: /graph/i }).click()
-    await page.locator('canvas').first().waitFor({ timeout: 20_000 })
+    await page.locator('canvas').first().waitFor({ timeout: 300_000 })
     await until('the graph is drawn', async () => (await inkOf(page)) > 500)
 
     // A bookmark of a graph, as alerts have them.
@@ -89,7 +89,7 @@ test('an expression is answered in Chromium as table and as graph, without a vio
       .getByRole('alert')
       .getByText(/parse error|unclosed|unexpected/)
       .first()
-      .waitFor({ timeout: 20_000 })
+      .waitFor({ timeout: 300_000 })
     assert.deepEqual(
       problems.filter((problem) => !/\b400\b/.test(problem)),
       [],

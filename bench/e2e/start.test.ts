@@ -16,6 +16,7 @@ import {
   type Server,
   sleep,
   until,
+  untilHolds,
   type World,
   withWorld,
 } from './world.ts'
@@ -92,10 +93,12 @@ test('the launcher collects this host, and promtool and /federate show it', {
     const firstData = performance.now()
 
     await t.test('promtool query instant', async () => {
-      const { code, stdout, stderr } = await world.run(PROMTOOL, ['query', 'instant', started.url, 'up'])
-      assert.equal(code, 0, stderr)
-      const jobs = [...stdout.matchAll(/^up\{.*job="([^"]+)".*\} => 1 @\[/gm)].map(([, job]) => job)
-      assert.deepEqual(jobs.filter((job) => job !== 'heliograph-hub').sort(), ['heliograph-agent', 'node', 'nodejs'])
+      await untilHolds('all jobs are up', async () => {
+        const { code, stdout, stderr } = await world.run(PROMTOOL, ['query', 'instant', started.url, 'up'])
+        assert.equal(code, 0, stderr)
+        const jobs = [...stdout.matchAll(/^up\{.*job="([^"]+)".*\} => 1 @\[/gm)].map(([, job]) => job)
+        assert.deepEqual(jobs.filter((job) => job !== 'heliograph-hub').sort(), ['heliograph-agent', 'node', 'nodejs'])
+      })
     })
     await t.test('promtool query range', async () => {
       const args = ['query', 'range', '--step=1s', started.url, 'node_load1']
@@ -129,9 +132,11 @@ test('the launcher collects this host, and promtool and /federate show it', {
     })
     await t.test('the hub scrapes itself', async () => {
       await until('the hub’s own scrape', async () => (await queryValue(started, 'up{job="heliograph-hub"}')) === 1)
-      const { data } = await api(started, '/api/v1/targets')
-      const [target] = (data as { activeTargets: { health: string; lastError: string }[] }).activeTargets
-      assert.deepEqual([target?.health, target?.lastError], ['up', ''])
+      await untilHolds('the target is told of', async () => {
+        const { data } = await api(started, '/api/v1/targets')
+        const [target] = (data as { activeTargets: { health: string; lastError: string }[] }).activeTargets
+        assert.deepEqual([target?.health, target?.lastError], ['up', ''])
+      })
     })
     await t.test('the processors sum up to their number', async () => {
       await sleep(Math.max(0, RATE_DATA_S * 1000 - (performance.now() - firstData)))

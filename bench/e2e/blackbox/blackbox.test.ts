@@ -209,7 +209,7 @@ test('a reload reads the modules again; a bad file leaves those of before, and i
 })
 
 test('ICMP reaches this host where the process may send it, and says why where it may not', {
-  timeout: 10_000,
+  timeout: 300_000,
 }, async () => {
   for (const [target, family] of [
     ['127.0.0.1', 4],

@@ -188,7 +188,7 @@ const checks: readonly (readonly [what: string, options: object, flags: number, 
 ]
 for (const transport of ['udp', 'tcp'] as const)
   for (const [what, options, flags, reason] of checks)
-    test(`dns over ${transport} takes ${what}${reason === '' ? '' : `: ${reason}`}`, { timeout: 10_000 }, async () => {
+    test(`dns over ${transport} takes ${what}${reason === '' ? '' : `: ${reason}`}`, { timeout: 300_000 }, async () => {
       const server = await (transport === 'udp' ? udpServer : tcpServer)((id) => message(id, two, flags))
       const result = await probe(module({ transport_protocol: transport, ...options }), server)
       assert.equal(result.reason, reason, result.text)
@@ -198,7 +198,7 @@ for (const transport of ['udp', 'tcp'] as const)
       assert.deepEqual([...counts, result.metrics.get('probe_dns_query_succeeded')], [2, 1, 1, 1])
     })
 
-test('questions carry what the module asks; a SOA gives its serial', { timeout: 10_000 }, async () => {
+test('questions carry what the module asks; a SOA gives its serial', { timeout: 300_000 }, async () => {
   const asked: string[] = []
   const server = await udpServer((id, question) => {
     asked.push(question.subarray(2).toString('hex'))
@@ -213,7 +213,7 @@ test('questions carry what the module asks; a SOA gives its serial', { timeout: 
   assert.deepEqual(asked, [`0000000100000000${'0000'}${tail}`])
 })
 
-test('a port that is none fails the probe; it once ended the agent', { timeout: 10_000 }, async () => {
+test('a port that is none fails the probe; it once ended the agent', { timeout: 300_000 }, async () => {
   for (const address of ['127.0.0.1:99999', '127.0.0.1:0', '[::1]:65536'])
     for (const transport of ['udp', 'tcp']) {
       const module = { prober: 'dns', dns: { query_name: 'a.example', transport_protocol: transport } }
@@ -225,7 +225,7 @@ test('a port that is none fails the probe; it once ended the agent', { timeout: 
   assert.equal((await probe(module, '127.0.0.1:53')).reason, 'Error while sending a DNS query')
 })
 
-test('dns over TLS, no answer, another id, and garbage', { timeout: 10_000 }, async () => {
+test('dns over TLS, no answer, another id, and garbage', { timeout: 300_000 }, async () => {
   const { cert, key, caFile } = makeCertificates()
   const secure = await tcpServer((id) => message(id, two), { cert, key })
   const tls = module({ dns_over_tls: true, transport_protocol: 'tcp', tls_config: { ca_file: caFile } })

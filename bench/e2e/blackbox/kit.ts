@@ -44,7 +44,7 @@ export function exporterOf(modules: object, flags: Flags = {}): BlackboxExporter
 export async function probe(
   module: object,
   target: string,
-  { timeoutS = 5, parameters = {} as Readonly<Record<string, string>> } = {},
+  { timeoutS = 30, parameters = {} as Readonly<Record<string, string>> } = {},
 ): Promise<TestProbe> {
   const query = new URLSearchParams({ module: 'm', target, debug: 'true', ...parameters })
   const request = new Request(`http://test/probe?${query}`, {

@@ -100,14 +100,14 @@ const dialogues: readonly Row[] = [
   ],
 ]
 for (const [what, greeting, script, steps, { reason = '', metrics = {} }] of dialogues)
-  test(`tcp takes ${what}${reason === '' ? '' : `: ${reason}`}`, { timeout: 10_000 }, async () => {
+  test(`tcp takes ${what}${reason === '' ? '' : `: ${reason}`}`, { timeout: 300_000 }, async () => {
     const port = await listen(createServer(scripted(script, greeting)))
     const result = await probe(tcp({ query_response: steps }), `127.0.0.1:${port}`)
     assert.equal(result.reason, reason, result.text)
     for (const [name, value] of Object.entries(metrics)) assert.equal(result.metrics.get(name), value, name)
   })
 
-test('tcp: an end without what was expected, silence, no port and no server fail', { timeout: 10_000 }, async () => {
+test('tcp: an end without what was expected, silence, no port and no server fail', { timeout: 300_000 }, async () => {
   const ends = await listen(createServer((socket) => socket.end('bye\nlast')))
   const ended = await probe(tcp({ query_response: [{ expect: '^220' }] }), `127.0.0.1:${ends}`)
   assert.deepEqual([ended.reason, ended.metrics.get('probe_failed_due_to_regex')], ['Regexp did not match', 1])
@@ -124,7 +124,7 @@ test('tcp: an end without what was expected, silence, no port and no server fail
   assert.match((await probe(tcp({ query_response: [{ expect: 'b' }] }), `127.0.0.1:${long}`)).text, /token too long/)
 })
 
-test('tcp: TLS from the beginning, and from the middle on', { timeout: 10_000 }, async () => {
+test('tcp: TLS from the beginning, and from the middle on', { timeout: 300_000 }, async () => {
   const { cert, key, caFile } = certificates
   const from = scripted({ 'EHLO prober\r': '250 AUTH\r\n' })
   const secure = await listen(createTlsServer({ cert, key }, from))
@@ -158,7 +158,7 @@ test('tcp: TLS from the beginning, and from the middle on', { timeout: 10_000 },
   assert.equal((await probe(tcp({ tls: true }), `127.0.0.1:${plain}`)).reason, 'Error dialing TCP')
 })
 
-test('unix sockets are spoken to as TCP', { timeout: 10_000 }, async () => {
+test('unix sockets are spoken to as TCP', { timeout: 300_000 }, async () => {
   const file = path.join(folder, 'probe.sock')
   await listen(createServer(scripted({ PING: 'PONG\n' })), file)
   const module = { prober: 'unix', unix: { query_response: [{ send: 'PING' }, { expect: 'PONG' }] } }
@@ -166,7 +166,7 @@ test('unix sockets are spoken to as TCP', { timeout: 10_000 }, async () => {
   assert.equal((await probe(module, `${file}.gone`)).reason, 'Error dialing unix')
 })
 
-test('WebSockets are upgraded, and answer', { timeout: 10_000 }, async () => {
+test('WebSockets are upgraded, and answer', { timeout: 300_000 }, async () => {
   const headers: (string | undefined)[] = []
   const server = new WebSocketServer({ port: 0, host: '127.0.0.1' })
   server.on('connection', (socket, request) => {
@@ -208,7 +208,7 @@ test('WebSockets are upgraded, and answer', { timeout: 10_000 }, async () => {
   )
 })
 
-test('gRPC health is asked for, plain and over TLS', { timeout: 10_000 }, async () => {
+test('gRPC health is asked for, plain and over TLS', { timeout: 300_000 }, async () => {
   const seen: string[] = []
   const answer = (stream: ServerHttp2Stream, headers: Readonly<Record<string, unknown>>): void => {
     let body = Buffer.alloc(0)

@@ -11,7 +11,7 @@ import { formatExposition } from '../../../protocol/exposition/mod.ts'
 const net = createNet()
 after(() => net.close())
 
-test('lines arrive over TCP and UDP; a taken port leaves nothing open', { timeout: 10_000 }, async () => {
+test('lines arrive over TCP and UDP; a taken port leaves nothing open', { timeout: 300_000 }, async () => {
   const flags = { 'graphite.listen-address': '127.0.0.1:0' }
   const options = { ...testEnv, net }
   const exporter = createGraphiteExporter({ ...options, flags })

@@ -14,6 +14,7 @@ import { createHaproxyExporter } from '../../../exporters/haproxy/mod.ts'
 import { temporaryFolder, testEnv } from '../../../exporters/testing/env.ts'
 import { formatExposition } from '../../../protocol/exposition/mod.ts'
 import { peer } from '../../peers/peers.ts'
+import { freePort, until } from '../world.ts'
 
 const BINARY = '/usr/sbin/haproxy'
 const net = createNet()
@@ -84,7 +85,7 @@ test('the packaged haproxy_exporter says the same of the same HAProxy, line by l
       let before: string[] = []
       let ours: string[] = []
       let after: string[] = ['unlike']
-      for (let i = 0; i < 200 && !isDeepStrictEqual(before, after); i++) {
+      for (let i = 0; i < 1000 && !isDeepStrictEqual(before, after); i++) {
         await testEnv.clock.sleep(25)
         before = comparable(await textOf(url))
         ours = comparable(formatExposition(await exporter.collect()))
@@ -146,19 +147,10 @@ backend things
   const child = spawn(BINARY, ['-db', '-f', config], { stdio: 'ignore' })
   fs.writeFileSync(path.join(temporary, 'pid'), `${child.pid}\n`)
   try {
-    for (let i = 0; i < 200 && !fs.existsSync(socket); i++) await testEnv.clock.sleep(25)
+    await until('haproxy answers', async () => (await fetch(`http://127.0.0.1:${port}/stats;csv`)).ok)
     await check({ socket, port, folder: temporary })
   } finally {
     child.kill()
     if (child.exitCode === null && child.signalCode === null) await once(child, 'exit')
   }
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as AddressInfo
-  server.close()
-  await once(server, 'close')
-  return port
 }

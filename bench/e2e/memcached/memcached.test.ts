@@ -11,6 +11,7 @@ import type { Flags } from '../../../exporters/contract.ts'
 import { createMemcachedExporter } from '../../../exporters/memcached/mod.ts'
 import { logTo, temporaryFolder, testEnv } from '../../../exporters/testing/env.ts'
 import { formatExposition } from '../../../protocol/exposition/mod.ts'
+import { until } from '../client.ts'
 
 const BINARY = '/usr/bin/memcached'
 const net = createNet()
@@ -29,7 +30,7 @@ test('no server, a mute server and one that talks nonsense: memcached_up 0, one 
   let nonsense = false
   const { port } = server.address() as AddressInfo
   const lines: string[] = []
-  const exporter = exporterWith({ 'memcached.address': `127.0.0.1:${port}`, 'memcached.timeout': '300ms' }, lines)
+  const exporter = exporterWith({ 'memcached.address': `127.0.0.1:${port}`, 'memcached.timeout': '2s' }, lines)
   const page = '# HELP memcached_up Could the memcached server be reached.\n# TYPE memcached_up gauge\nmemcached_up 0\n'
   assert.equal(formatExposition(await exporter.collect()), page)
   assert.equal(formatExposition(await exporter.collect()), page)
@@ -58,7 +59,8 @@ test('a real memcached, over TCP and a unix socket', {
   })
   const unix = spawn(BINARY, [...user, '-s', socketFile], { stdio: 'ignore' })
   try {
-    await until(() => fs.existsSync(portFile) && fs.existsSync(socketFile))
+    await until('memcached has its port', () => fs.existsSync(portFile))
+    await until('memcached has its socket', () => connects(socketFile))
     const port = Number(/TCP INET: (\d+)/.exec(fs.readFileSync(portFile, 'utf8'))![1])
     await command(port, 'set foo 0 0 3\r\nbar\r\nget foo\r\nget qux\r\n', 'END\r\nEND\r\n')
     const pidFile = path.join(temporary, 'pid')
@@ -88,12 +90,11 @@ test('a real memcached, over TCP and a unix socket', {
   }
 })
 
-async function until(done: () => boolean): Promise<void> {
-  for (let i = 0; i < 200; i++) {
-    if (done()) return
-    await testEnv.clock.sleep(25)
-  }
-  throw new Error('memcached did not start within 5 s')
+function connects(path: string): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect(path, () => resolve(true)).once('error', () => resolve(false))
+    socket.once('connect', () => socket.destroy())
+  })
 }
 
 async function command(port: number, text: string, end: string): Promise<void> {

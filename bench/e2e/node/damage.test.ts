@@ -5,7 +5,6 @@
 import assert from 'node:assert/strict'
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
 import fs from 'node:fs'
-import net from 'node:net'
 import path from 'node:path'
 import { after, test } from 'node:test'
 import type { Flags } from '../../../exporters/contract.ts'
@@ -14,6 +13,7 @@ import { createNodeExporter } from '../../../exporters/node/mod.ts'
 import { KIT, temporaryFolder, testDisk, testEnv } from '../../../exporters/testing/env.ts'
 import { formatExposition } from '../../../protocol/exposition/mod.ts'
 import { peer } from '../../peers/peers.ts'
+import { freePort } from '../world.ts'
 import { damage, type Random, randomOf, SAFE_WORDS, WORDS } from './damage.ts'
 
 const real = peer('node-exporter')
@@ -179,19 +179,14 @@ function stop(): void {
 }
 
 async function start(): Promise<NonNullable<typeof running>> {
-  const port = await new Promise<number>((resolve) => {
-    const server = net.createServer().listen(0, '127.0.0.1', () => {
-      const { port } = server.address() as net.AddressInfo
-      server.close(() => resolve(port))
-    })
-  })
+  const port = await freePort()
   const words = Object.entries(allFlags()).flatMap(([flag, values]) =>
     [values].flat().map((value) => (value === 'true' ? `--${flag}` : `--${flag}=${value}`)),
   )
   const args = [`--web.listen-address=127.0.0.1:${port}`, '--log.level=error', ...words]
   const child = spawn(real.path!, args, { stdio: 'ignore' })
   const url = `http://127.0.0.1:${port}`
-  for (let tries = 0; child.exitCode === null && tries < 500; tries++) {
+  for (let tries = 0; child.exitCode === null && tries < 3000; tries++) {
     if (
       await fetch(url).then(
         ({ ok }) => ok,

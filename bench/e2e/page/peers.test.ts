@@ -226,7 +226,7 @@ async function hostile(path: string, params: URLSearchParams): Promise<{ status:
     body: { status: 'success', data, warnings: [`warn ${EVIL}`], infos: [`info ${EVIL}`] },
   })
   const query = params.get('query') ?? ''
-  if (query === 'slow') await new Promise((done) => setTimeout(done, 5000))
+  if (query === 'slow') await new Promise((done) => setTimeout(done, 120_000).unref())
   if (query === 'bad')
     return { status: 400, body: { status: 'error', errorType: EVIL, error: `1:2: parse error: ${EVIL}` } }
   switch (path) {

@@ -33,7 +33,7 @@ async function shows(exporter: StatsdExporter, line: string): Promise<void> {
 
 const portOf = (address: string): number => Number(address.split(':').at(-1))
 
-test('lines arrive over UDP, TCP and unixgram', { timeout: 10_000 }, async () => {
+test('lines arrive over UDP, TCP and unixgram', { timeout: 300_000 }, async () => {
   const unixgram = path.join(folder, 'statsd.sock')
   const exporter = await started({ ...LOOPBACK, 'statsd.listen-unixgram': unixgram, 'statsd.unixsocket-mode': '766' })
   const { udp, tcp } = exporter.addresses()
@@ -52,7 +52,7 @@ test('lines arrive over UDP, TCP and unixgram', { timeout: 10_000 }, async () =>
   assert.equal(fs.existsSync(unixgram), false)
 })
 
-test('a port that is taken leaves nothing open', { timeout: 10_000 }, async () => {
+test('a port that is taken leaves nothing open', { timeout: 300_000 }, async () => {
   const first = await started(LOOPBACK)
   const { udp, tcp } = first.addresses()
   const flags = { 'statsd.listen-udp': '127.0.0.1:0', 'statsd.listen-tcp': tcp }
@@ -63,7 +63,7 @@ test('a port that is taken leaves nothing open', { timeout: 10_000 }, async () =
   await first.close()
 })
 
-test('a relay gets every line, packed', { timeout: 10_000 }, async () => {
+test('a relay gets every line, packed', { timeout: 300_000 }, async () => {
   const second = await started(LOOPBACK)
   const flags = { 'statsd.relay.address': second.addresses().udp, 'statsd.relay.packet-length': '100' }
   const first = await started({ ...LOOPBACK, ...flags })
@@ -81,7 +81,7 @@ test('a relay gets every line, packed', { timeout: 10_000 }, async () => {
   await second.close()
 })
 
-test('what had come when the exporter ends is relayed', { timeout: 10_000 }, async () => {
+test('what had come when the exporter ends is relayed', { timeout: 300_000 }, async () => {
   const second = await started(LOOPBACK)
   const first = await started({ ...LOOPBACK, 'statsd.relay.address': second.addresses().udp })
   await new Promise((resolve) => setTimeout(resolve, 50))
