@@ -1,3 +1,5 @@
+import { readGoFloat } from '../../protocol/exposition/mod.ts'
+
 /**
  * Whether what a request accepts covers the compression that is expected of the answer; it need not be the most wanted.
  * Semantics: blackbox_exporter config/config.go, isCompressionAcceptEncodingValid (v0.28).
@@ -8,13 +10,10 @@ export function acceptsCompression(compression: string, acceptEncoding: string):
   const encodings = acceptEncoding.split(',').map((part) => {
     const at = part.lastIndexOf(';')
     if (at < 0) return { name: part.trim(), quality: 1 }
-    const quality = Number(
-      part
-        .slice(at + 1)
-        .trim()
-        .replace(/^q=/, '') || Number.NaN,
-    )
-    return { name: part.slice(0, at).trim(), quality: Math.round((quality || 0) * 1000) / 1000 }
+    const parameter = part.slice(at + 1).trim()
+    const quality = readGoFloat(parameter.replace(/^q=/, ''))
+    const thousandths = typeof quality === 'number' && quality > 0 ? Math.round(quality * 1000) : 0
+    return { name: part.slice(0, at).trim(), quality: thousandths / 1000 }
   })
   encodings.sort((a, b) => b.quality - a.quality)
   const found = encodings.find(({ name }) => name === compression || name === '*')

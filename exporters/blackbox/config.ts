@@ -2,7 +2,7 @@
  * The file of modules. Errors are upstream's, with `error parsing config file: ` before them.
  * Semantics: blackbox_exporter config/config.go (v0.28).
  */
-import { isMap, isSeq, parse, stringify } from 'yaml'
+import { isMap, isScalar, isSeq, parse, stringify } from 'yaml'
 import {
   boolean,
   ConfigError,
@@ -17,6 +17,7 @@ import {
   object,
   parseBytes,
   parsed,
+  placeOf,
   record,
   redactedYaml,
   string,
@@ -55,17 +56,31 @@ export function loadBlackboxConfig(text: string, file: string): BlackboxConfig {
     return { modules: value, redacted: redactedYaml(source) }
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error
-    throw new Error(`error parsing config file: ${upstreamText(error.problem)}`, { cause: error })
+    throw new Error(`error parsing config file: ${upstreamText(error, text)}`, { cause: error })
   }
 }
 
+/** Reading a file of many modules takes a second: once, and where somebody asks. */
+const parsedModules = new WeakMap<BlackboxConfig, Readonly<Record<string, unknown>>>()
+
 /** One module's part of the file, without secrets. */
-export function moduleText({ redacted }: BlackboxConfig, name: string): string {
-  return stringify((parse(redacted) as { modules: Record<string, unknown> }).modules[name])
+export function moduleText(config: BlackboxConfig, name: string): string {
+  let modules = parsedModules.get(config)
+  if (modules === undefined) {
+    modules = (parse(config.redacted) as { modules: Readonly<Record<string, unknown>> }).modules
+    parsedModules.set(config, modules)
+  }
+  return stringify(modules[name])
 }
 
-/** Go's YAML library puts its findings on lines of their own, and makes no suggestions. */
-function upstreamText(problem: string): string {
+/** Version 3 of Go's YAML library puts its findings on lines of their own, and makes no suggestions. */
+function upstreamText({ problem, file, key }: ConfigError, text: string): string {
+  const twice = /^yaml: unmarshal errors: line (\d+): (?:field|key) .* already set in /.exec(problem)
+  if (twice !== null) {
+    const path = key.split('.')
+    const first = placeOf(text, file, path).line
+    return `yaml: unmarshal errors:\n  line ${twice[1]}: mapping key ${JSON.stringify(path.at(-1))} already defined at line ${first}`
+  }
   return problem
     .replace('yaml: unmarshal errors: line', 'yaml: unmarshal errors:\n  line')
     .replace(/; did you mean .*$/, '')
@@ -105,12 +120,22 @@ const cel: Decoder<CelProgram | null> = (at) => {
 }
 
 const goDuration: Decoder<number> = (at) => {
-  const text = string(at)
+  if (at.isNull) return 0
+  if (!isScalar(at.node)) return at.mismatch('time.Duration')
   try {
-    return text === '' ? 0 : parseGoDuration(text)
+    return parseGoDuration(string(at))
   } catch {
     return at.mismatch('time.Duration')
   }
+}
+
+/** Go holds sizes in 63 bits. */
+const MAX_SIZE_BYTES = 2 ** 63
+const size: Decoder<number> = (at) => {
+  if (!at.isNull && !isScalar(at.node)) return at.mismatch('units.Base2Bytes')
+  const bytes = at.isNull ? 0 : parsed(parseBytes)(at)
+  if (Math.abs(bytes) >= MAX_SIZE_BYTES) at.fail('units: overflow parsing unit')
+  return bytes
 }
 
 const PLAIN = 'config.plain'
@@ -153,7 +178,7 @@ const http: Decoder<HttpProbe> = object(
     body: string,
     body_file: string,
     compression: string,
-    body_size_limit: parsed(parseBytes),
+    body_size_limit: size,
     enable_http3: boolean,
   },
   (raw, at) => {
@@ -213,11 +238,15 @@ const queryResponse: Decoder<readonly QueryResponse[]> = typed(
       {
         expect: pattern,
         expect_bytes: string,
-        labels: list(
-          object('config.Label', { name: string, value: string }, (raw) => ({
-            name: raw.name ?? '',
-            value: raw.value ?? '',
-          })),
+        labels: typed(
+          list(
+            object('config.Label', { name: string, value: string }, (raw) => ({
+              name: raw.name ?? '',
+              value: raw.value ?? '',
+            })),
+          ),
+          isSeq,
+          '[]config.Label',
         ),
         send: string,
         starttls: boolean,
@@ -359,7 +388,7 @@ const grpc: Decoder<GrpcProbe> = object(
     service: string,
     tls: boolean,
     tls_config: tlsConfig,
-    metadata: record(typed(list(headerValue), isSeq, '[]string')),
+    metadata: typed(record(typed(list(headerValue), isSeq, '[]string')), isMap, 'metadata.MD'),
   },
   (raw) => ({
     addressing: addressingOf(raw),

@@ -57,7 +57,7 @@ export function decodeMessage(bytes: Uint8Array): DnsMessage {
   const id = reader.u16()
   const flags = reader.u16()
   const [questions, answers, authorities, additionals] = [reader.u16(), reader.u16(), reader.u16(), reader.u16()]
-  for (let i = 0; i < questions; i++) {
+  for (let i = 0; i < questions && !reader.isAtEnd; i++) {
     reader.name()
     reader.skip(4)
   }
@@ -65,8 +65,8 @@ export function decodeMessage(bytes: Uint8Array): DnsMessage {
   const section = (count: number): DnsRecordText[] => {
     const out: DnsRecordText[] = []
     for (let i = 0; i < count; i++) {
-      // What was cut off is not there.
-      if (isTruncated && reader.isAtEnd) break
+      // What was cut off is not there, and a count of more than that is no fault, as miekg/dns has it.
+      if (reader.isAtEnd) break
       out.push(record(reader))
     }
     return out

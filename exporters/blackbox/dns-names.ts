@@ -10,7 +10,7 @@ export const DNS_TYPES: Readonly<Record<string, number>> = {
   ...{ CDNSKEY: 60, OPENPGPKEY: 61, CSYNC: 62, ZONEMD: 63, SVCB: 64, HTTPS: 65, SPF: 99, UINFO: 100, UID: 101 },
   ...{ GID: 102, UNSPEC: 103, NID: 104, L32: 105, L64: 106, LP: 107, EUI48: 108, EUI64: 109, NXNAME: 128, TKEY: 249 },
   ...{ TSIG: 250, IXFR: 251, AXFR: 252, MAILB: 253, MAILA: 254, ANY: 255, URI: 256, CAA: 257, AVC: 258 },
-  ...{ AMTRELAY: 260, TA: 32768, DLV: 32769, Reserved: 65535 },
+  ...{ AMTRELAY: 260, RESINFO: 261, TA: 32768, DLV: 32769, Reserved: 65535 },
 }
 
 export const DNS_CLASSES: Readonly<Record<string, number>> = {

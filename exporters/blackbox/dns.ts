@@ -23,14 +23,14 @@ export async function probeDns(context: ProbeContext): Promise<void> {
     log.error('Configuration error: Expected transport protocol udp or tcp', { protocol: transport })
     throw new ProbeFailure('Expected transport protocol udp or tcp', { protocol: transport })
   }
-  if (dns.overTls && transport !== 'tcp')
-    throw new ProbeFailure('Expected transport protocol tcp for DoT', { protocol: transport })
   const split = splitHostPort(context.target)
   const isBareV6 = split.port === '' && split.host.includes(':')
   const host = isBareV6 ? context.target : split.host
   const port = Number(split.port || (dns.overTls ? 853 : 53))
   const { address, seconds } = await resolve(context, host, dns.addressing)
   page.add('probe_dns_duration_seconds', seconds, { phase: 'resolve' })
+  if (dns.overTls && transport !== 'tcp')
+    throw new ProbeFailure('Expected transport protocol tcp for DoT', { protocol: transport })
   const type = dns.queryType === '' ? DNS_TYPES['ANY']! : DNS_TYPES[dns.queryType]!
   const id = Math.floor(deps.random.float() * 0x10000)
   const question = await step('Error while sending a DNS query', context, () =>

@@ -24,3 +24,16 @@ test('of a body that is none of that nothing was inflated', async () => {
   await assert.rejects(decompressed('deflate', new TextEncoder().encode('hello world'), 1e6))
   assert.equal(await inflatedBytes('deflate', new TextEncoder().encode('hello world'), 1e6), 0)
 })
+
+test('what stood before a fault of gzip is counted', async () => {
+  const whole = gzipSync('hello')
+  const badSum = Uint8Array.from(whole, (byte, i) => (i === whole.length - 5 ? byte ^ 1 : byte))
+  for (const [bytes, length] of [
+    [badSum, 5],
+    [Buffer.concat([whole, Buffer.from('trailing')]), 5],
+    [Buffer.concat([whole, gzipSync(' world'), Buffer.from([0])]), 11],
+  ] as const) {
+    assert.equal(await inflatedBytes('gzip', bytes, 1e6), length)
+    assert.equal(await inflatedBytes('gzip', bytes, 3), 3)
+  }
+})

@@ -3,7 +3,7 @@
  * as fast as looking for the place of a match. Semantics: blackbox_exporter prober/http.go (v0.28).
  */
 import { promisify } from 'node:util'
-import { brotliDecompress, constants, gunzip, inflateRaw } from 'node:zlib'
+import { brotliDecompress, constants, gunzip, inflateRaw, inflateRawSync } from 'node:zlib'
 import type { HeaderList } from '../../protocol/env/mod.ts'
 import { type CelProgram, celOfJson } from './cel.ts'
 import type { CelValue } from './cel-parse.ts'
@@ -109,6 +109,8 @@ const INFLATERS: Readonly<Record<string, Inflate>> = {
   br: promisify(brotliDecompress) as Inflate,
 }
 
+export const isKnownCompression = (name: string): boolean => INFLATERS[name.toLowerCase()] !== undefined
+
 const NO_DECOMPRESSOR = 'Failed to get decompressor for HTTP response body'
 const GZIP_HEAD_BYTES = 10
 
@@ -126,6 +128,7 @@ export async function decompressed(compression: string, bytes: Uint8Array, maxBy
 /** Length of what `decompressed` had when it stopped at a fault: all before the end of a body that breaks off, else 0. */
 export async function inflatedBytes(compression: string, bytes: Uint8Array, maxBytes: number): Promise<number> {
   const name = compression.toLowerCase()
+  if (name === 'gzip') return gunzippedBytes(bytes, maxBytes)
   const finishFlush = name === 'br' ? constants.BROTLI_OPERATION_FLUSH : constants.Z_SYNC_FLUSH
   if (name === 'identity') return bytes.length
   try {
@@ -133,4 +136,42 @@ export async function inflatedBytes(compression: string, bytes: Uint8Array, maxB
   } catch {
     return 0
   }
+}
+
+/** Also what stood before a wrong checksum, or before what is no further member. RFC 1952. */
+function gunzippedBytes(bytes: Uint8Array, maxBytes: number): number {
+  let total = 0
+  for (let at = gzipDataAt(bytes, 0); at >= 0; ) {
+    const options = { finishFlush: constants.Z_SYNC_FLUSH, info: true, maxOutputLength: maxBytes } as const
+    try {
+      // The types know nothing of `info`.
+      const { buffer, engine } = inflateRawSync(bytes.subarray(at), options) as unknown as Inflated
+      total += buffer.length
+      at = gzipDataAt(bytes, at + engine.bytesWritten + GZIP_TAIL_BYTES)
+    } catch (error) {
+      if ((error as { code?: string }).code === 'ERR_BUFFER_TOO_LARGE') total = maxBytes
+      break
+    }
+  }
+  return Math.min(total, maxBytes)
+}
+
+type Inflated = { readonly buffer: Uint8Array; readonly engine: { readonly bytesWritten: number } }
+const GZIP_TAIL_BYTES = 8
+const GZIP_FLAGS = { headerCrc: 2, extra: 4, name: 8, comment: 16 } as const
+
+/** Where the member's data begin that starts there; -1 where none does. */
+function gzipDataAt(bytes: Uint8Array, start: number): number {
+  if (bytes.length < start + GZIP_HEAD_BYTES || bytes[start] !== 0x1f || bytes[start + 1] !== 0x8b) return -1
+  const flags = bytes[start + 3]!
+  let at = start + GZIP_HEAD_BYTES
+  if (flags & GZIP_FLAGS.extra) at += 2 + (bytes[at] ?? 0) + (bytes[at + 1] ?? 0) * 256
+  for (const flag of [GZIP_FLAGS.name, GZIP_FLAGS.comment])
+    if (flags & flag) {
+      const end = bytes.indexOf(0, at)
+      if (end < 0) return -1
+      at = end + 1
+    }
+  if (flags & GZIP_FLAGS.headerCrc) at += 2
+  return at < bytes.length ? at : -1
 }

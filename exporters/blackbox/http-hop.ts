@@ -1,6 +1,6 @@
 /** One request of an HTTP probe: the connection, through a proxy or not, TLS, HTTP/1 or 2, and the times of each. */
 import type { HeaderList, HttpRequest, TlsOptions, TlsSession } from '../../protocol/env/mod.ts'
-import { headerOf, type RequestHead, readBody, readHead, writeHead } from './http1.ts'
+import { headerOf, isToken, type RequestHead, readBody, readHead, writeHead } from './http1.ts'
 import { joinHostPort, leftMs, type ProbeContext } from './probe.ts'
 import { ByteStream } from './stream.ts'
 
@@ -73,6 +73,7 @@ export async function requestHop(
   reader: BodyReader,
 ): Promise<HopAnswer> {
   const { deps } = context
+  if (!isToken(hop.method)) throw new Error(`net/http: invalid method ${JSON.stringify(hop.method)}`)
   const now = (): number => deps.clock.monotonic()
   const isTls = hop.url.protocol === 'https:'
   const port = hop.url.port || (isTls ? '443' : '80')

@@ -6,7 +6,9 @@ import {
   mayKeepCredentials,
   shownUrl,
 } from '../../protocol/env/mod.ts'
-import { checkBody, checkHeaders, decompressed, inflatedBytes } from './http-checks.ts'
+import { CookieJar } from './cookies.ts'
+import { checkBody, checkHeaders, decompressed, inflatedBytes, isKnownCompression } from './http-checks.ts'
+import { httpDate } from './http-date.ts'
 import { bareHost, type Hop, type HopAnswer, newTrace, requestHop, type Trace } from './http-hop.ts'
 import { BodyBuffer, headerOf, headersOf } from './http1.ts'
 import type { HttpProbe } from './modules.ts'
@@ -59,7 +61,8 @@ async function firstHop(context: ProbeContext, url: URL, address: string, proxy:
     const host = Object.entries(http.headers).find(([name]) => name.toLowerCase() === 'host')?.[1]
     const own = Object.entries(http.headers).filter(([name]) => name.toLowerCase() !== 'host')
     const given = new Map<string, [string, string]>()
-    for (const [name, value] of Object.entries(await access.headers(http.client))) given.set(name, [name, value])
+    for (const [name, value] of Object.entries(await access.headers(http.client)))
+      given.set(name, [canonicalName(name), value])
     const inUrl = basicAuthOf(url)
     if (inUrl !== '') given.set('authorization', ['Authorization', inUrl])
     for (const [name, value] of own) given.set(name.toLowerCase(), [name, value])
@@ -86,7 +89,7 @@ class HttpRun {
   readonly #context: ProbeContext
   readonly #http: HttpProbe
   readonly #traces: Trace[] = []
-  readonly #cookies = new Map<string, Map<string, string>>()
+  readonly #cookies = new CookieJar()
   #hop: Hop
   #redirects = 0
   #answer: HopAnswer | null = null
@@ -122,9 +125,11 @@ class HttpRun {
     const isUnopened = readable.error instanceof ProbeFailure
     check(() => {
       if (isUnopened) throw readable.error
+      if (isRefused && this.#http.compression !== '')
+        failure('Failed to get decompressor for HTTP response body', { err: readable.error?.message ?? '' })
     })
     check(() => checkBody(context, readable))
-    if (isUnopened) this.#bodyBytes = 0
+    if (isUnopened) this.#bodyBytes = readable.isUnknown === true ? this.#bodyBytes : 0
     else if (readable.error !== null && !isRefused) {
       context.log.error('Failed to read HTTP response body', { err: readable.error.message })
       problems[0] = new ProbeFailure('Failed to read HTTP response body', { err: readable.error.message })
@@ -139,10 +144,13 @@ class HttpRun {
   async #follow(): Promise<{ readonly body: BodyBuffer | null; readonly isRefused: boolean }> {
     const { log } = this.#context
     for (;;) {
-      const body = this.#wantsBody() ? new BodyBuffer(this.#maxBodyBytes()) : null
+      const body = this.#wantsBody()
+        ? new BodyBuffer(this.#http.compression === '' ? this.#maxBodyBytes() : MAX_BODY_BYTES)
+        : null
       const answer = await this.#request(body)
       const location = headerOf(answer.headers, 'location')
       if (!isRedirect(answer.status) || location === '') return { body, isRefused: false }
+      const next = await step('HTTP request failed', this.#context, () => new URL(location, this.#hop.url))
       log.info('Received redirect', { location })
       this.#redirects++
       if (this.#redirects > MAX_REDIRECTS || !this.#http.client.followRedirects) {
@@ -151,16 +159,17 @@ class HttpRun {
       }
       // The body of what is followed is not read to its end.
       this.#traces.at(-1)!.end = Number.NaN
-      this.#keepCookies(answer.headers)
+      for (const cookie of headersOf(answer.headers, 'set-cookie'))
+        this.#cookies.take(this.#hop.url, cookie, this.#context.deps.clock.now())
       // Where the next one fails there is no answer, as upstream.
       this.#answer = null
-      this.#hop = await this.#next(answer.status, location)
+      this.#hop = this.#next(answer.status, next)
     }
   }
 
   async #request(body: BodyBuffer | null): Promise<HopAnswer> {
     const context = this.#context
-    const hop = this.#withCookies(this.#hop)
+    const hop = this.#cookies.onto(this.#hop)
     context.log.info('Making HTTP request', { url: shownUrl(hop.url), host: hop.host })
     const trace = newTrace(hop.url.protocol === 'https:')
     this.#traces.push(trace)
@@ -181,10 +190,9 @@ class HttpRun {
     return answer
   }
 
-  async #next(status: number, location: string): Promise<Hop> {
+  #next(status: number, url: URL): Hop {
     const context = this.#context
     const hop = this.#hop
-    const url = await step('HTTP request failed', context, () => new URL(location, hop.url))
     if (url.protocol !== 'http:' && url.protocol !== 'https:')
       throw new ProbeFailure('HTTP request failed', {
         err: `unsupported protocol scheme "${url.protocol.slice(0, -1)}"`,
@@ -193,7 +201,9 @@ class HttpRun {
     const keepsMethod = status === 307 || status === 308 || hop.method === 'GET' || hop.method === 'HEAD'
     const { access } = context.deps
     // Differs: upstream sends what the module says to wherever it is sent.
-    const headers = mayKeepCredentials(hop.url, url) ? hop.headers : withoutCredentials(hop.headers, this.#http)
+    const kept = mayKeepCredentials(hop.url, url) ? hop.headers : withoutCredentials(hop.headers, this.#http)
+    const keepsBody = status === 307 || status === 308
+    const headers = withReferer(keepsBody ? kept : withoutBodyHeaders(kept), hop.url, url)
     const inUrl = basicAuthOf(url)
     if (!isSameHost)
       context.log.info('Address does not match first address, not sending TLS ServerName', { address: url.host })
@@ -201,7 +211,7 @@ class HttpRun {
       ...hop,
       url,
       method: keepsMethod ? hop.method : 'GET',
-      body: status === 307 || status === 308 ? hop.body : null,
+      body: keepsBody ? hop.body : null,
       host: isSameHost ? hop.host : url.host,
       address: isSameHost ? hop.address : '',
       headers: inUrl === '' ? headers : [...withoutHeader(headers, 'authorization'), ['Authorization', inUrl]],
@@ -223,10 +233,7 @@ class HttpRun {
     return this.#http.bodySizeLimit > 0 ? Math.min(this.#http.bodySizeLimit, MAX_BODY_BYTES) : MAX_BODY_BYTES
   }
 
-  async #readable(
-    body: BodyBuffer | null,
-    answer: HopAnswer,
-  ): Promise<{ bytes: Uint8Array | null; error: Error | null }> {
+  async #readable(body: BodyBuffer | null, answer: HopAnswer): Promise<Readable> {
     if (answer.bodyError !== null || body === null) {
       const { compression } = this.#http
       if (compression !== '' && body !== null)
@@ -237,11 +244,12 @@ class HttpRun {
     try {
       return { bytes: await decompressed(this.#http.compression, body.bytes(), this.#maxBodyBytes()), error: null }
     } catch (error) {
+      if (error instanceof ProbeFailure)
+        return { bytes: null, error, isUnknown: !isKnownCompression(this.#http.compression) }
       // As upstream, which counts what it had inflated when it stopped.
       const { compression } = this.#http
       if ((error as { code?: string }).code === 'ERR_BUFFER_TOO_LARGE') this.#bodyBytes = this.#maxBodyBytes()
-      else if (!(error instanceof ProbeFailure))
-        this.#bodyBytes = await inflatedBytes(compression, body.bytes(), this.#maxBodyBytes())
+      else this.#bodyBytes = await inflatedBytes(compression, body.bytes(), this.#maxBodyBytes())
       return { bytes: null, error: error as Error }
     }
   }
@@ -261,27 +269,6 @@ class HttpRun {
     const { validHttpVersions } = this.#http
     if (validHttpVersions.length > 0 && !validHttpVersions.includes(protocol))
       problems[0] = new ProbeFailure('Invalid HTTP version number', { version: protocol })
-  }
-
-  /** Names and values alone, to the host that set them, for as long as the probe runs. */
-  #keepCookies(headers: HeaderList): void {
-    const jar = this.#cookies.get(this.#hop.url.hostname) ?? new Map<string, string>()
-    this.#cookies.set(this.#hop.url.hostname, jar)
-    for (const cookie of headersOf(headers, 'set-cookie')) {
-      const match = /^\s*([^=;]+)=([^;]*)/.exec(cookie)
-      if (match) jar.set(match[1]!.trim(), match[2]!.trim())
-    }
-  }
-
-  #withCookies(hop: Hop): Hop {
-    const jar = this.#cookies.get(hop.url.hostname)
-    if (!jar || jar.size === 0) return hop
-    const own = hop.headers.find(([name]) => name.toLowerCase() === 'cookie')?.[1]
-    const all = [...(own === undefined ? [] : [own]), ...[...jar].map(([name, value]) => `${name}=${value}`)]
-    return {
-      ...hop,
-      headers: [...hop.headers.filter(([name]) => name.toLowerCase() !== 'cookie'), ['Cookie', all.join('; ')]],
-    }
   }
 
   report(): void {
@@ -325,6 +312,24 @@ function failure(reason: string, fields: Readonly<Record<string, string>> = {}):
 
 const isRedirect = (status: number): boolean => [301, 302, 303, 307, 308].includes(status)
 
+type Readable = { readonly bytes: Uint8Array | null; readonly error: Error | null; readonly isUnknown?: boolean }
+
+/** Where it was before, as Go's client tells it: with no password, and not where that was secret. */
+function withReferer(headers: HeaderList, from: URL, to: URL): HeaderList {
+  if (from.protocol === 'https:' && to.protocol === 'http:') return withoutHeader(headers, 'referer')
+  const plain = new URL(from)
+  plain.username = ''
+  plain.password = ''
+  plain.hash = ''
+  return [...withoutHeader(headers, 'referer'), ['Referer', plain.href]]
+}
+
+const withoutBodyHeaders = (headers: HeaderList): HeaderList =>
+  headers.filter(([name]) => !/^content-(?:encoding|language|location|type)$/i.test(name))
+
+/** `x-a` as `X-A`: names that were compared are written as Go writes them. */
+const canonicalName = (name: string): string => name.replace(/(?:^|-)[a-z]/g, (letter) => letter.toUpperCase())
+
 const withoutHeader = (headers: HeaderList, name: string): HeaderList =>
   headers.filter(([key]) => key.toLowerCase() !== name)
 
@@ -334,16 +339,4 @@ function withoutCredentials(headers: HeaderList, { client }: HttpProbe): HeaderL
     .filter(([, { secrets, files }]) => secrets.length + files.length > 0)
     .map(([name]) => name.toLowerCase())
   return headers.filter(([name]) => !isCredentialHeader(name) && !secret.includes(name.toLowerCase()))
-}
-
-/** RFC 1123 and its two forerunners, as Go's http.ParseTime; in seconds. */
-export function httpDate(text: string): number | null {
-  if (
-    !/^(?:[A-Z][a-z]{2}, \d{2} [A-Z][a-z]{2} \d{4} |[A-Z][a-z]+day, \d{2}-[A-Z][a-z]{2}-\d{2} |[A-Z][a-z]{2} [A-Z][a-z]{2} [ \d]\d )/.test(
-      text,
-    )
-  )
-    return null
-  const ms = Date.parse(/GMT$/.test(text) ? text : `${text} GMT`)
-  return Number.isNaN(ms) ? null : Math.floor(ms / 1000)
 }

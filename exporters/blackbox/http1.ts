@@ -28,7 +28,7 @@ const MAX_CHUNK_LINE_BYTES = 4096
 export function writeHead({ method, target, headers }: RequestHead): Uint8Array {
   let text = `${method} ${target} HTTP/1.1\r\n`
   for (const [name, value] of headers) {
-    if (!/^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/.test(name) || /[\r\n\0]/.test(value))
+    if (!isToken(name) || /[\r\n\0]/.test(value))
       throw new Error(`net/http: invalid header field ${JSON.stringify(name)}`)
     text += `${name}: ${value}\r\n`
   }
@@ -44,7 +44,7 @@ export async function readHead(stream: ByteStream, method: string): Promise<Resp
     const headers = await readHeaders(stream)
     const status = Number(match[2])
     if (status < 200 && status !== 101) continue
-    const isChunked = /(?:^|,)\s*chunked\s*$/i.test(headerOf(headers, 'transfer-encoding'))
+    const isChunked = isChunkedBody(headers)
     return {
       protocol: match[1]!,
       status,
@@ -68,16 +68,38 @@ async function readHeaders(stream: ByteStream): Promise<HeaderList> {
       continue
     }
     const at = line.indexOf(':')
-    if (at <= 0) throw new NetError('PROTOCOL', `malformed MIME header line: ${JSON.stringify(line.slice(0, 100))}`)
+    // A name with a space within is taken, as Go's client does.
+    if (at <= 0 || !isToken(line.slice(0, at).replaceAll(' ', '')) || CONTROL.test(line.slice(at + 1)))
+      throw new NetError('PROTOCOL', `malformed MIME header line: ${JSON.stringify(line.slice(0, 100))}`)
     out.push([line.slice(0, at).trim().toLowerCase(), line.slice(at + 1).trim()])
   }
+}
+
+/** What a name or a method is made of. */
+export const isToken = (text: string): boolean => /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/.test(text)
+const CONTROL = /[\x00-\x08\x0a-\x1f\x7f]/
+
+/** Go's client knows one coding alone. */
+function isChunkedBody(headers: HeaderList): boolean {
+  const codings = headersOf(headers, 'transfer-encoding')
+  if (codings.length === 0) return false
+  if (codings.length > 1) throw new NetError('PROTOCOL', `too many transfer encodings: ${JSON.stringify(codings)}`)
+  if (codings[0]!.toLowerCase() !== 'chunked')
+    throw new NetError('PROTOCOL', `unsupported transfer encoding: ${JSON.stringify(codings[0])}`)
+  return true
 }
 
 function lengthOf(
   headers: HeaderList,
   { method, status, isChunked }: { readonly method: string; readonly status: number; readonly isChunked: boolean },
 ): number {
-  const text = headerOf(headers, 'content-length')
+  const lengths = headersOf(headers, 'content-length')
+  if (new Set(lengths).size > 1)
+    throw new NetError(
+      'PROTOCOL',
+      `http: message cannot contain multiple Content-Length headers; got ${JSON.stringify(lengths)}`,
+    )
+  const text = lengths[0] ?? ''
   if (text !== '' && !/^\d{1,15}$/.test(text))
     throw new NetError('PROTOCOL', `bad Content-Length ${JSON.stringify(text)}`)
   if (method === 'HEAD') return text === '' ? -1 : Number(text)

@@ -4,6 +4,8 @@ import { leftMs, type ProbeContext, ProbeFailure, resolve } from './probe.ts'
 
 const PAYLOAD = 'Prometheus Blackbox Exporter'
 let sequence = 0
+/** What may be one: the socket has the last word. */
+const ADDRESS = /^[\d.]+$|^[\da-f:.]*:/i
 
 export async function probeIcmp(context: ProbeContext): Promise<void> {
   const { page, log, deps, module } = context
@@ -11,6 +13,10 @@ export async function probeIcmp(context: ProbeContext): Promise<void> {
   for (const phase of ['resolve', 'setup', 'rtt']) page.add('probe_icmp_duration_seconds', 0, { phase })
   const { address, seconds } = await resolve(context, context.target, icmp.addressing)
   page.add('probe_icmp_duration_seconds', seconds, { phase: 'resolve' })
+  if (icmp.sourceAddress !== '' && !ADDRESS.test(icmp.sourceAddress)) {
+    log.error('Error parsing source ip address', { srcIP: icmp.sourceAddress })
+    throw new ProbeFailure('Error parsing source ip address', { srcIP: icmp.sourceAddress })
+  }
   sequence = (sequence + 1) & 0xffff
   const text = new TextEncoder().encode(PAYLOAD)
   const payload = icmp.payloadSize === 0 ? text : new Uint8Array(icmp.payloadSize)

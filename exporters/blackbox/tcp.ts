@@ -7,7 +7,7 @@ import { runDialogue } from './query-response.ts'
 export async function probeTcp(context: ProbeContext): Promise<void> {
   const { tcp } = context.module
   const { host, port } = splitHostPort(context.target)
-  if (port === '') {
+  if (port === '' && !context.target.endsWith(':')) {
     context.log.error('Error splitting target address and port', {
       err: `address ${context.target}: missing port in address`,
     })

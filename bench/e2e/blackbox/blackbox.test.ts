@@ -33,12 +33,43 @@ const refused: readonly (readonly [what: string, modules: string, problem: strin
   [
     'a key twice',
     '{m: {prober: tcp, prober: http}}',
-    'yaml: unmarshal errors:\n  line 1: field prober already set in type config.plain',
+    'yaml: unmarshal errors:\n  line 1: mapping key "prober" already defined at line 1',
   ],
   [
     'two ways to say who one is',
     '{m: {prober: http, http: {authorization: {credentials: a}, basic_auth: {username: b}}}}',
     'at most one of basic_auth, oauth2 & authorization must be configured',
+  ],
+  [
+    'a module twice',
+    '\n  m: {prober: tcp}\n  m: {prober: http}',
+    'yaml: unmarshal errors:\n  line 3: mapping key "m" already defined at line 2',
+  ],
+  [
+    'a timeout of nothing',
+    '{m: {prober: tcp, timeout: ""}}',
+    'yaml: unmarshal errors:\n  line 1: cannot unmarshal !!str `` into time.Duration',
+  ],
+  [
+    'a size in a list',
+    '{m: {prober: http, http: {body_size_limit: [1]}}}',
+    'yaml: unmarshal errors:\n  line 1: cannot unmarshal !!seq into units.Base2Bytes',
+  ],
+  ['a size beyond all', '{m: {prober: http, http: {body_size_limit: 9EB}}}', 'units: overflow parsing unit'],
+  [
+    'labels of a mapping',
+    '{m: {prober: tcp, tcp: {query_response: [{labels: {a: b}}]}}}',
+    'yaml: unmarshal errors:\n  line 1: cannot unmarshal !!map into []config.Label',
+  ],
+  [
+    'metadata of a list',
+    '{m: {prober: grpc, grpc: {metadata: [a]}}}',
+    'yaml: unmarshal errors:\n  line 1: cannot unmarshal !!seq into metadata.MD',
+  ],
+  [
+    'a quality that is no number',
+    '{m: {prober: http, http: {compression: br, headers: {Accept-Encoding: "br;q= 0.5"}}}}',
+    'invalid configuration "Accept-Encoding: br;q= 0.5", "compression: br"',
   ],
   ['a payload', '{m: {prober: icmp, icmp: {payload_size: 70000}}}', '"payload_size" must be from 0 to 65000'],
   [

@@ -5,7 +5,7 @@ import { createServer as createTlsServer } from 'node:https'
 import { type AddressInfo, connect, createServer as createTcpServer, type Socket } from 'node:net'
 import { after, test } from 'node:test'
 import { brotliCompressSync, deflateRawSync, gzipSync } from 'node:zlib'
-import { httpDate } from '../../../exporters/blackbox/http.ts'
+import { httpDate } from '../../../exporters/blackbox/http-date.ts'
 import { makeCertificates, probe, type TestProbe, writeFile } from './kit.ts'
 
 const certificates = makeCertificates()
@@ -480,6 +480,14 @@ const hostile: readonly (readonly [what: string, answer: string | null, problem:
     'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nxyz\r\n',
     /invalid byte in chunk length/,
   ],
+  ['two lengths', 'HTTP/1.1 200 OK\r\nContent-Length: 3\r\nContent-Length: 4\r\n\r\nabc', /multiple Content-Length/],
+  [
+    'two codings',
+    'HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n',
+    /unsupported transfer encoding: .*gzip, chunked/,
+  ],
+  ['a name that is none', 'HTTP/1.1 200 OK\r\nX\x01: y\r\n\r\n', /malformed MIME header line/],
+  ['a value that is none', 'HTTP/1.1 200 OK\r\nX: \x01\r\n\r\n', /malformed MIME header line/],
   ['no end of interim answers', 'HTTP/1.1 103 Early\r\n\r\n'.repeat(20), /too many interim responses/],
 ]
 for (const [what, answer, problem] of hostile)
@@ -497,7 +505,23 @@ for (const [what, answer, problem] of hostile)
 test('dates are read in the three forms of HTTP, and no others', () => {
   for (const text of ['Sun, 06 Nov 1994 08:49:37 GMT', 'Sunday, 06-Nov-94 08:49:37 GMT', 'Sun Nov  6 08:49:37 1994'])
     assert.equal(httpDate(text), 784_111_777, text)
-  for (const text of ['', '1994-11-06', 'now']) assert.equal(httpDate(text), null)
+  for (const text of [
+    '1994-11-06',
+    'now',
+    '',
+    'Thu, 30 Feb 1970 00:00:00 GMT',
+    'Xxx, 01 Jan 1970 00:16:40 GMT',
+    'Thu, 1 Jan 1970 00:16:40 GMT',
+    'Thu, 01 Jan 1970 25:16:40 GMT',
+    'Thu, 01 Jan 1970 00:16:40 UTC',
+    'Thu, 01 Jan 1970 00:16:40 +0100',
+    'Thu, 01 Jan 1970 00:16:40 gmt',
+  ])
+    assert.equal(httpDate(text), null, text)
+  // Days are not compared with dates, and two digits are of 1969 to 2068: upstream's own answers.
+  assert.equal(httpDate('Fri, 01 Jan 1970 00:16:40 GMT'), 1000)
+  assert.equal(httpDate('Mon, 01 Jan 0001 00:00:00 GMT'), -62_135_596_800)
+  assert.equal(httpDate('Sunday, 01-Jan-68 00:00:00 GMT'), 3_092_601_600)
 })
 
 test('a name without addresses of the wanted kind fails, or falls back', async () => {
@@ -505,4 +529,28 @@ test('a name without addresses of the wanted kind fails, or falls back', async (
   assert.equal(strict.reason, 'Error resolving address')
   const fallback = await probe(http({ preferred_ip_protocol: 'ip6' }), target())
   assert.deepEqual([fallback.reason, value(fallback, 'probe_ip_protocol')], ['', 4])
+})
+
+test('a method that is none fails before anybody is asked', async () => {
+  const { reason, text } = await probe(http({ method: 'BAD METHOD' }), target())
+  assert.equal(reason, 'HTTP request failed')
+  assert.match(text, /invalid method/)
+})
+
+test('redirects tell where they come from, and drop what was said of a body', async () => {
+  const seen: (readonly [string | undefined, string | undefined])[] = []
+  const port = await serve(({ url, headers }, response) => {
+    if (url === '/from') response.writeHead(302, { location: '/to' })
+    else seen.push([headers.referer, headers['content-type']])
+    response.end()
+  })
+  const options = { method: 'POST', body: 'x', headers: { 'Content-Type': 'text/plain' } }
+  await probe(http(options), `http://u:p@127.0.0.1:${port}/from`)
+  assert.deepEqual(seen, [[`http://127.0.0.1:${port}/from`, undefined]])
+})
+
+test('what a redirect compressed cannot be looked at where it is not followed', async () => {
+  const options = { follow_redirects: false, valid_status_codes: [302], compression: 'gzip' }
+  const { reason } = await probe(http(options), target({ status: '302', 'h-location': '/' }))
+  assert.equal(reason, 'Failed to get decompressor for HTTP response body')
 })

@@ -1,0 +1,81 @@
+/**
+ * Cookies of one probe's redirects: kept for the host that set them, or for its domain, under their path and until they
+ * expire. Semantics: RFC 6265 as Go net/http/cookiejar has it without a list of public suffixes.
+ */
+
+import { httpDate } from './http-date.ts'
+import type { Hop } from './http-hop.ts'
+
+type Cookie = {
+  readonly name: string
+  readonly value: string
+  /** '' where it is for the host alone. */
+  readonly domain: string
+  readonly host: string
+  readonly path: string
+  readonly isSecure: boolean
+}
+
+export class CookieJar {
+  #cookies: readonly Cookie[] = []
+
+  /** @param line of `Set-Cookie` */
+  take(from: URL, line: string, nowMs: number): void {
+    const [pair = '', ...rest] = line.split(';')
+    const at = pair.indexOf('=')
+    if (at <= 0) return
+    const attributes = new Map<string, string>()
+    for (const part of rest) {
+      const [name = '', ...value] = part.split('=')
+      attributes.set(name.trim().toLowerCase(), value.join('=').trim())
+    }
+    const domain = (attributes.get('domain') ?? '').replace(/^\./, '').toLowerCase()
+    const isForOthers = domain !== '' && domain !== from.hostname && !isWithin(from.hostname, domain)
+    if (isForOthers) return
+    const path = attributes.get('path') ?? ''
+    const cookie: Cookie = {
+      name: pair.slice(0, at).trim(),
+      value: pair.slice(at + 1).trim(),
+      domain: domain === from.hostname ? '' : domain,
+      host: from.hostname,
+      path: path.startsWith('/') ? path : defaultPath(from.pathname),
+      isSecure: attributes.has('secure'),
+    }
+    this.#cookies = this.#cookies.filter(
+      (one) => one.name !== cookie.name || one.host !== cookie.host || one.path !== cookie.path,
+    )
+    if (!isExpired(attributes, nowMs)) this.#cookies = [...this.#cookies, cookie]
+  }
+
+  /** The request with the cookies that are for it, after those that it has. */
+  onto(hop: Hop): Hop {
+    const mine = this.#cookies.filter((cookie) => isFor(cookie, hop.url))
+    if (mine.length === 0) return hop
+    // Longer paths first; among them as they came.
+    const pairs = mine.toSorted((a, b) => b.path.length - a.path.length).map(({ name, value }) => `${name}=${value}`)
+    const isCookie = ([name]: readonly [string, string]): boolean => name.toLowerCase() === 'cookie'
+    const own = hop.headers.find(isCookie)?.[1]
+    const all = own === undefined ? pairs : [own, ...pairs]
+    return { ...hop, headers: [...hop.headers.filter((header) => !isCookie(header)), ['Cookie', all.join('; ')]] }
+  }
+}
+
+const isWithin = (host: string, domain: string): boolean => host.endsWith(`.${domain}`) && !/^[\d.]+$|:/.test(host)
+
+const defaultPath = (path: string): string => path.slice(0, path.lastIndexOf('/')) || '/'
+
+function isFor({ domain, host, path, isSecure }: Cookie, url: URL): boolean {
+  const isHost = url.hostname === host || (domain !== '' && (url.hostname === domain || isWithin(url.hostname, domain)))
+  const isPath = url.pathname === path || url.pathname.startsWith(path.endsWith('/') ? path : `${path}/`)
+  return isHost && isPath && (!isSecure || url.protocol === 'https:' || isLoopback(url.hostname))
+}
+
+/** Secure without TLS, as Go (since 1.25) and browsers have it. */
+const isLoopback = (host: string): boolean => host === 'localhost' || host === '[::1]' || /^127\.[\d.]+$/.test(host)
+
+function isExpired(attributes: ReadonlyMap<string, string>, nowMs: number): boolean {
+  const age = attributes.get('max-age')
+  if (age !== undefined && /^-?\d+$/.test(age)) return Number(age) <= 0
+  const until = httpDate((attributes.get('expires') ?? '').replace(/^(\w{3}, \d\d)-(\w{3})-(\d{4})/, '$1 $2 $3'))
+  return until !== null && until * 1000 <= nowMs
+}
