@@ -31,6 +31,7 @@ import type { BlockView } from '../query/mod.ts'
 import { evictedUntil, evictions, openReader, type TimeRange } from '../tsdb/mod.ts'
 import { BlockMetrics } from './block-metrics.ts'
 import { FoundDamage } from './found-damage.ts'
+import { newestOf } from './newest-of.ts'
 
 export type BlockKeeperOptions = {
   readonly env: Pick<Env, 'clock' | 'disk' | 'log' | 'pool' | 'random'>
@@ -196,10 +197,12 @@ export class BlockKeeper {
   deleteSeries(selectors: readonly (readonly Matcher[])[], range: TimeRange): void {
     // Blocks end with their window or an import's mistake: what comes until then is no business of this deletion.
     const inBlocks = Math.min(this.#digest.newestTime, this.#options.env.clock.now())
-    const inHead = Math.max(this.#headRange()?.maxTime ?? Number.NEGATIVE_INFINITY, inBlocks)
-    const newest = { inHead, inBlocks: this.#digest.newestTime }
+    const share = this.#options.ingest.share()
     const deletions = selectors
-      .map((matchers) => deletionOf(matchers, range, newest))
+      .map((matchers) => {
+        const inHead = Math.max(newestOf(share, matchers), inBlocks)
+        return deletionOf(matchers, range, { inHead, inBlocks: this.#digest.newestTime })
+      })
       .filter((deletion) => deletion !== null)
     if (deletions.length > 0) this.#tombstones.add(deletions)
   }
