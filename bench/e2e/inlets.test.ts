@@ -5,16 +5,7 @@ import { isDeepStrictEqual } from 'node:util'
 import { gzipSync, zstdCompressSync } from 'node:zlib'
 import protobuf from 'protobufjs'
 import { snappyCompress } from '../../protocol/remote-write/mod.ts'
-import { lacks, query, withWorld } from './world.ts'
-
-const until = async <T>(what: string, attempt: () => Promise<T | null>): Promise<T> => {
-  for (let i = 0; i < 300; i++) {
-    const got = await attempt()
-    if (got !== null) return got
-    await new Promise((resolve) => setTimeout(resolve, 100))
-  }
-  return assert.fail(`${what}: not in 30 s`)
-}
+import { lacks, query, until, untilHolds, withWorld } from './world.ts'
 
 test('a real Prometheus writes by remote write 2.0, and both hold the same', { skip: lacks('prometheus') }, () =>
   withWorld(async (world) => {
@@ -35,31 +26,35 @@ remote_write:
     })
     const expression = 'heliograph_build_info{job="hub"}'
     const sent = await until('sent', async () => {
-      const rows = await query(prometheus, `${expression}[1m]`)
+      const rows = await query(prometheus, `${expression}[10m]`)
       return rows.length > 0 && (rows[0] as unknown as { values: unknown[] }).values.length >= 5 ? rows : null
     })
     const values = (rows: unknown): [number, string][] => (rows as { values: [number, string][] }[])[0]?.values ?? []
     await until('received', async () => {
-      const got = new Map(values(await query(hub, `${expression}[1m]`)))
+      const got = new Map(values(await query(hub, `${expression}[10m]`)))
       return values(sent).every(([at, value]) => got.get(at) === value) ? true : null
     })
-    const histograms = 'prometheus_http_request_duration_seconds{handler="/metrics"}[1m]'
+    const histograms = 'prometheus_http_request_duration_seconds{handler="/metrics"}[10m]'
     type Matrix = readonly { readonly histograms?: readonly [number, unknown][] }[]
-    const [theirs] = (await query(prometheus, histograms)) as unknown as Matrix
-    assert.ok(theirs!.histograms!.length >= 3, 'it scrapes its own native histograms')
+    const theirs = await until('it has scraped its own native histograms', async () => {
+      const [row] = (await query(prometheus, histograms)) as unknown as Matrix
+      return row?.histograms !== undefined && row.histograms.length >= 3 && { histograms: row.histograms }
+    })
     await until('histograms are received', async () => {
       const [ours] = (await query(hub, histograms)) as unknown as Matrix
       const got = new Map(ours?.histograms ?? [])
-      const missing = theirs!.histograms!.filter(([at, histogram]) => !isDeepStrictEqual(got.get(at), histogram))
+      const missing = theirs.histograms.filter(([at, histogram]) => !isDeepStrictEqual(got.get(at), histogram))
       return missing.length === 0 ? true : null
     })
     const metrics = await (await fetch(`${prometheus.url}/metrics`)).text()
     assert.match(metrics, /prometheus_remote_storage_histograms_failed_total\{[^}]*\} 0\b/)
     assert.match(metrics, /prometheus_remote_storage_samples_failed_total\{[^}]*\} 0\b/)
-    const metadata = (await (await fetch(`${hub.url}/api/v1/metadata?metric=heliograph_build_info`)).json()) as {
-      data: Record<string, unknown[]>
-    }
-    assert.equal(metadata.data['heliograph_build_info']?.length, 1, 'metadata comes with the series')
+    await untilHolds('metadata comes with the series', async () => {
+      const metadata = (await (await fetch(`${hub.url}/api/v1/metadata?metric=heliograph_build_info`)).json()) as {
+        data: Record<string, unknown[]>
+      }
+      assert.equal(metadata.data['heliograph_build_info']?.length, 1)
+    })
   }),
 )
 
