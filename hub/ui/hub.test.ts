@@ -18,7 +18,7 @@ describe('the page of a real hub', { skip: NO_CHROMIUM }, () => {
     browser = await launch()
     watched = await openPage(browser, hub.url)
     page = watched.page
-    page.setDefaultTimeout(20_000)
+    page.setDefaultTimeout(60_000)
   })
   after(async () => {
     await browser?.close()

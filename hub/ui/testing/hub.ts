@@ -9,7 +9,7 @@ import path from 'node:path'
 import { answered, freePort, stopped } from './process.ts'
 
 const ROOT = path.join(import.meta.dirname, '../../..')
-const START_MS = 60_000
+const START_MS = 120_000
 const READY = 'count_over_time(up{job="hub"}[1m]) > 3 and on () ALERTS{alertname="AlwaysFiring"}'
 
 export type RunningHub = { readonly url: string; stop(): Promise<void> }

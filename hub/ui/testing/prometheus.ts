@@ -5,7 +5,7 @@ import os from 'node:os'
 import path from 'node:path'
 import { answered, freePort, stopped } from './process.ts'
 
-const START_MS = 30_000
+const START_MS = 120_000
 const READY = 'count_over_time(up{job="prometheus"}[1m]) > 3'
 
 export type RunningPrometheus = { readonly url: string; stop(): Promise<void> }
