@@ -103,14 +103,14 @@ test('its samples arrive at a hub, and its own page is where upstream has it', {
 
 test('a reload reads mappings and keeps counters, sockets and series', { timeout: 300_000 }, () =>
   withWorld(async (world) => {
-    const file = world.file('mapping.yml', 'mappings: [{match: "a.*", name: "before", labels: {x: "$1"}}]')
+    const file = world.file('mapping.yml', 'mappings: [{match: "a.*", name: "before", labels: {xx: "$1"}}]')
     const web = await freePort()
     const { agent, port } = await startStatsd(world, { 'statsd.mapping-config': file, listen: `127.0.0.1:${web}` })
     const value = async (series: string): Promise<string | undefined> =>
       (await exporterPage(agent, 'statsd')).get(series)
     await send(port, 'a.b:1|c')
-    await until('it is mapped', async () => (await value('before{x="b"}')) === '1')
-    fs.writeFileSync(file, 'mappings: [{match: "a.*", name: "after", labels: {y: "$1"}}]')
+    await until('it is mapped', async () => (await value('before{xx="b"}')) === '1')
+    fs.writeFileSync(file, 'mappings: [{match: "a.*", name: "after", labels: {yy: "$1"}}]')
     const reload = (url: string): Promise<Response> => fetch(`${url}/-/reload`, { method: 'POST' })
     const reloaded = async (url: string): Promise<void> => {
       const answer = await reload(url)
@@ -118,26 +118,26 @@ test('a reload reads mappings and keeps counters, sockets and series', { timeout
     }
     assert.equal(await (await reload(`http://127.0.0.1:${web}`)).text(), 'Requesting reload')
     await send(port, 'a.b:2|c')
-    await until('it is mapped anew', async () => (await value('after{y="b"}')) === '2')
-    assert.equal(await value('before{x="b"}'), '1')
+    await until('it is mapped anew', async () => (await value('after{yy="b"}')) === '2')
+    assert.equal(await value('before{xx="b"}'), '1')
     fs.writeFileSync(file, 'mappings: [{match: "a.[", name: 5')
     await reloaded(agent.url)
     await send(port, 'a.c:1|c')
-    await until('the mappings of before stay', async () => (await value('after{y="c"}')) === '1')
+    await until('the mappings of before stay', async () => (await value('after{yy="c"}')) === '1')
     assert.equal(await value('statsd_exporter_config_reloads_total{outcome="failure"}'), '1')
     // Another configuration of something else touches nothing here.
     const text = fs.readFileSync(agent.configFile, 'utf8')
     fs.writeFileSync(agent.configFile, text.replace('scrape_interval: 1s', 'scrape_interval: 2s'))
     await reloaded(agent.url)
-    assert.equal(await value('before{x="b"}'), '1')
+    assert.equal(await value('before{xx="b"}'), '1')
     // One of its own flags: it begins anew, on the same ports, once all its files are good.
     const changed = text.replace('"statsd.listen-tcp":""', '"statsd.listen-tcp":"","statsd.cache-size":"10"')
     fs.writeFileSync(agent.configFile, changed)
     assert.equal((await reload(agent.url)).status, 500)
-    assert.equal(await value('before{x="b"}'), '1')
+    assert.equal(await value('before{xx="b"}'), '1')
     fs.writeFileSync(file, 'mappings: []')
     await reloaded(agent.url)
-    assert.equal(await value('before{x="b"}'), undefined)
+    assert.equal(await value('before{xx="b"}'), undefined)
     await send(port, 'fresh:1|c')
     await until('it listens again', async () => (await value('fresh')) === '1')
     assert.equal((await pageOf(`http://127.0.0.1:${web}/metrics`)).get('fresh'), '1')

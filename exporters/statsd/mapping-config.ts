@@ -80,7 +80,8 @@ export const DEFAULTS: MappingDefaults = {
 /** Upstream's: no part begins with a dash, the first with no digit either. */
 const GLOB = /^(?:\*|[a-zA-Z_][a-zA-Z0-9_-]*)(?:\.(?:\*|[a-zA-Z0-9_][a-zA-Z0-9_-]*))*$/
 const NAME = /^(?:[a-zA-Z_]|\$\{?\d+\}?)(?:[a-zA-Z0-9_]|\$\{?\d+\}?)*$/
-const LABEL = /^[a-zA-Z_][a-zA-Z0-9_]*$/
+/** Two letters at least, as upstream's labelNameRE has it. */
+const LABEL = /^[a-zA-Z_][a-zA-Z0-9_]+$/
 
 /**
  * @param onUnknown hears of the first key that has no effect, with file, line and column

@@ -16,7 +16,7 @@ fs.writeFileSync(
   mappings,
   `defaults: {ttl: 5s, observer_type: histogram}
 mappings:
-- {match: "a.*.b", name: a_b, labels: {x: $1}, scale: 2}
+- {match: "a.*.b", name: a_b, labels: {xx: $1}, scale: 2}
 - {match: "drop.*", name: x, action: drop}
 - {match: "down.*", name: down, scale: -1}
 - {match: "sum.*", name: "sum_$1", observer_type: summary, ttl: 0s}

@@ -113,7 +113,9 @@ test('lines of a TCP stream are put together from its chunks; one without end cl
 })
 
 test('reload takes new mappings, keeps the old ones of a bad file, and counts both', async () => {
-  const { exporter, file } = exporterWith({ mappings: 'mappings:\n- {match: "a.*", name: "one", labels: {x: "$1"}}\n' })
+  const { exporter, file } = exporterWith({
+    mappings: 'mappings:\n- {match: "a.*", name: "one", labels: {xx: "$1"}}\n',
+  })
   exporter.handlePacket(bytes('a.b:1|c'), 'udp')
   fs.writeFileSync(file, 'mappings:\n- {match: "a.*", name: "two"}\n')
   exporter.reload()
@@ -121,7 +123,7 @@ test('reload takes new mappings, keeps the old ones of a bad file, and counts bo
   exporter.reload()
   exporter.handlePacket(bytes('a.b:1|c'), 'udp')
   const page = await pageOf(exporter)
-  assert.match(page, /\none\{x="b"\} 1\n/)
+  assert.match(page, /\none\{xx="b"\} 1\n/)
   assert.match(page, /\ntwo 1\n/)
   assert.match(page, /reloads_total\{outcome="failure"\} 1\n.*reloads_total\{outcome="success"\} 1\n/)
 })
@@ -158,6 +160,7 @@ for (const [name, mappings, message] of [
   ['buckets out of order', 'defaults: {histogram_options: {buckets: [2, 1]}}', /buckets must ascend, got 2 before 1/],
   ['a glob that begins with a digit', 'mappings:\n- {match: "1a.*", name: b}', /invalid match: "1a\.\*"/],
   ['a part that begins with a dash', 'mappings:\n- {match: "a.-b", name: b}', /invalid match: "a\.-b"/],
+  ['a label of one letter', 'mappings:\n- {match: a, name: b, labels: {c: d}}', /invalid label key: c/],
   ['a bad timer_type', 'mappings:\n- {match: a, name: b, timer_type: wrong}', /invalid observer type "wrong"/],
   [
     'summary options where histograms are the default',
