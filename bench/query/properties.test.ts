@@ -7,7 +7,7 @@ import { test } from 'node:test'
 import type { QueryResult } from '../../hub/promql/contract.ts'
 import { evaluate, evaluatePartial, mergePartials, type Query, splitPlan } from '../../hub/promql/engine/mod.ts'
 import { ENGINE_OPTIONS } from '../../hub/promql/engine/testing/options.ts'
-import { ALL_FEATURES, parseExpr } from '../../hub/promql/parser/mod.ts'
+import { ALL_FEATURES, parseExpr, typeOf } from '../../hub/promql/parser/mod.ts'
 import { labelsKey } from '../../protocol/labels/mod.ts'
 import { END_MS, readerOfDataset, START_MS } from '../differential/dataset.ts'
 import { randomQuery } from '../differential/grammar.ts'
@@ -115,6 +115,56 @@ test(`${COUNT} generated queries: parts make the whole`, () => {
   }
   assert.ok(compared > COUNT / 4, `${compared} queries compared`)
 })
+
+/** Sums in another order, and what is computed from them, may rank otherwise. */
+const AGGREGATES =
+  /\b(sum|avg|stddev|stdvar|count|group|min|max|quantile|count_values|topk|bottomk|limitk|limit_ratio)\b/
+
+test(`${COUNT} generated vectors: the choice from parts is the choice from the whole, also where several rank equal`, () => {
+  const random = createRandom(20_264)
+  let compared = 0
+  for (let n = 0; n < COUNT; n++) {
+    const inner = randomQuery(random, 1)
+    const { startMs, stepMs } = randomSpan(random)
+    if (AGGREGATES.test(inner) || typeOf(parseExpr(inner, ALL_FEATURES)) !== 'vector') continue
+    const k = 1 + random.below(4)
+    for (const chooser of [
+      'topk(',
+      'bottomk(',
+      'topk by (job) (',
+      'bottomk without (job) (',
+      'limitk(10',
+      'limitk by (job) (',
+    ]) {
+      // As many levels as there are signs: most rank equal.
+      for (const ranked of [inner, `sgn(${inner})`]) {
+        const text = `${chooser}${k}, ${ranked})`
+        for (const steps of [1, STEPS]) {
+          const asked = query(text, startMs, startMs + (steps - 1) * stepMs, stepMs, steps === 1)
+          const whole = outcome(() => evaluate(asked))
+          if (whole.type === 'error' || splitPlan(asked.expr, asked.range) === null) continue
+          for (const count of [1, 2, 5]) {
+            const partials = Array.from({ length: count }, (_, index) =>
+              structuredClone(evaluatePartial({ ...asked, shard: { index, count } })),
+            )
+            const merged = mergePartials(asked, partials)
+            if (merged === null) continue
+            const what = `${text} in ${count} parts from ${startMs}`
+            for (let step = 0; step < steps; step++) assertSame(pointsAt(merged, step), pointsAt(whole, step), what)
+            assert.deepEqual(orderOf(merged), orderOf(whole), what)
+            compared++
+          }
+        }
+      }
+    }
+  }
+  assert.ok(compared > COUNT, `${compared} choices compared`)
+})
+
+function orderOf(result: QueryResult): string[] {
+  assert.ok(result.type === 'vector' || result.type === 'matrix', result.type)
+  return result.series.map(({ labels }) => labelsKey(labels))
+}
 
 test(`${COUNT / 3} generated aggregations that stand in two places are what they are when written otherwise`, () => {
   const random = createRandom(20_263)

@@ -87,9 +87,15 @@ test('paysToSplit() counts the series, too, where each has few samples', () => {
 })
 
 test('paysToSplit() leaves series together that are sooner read than moved', () => {
-  assert.equal(ask('topk(3, rate(many_total[20m]))', 0).pays, false)
-  assert.equal(ask('topk(3, rate(many_total[30m]))', 0).pays, true)
+  assert.equal(ask('quantile(0.3, rate(many_total[20m]))', 0).pays, false)
+  assert.equal(ask('quantile(0.3, rate(many_total[30m]))', 0).pays, true)
   assert.equal(ask('topk(3, sum by (i) (rate(many_total[20m])))', 0).pays, true)
+})
+
+test('paysToSplit() knows that few of those that a topk chooses from are moved', () => {
+  assert.equal(ask('topk(3, rate(many_total[20m]))', 0).pays, true)
+  assert.equal(ask('topk(3, rate(many_total[5m]))', 0).pays, false)
+  assert.equal(ask('topk(3000, rate(many_total[20m]))', 0).pays, false)
 })
 
 test('paysToSplit() counts no samples of times before the first or after the last that is stored', () => {

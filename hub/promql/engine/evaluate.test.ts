@@ -156,6 +156,16 @@ const SPLIT = [
   'rate(x_total[2m])',
   '-(1 + last_over_time(y[1m]) * 2)',
   'topk(2, rate(x_total[2m]))',
+  'topk(1, y)',
+  'bottomk by (g) (2, -increase(x_total[2m]))',
+  'topk by (g) (2, changes(y[1m]) > 2)',
+  'limitk(101, rate(x_total[2m]))',
+  'limitk by (g) (2, rate(x_total[2m]) + 1)',
+  'limit_ratio(0.7, rate(x_total[2m]))',
+  'topk(3, rate(x_total[2m])) or bottomk(2, rate(x_total[2m]))',
+  'topk(2, rate(x_total[2m])) / rate(x_total[2m])',
+  'topk(2, rate(x_total[2m])) - max_over_time(rate(x_total[2m])[5m:1m])',
+  'sum(rate(x_total[2m])) - max_over_time(sum(rate(x_total[2m]))[5m:1m])',
   'quantile by (g) (0.9, rate(x_total[2m]))',
   'rate(x_total[2m]) / on (g, i) avg_over_time(y[2m])',
   'sum by (g) (rate(x_total[2m]) * on (g, i) y)',
@@ -210,7 +220,14 @@ for (const text of SPLIT) {
 }
 
 test('splitPlan() finds nothing to cut in what is no distributive aggregation', () => {
-  for (const text of ['x_total', 'topk(1, y)', 'quantile(0.5, y)', 'sum(y @ 60)', 'sum(x_total * on (i) y)', '1 + 1']) {
+  for (const text of [
+    'x_total',
+    'topk(1, x_total * on (i) y)',
+    'quantile(0.5, y)',
+    'sum(y @ 60)',
+    'sum(x_total * on (i) y)',
+    '1 + 1',
+  ]) {
     assert.equal(splitPlan(parseExpr(text, ALL_FEATURES), at(0)), null, text)
   }
 })

@@ -1,7 +1,8 @@
 /**
  * One query on several threads or hubs. The plan is cut at its outermost parts that can be computed series by series:
- * distributive aggregations give partial columns per group, other costly parts the columns of their series. Each shard
- * of the series computes its own, these are merged, and the rest of the plan runs on one thread.
+ * distributive aggregations give partial columns per group, other costly parts the columns of their series, of which those
+ * stay behind that a topk around them cannot choose. Each shard of the series computes its own, these are merged, and the
+ * rest of the plan runs on one thread.
  *
  *     splitPlan -> evaluatePartial on every shard -> mergePartials
  */
@@ -10,6 +11,7 @@ import type { Shard } from '../../tsdb/contract.ts'
 import type { AggregateExpr, Expr, VectorSelector } from '../ast.ts'
 import type { Annotation, QueryRange, QueryResult } from '../contract.ts'
 import { childrenOf, unwrap } from '../parser/mod.ts'
+import { asChooser, collectContenders } from './aggregations/contenders.ts'
 import { type AccumulatedGroup, accumulate, isDistributive } from './aggregations/mod.ts'
 import { QueryContext } from './context.ts'
 import { onlySelector } from './early.ts'
@@ -38,7 +40,7 @@ export type PlannedRead = {
   readonly matchers: readonly Matcher[]
   readonly windowMs: number
   readonly shiftMs: number
-  /** Every series of it goes to the thread that merges, not the groups that it belongs to. */
+  /** Every series of it goes to the thread that merges, not the groups that it belongs to, or the few that are chosen. */
   readonly isMoved: boolean
 }
 
@@ -48,9 +50,9 @@ export function splitPlan(expr: Expr, range: QueryRange): SplitPlan | null {
     const cuts = findCuts(prepare(expr, range))
     if (cuts.length === 0) return null
     const selectors: PlannedRead[] = []
-    for (const cut of cuts) {
-      const isMoved = distributive(cut) === null
-      collectReads(cut, { windowMs: 0, shiftMs: 0, endMs: range.endMs, isMoved }, selectors)
+    for (const { node, chooser } of cuts) {
+      const isMoved = distributive(node) === null && chooser === null
+      collectReads(node, { windowMs: 0, shiftMs: 0, endMs: range.endMs, isMoved }, selectors)
     }
     return { cuts: cuts.length, selectors }
   })
@@ -74,12 +76,12 @@ export function evaluatePartial(query: Query & { readonly shard: Shard }): Parti
     const frame = frameOf(query.range)
     ctx.checkSteps(frame.steps)
     const parts = findCuts(prepared)
-    ctx.reads = SharedReads.of(parts, frame, ctx)
-    const cuts = parts.map((cut) => {
-      const aggregate = distributive(cut)
-      return aggregate === null
-        ? packSeries(ctx, collectVector(ctx, cut, frame), frame.steps)
-        : packGroups(ctx, accumulated(ctx, aggregate, frame), frame.steps)
+    ctx.reads = SharedReads.of(nodesOf(parts), frame, ctx)
+    const cuts = parts.map(({ node, chooser }) => {
+      const aggregate = distributive(node)
+      if (aggregate !== null) return packGroups(ctx, accumulated(ctx, aggregate, frame), frame.steps)
+      const series = chooser === null ? collectVector(ctx, node, frame) : collectContenders(ctx, chooser, frame)
+      return packSeries(ctx, series, frame.steps)
     })
     ctx.options.onSamples?.(ctx.peak, ctx.counts)
     return { cuts, annotations: ctx.annotations(), figures: ctx.trace?.figures(prepared.expr) ?? [] }
@@ -105,60 +107,75 @@ export function mergePartials(query: Query, partials: readonly PartialResult[]):
     const ctx = new QueryContext({ ...query, invariant, shared, fused, given })
     const frame = frameOf(query.range)
     const { steps } = frame
-    for (const [index, cut] of findCuts(prepared).entries()) {
+    const cuts = findCuts(prepared)
+    for (const [index, { node }] of cuts.entries()) {
       const parts = partials.map((partial) => partial.cuts[index] ?? null)
       if (parts.includes(null)) return null
-      const aggregate = distributive(cut)
+      const aggregate = distributive(node)
       const merged =
         aggregate === null
           ? mergeSeries(ctx, parts as PartialSeries[], steps)
           : mergeGroups(ctx, aggregate, parts as PartialGroups[], steps)
       if (merged === null) return null
-      given.set(cut, merged)
+      given.set(node, merged)
     }
     for (const partial of partials) ctx.annotate(partial.annotations)
     ctx.reads = SharedReads.of([prepared.expr], frame, ctx)
     const result = run(ctx, prepared.expr)
     const shards = partials.map(({ figures }) => figures)
-    explain(ctx, query, { root: prepared.expr, invariant, cuts: findCuts(prepared), shards })
+    explain(ctx, query, { root: prepared.expr, invariant, cuts: nodesOf(cuts), shards })
     return result
   })
 }
 
+/** A part that is computed in shards; `chooser`: nothing but what this may choose of it is wanted. */
+type Cut = { readonly node: Expr; chooser: AggregateExpr | null }
+
+const nodesOf = (cuts: readonly Cut[]): Expr[] => cuts.map(({ node }) => node)
+
 /** Outermost first; not inside subqueries, whose steps are others, nor where all steps are the same anyway. */
-function findCuts({ expr, invariant }: Prepared): Expr[] {
-  const cuts: Expr[] = []
-  const visit = (node: Expr): void => {
+function findCuts({ expr, invariant }: Prepared): Cut[] {
+  const cuts: Cut[] = []
+  const visit = (node: Expr, chooser: AggregateExpr | null): void => {
     // Who evaluates a node looks inside parentheses, and finds what is given for that.
     if (node.kind === 'paren') {
-      visit(node.expr)
+      visit(node.expr, chooser)
       return
     }
+    if (invariant.has(node)) return
     // One that stands in several places is cut once.
-    if (invariant.has(node) || cuts.includes(node)) return
-    if (distributive(node) !== null || (isCostly(node) && isShardable(node) && keepsApart(node))) {
-      cuts.push(node)
+    const known = cuts.find((cut) => cut.node === node)
+    if (known !== undefined) {
+      if (known.chooser !== chooser) known.chooser = null
+      return
+    }
+    if (distributive(node) !== null) {
+      cuts.push({ node, chooser: null })
+      return
+    }
+    if ((chooser !== null || isCostly(node)) && isShardable(node) && keepsApart(node)) {
+      cuts.push({ node, chooser })
       return
     }
     switch (node.kind) {
       case 'unary':
-        visit(node.expr)
+        visit(node.expr, null)
         return
       case 'binary':
-        visit(node.lhs)
-        visit(node.rhs)
+        visit(node.lhs, null)
+        visit(node.rhs, null)
         return
       case 'call':
-        node.args.forEach(visit)
+        for (const arg of node.args) visit(arg, null)
         return
       case 'aggregate':
-        if (!isFewest(node)) visit(node.expr)
+        if (!isFewest(node)) visit(node.expr, asChooser(node))
         return
       default:
         return
     }
   }
-  visit(expr)
+  visit(expr, null)
   return cuts
 }
 
