@@ -12,7 +12,7 @@ import { streamVectorVector } from './binary/vector-vector.ts'
 import { columnSamples, type QueryContext, type Remembered } from './context.ts'
 import { streamCall } from './functions/calls.ts'
 import { goMax, goMin } from './functions/math.ts'
-import { multiply } from './histograms/arithmetic.ts'
+import { negate } from './histograms/arithmetic.ts'
 import { addCounts, addInvariant, countsInside } from './sample-counts.ts'
 import { streamSelector } from './selector.ts'
 import { copyOf } from './share.ts'
@@ -174,7 +174,7 @@ function streamUnary(
       const { values, present, histograms } = series
       for (let i = 0; i < present.length; i++) {
         if (present[i] === FLOAT) values[i] = -values[i]!
-        else if (present[i] === HISTOGRAM) histograms![i] = multiply(histograms![i]!, -1)
+        else if (present[i] === HISTOGRAM) histograms![i] = negate(histograms![i]!)
       }
       ctx.dropName(series)
       next.emit(series)

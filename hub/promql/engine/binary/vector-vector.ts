@@ -212,8 +212,8 @@ class Join {
     if (output === undefined) {
       const series = newSeries(this.#steps, labels === null ? many.ref : -1, labels)
       series.nameless = labels === null
-      const comparison = COMPARISON[this.#expr.op] !== undefined
-      series.dropName = comparison && (this.#expr.returnBool || many.dropName)
+      // What is compared forgets that its name was to go.
+      series.dropName = COMPARISON[this.#expr.op] !== undefined && this.#expr.returnBool
       output = { series, touched: new Uint8Array(this.#steps), group: key }
       this.#outputs.set(id, output)
     }

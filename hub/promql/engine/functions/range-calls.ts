@@ -75,10 +75,8 @@ function streamWindows(ctx: QueryContext, func: string, spec: Spec, frame: Frame
       : null
   const visit: WindowSeries = (input, windows) => {
     const series = source.take(input.ref, input.source?.labels ?? null)
-    if (input.source !== null) {
-      series.nameless = input.source.nameless
-      series.dropName = input.source.dropName
-    }
+    // Whether the name was to go does not pass through a subquery.
+    if (input.source !== null) series.nameless = input.source.nameless
     current = series
     // Windows that overlap little, or are few, are done before anybody could wait for them.
     const isShort = windows.peak * windows.steps <= SLICE_SAMPLES

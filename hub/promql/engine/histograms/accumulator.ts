@@ -28,6 +28,8 @@ export class HistogramAccumulator {
   #countComp = 0
   #sum = 0
   #sumComp = 0
+  /** Nothing was added: no compensation takes the sign from -0. */
+  #isAlone = true
   readonly #positive = new Side()
   readonly #negative = new Side()
 
@@ -41,6 +43,7 @@ export class HistogramAccumulator {
     this.#count = first.count
     this.#sum = first.sum
     this.#zeroComp = this.#countComp = this.#sumComp = 0
+    this.#isAlone = true
     this.#positive.start(first.positiveSpans, first.positiveBuckets)
     this.#negative.start(first.negativeSpans, first.negativeBuckets)
     return this
@@ -50,6 +53,7 @@ export class HistogramAccumulator {
   add(other: Histogram, factor = 1): Added {
     const custom = usesCustomBuckets(this)
     if (custom !== usesCustomBuckets(other)) return 'incompatible'
+    this.#isAlone = false
     const collision = this.#adjustHint(other.counterResetHint)
     const reconciled = custom ? this.#addCustom(other, factor) : this.#addExponential(other, factor)
     const count = other.count * factor
@@ -119,15 +123,19 @@ export class HistogramAccumulator {
       counterResetHint: this.hint,
       schema: this.schema,
       zeroThreshold: this.zeroThreshold,
-      zeroCount: (this.#zeroCount / divisor + this.#zeroComp / divisor) * factor,
-      count: (this.#count / divisor + this.#countComp / divisor) * factor,
-      sum: (this.#sum / divisor + this.#sumComp / divisor) * factor,
+      zeroCount: this.#final(this.#zeroCount / divisor, this.#zeroComp / divisor) * factor,
+      count: this.#final(this.#count / divisor, this.#countComp / divisor) * factor,
+      sum: this.#final(this.#sum / divisor, this.#sumComp / divisor) * factor,
       positiveSpans: positive.spans,
       positiveBuckets: positive.counts,
       negativeSpans: negative.spans,
       negativeBuckets: negative.counts,
       customValues: this.customValues,
     }
+  }
+
+  #final(value: number, comp: number): number {
+    return this.#isAlone ? value : value + comp
   }
 
   /** As adjustCounterReset upstream: returns true for reset against not-reset. */

@@ -42,6 +42,20 @@ export function multiply(h: Histogram, factor: number): Histogram {
   return scaled(h, factor, 1)
 }
 
+/** As multiply() by -1, but for the empty buckets, which stay: a quantile of a negative histogram may end in one. */
+export function negate(h: Histogram): Histogram {
+  return {
+    ...h,
+    isFloat: true,
+    counterResetHint: CounterResetHint.gauge,
+    zeroCount: -h.zeroCount,
+    count: -h.count,
+    sum: -h.sum,
+    positiveBuckets: h.positiveBuckets.map((count) => -count),
+    negativeBuckets: h.negativeBuckets.map((count) => -count),
+  }
+}
+
 /** Division by zero removes the buckets. */
 export function divide(h: Histogram, divisor: number): Histogram {
   const out = scaled(h, 1, divisor)
