@@ -3,7 +3,8 @@
  * would have the say over what is late; series with invalid labels are skipped and counted while the others are stored.
  * Semantics: Prometheus storage/remote/write_handler.go, write, appendV1Samples, appendV2 and remoteWriteAppender (v3.14).
  * Samples older than their series' newest are stored, unless `out_of_order_time_window` is set: then they are answered
- * as upstream answers them (tsdb/head_append.go, appendable). Differs: what is right in such a request is stored.
+ * as upstream answers them (tsdb/head_append.go, appendable). Differs: what is right in such a request is stored, and a late
+ * sample that contradicts one is refused, where upstream says 204 and drops it.
  */
 import type { Compressor } from '../../protocol/batch/mod.ts'
 import type { Logger } from '../../protocol/env/mod.ts'

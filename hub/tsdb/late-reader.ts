@@ -5,7 +5,8 @@ import { K_NEXT, O_USED, PAGE_MASK, PAGE_SHIFT, RUN, S_OOO, S_OOO_RAW, S_VERSION
 import type { Memory } from './memory.ts'
 
 /**
- * Whether the series of the record may have late samples in the range, by the first and last time of each chunk of them.
+ * Whether the series of the record may have late samples in the range, by the first and last time of each chunk of them, and
+ * by the times of those that are in none yet.
  * Takes no lock: true while the writer changes the series, for the buffer may be another's by then.
  */
 export function mayHaveLate(mem: Memory, record: number, minTime: number, maxTime: number): boolean {
@@ -16,7 +17,11 @@ export function mayHaveLate(mem: Memory, record: number, minTime: number, maxTim
   const buffer = mem.get(record + S_OOO_RAW)
   const used = buffer === 0 ? 0 : Math.min(mem.get(buffer + O_USED), RUN)
   // Element i of the sorted times is double i + 1 of the block.
-  if (used > 0 && mem.getF64(buffer, 1) <= maxTime && mem.getF64(buffer, used) >= minTime) return true
+  for (let i = 1; i <= used; i++)
+    if (mem.getF64(buffer, i) >= minTime) {
+      if (mem.getF64(buffer, i) <= maxTime) return true
+      break
+    }
   for (let chunk = mem.load(record + S_OOO); chunk !== 0; chunk = mem.load(chunk + K_NEXT))
     if (overlapsTimes(mem, chunk, minTime, maxTime)) return true
   // As in series-reader.ts: an add, so that the loads above cannot sink below it.
