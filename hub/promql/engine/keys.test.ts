@@ -38,6 +38,26 @@ test('the series of a group_right are those of the right side', () => {
   assert.equal(keptSide(expr), expr.rhs)
 })
 
+test('what describes a metric goes with its name, also from keys', () => {
+  const head = createHead({ maxBytes: 2 ** 24 })
+  const described = [
+    { __name__: 'a', __type__: 'gauge', x: '1' },
+    { __name__: 'b', x: '1' },
+  ]
+  for (const labels of described) head.appendFloat(head.series(labelsFrom(labels)), 60_000, Float64Array.of(1), 0, 0)
+  head.publish()
+  const range = { startMs: 60_000, endMs: 60_000, stepMs: 1, instant: true }
+  const matches = (text: string): number => {
+    const reader = openReader(head.share())
+    const result = evaluate({ expr: parseExpr(text), text, range, options: ENGINE_OPTIONS, reader })
+    return result.type === 'vector' ? result.series.length : -1
+  }
+  assert.equal(matches('a * b'), 0)
+  assert.equal(matches('abs(a) * b'), 1)
+  assert.equal(matches('abs(a) * on (__type__, x) b'), 1)
+  assert.equal(matches('abs(a) * on (__type__) b'), 1)
+})
+
 test('chains of 500 operators ask each part once what it is', () => {
   const head = createHead({ maxBytes: 2 ** 26 })
   for (const i of ['0', '1'])

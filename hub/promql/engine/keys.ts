@@ -10,6 +10,7 @@ import type { QueryContext } from './context.ts'
 import { HISTOGRAM_FUNCTIONS } from './functions/histogram-functions.ts'
 import { FLOAT_FUNCTIONS } from './functions/math.ts'
 import { RANGE_FUNCTIONS } from './functions/range-functions.ts'
+import { METADATA_LABELS } from './labels.ts'
 import type { Series } from './types.ts'
 import { hasOneName } from './unique.ts'
 import { isScalar } from './vector.ts'
@@ -43,10 +44,11 @@ function textKeyer(ctx: QueryContext, spec: KeySpec): Keyer {
 function idKeyer(ctx: QueryContext, spec: KeySpec): Keyer {
   const { reader } = ctx
   const { include } = spec
-  const metricName = reader.symbolId(METRIC_NAME)
+  /** What goes with the name. */
+  const described = new Set([...METADATA_LABELS].map((name) => reader.symbolId(name)))
   const wanted = new Set(spec.names.map((name) => reader.symbolId(name)))
-  if (!include) wanted.add(metricName)
-  if (include && !wanted.has(metricName)) {
+  if (!include) wanted.add(reader.symbolId(METRIC_NAME))
+  if (include && !spec.names.some((name) => METADATA_LABELS.has(name))) {
     const [first, second, third] = wanted
     if (second === undefined) return oneIdKeyer(ctx, first!)
     if (third === undefined) return twoIdsKeyer(ctx, first!, second)
@@ -56,7 +58,7 @@ function idKeyer(ctx: QueryContext, spec: KeySpec): Keyer {
     let key = ''
     for (let i = 0; i < ids.length; i += 2) {
       const name = ids[i]!
-      if (wanted.has(name) !== include || (series.nameless && name === metricName)) continue
+      if (wanted.has(name) !== include || (series.nameless && described.has(name))) continue
       key += `${name},${ids[i + 1]},`
     }
     return key
