@@ -25,7 +25,7 @@ export * from './client.ts'
 export { type Exit, Program } from './program.ts'
 
 export const ROOT = path.resolve(import.meta.dirname, '../..')
-const READY_TIMEOUT_MS = 60_000
+const READY_TIMEOUT_MS = 120_000
 const MARK = 'HELIO_E2E_WORLD'
 /** Of a tenth of a second: whoever lost its parent ends by itself, on a starved host not at once. */
 const SURVIVORS_TRIES = 300
@@ -326,7 +326,7 @@ export class World {
     args: readonly string[],
     {
       input = '',
-      timeoutMs = 60_000,
+      timeoutMs = 180_000,
       env = {},
     }: { input?: string; timeoutMs?: number; env?: Record<string, string> } = {},
   ): Promise<{ readonly code: number; readonly stdout: string; readonly stderr: string }> {
