@@ -18,16 +18,27 @@ export type DebianRoot = {
   close(): void
 }
 
-/** Why there can be none here; null when there can. */
+/** A mirror may fail for a moment. */
+const TRIES = 2
+
+/** Why there can be none here; null when there is one. Made where there was none: a mirror that does not answer is a reason. */
 export function whyNoDebianRoot(): string | null {
   if (process.geteuid?.() !== 0) return 'a chroot needs root'
   if (fs.existsSync(cached())) return null
-  return spawnSync('debootstrap', ['--version']).status === 0 ? null : 'debootstrap is not installed'
+  if (spawnSync('debootstrap', ['--version']).status !== 0) return 'debootstrap is not installed'
+  let reason = ''
+  for (let tries = 0; tries < TRIES; tries++)
+    try {
+      make()
+      return null
+    } catch (error) {
+      reason = (error as Error).message
+    }
+  return reason
 }
 
-/** @throws Error with debootstrap's last lines */
+/** Where `whyNoDebianRoot()` knows no reason against it. */
 export function openDebianRoot(): DebianRoot {
-  if (!fs.existsSync(cached())) make()
   const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'helio-debian-'))
   fs.chmodSync(folder, 0o755)
   must('cp', ['-a', `${cached()}/.`, folder])

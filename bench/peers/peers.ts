@@ -103,7 +103,11 @@ function download(cache: string, pack: string): string {
     execFileSync('dpkg-deb', ['-x', deb, 'root'], { cwd: work, stdio: 'pipe' })
     const root = path.join(cache, `${pack}@${version.replace(/[:~]/g, '_')}`)
     // Two tests may fetch at once: the first rename wins, and both trees are the same.
-    if (!fs.existsSync(root)) fs.renameSync(path.join(work, 'root'), root)
+    try {
+      fs.renameSync(path.join(work, 'root'), root)
+    } catch (error) {
+      if (!fs.existsSync(root)) throw error
+    }
     return root
   } finally {
     fs.rmSync(work, { recursive: true, force: true })
