@@ -170,6 +170,8 @@ export class Agent {
       hasher: runtimeSha256,
       compressor: runtimeZstd,
       batchAgeMs: batchAge(config),
+      // An age that somebody chose is for the link's sake.
+      sealWhenSettled: config.storage.batchAgeMs === null,
       onFatal: (err) => {
         log.error('The ring failed; stopping', { err })
         this.#options.onStop(1)

@@ -72,6 +72,32 @@ class Bench {
   }
 }
 
+test('a batch is sealed when nothing is under way, if that is wished, and never an empty one', async () => {
+  const bench = new Bench()
+  await bench.open({ sealWhenSettled: true })
+  bench.recorder.settled()
+  bench.scrape(START_MS, ['a', 'b'])
+  bench.scrape(START_MS + 1, ['a', 'b'])
+  assert.equal(bench.recorder.stats().sealedBatches, 0)
+  bench.recorder.settled()
+  bench.recorder.settled()
+  assert.equal(bench.recorder.stats().sealedBatches, 1)
+  await bench.clock.advance(0)
+  assert.equal(bench.committed.length, 1)
+  // Nobody says so of the next one: its age does.
+  bench.scrape(START_MS + 1000, ['a', 'b'])
+  await bench.clock.advance(5000)
+  assert.equal(bench.committed.length, 2)
+  await bench.close()
+
+  const other = new Bench()
+  await other.open()
+  other.scrape(START_MS, ['a'])
+  other.recorder.settled()
+  assert.equal(other.recorder.stats().sealedBatches, 0)
+  await other.close()
+})
+
 test('a batch is sealed when its oldest sample is batchAgeMs old, and told only once it is on disk', async () => {
   const bench = new Bench()
   await bench.open({ batchAgeMs: 3000 })

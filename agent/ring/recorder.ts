@@ -47,6 +47,8 @@ export type RecorderOptions = {
   readonly onFatal: (error: Error) => void
   /** The longest a sample waits here. Default 5 s: with a second for the way, alerts see data within 10 s. */
   readonly batchAgeMs?: number
+  /** Whether a batch is sealed as soon as no scrape is under way: the age is for those that wait for a slow one. */
+  readonly sealWhenSettled?: boolean
   /** A batch is sealed before it is estimated to pass this. Default 256 kB: a quarter of NATS' usual limit. */
   readonly maxBatchBytes?: number
   /** The same for data that hardly compresses, before the estimate has seen any. Default 50,000: at most 0.5 MB. */
@@ -121,6 +123,7 @@ export class Recorder implements SampleSink {
   private constructor(options: RecorderOptions, opening: RingOpening) {
     this.options = {
       batchAgeMs: 5000,
+      sealWhenSettled: false,
       maxBatchBytes: 262_144,
       maxBatchSamples: 50_000,
       maxQueuedBytes: 8_388_608,
@@ -178,6 +181,10 @@ export class Recorder implements SampleSink {
     this.noteSlot(slots.target, slots.toMs, slots.intervalMs)
     this.announce(slots)
     this.startAgeTimer()
+  }
+
+  settled(): void {
+    if (this.options.sealWhenSettled && this.encoder.pendingScrapes > 0 && !this.stopped) this.seal()
   }
 
   /** Targets that an earlier life of the agent recorded and this one has not yet. */

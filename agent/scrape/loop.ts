@@ -11,6 +11,7 @@ import type { ColumnPool } from './column-writer.ts'
 import type { ScrapeCounters } from './counters.ts'
 import type { FailureLog } from './failure-log.ts'
 import { FetchError, type Page, type PageFetcher } from './fetch-page.ts'
+import type { Phases } from './phases.ts'
 import { ScrapeRecorder } from './recorder.ts'
 import type { Refused } from './refused-samples.ts'
 import type { LivingSeries } from './series-cache.ts'
@@ -27,6 +28,7 @@ export type LoopDeps = {
   readonly fetcher: PageFetcher
   readonly counters: ScrapeCounters
   readonly columns: ColumnPool
+  readonly phases: Phases
   readonly failureLog: FailureLog
   readonly offsetSeed: string
   /** Whether another target's last scrape had the series. */
@@ -138,17 +140,14 @@ export class ScrapeLoop {
   }
 
   #waitFor(slotMs: number): void {
-    const { clock } = this.#deps
     this.#state = 'waiting'
     this.#dueMs = slotMs
-    this.#timer = clock.setTimer(Math.max(0, slotMs - clock.now()), () => this.#onTimer())
+    this.#timer = this.#deps.phases.at(slotMs, (nowMs) => this.#onTimer(nowMs))
   }
 
   /** The wall clock decides, not the timer: it may have been set, or the host may have slept. */
-  #onTimer(): void {
-    const { clock } = this.#deps
+  #onTimer(nowMs: number): void {
     const { intervalMs } = this.config
-    const nowMs = clock.now()
     const latest = lastSlot(nowMs + EARLY_MS, this.#offsetMs, intervalMs)
     if (latest < this.#dueMs) {
       // Set back: the slots of the new time are as good as any.
@@ -163,10 +162,12 @@ export class ScrapeLoop {
   #begin(slotMs: number, nowMs: number): void {
     this.#state = 'scraping'
     this.#dueMs = slotMs
+    this.#deps.phases.began()
     this.#running = this.#scrape(slotMs, nowMs).then(() => this.#afterScrape(slotMs))
   }
 
   #afterScrape(slotMs: number): void {
+    this.#deps.phases.ended()
     if (!this.#isCut) this.#coveredMs = slotMs
     if (this.#state !== 'scraping') return
     const { clock } = this.#deps
@@ -183,7 +184,7 @@ export class ScrapeLoop {
     this.#state = 'waiting'
     this.#dueMs = latest
     this.#timer = clock.setTimer(0, () => {
-      if (this.#state === 'waiting') this.#onTimer()
+      if (this.#state === 'waiting') this.#onTimer(clock.now())
     })
   }
 

@@ -13,6 +13,7 @@ import { type DepartedTarget, endDeparted } from './departed.ts'
 import { FailureLog } from './failure-log.ts'
 import { collectFetcher, httpFetcher, type PageFetcher } from './fetch-page.ts'
 import { type Handover, type LoopDeps, ScrapeLoop } from './loop.ts'
+import { Phases } from './phases.ts'
 import { configFingerprint, type ScrapeTargetConfig, type TargetStatus, targetKey } from './target.ts'
 
 export type ScrapeManagerOptions = {
@@ -36,6 +37,7 @@ export class ScrapeManager {
   readonly #options: ScrapeManagerOptions
   readonly #fetchPage: PageFetcher
   readonly #columns = new ColumnPool()
+  readonly #phases: Phases
   readonly #failureLog: FailureLog
   readonly #entries = new Map<string, Entry>()
   /** Removed, but their markers are not written yet. */
@@ -46,6 +48,7 @@ export class ScrapeManager {
   constructor(options: ScrapeManagerOptions) {
     this.#options = options
     this.#failureLog = new FailureLog(options.disk, options.log)
+    this.#phases = new Phases(options.clock, () => options.sink.settled?.())
     this.#fetchPage = httpFetcher(options.net, options.userAgent)
   }
 
@@ -153,6 +156,7 @@ export class ScrapeManager {
       offsetSeed,
       counters: this.counters,
       columns: this.#columns,
+      phases: this.#phases,
       failureLog: this.#failureLog,
       fetcher: config.source.kind === 'http' ? this.#fetchPage : collectFetcher(clock),
       isTakenOver: (id) => this.#isLiving(id),

@@ -15,6 +15,25 @@ test('offsets spread targets over their interval', () => {
   for (const count of buckets) assert.ok(count > 60 && count < 140, buckets.join())
 })
 
+test('the targets of an agent share few moments, those of two agents none', () => {
+  const offsets = (seed: string, intervalMs: number) =>
+    new Set(Array.from({ length: 1000 }, (_, i) => slotOffset(targetHash(input(`h${i}:1`)), seed, intervalMs)))
+  for (const [intervalMs, phases] of [
+    [60_000, 20],
+    [10_000, 20],
+    [5000, 10],
+    [1000, 2],
+    [999, 1],
+    [400, 1],
+    [1, 1],
+  ] as const) {
+    const one = offsets('one', intervalMs)
+    assert.equal(one.size, phases)
+    for (const offset of one) assert.ok(offset >= 0 && offset < intervalMs && Number.isInteger(offset))
+    if (intervalMs > 10_000) assert.equal(one.intersection(offsets('two', intervalMs)).size, 0)
+  }
+})
+
 test('the seed moves the offsets, a restart does not', () => {
   const hash = targetHash(input('h:1'))
   assert.equal(slotOffset(hash, 'a', 15_000), slotOffset(hash, 'a', 15_000))

@@ -10,9 +10,21 @@ const TIMESTAMP_TOLERANCE_MS = 2
 /** All collectors of an agent are due at once, and one may have to wait for another's turn to end. */
 const COLLECTOR_TOLERANCE_MS = 50
 
-/** In [0, intervalMs). */
+/** Moments of an interval at which targets are due, and the least time between two of them. */
+const PHASES_MAX = 20
+const PHASE_MS_MIN = 500
+
+/**
+ * In [0, intervalMs).
+ * Differs: the targets of an agent share the moments of twenty phases, where upstream has as many moments as targets:
+ * what comes at once costs less (phases.ts). The seed still spreads agents over all moments.
+ */
 export function slotOffset(targetHash: bigint, seed: string, intervalMs: number): number {
-  return Number((targetHash ^ fnv64(seed)) % BigInt(intervalMs))
+  const phases = Math.max(1, Math.min(PHASES_MAX, Math.floor(intervalMs / PHASE_MS_MIN)))
+  const spread = fnv64(seed)
+  // By the moment that it would have alone: the lowest bits of the hash say little.
+  const phase = Math.floor((Number((targetHash ^ spread) % BigInt(intervalMs)) * phases) / intervalMs)
+  return Math.floor((phase * intervalMs) / phases) + Number(spread % BigInt(Math.floor(intervalMs / phases)))
 }
 
 /** The first slot at or after `nowMs`. */

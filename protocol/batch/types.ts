@@ -59,6 +59,8 @@ export interface SampleSink {
   /** The arrays are handed over. */
   append(scrape: Scrape): void
   missed(slots: MissedSlots): void
+  /** All that was due together has come: nothing is gained by waiting for more. */
+  settled?(): void
 }
 
 /** An interval of batch sequence numbers, both ends included. */
