@@ -18,7 +18,7 @@ import {
   proxyHeaderLines,
   RouteKeys,
 } from './net-http-connection.ts'
-import { firstHop, goText, type Hop, keepsBody, nextHop } from './net-http-hop.ts'
+import { FirstHops, goText, type Hop, keepsBody, nextHop } from './net-http-hop.ts'
 import { ChunkedBody } from './net-http1-chunked.ts'
 import { headEnd, parseHead, type ResponseHead } from './net-http1-head.ts'
 import { type AnyExchange, isAlpnAlert, isHttp2Frame, OverHttp2 } from './net-http2-client.ts'
@@ -31,6 +31,9 @@ type Client = BodyMemory & {
   readonly connections: HttpConnections
   readonly http2: Http2Sessions
   readonly aborts: Aborts
+  readonly hops: FirstHops
+  /** Of hops that come again. */
+  readonly requestHeads: WeakMap<Hop, string>
 }
 /** The server speaks HTTP/2 alone. */
 const HTTP2_ONLY = 'HTTP2_ONLY'
@@ -41,6 +44,8 @@ export function createHttpClient(): { request: (request: HttpRequest) => Promise
     connections: new HttpConnections(keys),
     http2: new Http2Sessions(keys),
     aborts: new Aborts(),
+    hops: new FirstHops(),
+    requestHeads: new WeakMap(),
     bodies: new BodyPool(),
     inflater: new Inflater(),
   }
@@ -93,7 +98,7 @@ class Aborts {
 const canceled = (): NetError => new NetError('ABORTED', 'context canceled')
 
 async function requestWithLimits(request: HttpRequest, client: Client): Promise<HttpResponse> {
-  const first = firstHop(request)
+  const first = client.hops.of(request)
   const deadline = new Deadline()
   const timer = setTimeout(() => deadline.end(new NetError('TIMEOUT', 'context deadline exceeded')), request.timeoutMs)
   const { signal } = request
@@ -205,13 +210,20 @@ class Exchange implements ConnectionUser {
         return
       }
       try {
-        this.#requestHead = requestHead(this.#hop)
+        this.#requestHead = this.#headOfRequest()
         this.#connection = this.#client.connections.open(this.#hop, this, allowFree)
         if (this.#isReadyEarly) this.#send()
       } catch (error) {
         this.#failBeforeAnswer(errorCode(error), (error as Error).message, error)
       }
     })
+  }
+
+  #headOfRequest(): string {
+    const { requestHeads } = this.#client
+    let head = requestHeads.get(this.#hop)
+    if (head === undefined) requestHeads.set(this.#hop, (head = requestHead(this.#hop)))
+    return head
   }
 
   #requestHead = ''

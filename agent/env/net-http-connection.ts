@@ -17,7 +17,8 @@ import { clientTlsOptions } from './net-tls.ts'
 export const IDLE_CONNECTION_MS = 300_000
 /** Free ones kept for one server. */
 const MAX_FREE = 2
-const READ_BUFFER_BYTES = 64 * 1024
+/** A usual page in one piece: each costs a call, and the kernel is asked again after a read that filled the buffer. */
+const READ_BUFFER_BYTES = 256 * 1024
 const MAX_TUNNEL_HEAD_BYTES = 16 * 1024
 /** Bun makes one of up to 512 KiB for each read, and would copy it into ours. */
 const CAN_SHARE_BUFFER = !('bun' in process.versions)
@@ -46,8 +47,16 @@ export interface ConnectionUser {
 export class RouteKeys {
   /** PEM texts are long: each set of TLS options is written as text once. */
   readonly #tlsKeys = new WeakMap<object, string>()
+  /** Of routes that come again. */
+  readonly #keys = new WeakMap<Route, string>()
 
-  of({ url, tls, unixSocket, proxy }: Route): string {
+  of(route: Route): string {
+    let key = this.#keys.get(route)
+    if (key === undefined) this.#keys.set(route, (key = this.#make(route)))
+    return key
+  }
+
+  #make({ url, tls, unixSocket, proxy }: Route): string {
     const host = `${url.protocol}//${url.host}`
     if (tls === undefined && unixSocket === undefined && proxy === undefined) return host
     let secrets = tls === undefined ? '' : this.#tlsKeys.get(tls)

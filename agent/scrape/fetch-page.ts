@@ -98,13 +98,14 @@ function questionOf(config: ScrapeTargetConfig, source: HttpSource, userAgent: s
   return {
     url,
     proxy,
-    headers: {
+    // Frozen: the client remembers what it made of them.
+    headers: Object.freeze({
       Accept: acceptHeader(config.protocols, config.escaping),
       'Accept-Encoding': isCompressed ? 'gzip' : 'identity',
       'User-Agent': userAgent,
       'X-Prometheus-Scrape-Timeout-Seconds': String(config.timeoutMs / 1000),
       ...(typeof source.headers === 'function' ? {} : source.headers),
-    },
+    }),
   }
 }
 
