@@ -178,7 +178,7 @@ function endpointsGroup(endpoints: Endpoints, lookup: Lookup): TargetGroup {
           ...(nodeName !== undefined && { [`${PREFIX}endpoint_node_name`]: nodeName }),
           ...(hostname && { [`${PREFIX}endpoint_hostname`]: hostname }),
           ...attachedNodeLabels(lookup.node(nodeName ?? '')),
-          ...pods.labels(targetRef, port.port),
+          ...endpointProtocol(pods.labels(targetRef, port.port), port.protocol),
         })
       }
     }
@@ -192,6 +192,12 @@ function endpointsGroup(endpoints: Endpoints, lookup: Lookup): TargetGroup {
     ...attachedNamespaceLabels(lookup.namespace(metadata.namespace ?? '')),
   }
   return { source: sourceOf('endpoints', key), targets: [...targets, ...pods.rest()], labels }
+}
+
+/** Of a container's port this role tells the protocol of the endpoint: one number may be of TCP and of UDP. */
+function endpointProtocol(labels: TargetLabels, protocol = ''): TargetLabels {
+  const name = `${PREFIX}pod_container_port_protocol`
+  return labels[name] === undefined ? labels : { ...labels, [name]: protocol }
 }
 
 function endpointSliceGroup(slice: EndpointSlice, lookup: Lookup): TargetGroup {

@@ -300,6 +300,23 @@ test('kubernetes: role: ingress, one target a path', async (t) => {
   assert.equal(of('http://a.example.org/metrics')['ingress_scheme'], 'https')
 })
 
+test('kubernetes: of endpoints a port of the pod has the protocol of the endpoint, of slices its own', async (t) => {
+  const protocols: (string | undefined)[] = []
+  for (const role of ['endpoints', 'endpointslice']) {
+    const { until, send } = await cluster(t, `role: ${role}`)
+    await until((all) => Object.keys(all).length >= 2)
+    const ports = [{ name: 'dns', port: 8080, protocol: 'UDP' }]
+    if (role === 'endpoints')
+      await send('/api/v1/endpoints', 'MODIFIED', { ...ENDPOINTS, subsets: [{ ...ENDPOINTS.subsets[0]!, ports }] })
+    else await send('/apis/discovery.k8s.io/v1/endpointslices', 'MODIFIED', { ...SLICE, ports })
+    const url = 'http://10.1.0.5:8080/metrics'
+    const name = role === 'endpoints' ? 'endpoint_port_name' : 'endpointslice_port_name'
+    const found = await until((all) => all[url]?.[`__meta_kubernetes_${name}`] === 'dns')
+    protocols.push(found[url]!['__meta_kubernetes_pod_container_port_protocol'])
+  }
+  assert.deepEqual(protocols, ['UDP', 'TCP'])
+})
+
 test('kubernetes: events of the watched collections change the targets, those referred to as well', async (t) => {
   const { until, send } = await cluster(t, 'role: endpoints')
   await until((all) => Object.keys(all).length === 3)
