@@ -307,8 +307,17 @@ test('kubernetes: of endpoints a port of the pod has the protocol of the endpoin
     await until((all) => Object.keys(all).length >= 2)
     const ports = [{ name: 'dns', port: 8080, protocol: 'UDP' }]
     if (role === 'endpoints')
-      await send('/api/v1/endpoints', 'MODIFIED', { ...ENDPOINTS, subsets: [{ ...ENDPOINTS.subsets[0]!, ports }] })
-    else await send('/apis/discovery.k8s.io/v1/endpointslices', 'MODIFIED', { ...SLICE, ports })
+      await send('/api/v1/endpoints', 'MODIFIED', {
+        ...ENDPOINTS,
+        metadata: meta('web', { resourceVersion: '11' }),
+        subsets: [{ ...ENDPOINTS.subsets[0]!, ports }],
+      })
+    else
+      await send('/apis/discovery.k8s.io/v1/endpointslices', 'MODIFIED', {
+        ...SLICE,
+        metadata: { ...SLICE.metadata, resourceVersion: '11' },
+        ports,
+      })
     const url = 'http://10.1.0.5:8080/metrics'
     const name = role === 'endpoints' ? 'endpoint_port_name' : 'endpointslice_port_name'
     const found = await until((all) => all[url]?.[`__meta_kubernetes_${name}`] === 'dns')
