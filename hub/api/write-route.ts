@@ -31,7 +31,10 @@ export function writeRoute(app: Hono<Vars>, deps: ApiDeps): void {
       )
     const body = await boundedBody(c)
     if (body === null) return c.text(`the body exceeds ${MAX_BODY_BYTES} bytes\n`, 413)
-    const { status, message, written } = await deps.ingest.remoteWrite(body, { format, encoding })
+    // Of 1.0 alone the log knows no settings: its metadata are no part of a series.
+    const isTyped = format === 'rw2' && deps.settings().features.includes('type-and-unit-labels')
+    const kind = { format, encoding, ...(isTyped && { settings: { typeAndUnitLabels: true } }) }
+    const { status, message, written } = await deps.ingest.remoteWrite(body, kind)
     const headers: Record<string, string> = status === 429 || status === 503 ? { 'retry-after': '5' } : {}
     if (format === 'rw2') {
       headers['x-prometheus-remote-write-samples-written'] = String(written.samples)

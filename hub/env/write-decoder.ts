@@ -28,7 +28,7 @@ export function createWriteDecoder(): WriteDecoder {
   return (body, { format, encoding, settings }) => {
     const bytes = inflate(body, encoding, reserve)
     if (format === 'rw1') return first.decode(bytes)
-    if (format === 'rw2') return second.decode(bytes)
+    if (format === 'rw2') return second.decode(bytes, settings?.['typeAndUnitLabels'] === true)
     return decodeOtlp(bytes, format === 'otlp-json', { ...OTLP_DEFAULTS, ...settings })
   }
 }

@@ -10,7 +10,7 @@ export type WriteEncoding = (typeof WRITE_ENCODINGS)[number]
 export type WriteKind = {
   readonly format: WriteFormat
   readonly encoding: WriteEncoding
-  /** How OTLP becomes series, where it differs from the defaults: it is logged with the body. */
+  /** How OTLP, and 2.0, become series, where it differs from the defaults: it is logged with the body. */
   readonly settings?: Readonly<Record<string, unknown>>
 }
 

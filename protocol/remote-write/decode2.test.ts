@@ -2,12 +2,16 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import protobuf from 'protobufjs'
+import { formatLabels } from '../labels/mod.ts'
 import { WriteRequest2Decoder } from './mod.ts'
 
 const Request2 = protobuf
   .parse(`syntax = "proto3";
     message Request { repeated string symbols = 4; repeated TimeSeries timeseries = 5; }
-    message TimeSeries { repeated uint32 labels_refs = 1; repeated Sample samples = 2; repeated Exemplar exemplars = 4; }
+    message TimeSeries {
+      repeated uint32 labels_refs = 1; repeated Sample samples = 2; repeated Exemplar exemplars = 4; Metadata metadata = 5;
+    }
+    message Metadata { int32 type = 1; uint32 help_ref = 3; uint32 unit_ref = 4; }
     message Sample { double value = 1; int64 timestamp = 2; }
     message Exemplar { repeated uint32 labels_refs = 1; double value = 2; int64 timestamp = 3; }`)
   .root.lookupType('Request')
@@ -48,4 +52,27 @@ for (const [name, series, problem] of rows)
   test(`a series of remote write 2.0 with ${name}`, () => {
     const body = Request2.encode(Request2.fromObject({ symbols: SYMBOLS, timeseries: [series] })).finish()
     assert.equal(new WriteRequest2Decoder().decode(body).labels(0).problem, problem)
+  })
+
+const TYPED = ['', '__name__', 'm', 'a', 'b', 'bytes', '__type__', '__unit__', 'sent']
+const typed: readonly [what: string, metadata: object | undefined, labelsRefs: number[], labels: string][] = [
+  [
+    'a type and a unit',
+    { type: 1, unitRef: 5 },
+    [1, 2, 3, 4],
+    '{__name__="m", __type__="counter", __unit__="bytes", a="b"}',
+  ],
+  ['a unit alone', { unitRef: 5 }, [1, 2], '{__name__="m", __unit__="bytes"}'],
+  ['a type alone, in place of what is sent', { type: 2 }, [1, 2, 6, 8, 7, 8], '{__name__="m", __type__="gauge"}'],
+  ['neither: what is sent stays', { type: 0 }, [1, 2, 6, 8], '{__name__="m", __type__="sent"}'],
+  ['no metadata', undefined, [1, 2], '{__name__="m"}'],
+]
+for (const [what, metadata, labelsRefs, expected] of typed)
+  test(`type and unit become labels of 2.0, where they are asked for: ${what}`, () => {
+    const series = { labelsRefs, samples, ...(metadata && { metadata }) }
+    const body = Request2.encode(Request2.fromObject({ symbols: TYPED, timeseries: [series] })).finish()
+    const labelsWith = (isAsked: boolean): string =>
+      formatLabels(new WriteRequest2Decoder().decode(body, isAsked).labels(0).labels!)
+    assert.equal(labelsWith(true), expected)
+    assert.ok(!labelsWith(false).includes('counter'))
   })

@@ -40,14 +40,15 @@ export class WriteRequest2Decoder {
 
   /**
    * @param bytes the inflated body; borrowed by the result
+   * @param typeAndUnitLabels whether a series gets its metadata's type and unit as labels `__type__` and `__unit__`
    * @throws RemoteWriteError bad-protobuf, too-large
    */
-  decode(bytes: Uint8Array): WriteColumns {
+  decode(bytes: Uint8Array, typeAndUnitLabels = false): WriteColumns {
     const counts = count(bytes)
     checkLimit(counts.series, this.#limits.maxSeries, 'series', 'maxSeries')
     checkLimit(counts.samples, this.#limits.maxSamples, 'samples', 'maxSamples')
     checkLimit(counts.symbols, MAX_SYMBOLS, 'symbols', 'maxSymbols')
-    return new Request(bytes, counts, this.#strings)
+    return new Request(bytes, counts, this.#strings, typeAndUnitLabels)
   }
 }
 
@@ -95,11 +96,14 @@ class Request implements WriteColumns {
   /** What is wrong with a series besides its labels: as a whole, or told once these are known to be right. */
   readonly #metadataFaults = new Map<number, string>()
   readonly #empty = new Set<number>()
+  /** Labels that metadata gives to series; null: none. */
+  readonly #given: Map<number, readonly string[]> | null
   #symbols = 0
   #sample = 0
 
-  constructor(bytes: Uint8Array, counts: Counts, strings: StringCache) {
+  constructor(bytes: Uint8Array, counts: Counts, strings: StringCache, typeAndUnitLabels: boolean) {
     this.#bytes = bytes
+    this.#given = typeAndUnitLabels ? new Map() : null
     this.#strings = strings
     this.seriesCount = counts.series
     this.sampleStart = new Uint32Array(counts.series + 1)
@@ -130,10 +134,18 @@ class Request implements WriteColumns {
     const metadata = this.#metadataFaults.get(series)
     if (metadata !== undefined)
       return { labels: null, problem: `parsing metadata for series ${list(refs)}: ${metadata}` }
-    const result = checkLabels(Array.from(refs, (ref) => this.#symbol(ref)))
+    const result = checkLabels(this.#pairs(refs, this.#given?.get(series) ?? []))
     if (result.labels === null || !this.#empty.has(series)) return result
     const problem = 'TimeSeries must contain at least one sample or histogram'
     return { labels: null, problem: `${problem} for series ${formatLabels(result.labels)}` }
+  }
+
+  /** Of the table, and those that are given in place of what is sent under their names. */
+  #pairs(refs: Uint32Array, given: readonly string[]): (string | null)[] {
+    const sent = Array.from(refs, (ref) => this.#symbol(ref))
+    if (given.length === 0) return sent
+    const isKept = (i: number): boolean => !TYPE_AND_UNIT.includes(sent[i - (i % 2)] ?? '')
+    return [...sent.filter((_, i) => isKept(i)), ...given]
   }
 
   /** Semantics: Prometheus prompb/io/prometheus/write/v2/symbols.go, desymbolizeLabels (v3.14). */
@@ -286,7 +298,9 @@ class Request implements WriteColumns {
     const outside = [unit, help].find((ref) => ref >= this.#symbols && ref > 0)
     if (outside !== undefined)
       this.#metadataFaults.set(series, `symbol reference ${outside} outside of symbols table (size ${this.#symbols})`)
-    return { type: TYPES[type] ?? 'unknown', help: this.#symbol(help) ?? '', unit: this.#symbol(unit) ?? '' }
+    const metadata = { type: TYPES[type] ?? 'unknown', help: this.#symbol(help) ?? '', unit: this.#symbol(unit) ?? '' }
+    this.#given?.set(series, typeAndUnit(metadata))
+    return metadata
   }
 
   /** Metadata comes with each series, and is kept by family. */
@@ -309,6 +323,14 @@ function readRefs(reader: ProtoReader, isPacked: boolean, out: number[]): void {
   while (reader.at < end) out.push(reader.uint64())
   if (reader.at !== end) reader.fail('a list reaches past its end')
 }
+
+const TYPE_AND_UNIT: readonly string[] = ['__type__', '__unit__']
+
+/** Semantics: Prometheus schema/labels.go, Metadata.AddToLabels (v3.14). */
+const typeAndUnit = ({ type, unit }: Metadata): string[] => [
+  ...(type === 'unknown' ? [] : ['__type__', type]),
+  ...(unit === '' ? [] : ['__unit__', unit]),
+]
 
 type Fault = Pick<Complaint, 'part' | 'text'>
 
