@@ -41,7 +41,7 @@ export type IngestCounters = {
   localScrapesDropped: number
   remoteWriteRequests: number
   remoteWriteSamples: number
-  /** Series skipped for their labels. */
+  /** Samples that were not stored for the labels of their series. */
   remoteWriteInvalidLabels: number
   /** Data points of OTLP that are not stored, or not as a whole. */
   otlpPointsRejected: number

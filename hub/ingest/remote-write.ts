@@ -16,6 +16,7 @@ import {
   type WriteColumns,
   type WriteKind,
 } from '../../protocol/remote-write/mod.ts'
+import type { Exemplar } from '../../protocol/samples/mod.ts'
 import { AppendResult, type SeriesRef } from '../tsdb/contract.ts'
 import { newestTimeAt } from './batches.ts'
 import type { IngestCounters } from './counters.ts'
@@ -232,7 +233,7 @@ export class RemoteWriteIntake {
       if (refusals === null) outcome.refuse(series, Part[part], () => text)
     const refs = this.#refs
     for (const { series, exemplar } of request.exemplars) {
-      if (refs[series] === NONE) continue
+      if (refs[series] === NONE || !isSound(exemplar)) continue
       head.appendExemplar(refs[series]!, exemplar)
       outcome.written.exemplars++
     }
@@ -305,7 +306,8 @@ export class RemoteWriteIntake {
     const { head, log, counters } = this.#options
     const { labels, problem } = request.labels(s)
     if (problem !== null) {
-      counters.remoteWriteInvalidLabels++
+      // As upstream: 1.0 counts a series for a sample.
+      counters.remoteWriteInvalidLabels += request.isStrict ? samplesOf(request, s) : 1
       if (request.isStrict) outcome.refuse(s, Part.labels, () => problem)
       log.warn('A series that was written is refused', { error: problem })
       return NONE
@@ -426,6 +428,19 @@ export class RemoteWriteIntake {
   }
 }
 
+/** Characters of the names and values of an exemplar's labels. As upstream model/exemplar, ExemplarMaxLabelSetLength. */
+const EXEMPLAR_CHARACTERS_MAX = 128
+
+/**
+ * One that is not is left out, and no error. Semantics: Prometheus tsdb/exemplar.go, validateExemplar. Differs: one of the
+ * far future stays. What is left out is not logged, and replay, which knows of no bounds, would bring it back.
+ */
+function isSound({ labels }: Exemplar): boolean {
+  let characters = 0
+  for (const text of labels) for (const _ of text) characters++
+  return characters <= EXEMPLAR_CHARACTERS_MAX
+}
+
 type RefusedSample = {
   readonly series: number
   readonly part: Part
@@ -436,6 +451,9 @@ type RefusedSample = {
 }
 
 const tellingOf = ({ isStrict, points }: WriteColumns): Telling => (points ? 'kinds' : isStrict ? 'each' : 'first')
+
+const samplesOf = ({ sampleStart, histograms }: WriteColumns, s: number): number =>
+  sampleStart[s + 1]! - sampleStart[s]! + histograms.filter(({ series }) => series === s).length
 
 /** Of the sample at `i`: the last that begins there or before. */
 function seriesOf({ sampleStart, seriesCount }: WriteColumns, i: number): number {

@@ -175,6 +175,26 @@ test('2.0 says what is too old', async () => {
   engine.close()
 })
 
+test('exemplars with too long labels are left out, and no error', async () => {
+  const engine = await engineWith(0)
+  const symbols = [...SYMBOLS, 'ü'.repeat(127), 'ü'.repeat(128)]
+  const exemplars = [
+    { labelsRefs: [4, 6], value: 1, timestamp: NOW },
+    { labelsRefs: [4, 7], value: 1, timestamp: NOW },
+  ]
+  const timeseries = [{ labelsRefs: M, samples: [sample(NOW)], exemplars }]
+  const told = tell(engine, Request2.encode(Request2.fromObject({ symbols, timeseries })).finish(), 'rw2')
+  assert.deepEqual(told, { status: 204, message: '', written: '1 0 1' })
+  engine.close()
+})
+
+test('samples of series with invalid labels are counted', async () => {
+  const engine = await engineWith(0)
+  write2(engine, { labelsRefs: [4, 5], samples: [sample(NOW), sample(NOW + 1)], histograms: [histogram(NOW + 2)] })
+  assert.equal(engine.counters.remoteWriteInvalidLabels, 3)
+  engine.close()
+})
+
 test('2.0 tells a hundred faults, however many there are', async () => {
   const engine = await engineWith(0)
   const exemplars = Array.from({ length: 500 }, () => ({ labelsRefs: [9], value: 1, timestamp: NOW }))

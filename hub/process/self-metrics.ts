@@ -102,6 +102,11 @@ export function ingestFamilies({
     ),
     counter('heliograph_ingest_remote_write_requests_total', 'Remote write requests.', one(c.remoteWriteRequests)),
     counter(
+      'prometheus_api_remote_write_invalid_labels_samples_total',
+      'The total number of received remote write samples and histogram samples which were rejected due to invalid labels.',
+      one(c.remoteWriteInvalidLabels),
+    ),
+    counter(
       'heliograph_ingest_remote_write_samples_total',
       'Samples of remote write requests.',
       one(c.remoteWriteSamples),
