@@ -9,7 +9,7 @@ import { helpText, parseFlags, UsageError } from './cli/mod.ts'
 import { enableCompileCache, keepCompiled } from './env/compile-cache.ts'
 import { startWithSettings } from './env/engine-settings.ts'
 import { createHostTools } from './env/host.ts'
-import { createEnv, keepYoungSpaceSmall, type LogFormat } from './env/mod.ts'
+import { collectYoungAlone, createEnv, keepYoungSpaceSmall, type LogFormat } from './env/mod.ts'
 import { unmapNowAndThen } from './env/program-pages.ts'
 import { createNoticeSender } from './env/service-notify.ts'
 import type { Agent } from './process/agent.ts'
@@ -67,6 +67,7 @@ async function command(argv: readonly string[]): Promise<void> {
 
 async function serve(value: (name: string) => string): Promise<void> {
   keepYoungSpaceSmall()
+  collectYoungAlone()
   const created = createEnv({ logLevel: value('log.level') as LogLevel, logFormat: value('log.format') as LogFormat })
   const errors = new ErrorLog(created.clock.now)
   const env = { ...created, log: errors.watch(created.log) }

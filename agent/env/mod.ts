@@ -17,7 +17,7 @@ export { createLogger, type LogFormat, type LoggerOptions } from './logger.ts'
 export { createNet } from './net.ts'
 export { threadPool } from './pool.ts'
 export { systemRandom } from './random.ts'
-export { keepYoungSpaceSmall } from './young-space.ts'
+export { collectYoungAlone, keepYoungSpaceSmall } from './young-space.ts'
 
 export function createEnv(options: { readonly logLevel: LogLevel; readonly logFormat: LogFormat }): Env {
   const log = createLogger({ level: options.logLevel, format: options.logFormat, now: systemClock.now })

@@ -15,13 +15,13 @@ const RESOLUTION_MS = 10
 /**
  * A hundred looks a second, as the runtime's own watch takes, are most of the wake-ups of a hub (a fifth of its main
  * thread's CPU under 20,000 samples a second), and took two thirds of an idle agent's CPU on Bun. So the looks are ours:
- * on Bun at the moments when something else is due anyway (shared-delay.ts), on Node ten times a second, so that none
+ * on Bun at the moments when something else is due anyway (shared-delay.ts), on Node five times a second, so that none
  * of the loop's longer stops is missed.
  *
  * The values are the runtime's own all the same: Bun says how late the loop was, Node the time between two looks 10 ms
  * apart.
  */
-const LOOK_EVERY_MS = IS_BUN ? 1000 : 100
+const LOOK_EVERY_MS = IS_BUN ? 1000 : 200
 const ON_TIME_NS = IS_BUN ? 0 : RESOLUTION_MS * 1e6
 /** In ns, up to an hour, as Bun's own; to 1 %, which is finer than timers are, for 240 kB less. */
 const DELAYS = { lowest: 1, highest: 3.6e12, figures: 2 }

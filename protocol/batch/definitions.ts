@@ -43,14 +43,7 @@ export function writeDefinitions(out: ByteWriter, definitions: readonly SeriesDe
     symbols.set(text, symbols.size)
     return symbols.size - 1
   }
-  // Label names first: few, used most, so that their indices stay at one byte.
-  let refCount = 0
-  let before: readonly string[] = []
-  for (const { labels } of definitions) {
-    refCount += labels.length
-    for (let i = 0; i < labels.length; i += 2) if (labels[i] !== before[i]) intern(labels[i]!)
-    before = labels
-  }
+  const refCount = internNames(definitions, intern)
   const labelRefs = refsOf(definitions, refCount, intern)
   const families = new Map<string, Family>()
   const refs = metadataRefs(definitions, families, intern)
@@ -62,13 +55,37 @@ export function writeDefinitions(out: ByteWriter, definitions: readonly SeriesDe
     out.varint(unit)
   }
   out.varint(definitions.length)
+  writeIds(out, definitions)
+  writeAll(out, refs)
+  for (const { labels } of definitions) out.varint(labels.length / 2)
+  writeAll(out, labelRefs)
+}
+
+/**
+ * Label names first: few, used most, so that their indices stay at one byte. (A function for each loop: a batch has one
+ * round of each, so what runs once for all of them is compiled in the middle of a loop, and thrown away at its end.)
+ * @returns how many symbols the labels take
+ */
+function internNames(definitions: readonly SeriesDefinition[], intern: (text: string) => number): number {
+  let refCount = 0
+  let before: readonly string[] = []
+  for (const { labels } of definitions) {
+    refCount += labels.length
+    for (let i = 0; i < labels.length; i += 2) if (labels[i] !== before[i]) intern(labels[i]!)
+    before = labels
+  }
+  return refCount
+}
+
+function writeIds(out: ByteWriter, definitions: readonly SeriesDefinition[]): void {
   for (let i = 0, next = 0; i < definitions.length; i++) {
     out.varint(definitions[i]!.id - next)
     next = definitions[i]!.id + 1
   }
-  for (let i = 0; i < refs.length; i++) out.varint(refs[i]!)
-  for (const { labels } of definitions) out.varint(labels.length / 2)
-  for (let i = 0; i < labelRefs.length; i++) out.varint(labelRefs[i]!)
+}
+
+function writeAll(out: ByteWriter, numbers: Uint32Array): void {
+  for (let i = 0; i < numbers.length; i++) out.varint(numbers[i]!)
 }
 
 /**

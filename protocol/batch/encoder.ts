@@ -210,7 +210,8 @@ export class BatchEncoder {
     if (this.definitions.length === base.definitionCount) return []
     const used = new Set<SeriesId>()
     for (const { ids, exemplars } of this.scrapes) {
-      for (let i = 0; i < ids.length; i++) if (ids[i]! >= base.definitionCount) used.add(ids[i]!)
+      // Ascending: what is new stands at the end.
+      for (let i = ids.length - 1; i >= 0 && ids[i]! >= base.definitionCount; i--) used.add(ids[i]!)
       for (const { id } of exemplars ?? []) if (id >= base.definitionCount) used.add(id)
     }
     return Array.from(used)
