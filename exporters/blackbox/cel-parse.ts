@@ -1,9 +1,14 @@
 /**
  * The Common Expression Language as far as checks of a JSON body need it: literals, fields and indexes, operators, the
- * conditional, lists and maps, the string functions, conversions, and the macros. Semantics: cel-spec doc/langdef.md.
+ * conditional, lists and maps, the functions of strings and times, conversions, and the macros. Semantics: cel-spec
+ * doc/langdef.md.
  */
+import { joinBytes } from '../../protocol/bytes/mod.ts'
+import { DURATION_PARTS, TIME_PARTS } from './cel-time.ts'
+import { CelBytes, CelType, type CelValue, TYPE_NAMES } from './cel-value.ts'
+
 export type CelNode =
-  | { readonly kind: 'literal'; readonly value: CelValue }
+  | { readonly kind: 'literal'; readonly value: CelValue; readonly isUnsigned?: boolean }
   | { readonly kind: 'name'; readonly name: string }
   | { readonly kind: 'select'; readonly of: CelNode; readonly field: string; readonly isTest: boolean }
   | { readonly kind: 'index'; readonly of: CelNode; readonly index: CelNode }
@@ -21,19 +26,14 @@ export type CelNode =
       readonly args: readonly CelNode[]
     }
 
-/** Integers are bigints, doubles numbers. */
-export type CelValue =
-  | null
-  | boolean
-  | bigint
-  | number
-  | string
-  | readonly CelValue[]
-  | { readonly [key: string]: CelValue }
-
 /** How many arguments each function takes; those of strings have the string before them. */
-const FUNCTIONS: Readonly<Record<string, number>> = { size: 1, int: 1, uint: 1, double: 1, string: 1, bool: 1, dyn: 1 }
-const METHODS: Readonly<Record<string, number>> = { contains: 2, startsWith: 2, endsWith: 2, matches: 2, size: 1 }
+const FUNCTIONS: Readonly<Record<string, number>> = {
+  ...{ size: 1, int: 1, uint: 1, double: 1, string: 1, bool: 1, bytes: 1, dyn: 1, type: 1, timestamp: 1, duration: 1 },
+}
+const METHODS: Readonly<Record<string, readonly number[]>> = {
+  ...{ contains: [2], startsWith: [2], endsWith: [2], matches: [2], size: [1] },
+  ...Object.fromEntries([...TIME_PARTS, ...DURATION_PARTS].map((name) => [name, [1, 2]])),
+}
 const MACROS: Readonly<Record<string, readonly number[]>> = {
   all: [2],
   exists: [2],
@@ -42,11 +42,17 @@ const MACROS: Readonly<Record<string, readonly number[]>> = {
   map: [2, 3],
 }
 const MAX_DEPTH = 100
+/** No names of fields, unless in backticks. */
+const WORDS = ['in', 'true', 'false', 'null']
 const RELATIONS = ['==', '!=', '<=', '>=', '<', '>', 'in']
 
-type Token = { readonly kind: 'number' | 'string' | 'name' | 'op' | 'end'; readonly text: string; readonly at: number }
+type Token = {
+  readonly kind: 'number' | 'string' | 'field' | 'name' | 'op' | 'end'
+  readonly text: string
+  readonly at: number
+}
 const TOKEN =
-  /\s+|\/\/[^\n]*|(?<number>0[xX][\da-fA-F]+[uU]?|\d+\.\d*(?:[eE][+-]?\d+)?|\.?\d+(?:[eE][+-]?\d+)?[uU]?)|(?<string>[rR]?(?:"""[\s\S]*?"""|'''[\s\S]*?'''|"(?:[^"\\\n]|\\.)*"|'(?:[^'\\\n]|\\.)*'))|(?<name>[A-Za-z_]\w*)|(?<op>\|\||&&|[=!<>]=|[-+*/%<>!?:.,()[\]{}])/y
+  /\s+|\/\/[^\n]*|(?<number>0[xX][\da-fA-F]+[uU]?|\d+\.\d+(?:[eE][+-]?\d+)?|\.?\d+(?:[eE][+-]?\d+)?[uU]?)|(?<string>[bB]?[rR](?:"""[\s\S]*?"""|'''[\s\S]*?'''|"[^"\n]*"|'[^'\n]*')|[bB]?(?:"""[\s\S]*?"""|'''[\s\S]*?'''|"(?:[^"\\\n]|\\.)*"|'(?:[^'\\\n]|\\.)*'))|(?<field>`[\w.\-/ ]+`)|(?<name>[A-Za-z_]\w*)|(?<op>\|\||&&|[=!<>]=|[-+*/%<>!?:.,()[\]{}])/y
 
 /** @param names variables that may be used @throws Error with what is wrong and where */
 export function parseCel(source: string, names: readonly string[]): CelNode {
@@ -101,10 +107,12 @@ export function parseCel(source: string, names: readonly string[]): CelNode {
     if (op === null) return member()
     next++
     if (++depth > MAX_DEPTH) fail(peek(), 'the expression is nested too deeply')
+    const isNumber = peek().kind === 'number'
     const of = unary()
     depth--
-    if (op === '-' && of.kind === 'literal' && (typeof of.value === 'bigint' || typeof of.value === 'number'))
-      return { kind: 'literal', value: -of.value }
+    const isSigned = isNumber && of.kind === 'literal' && of.isUnsigned !== true
+    if (op === '-' && isSigned && (typeof of.value === 'bigint' || typeof of.value === 'number'))
+      return { ...of, value: -of.value }
     return { kind: 'unary', op, of }
   }
 
@@ -116,7 +124,12 @@ export function parseCel(source: string, names: readonly string[]): CelNode {
         expect(']')
       } else if (take('.')) {
         const token = peek()
-        if (token.kind !== 'name') fail(token, 'expected a field')
+        if (token.kind === 'field') {
+          next++
+          node = { kind: 'select', of: node, field: token.text.slice(1, -1), isTest: false }
+          continue
+        }
+        if (token.kind !== 'name' || WORDS.includes(token.text)) fail(token, 'expected a field')
         next++
         node = isOp('(') ? method(node, token) : { kind: 'select', of: node, field: token.text, isTest: false }
       } else return node
@@ -141,7 +154,7 @@ export function parseCel(source: string, names: readonly string[]): CelNode {
       return { kind: 'macro', name, of, variable: variable.text, args }
     }
     const args = [of, ...argumentsOf()]
-    if (!Object.hasOwn(METHODS, name) || METHODS[name] !== args.length)
+    if (!Object.hasOwn(METHODS, name) || !METHODS[name]!.includes(args.length))
       fail(token, `undeclared reference to '${name}' with ${args.length - 1} arguments`)
     return { kind: 'call', name, args }
   }
@@ -159,8 +172,8 @@ export function parseCel(source: string, names: readonly string[]): CelNode {
   function primary(): CelNode {
     const token = peek()
     next++
-    if (token.kind === 'number') return { kind: 'literal', value: numberOf(token) }
-    if (token.kind === 'string') return { kind: 'literal', value: unquoted(token.text) }
+    if (token.kind === 'number') return numberOf(token)
+    if (token.kind === 'string') return { kind: 'literal', value: textOf(token) }
     if (token.kind === 'name') return nameOrCall(token)
     if (token.text === '(') {
       const node = expression()
@@ -209,6 +222,8 @@ export function parseCel(source: string, names: readonly string[]): CelNode {
       if (!isKnown) fail(token, `undeclared reference to '${text}' with ${args.length} arguments`)
       return { kind: 'call', name: text, args }
     }
+    if (!scope.has(text) && (TYPE_NAMES as readonly string[]).includes(text))
+      return { kind: 'literal', value: new CelType(text) }
     if (!scope.has(text)) fail(token, `undeclared reference to '${text}'`)
     return { kind: 'name', name: text }
   }
@@ -231,24 +246,47 @@ function tokenize(source: string): Token[] {
   return out
 }
 
-function numberOf({ text }: Token): bigint | number {
-  if (/^0[xX]/.test(text) || /^\d+[uU]?$/.test(text)) return BigInt(text.replace(/[uU]$/, ''))
-  return Number(text)
+function numberOf({ text, at }: Token): CelNode {
+  if (!/^(?:0[xX][\da-fA-F]+|\d+)[uU]?$/.test(text)) return { kind: 'literal', value: Number(text) }
+  const isUnsigned = /[uU]$/.test(text)
+  const value = BigInt(text.replace(/[uU]$/, ''))
+  // One more than there is, for the least of all after its sign.
+  if (value > (isUnsigned ? 2n ** 64n - 1n : 2n ** 63n)) throw new Error(`invalid int literal at offset ${at}`)
+  return { kind: 'literal', value, ...(isUnsigned && { isUnsigned }) }
 }
 
-const ESCAPES: Readonly<Record<string, string>> = { n: '\n', t: '\t', r: '\r', a: '\x07', b: '\b', f: '\f', v: '\v' }
+const ESCAPES: Readonly<Record<string, string>> = {
+  ...{ n: '\n', t: '\t', r: '\r', a: '\x07', b: '\b', f: '\f', v: '\v' },
+  ...{ '\\': '\\', '"': '"', "'": "'", '`': '`', '?': '?' },
+}
+const ESCAPE = /\\(?:[xX]([\da-fA-F]{2})|u([\da-fA-F]{4})|U([\da-fA-F]{8})|([0-3][0-7]{2})|([\s\S]))/g
 
-function unquoted(text: string): string {
-  const isRaw = /^[rR]/.test(text)
-  const quoted = isRaw ? text.slice(1) : text
+/** Of a literal of bytes the escapes of numbers are bytes, of a string they are characters. */
+function textOf({ text, at }: Token): string | CelBytes {
+  const prefix = /^[a-zA-Z]*/.exec(text)![0].toLowerCase()
+  const quoted = text.slice(prefix.length)
   const width = /^(?:"""|''')/.test(quoted) ? 3 : 1
   const inner = quoted.slice(width, -width)
-  if (isRaw) return inner
-  return inner.replace(
-    /\\(?:[xX]([\da-fA-F]{2})|u([\da-fA-F]{4})|U([\da-fA-F]{8})|([0-3][0-7]{2})|(.))/gs,
-    (_, x, u, U, o, c) => {
-      if (x || u || U) return String.fromCodePoint(Number.parseInt(x ?? u ?? U, 16))
-      return o ? String.fromCodePoint(Number.parseInt(o, 8)) : (ESCAPES[c] ?? c)
-    },
-  )
+  const isBytes = prefix.includes('b')
+  if (prefix.includes('r')) return isBytes ? new CelBytes(new TextEncoder().encode(inner)) : inner
+  const parts: Uint8Array[] = []
+  let plain = ''
+  let last = 0
+  for (const match of inner.matchAll(ESCAPE)) {
+    const [whole, x, u, U, o, c] = match
+    plain += inner.slice(last, match.index)
+    last = match.index + whole.length
+    const code = x || u || U ? Number.parseInt(x ?? u ?? U!, 16) : o ? Number.parseInt(o, 8) : null
+    if ((code === null && ESCAPES[c!] === undefined) || (isBytes && (u || U)))
+      throw new Error(`unknown escape ${whole} at offset ${at}`)
+    if (code === null) plain += ESCAPES[c!]
+    else if (!isBytes) plain += String.fromCodePoint(code)
+    else {
+      parts.push(new TextEncoder().encode(plain), Uint8Array.of(code))
+      plain = ''
+    }
+  }
+  plain += inner.slice(last)
+  if (!isBytes) return plain
+  return new CelBytes(joinBytes([...parts, new TextEncoder().encode(plain)]))
 }

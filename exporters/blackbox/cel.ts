@@ -1,6 +1,26 @@
 /** Expressions of CEL over a JSON body, which they know as `body`. Semantics: cel-spec doc/langdef.md; cel-go. */
+import { joinBytes } from '../../protocol/bytes/mod.ts'
+import { formatGoFloat, readGoFloat } from '../../protocol/exposition/mod.ts'
 import { compileRegex } from '../../protocol/matchers/mod.ts'
-import { type CelNode, type CelValue, parseCel } from './cel-parse.ts'
+import { checkCel } from './cel-check.ts'
+import { type CelNode, parseCel } from './cel-parse.ts'
+import {
+  DURATION_PARTS,
+  duration,
+  durationPart,
+  formatDuration,
+  formatTimestamp,
+  parseDuration,
+  parseTimestamp,
+  secondsOf,
+  TIME_PARTS,
+  timePart,
+  timestamp,
+  timestampOfSeconds,
+} from './cel-time.ts'
+import { CelBytes, CelDuration, CelTimestamp, CelType, type CelValue, isMap, isNumber, typeOf } from './cel-value.ts'
+
+export type { CelValue } from './cel-value.ts'
 
 export type CelProgram = {
   readonly expression: string
@@ -18,12 +38,22 @@ type Regex = ReturnType<typeof compileRegex>
 /** @throws Error when the expression cannot be read, or uses what is not there */
 export function compileCel(expression: string): CelProgram {
   const node = parseCel(expression, ['body'])
+  checkCel(node, ['body'])
   const regexes = new Map<string, Regex>()
   return { expression, evaluate: (body) => new Evaluation({ body }, regexes).value(node) }
 }
 
-/** A parsed JSON text: its numbers are doubles. */
-export const celOfJson = (text: string): CelValue => JSON.parse(text) as CelValue
+/** A number that a double may not hold: to look at all of them takes longer than to read the text. */
+const MAY_OVERFLOW = /[eE]\+?\d{3}|\d{309}/
+
+/** A parsed JSON text: its numbers are doubles. @throws Error */
+export function celOfJson(text: string): CelValue {
+  if (!MAY_OVERFLOW.test(text)) return JSON.parse(text) as CelValue
+  return JSON.parse(text, (_, value: CelValue) => {
+    if (value === Infinity || value === -Infinity) throw new Error('json: cannot unmarshal number into float64')
+    return value
+  }) as CelValue
+}
 
 class Evaluation {
   readonly #scope: Record<string, CelValue>
@@ -84,6 +114,7 @@ class Evaluation {
 
   #select({ of, field, isTest }: Extract<CelNode, { kind: 'select' }>): CelValue {
     const container = this.value(of)
+    if (isTest && !isMap(container)) return false
     if (!isMap(container)) throw new Error('no such overload: field selection')
     const isThere = Object.hasOwn(container, field)
     if (isTest) return isThere
@@ -150,9 +181,6 @@ function noRange(name: string): never {
   throw new Error(`no such overload: ${name}() of neither a list nor a map`)
 }
 
-const isMap = (value: CelValue): value is { readonly [key: string]: CelValue } =>
-  value !== null && typeof value === 'object' && !Array.isArray(value)
-
 function truth(value: CelValue): boolean {
   if (typeof value !== 'boolean') throw new Error('no such overload: a boolean is wanted')
   return value
@@ -205,16 +233,25 @@ function isEqual(a: CelValue, b: CelValue): boolean {
       keys.length === Object.keys(b).length && keys.every((key) => Object.hasOwn(b, key) && isEqual(a[key]!, b[key]!))
     )
   }
+  if (a instanceof CelType) return b instanceof CelType && a.name === b.name
+  const [left, right] = [order(a), order(b)]
+  if (left !== null && right !== null && typeOf(a) === typeOf(b)) return left === right
   return a === b
 }
 
-const isNumber = (value: CelValue): value is bigint | number => typeof value === 'bigint' || typeof value === 'number'
+/** What kinds that JSON has not are compared by; null for others. */
+function order(value: CelValue): bigint | string | null {
+  if (value instanceof CelTimestamp || value instanceof CelDuration) return value.ns
+  return value instanceof CelBytes ? String.fromCharCode(...value.bytes) : null
+}
 
 function compare(op: string, left: CelValue, right: CelValue): boolean {
   const isComparable =
-    (isNumber(left) && isNumber(right)) || (typeof left === typeof right && ['string', 'boolean'].includes(typeof left))
+    (isNumber(left) && isNumber(right)) ||
+    (typeof left === typeof right && ['string', 'boolean'].includes(typeof left)) ||
+    (order(left) !== null && typeOf(left) === typeOf(right))
   if (!isComparable) throw new Error(`no such overload: ${op}`)
-  const [a, b] = [left as number, right as number]
+  const [a, b] = [(order(left) ?? left) as number, (order(right) ?? right) as number]
   return op === '<' ? a < b : op === '<=' ? a <= b : op === '>' ? a > b : a >= b
 }
 
@@ -233,6 +270,21 @@ function arithmetic(op: string, left: CelValue, right: CelValue): CelValue {
   }
   if (op === '+' && typeof left === 'string' && typeof right === 'string') return left + right
   if (op === '+' && Array.isArray(left) && Array.isArray(right)) return [...left, ...right]
+  if (op === '+' && left instanceof CelBytes && right instanceof CelBytes)
+    return new CelBytes(joinBytes([left.bytes, right.bytes]))
+  return timeArithmetic(op, left, right)
+}
+
+function timeArithmetic(op: string, left: CelValue, right: CelValue): CelValue {
+  const isTime = (value: CelValue): value is CelTimestamp => value instanceof CelTimestamp
+  const isSpan = (value: CelValue): value is CelDuration => value instanceof CelDuration
+  const sign = op === '+' ? 1n : -1n
+  if (op === '+' || op === '-') {
+    if (isSpan(left) && isSpan(right)) return duration(left.ns + sign * right.ns)
+    if (isTime(left) && isSpan(right)) return timestamp(left.ns + sign * right.ns)
+    if (op === '+' && isSpan(left) && isTime(right)) return timestamp(left.ns + right.ns)
+    if (op === '-' && isTime(left) && isTime(right)) return duration(left.ns - right.ns)
+  }
   throw new Error(`no such overload: ${op}`)
 }
 
@@ -243,26 +295,71 @@ function call(name: string, [first = null, second = null]: readonly CelValue[]):
     if (name === 'endsWith') return first.endsWith(second)
   }
   if (name === 'dyn') return first
+  if (name === 'type') return new CelType(typeOf(first))
+  if (first instanceof CelTimestamp && TIME_PARTS.includes(name))
+    return timePart(name, first, typeof second === 'string' ? second : undefined)
+  if (first instanceof CelDuration && DURATION_PARTS.includes(name)) return durationPart(name, first)
   if (name === 'size') {
     if (typeof first === 'string') return BigInt([...first].length)
     if (Array.isArray(first)) return BigInt(first.length)
     if (isMap(first)) return BigInt(Object.keys(first).length)
+    if (first instanceof CelBytes) return BigInt(first.bytes.length)
   }
   return convert(name, first)
 }
 
+/** Go's strconv.ParseBool. */
+const TRUE = /^(?:1|t|T|true|TRUE|True)$/
+const FALSE = /^(?:0|f|F|false|FALSE|False)$/
+
+/** As Go reads what becomes a number of that name; NaN for what it refuses. */
+function numberOf(name: string, text: string): number {
+  if (name !== 'double') return /^[+-]?\d+$/.test(text) ? Number(text) : Number.NaN
+  const value = readGoFloat(text)
+  return typeof value === 'number' ? value : Number.NaN
+}
+
 function convert(name: string, value: CelValue): CelValue {
-  const number =
-    typeof value === 'string' && value.trim() !== '' ? Number(value) : isNumber(value) ? Number(value) : Number.NaN
+  const special = convertTime(name, value)
+  if (special !== null) return special
+  const number = typeof value === 'string' ? numberOf(name, value) : isNumber(value) ? Number(value) : Number.NaN
   if (name === 'double' && (isNumber(value) || !Number.isNaN(number))) return number
   if ((name === 'int' || name === 'uint') && Number.isFinite(number)) {
-    const whole = typeof value === 'bigint' ? value : BigInt(Math.trunc(number))
+    const isWhole = typeof value === 'bigint' || typeof value === 'string'
+    const whole = isWhole
+      ? BigInt(typeof value === 'string' ? value.replace('+', '') : value)
+      : BigInt(Math.trunc(number))
     if (name === 'uint' && whole < 0n) throw new Error('unsigned integer overflow')
     return checkedInt(whole)
   }
+  if (name === 'string' && typeof value === 'number') return formatGoFloat(value)
   if (name === 'string' && (typeof value === 'string' || typeof value === 'boolean' || isNumber(value)))
     return String(value)
-  if (name === 'bool' && (typeof value === 'boolean' || value === 'true' || value === 'false'))
-    return value === true || value === 'true'
+  if (name === 'bool' && typeof value === 'boolean') return value
+  if (name === 'bool' && typeof value === 'string' && TRUE.test(value)) return true
+  if (name === 'bool' && typeof value === 'string' && FALSE.test(value)) return false
   throw new Error(`no such overload: ${name}()`)
+}
+
+/** null: it is none of these conversions. */
+function convertTime(name: string, value: CelValue): CelValue | null {
+  if (typeof value === 'string' && name === 'timestamp') return parseTimestamp(value)
+  if (typeof value === 'string' && name === 'duration') return parseDuration(value)
+  if (typeof value === 'string' && name === 'bytes') return new CelBytes(new TextEncoder().encode(value))
+  if (typeof value === 'bigint' && name === 'timestamp') return timestampOfSeconds(value)
+  if (value instanceof CelTimestamp) {
+    if (name === 'timestamp') return value
+    if (name === 'int') return secondsOf(value)
+    if (name === 'string') return formatTimestamp(value)
+  }
+  if (value instanceof CelDuration) {
+    if (name === 'duration') return value
+    if (name === 'int') return value.ns
+    if (name === 'string') return formatDuration(value)
+  }
+  if (value instanceof CelBytes) {
+    if (name === 'bytes') return value
+    if (name === 'string') return new TextDecoder('utf-8', { fatal: true }).decode(value.bytes)
+  }
+  return null
 }

@@ -5,8 +5,7 @@
 import { promisify } from 'node:util'
 import { brotliDecompress, constants, gunzip, inflateRaw, inflateRawSync } from 'node:zlib'
 import type { HeaderList } from '../../protocol/env/mod.ts'
-import { type CelProgram, celOfJson } from './cel.ts'
-import type { CelValue } from './cel-parse.ts'
+import { type CelProgram, type CelValue, celOfJson } from './cel.ts'
 import { headersOf } from './http1.ts'
 import type { HeaderMatch } from './modules.ts'
 import { type ProbeContext, ProbeFailure } from './probe.ts'
@@ -52,8 +51,9 @@ export function checkBody(context: ProbeContext, body: Body): void {
   if (http.failIfBodyJsonMatches !== null || http.failIfBodyJsonNotMatches !== null) checkCel(context, body)
 }
 
+/** A mark of byte order stays: Go's readers of JSON and of expressions see it. */
 function textOf({ log }: ProbeContext, { bytes, error }: Body): string {
-  if (bytes !== null) return new TextDecoder().decode(bytes)
+  if (bytes !== null) return new TextDecoder('utf-8', { ignoreBOM: true }).decode(bytes)
   log.error('Error reading HTTP body', { err: error?.message ?? '' })
   throw new ProbeFailure('Error reading HTTP body')
 }
