@@ -32,6 +32,14 @@ const jobs: readonly (readonly [keys: string, problem: string])[] = [
     'metric_name_escaping_scheme: x',
     `unknown scrape config name escaping method specified, must be one of 'allow-utf-8', 'underscores', 'dots', or 'values', got "x"`,
   ],
+  [
+    'oauth2: {client_id: a, token_url: b, grant_type: "urn:ietf:params:oauth:grant-type:jwt-bearer", client_certificate_key: x, client_certificate_key_file: y}',
+    'at most one of oauth2 client_certificate_key, client_certificate_key_file & client_certificate_key_ref must be configured using grant-type=urn:ietf:params:oauth:grant-type:jwt-bearer',
+  ],
+  [
+    'oauth2: {client_id: a, token_url: b, grant_type: "urn:ietf:params:oauth:grant-type:jwt-bearer", client_certificate_key: x, signature_algorithm: HS256}',
+    'valid signature algorithms are RS256, RS384 and RS512',
+  ],
   ['basic_auth: {foo: 1}', 'yaml: unmarshal errors: line 1: field foo not found in type config.plain'],
   ['gce_sd_configs: [{foo: 1}]', 'yaml: unmarshal errors: line 1: field foo not found in type gce.plain'],
   ['file_sd_configs: [null]', 'empty or null section in file_sd_configs'],

@@ -222,6 +222,7 @@ const oauth2: Decoder<Oauth2Config> = object(
     client_certificate_key_id: string,
     client_certificate_key: secret,
     client_certificate_key_file: string,
+    client_certificate_key_ref: string,
     signature_algorithm: string,
     iss: string,
     audience: string,
@@ -239,7 +240,8 @@ const oauth2: Decoder<Oauth2Config> = object(
   (raw, at) => {
     if (!raw.client_id) at.fail('oauth2 client_id must be configured')
     if (!raw.token_url) at.fail('oauth2 token_url must be configured')
-    if (count(raw.client_secret?.reveal(), raw.client_secret_file, raw.client_secret_ref) > 1)
+    if (raw.grant_type === JWT_BEARER) checkJwtBearer(raw, at)
+    else if (count(raw.client_secret?.reveal(), raw.client_secret_file, raw.client_secret_ref) > 1)
       at.fail(
         'at most one of oauth2 client_secret, client_secret_file & client_secret_ref must be configured using grant-type=client_credentials',
       )
@@ -257,6 +259,23 @@ const oauth2: Decoder<Oauth2Config> = object(
     }
   },
 )
+
+type JwtBearer = {
+  readonly client_certificate_key?: Secret
+  readonly client_certificate_key_file?: string
+  readonly client_certificate_key_ref?: string
+  readonly signature_algorithm?: string
+}
+
+function checkJwtBearer(raw: JwtBearer, at: Cursor): void {
+  const key = raw.client_certificate_key?.reveal()
+  if (count(key, raw.client_certificate_key_file, raw.client_certificate_key_ref) > 1)
+    at.fail(
+      `at most one of oauth2 client_certificate_key, client_certificate_key_file & client_certificate_key_ref must be configured using grant-type=${JWT_BEARER}`,
+    )
+  if (raw.signature_algorithm && !/^RS(?:256|384|512)$/.test(raw.signature_algorithm))
+    at.fail('valid signature algorithms are RS256, RS384 and RS512')
+}
 
 const header = object('config.Header', { values: list(string), secrets: list(secret), files: list(string) }, (raw) => ({
   values: raw.values ?? [],
