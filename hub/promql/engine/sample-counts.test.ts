@@ -2,7 +2,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { labelsFrom } from '../../../protocol/labels/mod.ts'
-import { CounterResetHint, EMPTY_HISTOGRAM, type Histogram } from '../../../protocol/samples/mod.ts'
 import type { SampleCounts } from '../contract.ts'
 import { parseExpr } from '../parser/mod.ts'
 import { evaluate } from './evaluate.ts'
@@ -12,15 +11,15 @@ import { ENGINE_OPTIONS } from './testing/options.ts'
 /** A sample every 10 s, from 0 to 600 s. */
 const TIMES = Float64Array.from({ length: 61 }, (_, i) => i * 10_000)
 
-function readerOf(histograms: readonly Histogram[] | null = null): MemoryReader {
+function readerOf(): MemoryReader {
   const reader = new MemoryReader()
   reader.append([
     {
       labels: labelsFrom({ __name__: 'm' }),
       times: TIMES,
       values: TIMES.map((_, i) => i),
-      kinds: new Uint8Array(TIMES.length).fill(histograms === null ? 0 : 2),
-      histograms,
+      kinds: new Uint8Array(TIMES.length),
+      histograms: null,
       startTimes: null,
     },
   ])
@@ -68,22 +67,3 @@ for (const [text, isRange, total, read] of rows) {
     assert.deepEqual([counts.total, counts.read], [sum(total), sum(read)])
   })
 }
-
-test('of gauges the buckets are looked at for resets even where only their sum is asked for', () => {
-  const of = (sum: number, offset: number): Histogram => ({
-    ...EMPTY_HISTOGRAM,
-    counterResetHint: CounterResetHint.gauge,
-    count: 3,
-    sum,
-    positiveSpans: [{ offset, length: 1 }],
-    positiveBuckets: [3],
-  })
-  const reader = readerOf(Array.from(TIMES, (_, i) => of(i, i)))
-  const averageOf = (text: string): unknown => {
-    const range = { startMs: 200_000, endMs: 200_000, stepMs: 1, instant: true }
-    const result = evaluate({ expr: parseExpr(text), text, range, options: ENGINE_OPTIONS, reader })
-    return result.type === 'vector' && result.series[0]!.values[0]
-  }
-  assert.equal(averageOf('histogram_avg(irate(m[1m]))'), 20 / 3)
-  assert.equal(averageOf('histogram_count(irate(m[1m]))'), 0.3)
-})

@@ -12,7 +12,7 @@ import { countsDecreased } from './resets.ts'
 /**
  * Sets the hints in the buffer. The first sample's is unknown where the reader did not come by the one before it.
  * @param statsOnly nothing but count and sum is wanted: the buckets go, and the hints tell of resets, as without the
- * buckets nobody could find them later. Gauges, whose hint tells nothing of resets, keep theirs
+ * buckets nobody could find them later. Gauges keep their hint, which tells nothing of resets
  */
 export function markHints(buffer: SampleBuffer, statsOnly: boolean): void {
   const { count, flags, histograms } = buffer
@@ -23,7 +23,7 @@ export function markHints(buffer: SampleBuffer, statsOnly: boolean): void {
     const h = flags[i] === 2 ? histograms[i] : undefined
     if (h !== undefined && !h.isStale) {
       const stored = hintAfter(h, before)
-      if (statsOnly && stored !== CounterResetHint.gauge) {
+      if (statsOnly) {
         histograms[i] = statsOf(h, stored === CounterResetHint.unknown ? hintAgainst(h, last) : stored)
         last = h
       } else if (stored !== h.counterResetHint) histograms[i] = { ...h, counterResetHint: stored }
