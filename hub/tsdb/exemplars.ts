@@ -35,6 +35,8 @@ export class ExemplarWriter {
   appended = 0
   /** How many each series has in the buffer. */
   readonly #bySeries = new Map<SeriesRef, number>()
+  /** Slot of the newest exemplar that came for each series. */
+  readonly #newest = new Map<SeriesRef, number>()
 
   /** Exemplars that the buffer has room for. */
   get slots(): number {
@@ -65,10 +67,23 @@ export class ExemplarWriter {
     this.#mem = mem
     this.#table = new TableWriter(mem, EXEMPLARS, alloc)
     mem.control[C_EXEMPLAR_SLOTS] = Math.max(slots, this.#table.count)
-    for (let slot = 0; slot < this.#table.count; slot++) this.#note(mem.get(this.#table.addr(slot) + E_REF) - 1, 1)
+    const { count } = this.#table
+    // By age, so that the newest slot of a series is the last that is noted.
+    const oldest = count < this.slots ? 0 : mem.control[C_EXEMPLARS_WRITTEN]! % this.slots
+    for (let i = 0; i < count; i++) {
+      const slot = (oldest + i) % count
+      const ref = mem.get(this.#table.addr(slot) + E_REF) - 1
+      this.#note(ref, 1)
+      this.#newest.set(ref, slot)
+    }
   }
 
-  /** Returns false for an exemplar that is not kept. @throws HeadFullError */
+  /**
+   * Returns false for an exemplar that is not kept, as one that equals the newest of its series: senders repeat them.
+   * Semantics: Prometheus tsdb/exemplar.go, validateExemplar (v3.14). Differs: an older one than the newest is kept, as a
+   * backlog brings them.
+   * @throws HeadFullError
+   */
   append(ref: SeriesRef, exemplar: Exemplar): boolean {
     const { control } = this.#mem
     const slots = control[C_EXEMPLAR_SLOTS]!
@@ -77,13 +92,15 @@ export class ExemplarWriter {
       this.dropped++
       return false
     }
+    if (this.#isRepeated(ref, exemplar, length)) return false
     const written = control[C_EXEMPLARS_WRITTEN]!
     const slot = written % slots
     const isNew = slot >= this.#table.count
     if (isNew) this.#table.add()
     const record = this.#table.addr(slot)
-    if (!isNew) this.#note(this.#mem.get(record + E_REF) - 1, -1)
+    if (!isNew) this.#forget(this.#mem.get(record + E_REF) - 1, slot)
     this.#note(ref, 1)
+    this.#newest.set(ref, slot)
     this.appended++
     const words = this.#mem.u32[record >>> PAGE_SHIFT]!
     const version = (record & PAGE_MASK) + E_VERSION
@@ -98,6 +115,27 @@ export class ExemplarWriter {
     this.#table.publishCount()
     control[C_EXEMPLARS_WRITTEN] = written + 1 >= 2 * slots ? written + 1 - slots : written + 1
     return true
+  }
+
+  /** @param length of the labels, which `#bytes` holds */
+  #isRepeated(ref: SeriesRef, { value, timestampMs }: Exemplar, length: number): boolean {
+    const slot = this.#newest.get(ref)
+    if (slot === undefined) return false
+    const mem = this.#mem
+    const record = this.#table.addr(slot)
+    if (mem.get(record + E_BYTES) !== length || mem.get(record + E_HAS_TIME) !== (timestampMs === null ? 0 : 1))
+      return false
+    if (mem.getF64(record, E_TIME_F64) !== (timestampMs ?? 0)) return false
+    if (!Object.is(mem.getF64(record, E_VALUE_F64), value)) return false
+    const from = ((record & PAGE_MASK) + E_PAYLOAD) * 4
+    const known = mem.u8[record >>> PAGE_SHIFT]!
+    for (let i = 0; i < length; i++) if (known[from + i] !== this.#bytes[i]) return false
+    return true
+  }
+
+  #forget(ref: SeriesRef, slot: number): void {
+    this.#note(ref, -1)
+    if (this.#newest.get(ref) === slot) this.#newest.delete(ref)
   }
 
   #note(ref: SeriesRef, change: number): void {
