@@ -5,7 +5,7 @@
  */
 import { NO_TLS } from '../../protocol/config/mod.ts'
 import type { Clock, Disk, LogFields, Logger, ProbeNet, Random } from '../../protocol/env/mod.ts'
-import { counter, formatExposition, gauge, type MetricFamily } from '../../protocol/exposition/mod.ts'
+import { counter, formatExposition, gauge, type MetricFamily, parseGoFloat } from '../../protocol/exposition/mod.ts'
 import {
   booleanFlag,
   type Exporter,
@@ -174,14 +174,11 @@ export function createBlackboxExporter(options: BlackboxOptions): BlackboxExport
       if (pathname === '/logs') return historyPage(history, searchParams)
       if (pathname !== '/probe') return null
       const header = request.headers.get('x-prometheus-scrape-timeout-seconds') ?? ''
-      if (header !== '' && !(Number(header) >= 0))
-        return text(
-          `Failed to parse timeout from Prometheus header: strconv.ParseFloat: parsing ${JSON.stringify(header)}: invalid syntax\n`,
-          500,
-        )
+      const seconds = header === '' ? 0 : parseGoFloat(header, JSON.stringify)
+      if (typeof seconds === 'string') return text(`Failed to parse timeout from Prometheus header: ${seconds}\n`, 500)
       if (searchParams.get('debug') !== 'true') return null
       try {
-        return text((await run(searchParams, Number(header) * 1000 || DEFAULT_TIMEOUT_MS)).output())
+        return text((await run(searchParams, seconds * 1000 || DEFAULT_TIMEOUT_MS)).output())
       } catch (error) {
         if (error instanceof ParameterError) return text(`${error.message}\n`, 400)
         throw error
@@ -287,10 +284,10 @@ function historyPage(history: History, parameters: URLSearchParams): Response {
   const id = parameters.get('id')
   const target = parameters.get('target')
   if (id === null && target === null) return text(history.listing())
-  const found =
-    id === null ? history.ofTarget(shownTarget(target!)) : /^\d{1,15}$/.test(id) ? history.get(Number(id)) : undefined
-  if (id !== null && !/^\d{1,15}$/.test(id)) return text('Invalid probe id\n', 500)
-  return found ? text(found.output()) : text(id === null ? 'Probe target not found\n' : 'Probe id not found\n', 404)
+  const isNumber = id !== null && /^\d{1,15}$/.test(id)
+  if (!isNumber && target === null) return text('Probe id or target must be defined as http query parameters\n', 400)
+  const found = isNumber ? history.get(Number(id)) : history.ofTarget(shownTarget(target!))
+  return found ? text(found.output()) : text(!isNumber ? 'Probe target not found\n' : 'Probe id not found\n', 404)
 }
 
 function text(body: string, status = 200): Response {

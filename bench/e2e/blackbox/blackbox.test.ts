@@ -141,10 +141,16 @@ test('requests that cannot be are refused in upstream’s words', async () => {
   assert.match(formatExposition(await exporter.collect()), /\nblackbox_module_unknown_total 2\n/)
   const answer = await exporter.handle(new Request('http://x/probe?debug=true&module=x&target=y'))
   assert.deepEqual([answer!.status, await answer!.text()], [400, 'Unknown module "x"\n'])
-  const odd = await exporter.handle(
-    new Request('http://x/probe?target=y', { headers: { 'x-prometheus-scrape-timeout-seconds': 'soon' } }),
+  const ofTimeout = (seconds: string): Promise<Response | null> =>
+    exporter.handle(
+      new Request('http://x/probe?target=y', { headers: { 'x-prometheus-scrape-timeout-seconds': seconds } }),
+    )
+  const odd = await ofTimeout('soon')
+  assert.deepEqual(
+    [odd!.status, await odd!.text()],
+    [500, 'Failed to parse timeout from Prometheus header: strconv.ParseFloat: parsing "soon": invalid syntax\n'],
   )
-  assert.equal(odd!.status, 500)
+  for (const seconds of ['-1', 'NaN', 'Inf', '1e3', '0']) assert.equal(await ofTimeout(seconds), null, seconds)
   assert.equal(await exporter.handle(new Request('http://x/metrics')), null)
 })
 
@@ -174,7 +180,13 @@ test('a probe is told of: its lines, its module without secrets, and later by nu
   assert.match(byId, /password: <secret>/)
   assert.doesNotMatch(byId, /hunter2/)
   assert.match((await get(`/logs?target=${target}`))[1], /Probe succeeded/)
-  assert.deepEqual([(await get('/logs?id=7'))[0], (await get('/logs?id=x'))[0]], [404, 500])
+  assert.deepEqual(await get('/logs?id=7'), [404, 'Probe id not found\n'])
+  // As the real 0.28 answers; without any it lists them, which upstream's landing page does.
+  for (const id of ['x', '-1'])
+    assert.deepEqual(await get(`/logs?id=${id}`), [
+      400,
+      'Probe id or target must be defined as http query parameters\n',
+    ])
   const [, config] = await get('/config')
   assert.match(config, /"password": "<secret>"/)
   assert.doesNotMatch(config, /hunter2/)
@@ -256,6 +268,8 @@ test('ICMP reaches this host where the process may send it, and says why where i
     const rtt = result.metrics.get('probe_icmp_duration_seconds{phase="rtt"}')!
     assert.ok(rtt > 0 && rtt < 1, String(rtt))
   }
+  const from = await probe({ prober: 'icmp', icmp: { source_ip_address: 'x' } }, '127.0.0.1')
+  assert.equal(from.reason, 'Error parsing source ip address')
   const late = await probe({ prober: 'icmp', timeout: '150ms', icmp: { source_ip_address: '127.0.0.1' } }, '192.0.2.1')
   assert.notEqual(late.reason, '')
 })
