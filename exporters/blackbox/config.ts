@@ -50,13 +50,14 @@ import {
 
 /** @throws Error with upstream's text */
 export function loadBlackboxConfig(text: string, file: string): BlackboxConfig {
+  const problems: ConfigError[] = []
   try {
-    const { value, source } = decodeYaml(text, file, root)
+    const { value, source } = decodeYaml(text, file, root, { problems })
     if (source.document.contents === null) throw new Error('error parsing config file: EOF')
     return { modules: value, redacted: redactedYaml(source) }
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error
-    throw new Error(`error parsing config file: ${upstreamText(error, text)}`, { cause: error })
+    throw new Error(`error parsing config file: ${upstreamText(problems, text)}`, { cause: error })
   }
 }
 
@@ -73,17 +74,37 @@ export function moduleText(config: BlackboxConfig, name: string): string {
   return stringify(modules[name])
 }
 
-/** Version 3 of Go's YAML library puts its findings on lines of their own, and makes no suggestions. */
-function upstreamText({ problem, file, key }: ConfigError, text: string): string {
-  const twice = /^yaml: unmarshal errors: line (\d+): (?:field|key) .* already set in /.exec(problem)
-  if (twice !== null) {
-    const path = key.split('.')
-    const first = placeOf(text, file, path).line
-    return `yaml: unmarshal errors:\n  line ${twice[1]}: mapping key ${JSON.stringify(path.at(-1))} already defined at line ${first}`
-  }
-  return problem
-    .replace('yaml: unmarshal errors: line', 'yaml: unmarshal errors:\n  line')
-    .replace(/; did you mean .*$/, '')
+const OF_TYPE = /^yaml: unmarshal errors: (line \d+: )/
+
+/**
+ * Version 3 of Go's YAML library tells all values of a wrong type, each on a line of its own, and makes no suggestions;
+ * whatever else is wrong is told alone.
+ */
+function upstreamText(problems: readonly ConfigError[], text: string): string {
+  const alone = problems.find(({ problem }) => !OF_TYPE.test(problem))
+  if (alone !== undefined) return syntaxText(alone.problem)
+  return `yaml: unmarshal errors:\n${problems.map((one) => `  ${typeText(one, text)}`).join('\n')}`
+}
+
+function typeText({ problem, file, key }: ConfigError, text: string): string {
+  const line = problem.replace(OF_TYPE, '$1').replace(/; did you mean .*$/, '')
+  const twice = /^(line \d+: )(?:field|key) .* already set in /.exec(line)
+  if (twice === null) return line
+  const path = key.split('.')
+  const first = placeOf(text, file, path).line
+  return `${twice[1]}mapping key ${JSON.stringify(path.at(-1))} already defined at line ${first}`
+}
+
+/** Of what a file of YAML is most often broken by. */
+const SYNTAX: readonly (readonly [ours: RegExp, upstreams: string])[] = [
+  [/Nested mappings are not allowed in compact mappings/, 'mapping values are not allowed in this context'],
+  [/Tabs are not allowed as indentation/, 'found character that cannot start any token'],
+  [/Unresolved alias \(.*\): (\S+)$/, "unknown anchor '$1' referenced"],
+]
+
+function syntaxText(problem: string): string {
+  const found = SYNTAX.find(([ours]) => ours.test(problem))
+  return (found ? problem.replace(found[0], found[1]) : problem).replace(/^yaml: line 1: /, 'yaml: ')
 }
 
 /** Of a list or a map, under the name that Go has for its type. */
@@ -134,7 +155,7 @@ const MAX_SIZE_BYTES = 2 ** 63
 const size: Decoder<number> = (at) => {
   if (!at.isNull && !isScalar(at.node)) return at.mismatch('units.Base2Bytes')
   const bytes = at.isNull ? 0 : parsed(parseBytes)(at)
-  if (Math.abs(bytes) >= MAX_SIZE_BYTES) at.fail('units: overflow parsing unit')
+  if (Math.abs(bytes) > MAX_SIZE_BYTES) at.fail('units: overflow parsing unit')
   return bytes
 }
 

@@ -23,6 +23,12 @@ const jobs: readonly (readonly [keys: string, problem: string])[] = [
   ],
   ['scrape_interval: , scrape_timeout: null, body_size_limit: ', ''],
   ['sample_limit: 1.5', ''],
+  ['sample_limit: 1_000', ''],
+  ['sample_limit: "1_000"', 'yaml: unmarshal errors: line 1: cannot unmarshal !!str `1_000` into uint'],
+  [
+    'sample_limit: 99999999999999999999',
+    'yaml: unmarshal errors: line 1: cannot unmarshal !!float `9999999...` into uint',
+  ],
   ['sample_limit: x', 'yaml: unmarshal errors: line 1: cannot unmarshal !!str `x` into uint'],
   ['scrape_protocols: null', ''],
   ['scrape_protocols: []', 'scrape_protocols cannot be empty for scrape config with job name "a"'],

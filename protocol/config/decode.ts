@@ -301,9 +301,15 @@ export const natural: Decoder<number> = (at) => {
   return value < 0 ? at.mismatch('uint') : value
 }
 
+/** Go's library passes over `_` between the digits of a number. */
+function numberOf({ value, type, source = '' }: Scalar): unknown {
+  const isSpaced = typeof value === 'string' && type === 'PLAIN' && /^[-+]?\d[\d_]*$/.test(source)
+  return isSpaced ? Number(source.replaceAll('_', '')) : value
+}
+
 /** Go's library cuts fractions off. */
 function wholeNumber(at: Cursor, wanted: string): number {
-  const value = at.isNull ? 0 : isScalar(at.node) ? at.node.value : null
+  const value = at.isNull ? 0 : isScalar(at.node) ? numberOf(at.node) : null
   if (typeof value === 'number' && Number.isSafeInteger(Math.trunc(value))) return Math.trunc(value) + 0
   return at.mismatch(wanted)
 }
@@ -473,6 +479,8 @@ function describe(node: YamlNode): string {
   return `!!${kind} \`${new TextEncoder().encode(text).length > 10 ? `${text.slice(0, 7)}...` : text}\``
 }
 
-/** Whether it is written as one: `1e3` is, though its value is whole. */
+/** Whether it is written as one: `1e3` is, though its value is whole, and what no integer holds. */
 const isFloat = ({ value, source }: Scalar): boolean =>
-  !Number.isInteger(value) || (/^[-+]?[\d.]+(e[-+]?\d+)?$/i.test(source ?? '') && /[.e]/i.test(source ?? ''))
+  !Number.isInteger(value) ||
+  Math.abs(value as number) >= 2 ** 64 ||
+  (/^[-+]?[\d.]+(e[-+]?\d+)?$/i.test(source ?? '') && /[.e]/i.test(source ?? ''))

@@ -46,6 +46,17 @@ const refused: readonly (readonly [what: string, modules: string, problem: strin
     'yaml: unmarshal errors:\n  line 3: mapping key "m" already defined at line 2',
   ],
   [
+    'keys and values',
+    '\n  m:\n    prober: http\n    http:\n      method: [1]\n      foo: 2\n      metod: GET',
+    'yaml: unmarshal errors:\n  line 5: cannot unmarshal !!seq into string\n  line 6: field foo not found in type config.plain\n  line 7: field metod not found in type config.plain',
+  ],
+  [
+    'a value beside one of a wrong type',
+    '\n  m: {prober: http, http: {foo: 1}}\n  n: {prober: icmp, icmp: {ttl: 256}}',
+    '"ttl" cannot exceed 255',
+  ],
+  ['an anchor', '{m: *x}', "yaml: unknown anchor 'x' referenced"],
+  [
     'a timeout of nothing',
     '{m: {prober: tcp, timeout: ""}}',
     'yaml: unmarshal errors:\n  line 1: cannot unmarshal !!str `` into time.Duration',
