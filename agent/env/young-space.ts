@@ -10,6 +10,11 @@ export function keepYoungSpaceSmall(): void {
   set('--semi-space-growth-factor=1')
 }
 
+/** What the command line says of the first size (hub/bin.mjs) is for the main thread: others begin with V8's own. */
+export function othersBeginSmall(): void {
+  set('--min-semi-space-size=0')
+}
+
 /**
  * Collects the young space on the thread that fills it, as soon as it is full and not before. There is nothing to share
  * in a megabyte of which next to nothing lives: waking V8's helpers, and having them free buffers that another thread

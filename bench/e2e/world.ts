@@ -402,7 +402,8 @@ export class World {
     return {
       name,
       file: process.execPath,
-      args: [path.join(ROOT, entry), ...args],
+      // As hub/bin.mjs sets it.
+      args: [...(entry === 'hub/main.ts' ? ['--min-semi-space-size=4'] : []), path.join(ROOT, entry), ...args],
       env: this.env(env),
       cwd: this.folder,
     }

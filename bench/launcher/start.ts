@@ -75,6 +75,7 @@ const HUB_ENV = {
   MALLOC_MMAP_THRESHOLD_: '1048576',
   ...(CACHE !== null && { NODE_COMPILE_CACHE: CACHE }),
 }
+const HUB_NODE_FLAGS = ['--min-semi-space-size=4']
 const AGENT_ENV = {
   UV_THREADPOOL_SIZE: '16',
   MALLOC_ARENA_MAX: '2',
@@ -90,7 +91,7 @@ await checkAddresses()
 writeOnce(files.hubConfig, hubConfig)
 writeOnce(files.agentConfig, agentConfig)
 
-const hub = start('hub', 'hub/main.ts', HUB_ENV, [
+const hub = start('hub', [...HUB_NODE_FLAGS, path.join(ROOT, 'hub/main.ts')], HUB_ENV, [
   `--config.file=${files.hubConfig}`,
   `--storage.tsdb.path=${files.hubData}`,
   `--web.listen-address=${HUB}`,
@@ -98,7 +99,7 @@ const hub = start('hub', 'hub/main.ts', HUB_ENV, [
   '--web.enable-remote-write-receiver',
 ])
 if (await ready(hub, `http://${HUB}/-/ready`)) {
-  const agent = start('agent', 'agent/main.ts', AGENT_ENV, [
+  const agent = start('agent', [path.join(ROOT, 'agent/main.ts')], AGENT_ENV, [
     `--config.file=${files.agentConfig}`,
     `--web.listen-address=${AGENT}`,
     '--web.enable-lifecycle',
@@ -167,9 +168,14 @@ function listenProblem(address: string): Promise<string | null> {
   })
 }
 
-function start(name: string, entry: string, env: Readonly<Record<string, string>>, args: readonly string[]): Child {
+function start(
+  name: string,
+  program: readonly string[],
+  env: Readonly<Record<string, string>>,
+  args: readonly string[],
+): Child {
   // A group of its own: Ctrl-C reaches the children once, through stop(), and in order.
-  const child = spawn(process.execPath, [path.join(ROOT, entry), ...args], {
+  const child = spawn(process.execPath, [...program, ...args], {
     stdio: ['ignore', 'inherit', 'inherit'],
     detached: true,
     env: { ...env, ...process.env },

@@ -20,6 +20,7 @@ const LAUNCHER_ENV = {
     MALLOC_TRIM_THRESHOLD_: '131072',
   },
 } as const
+const NODE_FLAGS = { hub: ['--min-semi-space-size=4'], agent: [] } as const
 
 export type HeliographResult = {
   readonly window: Window
@@ -81,7 +82,7 @@ function start(name: 'agent' | 'hub', folder: string, profileFolder: string | nu
   return new Program({
     name,
     file: process.execPath,
-    args: [...profiling, path.join(ROOT, name, 'main.ts'), ...args],
+    args: [...NODE_FLAGS[name], ...profiling, path.join(ROOT, name, 'main.ts'), ...args],
     logFile: path.join(folder, `${name}.log`),
     env: LAUNCHER_ENV[name],
   })

@@ -58,6 +58,8 @@ function heliograph(profileFolder: string | null): System {
         name: 'hub',
         file: process.execPath,
         args: [
+          // As the launcher sets it.
+          '--min-semi-space-size=4',
           ...profiling,
           path.join(ROOT, 'hub/main.ts'),
           `--config.file=${folder}/heliograph.yml`,
