@@ -17,6 +17,11 @@ const ONE_SHOT_COMPRESSED_BYTES = 192 * 1024
 /** What does not compress grows a little; more than that is empty blocks or members, which say nothing for ever. */
 const GZIP_GROWTH = 1 + 1 / 64
 const GZIP_GROWTH_BYTES = 64 * 1024
+/**
+ * Node and Bun let whoever awaits an answer run before they tell of the next socket. Deno tells of all that have
+ * something in one turn: there, each body has memory of its own.
+ */
+const CAN_BORROW = !('deno' in process.versions)
 
 export type BodyRules = {
   readonly maxBodyBytes: number
@@ -73,7 +78,7 @@ export function answerSink(
   if (!isGzip && bytes > maxBodyBytes) throw bodyTooLarge(maxBodyBytes)
   const rules = {
     maxBodyBytes,
-    borrowBody,
+    borrowBody: borrowBody && CAN_BORROW,
     ...(onChunk !== undefined && status === 200 && { onChunk }),
     ...(judge !== undefined && status === 200 && { judge: (piece: Uint8Array) => judge(piece, headers) }),
   }
