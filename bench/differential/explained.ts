@@ -86,8 +86,7 @@ const EXPLANATIONS: readonly Explanation[] = [
   {
     reason: '3.14 warns that sorting has no effect on the results of range queries',
     covers: ({ query, isRange }, ours, theirs) => {
-      const warnings = (ours.warnings ?? []).filter((warning) => !warning.includes('sort is ineffective'))
-      const rest = { ...ours, warnings }
+      const rest = withoutSorting(ours)
       const isSame = difference(rest, theirs) === null || (!isRange && sameUnordered(rest, theirs))
       return /\bsort/.test(query) && (isRange || SUBQUERY.test(query)) && isSame
     },
@@ -121,14 +120,14 @@ const EXPLANATIONS: readonly Explanation[] = [
       difference({ ...ours, data: withoutNulls(ours.data, theirs.data) }, theirs) === null,
   },
   {
-    // Prometheus promql/engine.go, resetHistograms (v3.14).
+    // Prometheus promql/engine.go, resetHistograms (v3.14). What reads the same is told once, wherever it points.
     reason:
       '3.14 names no metric where a bucket label is missing, or classic and native histograms meet, unless names go late',
     covers: ({ query, isRange }, ours, theirs) =>
       /histogram_(quantile|fraction)/.test(query) &&
       sameBut(isRange, ours, theirs, (text) =>
         text.replace(
-          /(?<=^PromQL warning: (bucket label|vector contains a mix of classic).*) for metric name ".*"/,
+          /(?<=^PromQL warning: (bucket label|vector contains a mix of classic).*?)( for metric name ".*")? \(\d.*/,
           '',
         ),
       ),
@@ -379,8 +378,8 @@ function samplesPerStep({ data }: Answer): string {
 
 /** The same but for numbers: labels, times and notes. */
 function sameShape(ours: Answer, theirs: Answer): boolean {
-  const bare = (answer: Answer): string =>
-    JSON.stringify({ ...answer, infos: [], warnings: [], data: withoutValues(answer.data) })
+  const bare = ({ infos: _infos, warnings: _warnings, ...rest }: Answer): string =>
+    JSON.stringify({ ...rest, data: withoutValues(rest.data) })
   return bare(ours) === bare(theirs)
 }
 
@@ -393,12 +392,15 @@ function withoutValues(data: unknown): unknown {
 function sameBut(isRange: boolean, ours: Answer, theirs: Answer, rewrite: (text: string) => string): boolean {
   const rewritten = (answer: Answer): Answer => ({
     ...answer,
-    warnings: [
-      ...new Set((answer.warnings ?? []).filter((text) => !text.includes('sort is ineffective')).map(rewrite)),
-    ],
+    warnings: [...new Set((withoutSorting(answer).warnings ?? []).map(rewrite))],
   })
   const [a, b] = [rewritten(ours), rewritten(theirs)]
   return difference(a, b) === null || (!isRange && sameUnordered(a, b))
+}
+
+/** Without the warning about sorting, which only 3.14 has. */
+function withoutSorting(answer: Answer): Answer {
+  return { ...answer, warnings: (answer.warnings ?? []).filter((text) => !text.includes('sort is ineffective')) }
 }
 
 /** Without the fields that are null or false in one and absent from the other. */
@@ -429,5 +431,7 @@ function unsigned(answer: Answer): Answer {
 
 /** Why the answers may differ; null when nothing explains it. */
 export function explanation(asked: Asked, ours: Answer, theirs: Answer): string | null {
-  return EXPLANATIONS.find(({ covers }) => covers(asked, ours, theirs))?.reason ?? null
+  const of = (answer: Answer): string | null =>
+    EXPLANATIONS.find(({ covers }) => covers(asked, answer, theirs))?.reason ?? null
+  return of(ours) ?? (/\bsort/.test(asked.query) ? of(withoutSorting(ours)) : null)
 }

@@ -1,5 +1,6 @@
 /**
- * Sum and average of native histograms in a window. Semantics: Prometheus promql/functions.go, sum and avg_over_time.
+ * Sum and average of native histograms in a window, which keep empty buckets.
+ * Semantics: Prometheus promql/functions.go, sum and avg_over_time.
  */
 import { CounterResetHint, type Histogram } from '../../../../protocol/samples/mod.ts'
 import { type Added, HistogramAccumulator } from '../histograms/accumulator.ts'
@@ -17,7 +18,9 @@ export function sumHistograms(
   notes: Notes,
 ): Histogram | null {
   const first = histograms[from]!
-  return addAll(total.start(first), first.counterResetHint, histograms, from, to, notes) ? total.result() : null
+  return addAll(total.start(first), first.counterResetHint, histograms, from, to, notes)
+    ? total.result(1, 1, true)
+    : null
 }
 
 export function averageHistograms(
@@ -27,7 +30,7 @@ export function averageHistograms(
   notes: Notes,
 ): Histogram | null {
   const first = histograms[from]!
-  return addAll(mean.start(first), first.counterResetHint, histograms, from, to, notes) ? mean.result() : null
+  return addAll(mean.start(first), first.counterResetHint, histograms, from, to, notes) ? mean.result(true) : null
 }
 
 /** The mean from the sum; once that would overflow, incrementally from there on. */
@@ -55,8 +58,8 @@ export class HistogramMean {
     return this.#sum.add(divide(h, this.#count))
   }
 
-  result(): Histogram {
-    return this.#sum.result(1, this.#incremental ? 1 : this.#count)
+  result(keepsEmpty = false): Histogram {
+    return this.#sum.result(1, this.#incremental ? 1 : this.#count, keepsEmpty)
   }
 }
 

@@ -113,10 +113,13 @@ export class HistogramAccumulator {
     this.#negative.scale(1, divisor)
   }
 
-  /** The sum so far over `divisor`, times `factor`, without empty buckets; it stays as it is when more is added. */
-  result(factor = 1, divisor = 1): Histogram {
-    const positive: PackedBuckets = this.#positive.pack(factor, divisor)
-    const negative: PackedBuckets = this.#negative.pack(factor, divisor)
+  /**
+   * The sum so far over `divisor`, times `factor`, without empty buckets unless they are to be kept; it stays as it is
+   * when more is added.
+   */
+  result(factor = 1, divisor = 1, keepsEmpty = false): Histogram {
+    const positive: PackedBuckets = this.#positive.pack(factor, divisor, keepsEmpty)
+    const negative: PackedBuckets = this.#negative.pack(factor, divisor, keepsEmpty)
     return {
       isFloat: true,
       isStale: false,

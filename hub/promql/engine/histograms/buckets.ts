@@ -78,21 +78,21 @@ export function newCounts(size: number): number[] {
 
 export type PackedBuckets = { readonly spans: readonly Span[]; readonly counts: number[] }
 
-/** Spans and counts without empty buckets: what Compact(0) gives. `count` may go on behind the end of `index`. */
-export function packBuckets(list: {
-  readonly index: readonly number[]
-  readonly count: ArrayLike<number>
-}): PackedBuckets {
+/** Spans and counts, which without the empty buckets are what Compact(0) gives. `count` may go on behind the end of `index`. */
+export function packBuckets(
+  list: { readonly index: readonly number[]; readonly count: ArrayLike<number> },
+  keepsEmpty = false,
+): PackedBuckets {
   const { index, count: all } = list
   let kept = 0
-  for (let i = 0; i < index.length; i++) if (all[i] !== 0) kept++
+  for (let i = 0; i < index.length; i++) if (all[i] !== 0 || keepsEmpty) kept++
   const spans: { offset: number; length: number }[] = []
   const counts = newCounts(kept)
   let to = 0
   let end = 0
   for (let i = 0; i < index.length; i++) {
     const count = all[i]!
-    if (count === 0) continue
+    if (count === 0 && !keepsEmpty) continue
     const at = index[i]!
     if (to > 0 && at === end) spans[spans.length - 1]!.length++
     else spans.push({ offset: to === 0 ? at : at - end, length: 1 })

@@ -122,7 +122,7 @@ export class Side {
   }
 
   /** Every count divided, its compensation added, times `factor`; without those that are then, or were before, zero. */
-  pack(factor: number, divisor: number): PackedBuckets {
+  pack(factor: number, divisor: number, keepsEmpty: boolean): PackedBuckets {
     const { size } = this
     if (finals.length < size) finals = new Float64Array(2 * size)
     const out = finals
@@ -132,11 +132,11 @@ export class Side {
     for (let i = 0; i < size; i++) {
       let value = data[i]! / divisor + data[comps + i]! / divisor
       if (value !== 0) value *= factor
-      if (value !== 0) kept++
+      if (value !== 0 || keepsEmpty) kept++
       out[i] = value
     }
     if (kept < size || this.#spans === null || !this.#isPacked)
-      return packBuckets({ index: this.#indices(), count: out })
+      return packBuckets({ index: this.#indices(), count: out }, keepsEmpty)
     const counts = newCounts(size)
     for (let i = 0; i < size; i++) counts[i] = out[i]!
     return { spans: this.#spans, counts }
