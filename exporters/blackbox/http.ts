@@ -150,21 +150,28 @@ class HttpRun {
       const answer = await this.#request(body)
       const location = headerOf(answer.headers, 'location')
       if (!isRedirect(answer.status) || location === '') return { body, isRefused: false }
-      const next = await step('HTTP request failed', this.#context, () => new URL(location, this.#hop.url))
+      if (!URL.canParse(location, this.#hop.url.href)) {
+        this.#forgetAnswer()
+        const err = `failed to parse Location header ${JSON.stringify(location)}`
+        throw new ProbeFailure('HTTP request failed', { err })
+      }
       log.info('Received redirect', { location })
       this.#redirects++
       if (this.#redirects > MAX_REDIRECTS || !this.#http.client.followRedirects) {
         log.info('Not following redirect')
         return { body, isRefused: true }
       }
-      // The body of what is followed is not read to its end.
-      this.#traces.at(-1)!.end = Number.NaN
       for (const cookie of headersOf(answer.headers, 'set-cookie'))
         this.#cookies.take(this.#hop.url, cookie, this.#context.deps.clock.now())
-      // Where the next one fails there is no answer, as upstream.
-      this.#answer = null
-      this.#hop = this.#next(answer.status, next)
+      this.#forgetAnswer()
+      this.#hop = this.#next(answer.status, new URL(location, this.#hop.url))
     }
+  }
+
+  /** Its body is not read to its end, and where the next one fails there is no answer, as upstream. */
+  #forgetAnswer(): void {
+    this.#traces.at(-1)!.end = Number.NaN
+    this.#answer = null
   }
 
   async #request(body: BodyBuffer | null): Promise<HopAnswer> {

@@ -554,3 +554,10 @@ test('what a redirect compressed cannot be looked at where it is not followed', 
   const { reason } = await probe(http(options), target({ status: '302', 'h-location': '/' }))
   assert.equal(reason, 'Failed to get decompressor for HTTP response body')
 })
+
+test('a redirect to what is no place leaves no answer, and is none', async () => {
+  const result = await probe(http(), target({ status: '302', 'h-location': 'http://[::1' }))
+  assert.equal(result.reason, 'HTTP request failed')
+  assert.match(result.text, /failed to parse Location header/)
+  assert.deepEqual([value(result, 'probe_http_status_code'), value(result, 'probe_http_redirects')], [0, 0])
+})
