@@ -13,10 +13,10 @@ export async function answered(url: string, child: ChildProcess, { name, query, 
   const deadline = Date.now() + timeoutMs
   while (Date.now() < deadline) {
     if (child.exitCode !== null) throw new Error(`${name} exited with ${child.exitCode}`)
-    const answer = await fetch(`${url}/api/v1/query?query=${encodeURIComponent(query)}`).then(
-      (response) => response.json() as Promise<{ data?: { result?: readonly unknown[] } }>,
-      () => null,
-    )
+    // Not there yet, or there and answering in plain words that it is not ready.
+    const answer = await fetch(`${url}/api/v1/query?query=${encodeURIComponent(query)}`)
+      .then((response) => response.json() as Promise<{ data?: { result?: readonly unknown[] } }>)
+      .catch(() => null)
     if ((answer?.data?.result?.length ?? 0) > 0) return
     await delay(250)
   }
