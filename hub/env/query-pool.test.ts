@@ -113,15 +113,29 @@ test('a small query does not wait for heavy ones that hold all workers', async (
       () => ended++,
     ),
   )
-  const answer = await service.run(range('count(y)'), { timeoutMs: 120_000 })
-  assert.equal(json(answer).data.result[0]!.values.at(-1)![1] !== '0', true)
-  assert.deepEqual([ended, service.counters.overtook], [0, 1])
-  abort.abort()
+  try {
+    // Until they hold all workers, one may be free for it: that is no overtaking, and neither is it waiting.
+    for (let i = 0; i < 100 && service.counters.overtook === 0; i++) {
+      const answer = await service.run(range('count(y)'), { timeoutMs: 120_000 })
+      assert.equal(json(answer).data.result[0]!.values.at(-1)![1] !== '0', true)
+    }
+    assert.deepEqual([ended, service.counters.overtook], [0, 1])
+  } finally {
+    abort.abort()
+  }
   await Promise.all(done)
 })
 
 test('a query that takes too long ends with a timeout', async () => {
-  const answer = await service.run(range('quantile_over_time(0.5, x_total[25m:1s])', 1000), { timeoutMs: 1000 })
+  const heavy = range('quantile_over_time(0.5, x_total[25m:1s])', 1000)
+  // On a busy host its time may be over before a worker is free: that is told otherwise.
+  const isOfQueue = (error: unknown): boolean => error instanceof ApiError && / in query queue$/.test(error.message)
+  let answer: WorkerAnswer | null = null
+  for (let timeoutMs = 1000; answer === null; timeoutMs *= 2)
+    answer = await service.run(heavy, { timeoutMs }).catch((error: unknown) => {
+      if (!isOfQueue(error) || timeoutMs > 30_000) throw error
+      return null
+    })
   assert.deepEqual([answer.status, answer.error?.message], [503, 'query timed out in expression evaluation'])
 })
 
