@@ -86,7 +86,7 @@ class Gatehouse {
 }
 
 const config = (target: string, alerting: string): string => `global:
-  scrape_interval: 500ms
+  scrape_interval: 3s
   evaluation_interval: 500ms
   external_labels: { site: harbour }
 rule_files: [rules.yml]

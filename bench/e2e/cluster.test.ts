@@ -13,8 +13,8 @@ const RULES = `groups:
     rules: [{ alert: GateOpen, expr: gate == 1 }]
 `
 /** A member waits so long for the one before it, and then looks at what that one has told. */
-const PEER_TIMEOUT = '4s'
-const TURN_MS = 7_000
+const PEER_TIMEOUT = '6s'
+const TURN_MS = 9_000
 
 /** Gates that the test opens, and whoever is told of them. */
 class Gatehouse {
@@ -87,7 +87,7 @@ async function twoHubs(world: World, natsUrl: string) {
       nats: natsUrl,
       flags: [`--cluster.peer-timeout=${PEER_TIMEOUT}`],
       heliograph: `id: ${name}\ncluster: { name: ${name} }`,
-      config: `global: { scrape_interval: 500ms, evaluation_interval: 500ms }
+      config: `global: { scrape_interval: 1s, evaluation_interval: 500ms }
 rule_files: [rules.yml]
 scrape_configs:
   - job_name: gates
