@@ -145,7 +145,10 @@ function gunzippedBytes(bytes: Uint8Array, maxBytes: number): number {
     const options = { finishFlush: constants.Z_SYNC_FLUSH, info: true, maxOutputLength: maxBytes } as const
     try {
       // The types know nothing of `info`.
-      const { buffer, engine } = inflateRawSync(bytes.subarray(at), options) as unknown as Inflated
+      const inflated = inflateRawSync(bytes.subarray(at), options) as unknown as Inflated | Uint8Array
+      // A runtime that knows nothing of it either tells of one member.
+      if (!('engine' in inflated)) return Math.min(total + inflated.length, maxBytes)
+      const { buffer, engine } = inflated
       total += buffer.length
       at = gzipDataAt(bytes, at + engine.bytesWritten + GZIP_TAIL_BYTES)
     } catch (error) {
