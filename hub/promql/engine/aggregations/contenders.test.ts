@@ -82,6 +82,30 @@ for (const op of ['topk', 'bottomk', 'limitk'])
         )
       })
 
+for (const op of ['topk', 'bottomk'])
+  for (const by of ['', 'by (g) '])
+    test(`${op} ${by}(k, m) takes what it takes where k is not the same at all steps, and all series are looked at`, () => {
+      fc.assert(
+        fc.property(rows, fc.integer({ min: 1, max: 4 }), fc.integer({ min: 1, max: 8 }), (data, groups, k) => {
+          const endMs = (STEPS - 1) * MINUTE
+          const reader = readerOf(data, groups)
+          const asked = (param: string): Map<string, readonly number[]> => {
+            const text = `${op} ${by}(${param}, m)`
+            const range = { startMs: 0, endMs, stepMs: MINUTE, instant: false }
+            const options = { ...ENGINE_OPTIONS, lookbackMs: MINUTE }
+            const result = evaluate({ expr: parseExpr(text, ALL_FEATURES), text, range, options, reader })
+            assert.ok(result.type === 'matrix')
+            const taken = result.series.map(
+              ({ labels, present }) => [labels.join(), [...present.slice(0, -1)]] as const,
+            )
+            return new Map(taken.filter(([, present]) => present.includes(1)))
+          }
+          assert.deepEqual(asked(String(k)), asked(`${k} + (time() >= bool ${endMs / 1000})`))
+        }),
+        { numRuns: 60 },
+      )
+    })
+
 /** In order; values only where there are any. */
 function shown(result: ReturnType<typeof mergePartials>): unknown {
   assert.ok(result?.type === 'matrix' || result?.type === 'vector')

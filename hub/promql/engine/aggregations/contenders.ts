@@ -32,11 +32,26 @@ export function asChooser(node: AggregateExpr): AggregateExpr | null {
 /** Of what stands in `chooser`, the series that it may choose, of those of a shard; they belong to the receiver. */
 export function collectContenders(ctx: QueryContext, chooser: AggregateExpr, frame: Frame): Series[] {
   const { value } = unwrap(chooser.param!) as Extract<Expr, { kind: 'number' }>
+  if (chooser.op !== 'limitk') return collectRanked(ctx, chooser, Math.trunc(value), frame)
+  if (frame.steps === 1) return collectVector(ctx, chooser.expr, frame)
   const all: Series[] = []
-  const emit: Emit = (series) => all.push(series)
-  if (chooser.op !== 'limitk') streamRanked(ctx, chooser, Math.trunc(value), frame, emit)
-  else if (frame.steps === 1) return collectVector(ctx, chooser.expr, frame)
-  else streamLimitK(ctx, chooser, new Float64Array(frame.steps).fill(value), frame, () => {}, emit)
+  const param = new Float64Array(frame.steps).fill(value)
+  streamLimitK(
+    ctx,
+    chooser,
+    param,
+    frame,
+    () => {},
+    (series) => all.push(series),
+  )
+  return all
+}
+
+/** As `collectContenders`, for the k that all steps have; of the whole they are those that the choice has to look at. */
+export function collectRanked(ctx: QueryContext, chooser: AggregateExpr, k: number, frame: Frame): Series[] {
+  if (k > CHOSEN_MAX) return collectVector(ctx, chooser.expr, frame)
+  const all: Series[] = []
+  streamRanked(ctx, chooser, k, frame, (series) => all.push(series))
   return all
 }
 
@@ -59,7 +74,10 @@ function streamRanked(ctx: QueryContext, chooser: AggregateExpr, k: number, fram
     if (!isTaken && !isFirst) return
     const kept = { ...series, values: series.values.slice(), present: series.present.slice() }
     kept.histograms = series.histograms === null ? null : [...series.histograms]
-    ctx.holdSeries(kept, columnSamples(kept), true)
+    // Its samples have been counted where they came from.
+    const counted = columnSamples(kept)
+    ctx.held -= counted
+    ctx.holdSeries(kept, counted, true)
     emit(kept)
   })
 }

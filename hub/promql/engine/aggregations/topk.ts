@@ -6,6 +6,7 @@ import type { AggregateExpr } from '../../ast.ts'
 import type { QueryContext } from '../context.ts'
 import { anyPresent, type Emit, FLOAT, type Frame, HISTOGRAM, NONE, type Series } from '../types.ts'
 import { collectVector, streamVector } from '../vector.ts'
+import { collectRanked } from './contenders.ts'
 import { GroupTable } from './groups.ts'
 import { limitsOf } from './limit.ts'
 
@@ -22,7 +23,9 @@ export function streamTopK(
     streamTopKOnce(ctx, expr, limits[0]!, frame, done, emit)
     return
   }
-  const all = collectVector(ctx, expr.expr, frame)
+  const [k] = limits
+  const isSame = k! >= 1 && limits.every((each) => each === k)
+  const all = isSame ? collectRanked(ctx, expr, k!, frame) : collectVector(ctx, expr.expr, frame)
   done()
   if (limits.every((k) => k < 1)) return
   const sign = expr.op === 'topk' ? 1 : -1
