@@ -19,6 +19,24 @@ type Simple =
   | 'duration'
   | 'type'
 type Type = Simple | { readonly list: Type } | { readonly key: Type; readonly value: Type }
+
+/**
+ * What is nested more deeply fits everything: a map of a map to a map has twice as much of a type at each level, and to
+ * compare or to show it takes as long.
+ */
+const MAX_TYPE_DEPTH = 10
+const depths = new WeakMap<object, number>()
+const depthOf = (type: Type): number => (typeof type === 'object' ? depths.get(type)! : 0)
+
+function nested<T extends Exclude<Type, Simple>>(type: T, inner: readonly Type[]): T | 'dyn' {
+  const depth = Math.max(...inner.map(depthOf)) + 1
+  if (depth > MAX_TYPE_DEPTH) return 'dyn'
+  depths.set(type, depth)
+  return type
+}
+
+const listOf = (list: Type): Type => nested({ list }, [list])
+const mapOf = (key: Type, value: Type): Type => nested({ key, value }, [key, value])
 type Scope = ReadonlyMap<string, Type>
 type Overload = readonly [args: readonly Simple[], result: Simple]
 
@@ -102,12 +120,12 @@ function typeOf(node: CelNode, scope: Scope): Type {
       return fits(yes, no) ? joined([yes, no]) : noOverload('?:', [yes, no])
     }
     case 'list':
-      return { list: joined(node.items.map((item) => typeOf(item, scope))) }
+      return listOf(joined(node.items.map((item) => typeOf(item, scope))))
     case 'map':
-      return {
-        key: joined(node.entries.map(([key]) => typeOf(key, scope))),
-        value: joined(node.entries.map(([, value]) => typeOf(value, scope))),
-      }
+      return mapOf(
+        joined(node.entries.map(([key]) => typeOf(key, scope))),
+        joined(node.entries.map(([, value]) => typeOf(value, scope))),
+      )
     case 'call':
       return called(
         node.name,
@@ -177,8 +195,8 @@ function macro({ name, of, variable, args }: Extract<CelNode, { kind: 'macro' }>
   const types = args.map((arg) => typeOf(arg, inner))
   const tests = name === 'map' ? types.slice(0, -1) : types
   for (const test of tests) if (!fits(test, 'bool')) noOverload(name, [test])
-  if (name === 'map') return { list: types.at(-1)! }
-  return name === 'filter' ? { list: item } : 'bool'
+  if (name === 'map') return listOf(types.at(-1)!)
+  return name === 'filter' ? listOf(item) : 'bool'
 }
 
 /** Of several that what is `dyn` might choose the result is `dyn`, where they differ. */

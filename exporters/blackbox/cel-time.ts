@@ -102,17 +102,34 @@ export function duration(ns: bigint): CelDuration {
   return new CelDuration(ns)
 }
 
-function offsetMs(ms: number, zone: string): number {
-  const fixed = /^([+-]?)(\d\d):(\d\d)$/.exec(zone)
-  if (fixed) return (Number(fixed[2]) * 60 + Number(fixed[3])) * 60_000 * (fixed[1] === '-' ? -1 : 1)
-  if (zone === 'UTC' || zone === '') return 0
-  let text: string
+/** To make one takes as long as twenty uses. Those of an expression stand here, and what some body brings beside them. */
+const formats = new Map<string, Intl.DateTimeFormat>()
+const MAX_FORMATS = 16
+const FIXED_ZONE = /^([+-]?)(\d\d):(\d\d)$/
+
+/** Whether its times are told quickly. */
+export const isKnownZone = (zone: string): boolean =>
+  zone === 'UTC' || zone === '' || FIXED_ZONE.test(zone) || formats.has(zone)
+
+function formatOf(zone: string): Intl.DateTimeFormat {
+  let format = formats.get(zone)
+  if (format !== undefined) return format
   try {
-    const format = new Intl.DateTimeFormat('en-US', { timeZone: zone, timeZoneName: 'longOffset' })
-    text = format.formatToParts(ms).find(({ type }) => type === 'timeZoneName')?.value ?? ''
+    format = new Intl.DateTimeFormat('en-US', { timeZone: zone, timeZoneName: 'longOffset' })
   } catch (error) {
     throw new Error(`unknown time zone ${zone}`, { cause: error })
   }
+  if (formats.size < MAX_FORMATS) formats.set(zone, format)
+  return format
+}
+
+function offsetMs(ms: number, zone: string): number {
+  const fixed = FIXED_ZONE.exec(zone)
+  if (fixed) return (Number(fixed[2]) * 60 + Number(fixed[3])) * 60_000 * (fixed[1] === '-' ? -1 : 1)
+  if (zone === 'UTC' || zone === '') return 0
+  const text = formatOf(zone)
+    .formatToParts(ms)
+    .find(({ type }) => type === 'timeZoneName')!.value
   const match = /GMT([+-])(\d\d):(\d\d)(?::(\d\d))?/.exec(text)
   if (!match) return 0
   const seconds = Number(match[2]) * 3600 + Number(match[3]) * 60 + Number(match[4] ?? 0)

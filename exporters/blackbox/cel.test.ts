@@ -155,3 +155,25 @@ test('JSON is read as strictly as by upstream', () => {
     assert.throws(() => celOfJson(text), Error, text)
   assert.deepEqual(celOfJson('{"a":1e300,"b":1e-400}'), { a: 1e300, b: 0 })
 })
+
+test('what a body makes long is paid for by its length', () => {
+  const texts = Array.from({ length: 40_000 }, (_, i) => `k${i}`)
+  // Half a minute each when only the uses were counted.
+  for (const expression of ['body.all(x, x in body)', 'body.all(x, body == body)', 'body.all(x, size(body) > 0)'])
+    assert.throws(() => compileCel(expression).evaluate(texts), /cost limit/, expression)
+  const zones = texts.map(() => '2020-07-01T00:00:00Z').slice(0, 20_000)
+  const before = process.cpuUsage()
+  const inZone = compileCel('body.all(x, timestamp(x).getHours("Europe/Berlin") == 2)')
+  assert.equal(inZone.evaluate(zones), true)
+  // 20,000 formats of a zone took four seconds.
+  assert.ok(process.cpuUsage(before).user < 2_000_000)
+})
+
+test('long bytes are compared', () => {
+  assert.equal(compileCel('bytes(body) == bytes(body) && bytes(body) < b"b"').evaluate('a'.repeat(500_000)), true)
+})
+
+test('types that double at each level are checked all the same', () => {
+  const doubled = `[body]${'.map(x, {x: x})'.repeat(40)}`
+  assert.doesNotThrow(() => compileCel(`${doubled} == ${doubled}`))
+})

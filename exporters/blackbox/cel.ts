@@ -10,6 +10,7 @@ import {
   durationPart,
   formatDuration,
   formatTimestamp,
+  isKnownZone,
   parseDuration,
   parseTimestamp,
   secondsOf,
@@ -31,7 +32,12 @@ export type CelProgram = {
 /** Of one evaluation: an expression of many macros within each other must not hold up the process. */
 const MAX_STEPS = 200_000
 const STEPS_OF_A_REGEX = 200
+const STEPS_OF_A_ZONE = 200
+/** So much of what one operator or function looks through takes as long as a step. */
+const ITEMS_A_STEP = 32
+const CHARACTERS_A_STEP = 1024
 const MAX_REGEXES = 16
+const TOO_LONG = 'operation cancelled: actual cost limit exceeded'
 
 type Regex = ReturnType<typeof compileRegex>
 
@@ -67,7 +73,7 @@ class Evaluation {
   }
 
   value(node: CelNode): CelValue {
-    if (++this.#steps > MAX_STEPS) throw new Error('operation cancelled: actual cost limit exceeded')
+    if (++this.#steps > MAX_STEPS) throw new Error(TOO_LONG)
     switch (node.kind) {
       case 'literal':
         return node.value
@@ -82,7 +88,7 @@ class Evaluation {
       case 'binary':
         return node.op === '&&' || node.op === '||'
           ? this.#logical(node)
-          : binary(node.op, this.value(node.left), this.value(node.right))
+          : this.#binary(node.op, this.value(node.left), this.value(node.right))
       case 'if':
         return this.value(truth(this.value(node.test)) ? node.yes : node.no)
       case 'list':
@@ -99,8 +105,24 @@ class Evaluation {
     }
   }
 
+  /** What a body makes long is paid for by its length, or some lists of it would hold up the process. */
+  #spend(steps: number): void {
+    this.#steps += steps
+    if (this.#steps > MAX_STEPS) throw new Error(TOO_LONG)
+  }
+
+  #binary(op: string, left: CelValue, right: CelValue): CelValue {
+    if (op === '==' || op === '!=') this.#spend(itemsIn(left) / ITEMS_A_STEP)
+    else if (op !== 'in') this.#spend(lengthInSteps(left) + lengthInSteps(right))
+    else if (Array.isArray(right)) this.#spend(lengthInSteps(right))
+    return binary(op, left, right)
+  }
+
   #call(name: string, args: readonly CelValue[]): CelValue {
     const [text, pattern] = args
+    for (const arg of args) this.#spend(lengthInSteps(arg))
+    if (text instanceof CelTimestamp && typeof pattern === 'string' && !isKnownZone(pattern))
+      this.#spend(STEPS_OF_A_ZONE)
     if (name !== 'matches' || typeof text !== 'string' || typeof pattern !== 'string') return call(name, args)
     let regex = this.#regexes.get(pattern)
     if (regex === undefined) {
@@ -147,6 +169,7 @@ class Evaluation {
 
   #macro({ name, of, variable, args }: Extract<CelNode, { kind: 'macro' }>): CelValue {
     const range = this.value(of)
+    this.#spend(lengthInSteps(range))
     const items: readonly CelValue[] = Array.isArray(range) ? range : isMap(range) ? Object.keys(range) : noRange(name)
     const had = Object.hasOwn(this.#scope, variable)
     const before = this.#scope[variable]
@@ -175,6 +198,21 @@ class Evaluation {
       else delete this.#scope[variable]
     }
   }
+}
+
+function lengthInSteps(value: CelValue): number {
+  if (typeof value === 'string') return value.length / CHARACTERS_A_STEP
+  if (value instanceof CelBytes) return value.bytes.length / CHARACTERS_A_STEP
+  if (Array.isArray(value)) return value.length / ITEMS_A_STEP
+  return isMap(value) ? Object.keys(value).length / ITEMS_A_STEP : 0
+}
+
+/** At any depth. */
+function itemsIn(value: CelValue): number {
+  if (!Array.isArray(value) && !isMap(value)) return lengthInSteps(value)
+  let items = 1
+  for (const item of Object.values(value) as readonly CelValue[]) items += itemsIn(item)
+  return items
 }
 
 function noRange(name: string): never {
@@ -242,7 +280,7 @@ function isEqual(a: CelValue, b: CelValue): boolean {
 /** What kinds that JSON has not are compared by; null for others. */
 function order(value: CelValue): bigint | string | null {
   if (value instanceof CelTimestamp || value instanceof CelDuration) return value.ns
-  return value instanceof CelBytes ? String.fromCharCode(...value.bytes) : null
+  return value instanceof CelBytes ? Array.from(value.bytes, (byte) => String.fromCharCode(byte)).join('') : null
 }
 
 function compare(op: string, left: CelValue, right: CelValue): boolean {

@@ -46,3 +46,24 @@ test('cookies come after the module’s own, the longest path first; a later one
   const { headers } = jar.onto(hop('http://h.test/long', [['cookie', 'own=0']]))
   assert.deepEqual(headers, [['Cookie', 'own=0; b=2; a=3']])
 })
+
+test('a domain’s cookie is one, whichever of its hosts sets it, and goes to those below it', () => {
+  const jar = new CookieJar()
+  for (const [from, line] of [
+    ['http://h.test/', 'own=1; Domain=h.test'],
+    ['http://a.h.test/', 'a=1; Domain=h.test'],
+    ['http://b.h.test/', 'a=2; Domain=h.test'],
+  ] as const)
+    jar.take(new URL(from), line, NOW)
+  assert.deepEqual(jar.onto(hop('http://c.h.test/')).headers, [['Cookie', 'own=1; a=2']])
+})
+
+test('as many cookies as the heads of ten redirects hold cost what each of them costs', () => {
+  const jar = new CookieJar()
+  const before = process.cpuUsage()
+  for (let i = 0; i < 50_000; i++) jar.take(new URL('http://h.test/'), `a${i}=b`, NOW)
+  const { user } = process.cpuUsage(before)
+  // A tenth of a second; 60 s where each was compared with all.
+  assert.ok(user < 10_000_000, `${user} µs`)
+  assert.equal(jar.onto(hop('http://h.test/')).headers[0]![1].split('; ').length, 50_000)
+})

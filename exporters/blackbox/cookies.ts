@@ -9,15 +9,16 @@ import type { Hop } from './http-hop.ts'
 type Cookie = {
   readonly name: string
   readonly value: string
-  /** '' where it is for the host alone. */
+  /** Or the host alone that set it. */
   readonly domain: string
-  readonly host: string
+  readonly isForHost: boolean
   readonly path: string
   readonly isSecure: boolean
 }
 
 export class CookieJar {
-  #cookies: readonly Cookie[] = []
+  /** By domain, path and name: one head brings thousands, and each is looked up. One that is set again keeps its place. */
+  readonly #cookies = new Map<string, Cookie>()
 
   /** @param line of `Set-Cookie` */
   take(from: URL, line: string, nowMs: number): void {
@@ -30,26 +31,24 @@ export class CookieJar {
       attributes.set(name.trim().toLowerCase(), value.join('=').trim())
     }
     const domain = (attributes.get('domain') ?? '').replace(/^\./, '').toLowerCase()
-    const isForOthers = domain !== '' && domain !== from.hostname && !isWithin(from.hostname, domain)
-    if (isForOthers) return
+    if (domain !== '' && domain !== from.hostname && !isWithin(from.hostname, domain)) return
     const path = attributes.get('path') ?? ''
     const cookie: Cookie = {
       name: pair.slice(0, at).trim(),
       value: pair.slice(at + 1).trim(),
-      domain: domain === from.hostname ? '' : domain,
-      host: from.hostname,
+      domain: domain === '' ? from.hostname : domain,
+      isForHost: domain === '',
       path: path.startsWith('/') ? path : defaultPath(from.pathname),
       isSecure: attributes.has('secure'),
     }
-    this.#cookies = this.#cookies.filter(
-      (one) => one.name !== cookie.name || one.host !== cookie.host || one.path !== cookie.path,
-    )
-    if (!isExpired(attributes, nowMs)) this.#cookies = [...this.#cookies, cookie]
+    const key = [cookie.domain, cookie.path, cookie.name].join(';')
+    if (isExpired(attributes, nowMs)) this.#cookies.delete(key)
+    else this.#cookies.set(key, cookie)
   }
 
   /** The request with the cookies that are for it, after those that it has. */
   onto(hop: Hop): Hop {
-    const mine = this.#cookies.filter((cookie) => isFor(cookie, hop.url))
+    const mine = [...this.#cookies.values()].filter((cookie) => isFor(cookie, hop.url))
     if (mine.length === 0) return hop
     // Longer paths first; among them as they came.
     const pairs = mine.toSorted((a, b) => b.path.length - a.path.length).map(({ name, value }) => `${name}=${value}`)
@@ -64,8 +63,8 @@ const isWithin = (host: string, domain: string): boolean => host.endsWith(`.${do
 
 const defaultPath = (path: string): string => path.slice(0, path.lastIndexOf('/')) || '/'
 
-function isFor({ domain, host, path, isSecure }: Cookie, url: URL): boolean {
-  const isHost = url.hostname === host || (domain !== '' && (url.hostname === domain || isWithin(url.hostname, domain)))
+function isFor({ domain, isForHost, path, isSecure }: Cookie, url: URL): boolean {
+  const isHost = url.hostname === domain || (!isForHost && isWithin(url.hostname, domain))
   const isPath = url.pathname === path || url.pathname.startsWith(path.endsWith('/') ? path : `${path}/`)
   return isHost && isPath && (!isSecure || url.protocol === 'https:' || isLoopback(url.hostname))
 }

@@ -37,3 +37,17 @@ test('what stood before a fault of gzip is counted', async () => {
     assert.equal(await inflatedBytes('gzip', bytes, 3), 3)
   }
 })
+
+test('what is counted of gzip bombs one after another does not hold up the process, and ends at the limit', async () => {
+  const bomb = gzipSync(new Uint8Array(4_000_000))
+  const bytes = Buffer.concat(Array(300).fill(bomb))
+  let turns = 0
+  const turn = setInterval(() => turns++, 0)
+  const before = process.cpuUsage()
+  assert.equal(await inflatedBytes('gzip', bytes, 5_000_000), 5_000_000)
+  const { user } = process.cpuUsage(before)
+  clearInterval(turn)
+  assert.ok(turns > 0)
+  // Two of them are inflated, not 300: some milliseconds.
+  assert.ok(user < 1_000_000, `${user} µs`)
+})

@@ -210,7 +210,9 @@ class HttpRun {
     // Differs: upstream sends what the module says to wherever it is sent.
     const kept = mayKeepCredentials(hop.url, url) ? hop.headers : withoutCredentials(hop.headers, this.#http)
     const keepsBody = status === 307 || status === 308
-    const headers = withReferer(keepsBody ? kept : withoutBodyHeaders(kept), hop.url, url)
+    const plain = keepsBody ? kept : withoutBodyHeaders(kept)
+    // One that the module says stays, as Go's client (since 1.21) has it.
+    const headers = hasOwnReferer(this.#http) ? plain : withReferer(plain, hop.url, url)
     const inUrl = basicAuthOf(url)
     if (!isSameHost)
       context.log.info('Address does not match first address, not sending TLS ServerName', { address: url.host })
@@ -320,6 +322,9 @@ function failure(reason: string, fields: Readonly<Record<string, string>> = {}):
 const isRedirect = (status: number): boolean => [301, 302, 303, 307, 308].includes(status)
 
 type Readable = { readonly bytes: Uint8Array | null; readonly error: Error | null; readonly isUnknown?: boolean }
+
+const hasOwnReferer = ({ headers }: HttpProbe): boolean =>
+  Object.entries(headers).some(([name, value]) => name.toLowerCase() === 'referer' && value !== '')
 
 /** Where it was before, as Go's client tells it: with no password, and not where that was secret. */
 function withReferer(headers: HeaderList, from: URL, to: URL): HeaderList {
