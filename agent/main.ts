@@ -14,7 +14,7 @@ import { unmapNowAndThen } from './env/program-pages.ts'
 import { createNoticeSender } from './env/service-notify.ts'
 import type { Agent } from './process/agent.ts'
 import { ErrorLog } from './process/error-log.ts'
-import { AGENT_FLAGS, checkFlags } from './process/flags.ts'
+import { AGENT_FLAGS, checkFlags, START_TIMESTAMPS } from './process/flags.ts'
 import { ServiceState } from './process/service-state.ts'
 import { VERSION } from './process/version.ts'
 
@@ -101,6 +101,7 @@ async function serve(value: (name: string) => string): Promise<void> {
       errors,
       storagePath: value('storage.path'),
       lifecycleEnabled: value('web.enable-lifecycle') === 'true',
+      startTimestamps: value('enable-feature') === START_TIMESTAMPS,
       version: VERSION,
       environment: process.env,
       onStop: (exitCode) => void stop(exitCode),

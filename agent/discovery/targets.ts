@@ -210,6 +210,7 @@ function sharedSettings(config: ScrapeConfig, deps: AccessDeps, problems: string
     nameValidation: config.nameValidation,
     escaping: config.escaping,
     extraScrapeMetrics: config.extraScrapeMetrics,
+    startTimestamps: config.startTimestamps,
     failureLogFile: config.failureLogFile && joinPath(deps.directory ?? '.', config.failureLogFile),
     scrapeNativeHistograms: config.scrapeNativeHistograms,
     alwaysScrapeClassicHistograms: config.alwaysScrapeClassicHistograms,

@@ -39,6 +39,8 @@ export type AgentOptions = {
   readonly errors: ErrorLog
   readonly storagePath: string
   readonly lifecycleEnabled: boolean
+  /** Targets are asked for start timestamps. */
+  readonly startTimestamps?: boolean
   readonly version: string
   /** Variables of the process. */
   readonly environment: Readonly<Record<string, string | undefined>>
@@ -269,8 +271,8 @@ export class Agent {
   }
 
   #load(): AgentConfig {
-    const { configFile } = this.#options
-    return loadAgentConfig(this.#env.disk.readText(configFile), { file: configFile })
+    const { configFile, startTimestamps = false } = this.#options
+    return loadAgentConfig(this.#env.disk.readText(configFile), { file: configFile, startTimestamps })
   }
 
   async #applyTargets(discovered: Discovered): Promise<void> {

@@ -2,6 +2,9 @@
 import { isAddress } from '../../protocol/config/mod.ts'
 import { type FlagDefinition, type ParsedFlags, UsageError } from '../cli/mod.ts'
 
+/** Targets' start timestamps go to the hub, which with the same flag makes zeros of them. */
+export const START_TIMESTAMPS = 'created-timestamp-zero-ingestion'
+
 export const AGENT_FLAGS: readonly FlagDefinition[] = [
   { name: 'config.file', kind: 'string', default: '/etc/heliograph/agent.yml', help: 'Agent configuration file path.' },
   {
@@ -29,6 +32,12 @@ export const AGENT_FLAGS: readonly FlagDefinition[] = [
     help: 'Base path of the ring; overrides storage.path of the configuration.',
   },
   {
+    name: 'enable-feature',
+    kind: 'list',
+    default: '',
+    help: 'Comma separated feature names to enable. One of: [created-timestamp-zero-ingestion]',
+  },
+  {
     name: 'log.level',
     kind: 'string',
     default: 'info',
@@ -51,6 +60,9 @@ export function checkFlags({ values }: ParsedFlags): void {
   }
   const listen = values.get('web.listen-address')![0]!
   if (!isAddress(listen)) throw new UsageError(`--web.listen-address: must be HOST:PORT, got ${JSON.stringify(listen)}`)
+  for (const name of values.get('enable-feature')!)
+    if (name !== '' && name !== START_TIMESTAMPS)
+      throw new UsageError(`--enable-feature: must be ${START_TIMESTAMPS}, got ${JSON.stringify(name)}`)
   choice('log.level', ['debug', 'info', 'warn', 'error'])
   choice('log.format', ['logfmt', 'json'])
 }

@@ -4,7 +4,7 @@
  */
 import { SUPPORTED_KINDS } from '../../agent/discovery/mod.ts'
 import { FUNCTIONS } from '../promql/functions.ts'
-import { parserFeatures } from '../query/mod.ts'
+import { parserFeatures, START_ZEROS } from '../query/mod.ts'
 import { templateFunctionNames } from '../rules/mod.ts'
 import type { ApiDeps } from './deps.ts'
 
@@ -55,7 +55,7 @@ export function featuresOf(deps: ApiDeps): Readonly<Record<string, Area>> {
     rules: { concurrent_rule_eval: false, keep_firing_for: true, query_offset: true },
     scrape: {
       extra_scrape_metrics: true,
-      start_timestamp_zero_ingestion: false,
+      start_timestamp_zero_ingestion: has(START_ZEROS),
       type_and_unit_labels: has('type-and-unit-labels'),
     },
     service_discovery_providers: all(SUPPORTED_KINDS),

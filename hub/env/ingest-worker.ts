@@ -56,6 +56,7 @@ export function ingestWorkerOptions(data: IngestWorkerData): IngestWorkerOptions
       maxSeriesPerAgent: maxSeriesPerAgent ?? DEFAULT_MAX_SERIES_PER_AGENT,
       outOfOrderWindowMs: outOfOrderWindowMs ?? null,
     },
+    ...(data.startZeroReachMs !== undefined && { startZeroReachMs: data.startZeroReachMs }),
     segmentBytes,
     checkpointBytes: data.checkpointBytes ?? DEFAULT_CHECKPOINT_BYTES,
     reserveBytes: data.reserveBytes ?? 2 * segmentBytes,

@@ -24,6 +24,7 @@ import type { LimitSight } from './limit-sight.ts'
 import { keepMetadata } from './local.ts'
 import { BATCH_PREFIX_BYTES, batchPrefix, NO_CAP, RecordType, readReceived, readSeriesCap, toCbor } from './records.ts'
 import type { SeriesRefusals } from './series-refusals.ts'
+import type { StartZeros } from './start-zeros.ts'
 
 /** Intervals of one cursor: more holes than an honest agent makes, and still small. */
 export const MAX_CURSOR_INTERVALS = 8192
@@ -57,6 +58,7 @@ export type BatchIntakeOptions = {
   readonly counters: IngestCounters
   readonly sight: LimitSight
   readonly refusals: SeriesRefusals
+  readonly zeros: StartZeros
   readonly record: (type: number, parts: readonly Uint8Array[]) => void
 }
 
@@ -197,10 +199,12 @@ export class BatchIntake {
     if (head.memory.failures > failures) {
       // What of it is in the head is there a second time, as duplicates, when it comes again.
       this.#options.refusals.forget()
+      this.#options.zeros.forget()
       return this.noRoom('memory_full')
     }
     const prefix = batchPrefix(receivedMs, limits.maxSeriesPerAgent)
     this.#options.refusals.logBefore(prefix, bytes)
+    this.#options.zeros.logBefore(prefix, bytes)
     this.#options.record(RecordType.batch, [prefix, bytes])
     // Many batches cannot be read without their keyframe: it stands in the log twice, so that one bad sector costs none.
     if (isKeyframe) this.#options.record(RecordType.batch, [prefix, bytes])
@@ -284,10 +288,12 @@ export class BatchIntake {
     const counts: AppendCounts = { stored: 0, notStored: 0, refused: 0 }
     let resolved: ReturnType<typeof resolveScrape> = null
     let ids: Uint32Array | null = null
+    const zeros = this.#options.zeros.begin()
     for (const scrape of batch.scrapes) {
       // Scrapes of one target share their array of ids.
       if (scrape.ids !== ids) resolved = resolveScrape(epoch.dictionary, (ids = scrape.ids))
       if (!resolved) throw new Error('BUG: a series lost its ref between check and use')
+      zeros?.ofScrape(scrape, resolved.refs)
       appendScrape(this.#options.head, scrape, resolved.refs, resolved.refused, counts)
       appendExemplars(this.#options.head, epoch.dictionary, scrape)
     }

@@ -29,6 +29,8 @@ export type IngestCounters = {
   samplesStored: number
   /** Samples that the head had already, or that conflicted with what it had. */
   samplesNotStored: number
+  /** Zeros at the starts of samples: see start-zeros.ts. */
+  startZeros: number
   /** Of remote write and OTLP, by `out_of_order_time_window`: without one, and outside of it. */
   samplesOutOfOrder: number
   samplesTooOld: number
@@ -59,6 +61,7 @@ export function newCounters(): IngestCounters {
     batchBytes: 0,
     samplesStored: 0,
     samplesNotStored: 0,
+    startZeros: 0,
     samplesOutOfOrder: 0,
     samplesTooOld: 0,
     samplesAhead: 0,

@@ -23,6 +23,7 @@ import { encodeLocal, encodeRules, type LocalRecord, RecordType, type RuleResult
 import { RemoteWriteIntake, type WriteDecoder, type WritePreparer } from './remote-write.ts'
 import { LACKS, Room } from './room.ts'
 import { SeriesRefusals } from './series-refusals.ts'
+import { StartZeros } from './start-zeros.ts'
 import { type AgentStatusOfIngest, describeAgents, type IngestStatus } from './status.ts'
 import { REMOTE_WRITE_1, refused, type WriteAnswer } from './write-answer.ts'
 
@@ -44,6 +45,8 @@ export type EngineOptions = {
   readonly decodeWrite: WriteDecoder
   readonly prepareWrite?: WritePreparer
   readonly limits: BatchLimitsOfHub
+  /** See `StartZerosOptions.reachMs`; absent: no zeros are made. */
+  readonly startZeroReachMs?: number
   readonly segmentBytes: number
   /** Log since the last checkpoint that brings about the next. */
   readonly checkpointBytes: number
@@ -72,6 +75,7 @@ export class IngestEngine {
   readonly #remote: RemoteWriteIntake
   readonly #sight: LimitSight
   readonly #refusals: SeriesRefusals
+  readonly #zeros: StartZeros
   readonly #applier: LogApplier
   readonly #commits = new CommitTimer()
   readonly #checkpoints: Checkpoints
@@ -99,13 +103,17 @@ export class IngestEngine {
       const record = (type: number, parts: readonly Uint8Array[]): void => this.#wal.append(type, parts)
       const refusals = new SeriesRefusals(record)
       this.#refusals = refusals
-      this.#batches = new BatchIntake({ head, codec, log, hub, limits, counters, record, sight: this.#sight, refusals })
-      this.#local = new LocalIntake({ head, log, counters, refusals })
+      const zeros = new StartZeros({ head, counters, record, reachMs: options.startZeroReachMs ?? null })
+      this.#zeros = zeros
+      const sight = this.#sight
+      this.#batches = new BatchIntake({ head, codec, log, hub, limits, counters, record, sight, refusals, zeros })
+      this.#local = new LocalIntake({ head, log, counters, refusals, zeros })
       this.#remote = new RemoteWriteIntake({
         head,
         log,
         counters,
         record,
+        zeros,
         compressor: options.compressor,
         decode: options.decodeWrite,
         ...(options.prepareWrite && { prepare: options.prepareWrite }),
@@ -118,6 +126,7 @@ export class IngestEngine {
         local: this.#local,
         remote: this.#remote,
         refusals,
+        zeros,
         compressor: options.compressor,
         onLost: (record, why) => this.#lost(record, why),
       })
@@ -133,6 +142,7 @@ export class IngestEngine {
       this.#batches.endReplay()
       this.#remote.begin(() => lifeOf(options.random))
       this.#refusals.endReplay()
+      zeros.endReplay()
       head.hasLimits = true
       head.publish()
       this.#pressure.begin()
@@ -192,6 +202,7 @@ export class IngestEngine {
   #appendRefusable(type: number, record: Uint8Array): void {
     const payload = this.#options.compressor.compress(record, 1)
     this.#refusals.logBefore(payload)
+    this.#zeros.logBefore(payload)
     this.#wal.append(type, [payload])
   }
 

@@ -38,6 +38,8 @@ export interface IngestHead extends Appender {
   /** What the series has at the time: to be asked for a sample that contradicts it. */
   storedAt(ref: SeriesRef, timestampMs: number): Stored
   readonly maxTime: number
+  /** What is older is late, as its time is in blocks or about to be, or refused; -Infinity when nothing is. */
+  readonly minValidTime: number
   /** All refs that were ever given out are below it. */
   readonly refLimit: number
   /** Whose refs they are: see row-log.ts. A snapshot carries it on; 0 at first. */
@@ -115,6 +117,9 @@ export function lateHead(heads: HeadFactory, log: Logger, sight: LimitSight): La
     storedAt: (ref, timestampMs) => it().storedAt(ref, timestampMs),
     get maxTime() {
       return it().maxTime
+    },
+    get minValidTime() {
+      return it().minValidTime
     },
     get refLimit() {
       return it().refLimit

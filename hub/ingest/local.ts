@@ -15,12 +15,14 @@ import { Dictionary, MAX_SERIES_ID, REFUSED } from './dictionary.ts'
 import { Ledger, type LedgerState } from './ledger.ts'
 import type { LocalRecord, RuleResults } from './records.ts'
 import type { SeriesRefusals } from './series-refusals.ts'
+import type { StartZeros } from './start-zeros.ts'
 
 export type LocalIntakeOptions = {
   readonly head: Appender & { readonly memory: HeadMemory }
   readonly log: Logger
   readonly counters: IngestCounters
   readonly refusals: SeriesRefusals
+  readonly zeros: StartZeros
 }
 
 type Source = { epoch: number; dictionary: Dictionary; ledger: Ledger; newestMs: number; samples: number }
@@ -47,7 +49,7 @@ export class LocalIntake {
 
   /** @returns false when it uses a series that was never defined, which only damage to the log can bring about */
   apply(record: LocalRecord): boolean {
-    const { head, counters, refusals } = this.#options
+    const { head, counters, refusals, zeros } = this.#options
     const source = this.#source(record.source, record.epoch)
     const { failures } = head.memory
     for (const [position, { id, labels, metadata }] of record.definitions.entries()) {
@@ -64,6 +66,7 @@ export class LocalIntake {
     const resolved = resolveScrape(source.dictionary, scrape.ids)
     if (!resolved) return false
     const counts: AppendCounts = { stored: 0, notStored: 0, refused: 0 }
+    zeros.begin()?.ofScrape(scrape, resolved.refs)
     appendScrape(head, scrape, resolved.refs, resolved.refused, counts)
     appendExemplars(head, source.dictionary, scrape)
     source.ledger.collected(scrape, isTargetEnd(scrape))

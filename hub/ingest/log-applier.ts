@@ -19,6 +19,7 @@ import {
 } from './records.ts'
 import type { RemoteWriteIntake } from './remote-write.ts'
 import type { SeriesRefusals } from './series-refusals.ts'
+import type { StartZeros } from './start-zeros.ts'
 import { REMOTE_WRITE_1 } from './write-answer.ts'
 
 const MAX_INFLATED_LOCAL_BYTES = 1 << 30
@@ -29,6 +30,7 @@ export type LogApplierOptions = {
   readonly local: LocalIntake
   readonly remote: RemoteWriteIntake
   readonly refusals: SeriesRefusals
+  readonly zeros: StartZeros
   readonly compressor: Compressor
   /** Of a record that cannot be applied. */
   readonly onLost: (record: string, why: string) => void
@@ -43,13 +45,17 @@ export class LogApplier {
 
   /** All but pieces of the head. @throws Error for a record that is none of ours */
   apply(type: number, payload: Uint8Array): void {
-    const { head, batches, local, remote, refusals, onLost } = this.#options
+    const { head, batches, local, remote, refusals, zeros, onLost } = this.#options
     switch (type) {
       case RecordType.refused:
         refusals.read(payload)
         break
+      case RecordType.zeros:
+        zeros.read(payload)
+        break
       case RecordType.batch:
         refusals.replay(payload)
+        zeros.replay(payload)
         batches.replay(payload)
         break
       case RecordType.remoteWrite:
@@ -62,6 +68,7 @@ export class LogApplier {
       }
       case RecordType.accepted: {
         const { kind, body } = readWrite(payload)
+        zeros.replay(payload)
         remote.replayAccepted(body, kind, readReceived(payload))
         break
       }
@@ -78,6 +85,7 @@ export class LogApplier {
       }
       case RecordType.local:
         refusals.replay(payload)
+        zeros.replay(payload)
         if (!local.apply(decodeLocal(this.#inflate(payload)))) onLost('local', 'its definitions are missing')
         break
       case RecordType.rules:

@@ -18,6 +18,7 @@ import { LogApplier } from './log-applier.ts'
 import { RecordType } from './records.ts'
 import { RemoteWriteIntake, type WriteDecoder } from './remote-write.ts'
 import { SeriesRefusals } from './series-refusals.ts'
+import { StartZeros } from './start-zeros.ts'
 
 export type LogViewOptions = {
   readonly clock: Clock
@@ -47,14 +48,16 @@ export class LogView {
     const counters = newCounters()
     const record = bug
     const refusals = new SeriesRefusals(record)
+    const zeros = new StartZeros({ head, counters, record, reachMs: null })
     const limits = { maxFutureMs: Number.POSITIVE_INFINITY, maxSeriesPerAgent: Number.POSITIVE_INFINITY }
-    this.#batches = new BatchIntake({ head, codec, log, hub: '', limits, counters, record, sight, refusals })
-    const local = new LocalIntake({ head, log, counters, refusals })
+    this.#batches = new BatchIntake({ head, codec, log, hub: '', limits, counters, record, sight, refusals, zeros })
+    const local = new LocalIntake({ head, log, counters, refusals, zeros })
     this.#remote = new RemoteWriteIntake({
       head,
       log,
       counters,
       record,
+      zeros,
       compressor,
       decode: decodeWrite,
       outOfOrderWindowMs: null,
@@ -66,6 +69,7 @@ export class LogView {
       local,
       remote: this.#remote,
       refusals,
+      zeros,
       compressor,
       onLost,
     })

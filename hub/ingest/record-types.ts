@@ -10,6 +10,7 @@ export const RecordType = {
   rows: 8,
   accepted: 9,
   refused: 10,
+  zeros: 11,
   agent: 16,
   head: 17,
   source: 18,

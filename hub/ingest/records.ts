@@ -11,6 +11,7 @@
  *     identity      CBOR { agent, labels }                           before the first batch that it applies to
  *     local, rules  zstd of CBOR
  *     refused       series-refusals.ts; before the batch, local or rules of which limits refused series
+ *     zeros       start-zeros.ts; before the batch, local or accepted of whose starts zeros were made
  *     agent, source, head   in checkpoints only: cursors and ledger of one agent; a local source; a piece of the head
  */
 import { Encoder } from 'cbor-x'

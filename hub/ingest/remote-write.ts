@@ -28,6 +28,7 @@ import { Refusals } from './refusals.ts'
 import { isHeld, rejectedPoints } from './rejected-points.ts'
 import { type LabelSource, RowLogWriter } from './row-log.ts'
 import { RowReplay } from './row-replay.ts'
+import type { StartZeros } from './start-zeros.ts'
 import { refused, type WriteAnswer } from './write-answer.ts'
 import { Part, type Telling, WriteOutcome } from './write-outcome.ts'
 
@@ -51,6 +52,7 @@ export type RemoteWriteOptions = {
   readonly head: IngestHead
   readonly compressor: Compressor
   readonly record: (type: number, parts: readonly Uint8Array[]) => void
+  readonly zeros: StartZeros
   readonly log: Logger
   readonly counters: IngestCounters
   readonly decode: WriteDecoder
@@ -91,7 +93,7 @@ export class RemoteWriteIntake {
 
   /** Into the head, and, where that has changed it, into the log. */
   accept(received: Uint8Array, receivedAs: WriteKind, receivedMs: number): WriteAnswer {
-    const { log, counters, record, prepare } = this.#options
+    const { log, counters, record, prepare, zeros } = this.#options
     let request: WriteColumns
     let body = received
     let kind = receivedAs
@@ -109,8 +111,11 @@ export class RemoteWriteIntake {
     const answer = this.#append(request, { windowMs, newestMs: this.#newestOf(receivedMs), refusals: null })
     const stored = counters.remoteWriteSamples - before
     if (this.#isRows(request)) this.#logRows(request, stored)
-    else if (stored > 0 || answer.written.exemplars > 0 || request.metadata.length > 0)
-      record(RecordType.accepted, [writePrefix(receivedMs, kind), this.#refusals(request).encode(), body])
+    else if (stored > 0 || answer.written.exemplars > 0 || request.metadata.length > 0) {
+      const parts = [writePrefix(receivedMs, kind), this.#refusals(request).encode(), body]
+      zeros.logBefore(...parts)
+      record(RecordType.accepted, parts)
+    } else zeros.forget()
     return answer
   }
 
@@ -227,6 +232,8 @@ export class RemoteWriteIntake {
     this.#resolve(request, outcome, refusals)
     this.#refuseAhead(request, newestMs)
     if (windowMs !== null) this.#refuseLate(request, windowMs)
+    const judged = { refs: this.#refs, sampleRefs: this.#sampleRefs, results: this.#results, newestMs }
+    this.#options.zeros.begin()?.ofWrite({ request, ...judged })
     this.#appendFloats(request, outcome)
     this.#appendHistograms(request, judgement, outcome)
     for (const { series, part, text } of request.complaints ?? [])

@@ -12,6 +12,8 @@ export type IngestWorkerData = {
   readonly logFormat: 'logfmt' | 'json'
   readonly limits?: Partial<BatchLimitsOfHub>
   readonly head?: HeadOptions
+  /** Of the engine's. */
+  readonly startZeroReachMs?: number
   readonly segmentBytes?: number
   readonly checkpointBytes?: number
   /** Free disk space below which nothing is acknowledged; default two segments. */

@@ -13,7 +13,7 @@ import { DiskError } from '../../protocol/env/mod.ts'
 import type { Matcher } from '../../protocol/matchers/mod.ts'
 import { type DispatcherConfig, houseTemplates, loadAlertmanagerConfig } from '../alerts/mod.ts'
 import { parseMetricSelector } from '../promql/parser/mod.ts'
-import { parserFeatures } from '../query/mod.ts'
+import { parserFeatures, START_ZEROS } from '../query/mod.ts'
 import { loadRuleFile, type RuleGroup } from '../rules/mod.ts'
 import { TemplateError } from '../template/mod.ts'
 import type { ConfigDisk } from './config-sources.ts'
@@ -50,7 +50,12 @@ export function loadAll(
   disk: ConfigDisk,
   { configFile, alertmanagerFile, environment, features = [] }: LoadPaths,
 ): LoadedConfig {
-  const prometheus = loadPrometheusConfig(disk.readText(configFile), { file: configFile, files: disk, environment })
+  const prometheus = loadPrometheusConfig(disk.readText(configFile), {
+    file: configFile,
+    files: disk,
+    environment,
+    startTimestamps: features.includes(START_ZEROS),
+  })
   const base = directoryOf(configFile)
   const ruleFiles = matching(disk, configFile, prometheus.ruleFiles)
   const groups = ruleFiles.found.flatMap((file) =>

@@ -79,6 +79,11 @@ export function ingestFamilies({
       one(c.samplesNotStored),
     ),
     counter(
+      'heliograph_ingest_start_zero_samples_total',
+      'Zeros made at start timestamps, with --enable-feature=created-timestamp-zero-ingestion.',
+      one(c.startZeros),
+    ),
+    counter(
       'heliograph_ingest_samples_ahead_total',
       'Samples of remote write and OTLP that are too far ahead of this clock.',
       one(c.samplesAhead),

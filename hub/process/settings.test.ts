@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict'
 import test from 'node:test'
 import { parseFlags } from '../../agent/cli/mod.ts'
+import { loadPrometheusConfig } from '../../protocol/config/mod.ts'
 import { HUB_FLAGS } from './flags.ts'
+import { ingestOptions } from './ingest-options.ts'
 import { type HubSettings, hubSettings } from './settings.ts'
 import { UPSTREAM_FLAGS } from './upstream-flags.ts'
 
@@ -31,6 +33,16 @@ test('of features, unknown ones and those that nothing acts upon are named', () 
   assert.deepEqual(features, ['auto-reload-config', 'promql-per-step-stats', 'nonsense'])
   assert.deepEqual(withoutEffect, ['--enable-feature=nonsense'])
   assert.deepEqual(settingsOf().withoutEffect, [])
+})
+
+test('zeros at start timestamps are asked for by their flag, as far back as half a block', () => {
+  const flag = '--enable-feature=created-timestamp-zero-ingestion'
+  assert.deepEqual(settingsOf(flag).withoutEffect, [])
+  const { hub, storage } = loadPrometheusConfig('', { file: 'p.yml', files: null, environment: {} })
+  const reach = (...flags: string[]) => ingestOptions(settingsOf(...flags), { hub, storage }).startZeroReachMs
+  assert.equal(reach(), undefined)
+  assert.equal(reach(flag), 3_600_000)
+  assert.equal(reach(flag, '--storage.tsdb.min-block-duration=1h'), 1_800_000)
 })
 
 test('deltas are stored as they are or made cumulative, not both', () => {

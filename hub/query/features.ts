@@ -1,6 +1,9 @@
 /** Names of `--enable-feature` and what they switch. Semantics: Prometheus cmd/prometheus/main.go, setFeatureListOptions. */
 import type { ParserFeatures } from '../promql/ast.ts'
 
+/** Counters begin with a zero at the time since when they count. */
+export const START_ZEROS = 'created-timestamp-zero-ingestion'
+
 /** Those that switch something here, and those that are always on. */
 const ACTED_UPON: readonly string[] = [
   'promql-experimental-functions',
@@ -17,6 +20,7 @@ const ACTED_UPON: readonly string[] = [
   'otlp-native-delta-ingestion',
   'otlp-deltatocumulative',
   'search-api',
+  START_ZEROS,
 ]
 
 /** Of others the operator is warned; as upstream does it, they are no error. */

@@ -14,7 +14,7 @@ export {
   type WorkerTask,
 } from './contract.ts'
 export { negotiateFormat } from './escape-names.ts'
-export { isActedUpon, parserFeatures } from './features.ts'
+export { isActedUpon, parserFeatures, START_ZEROS } from './features.ts'
 export { giveBack } from './held-answers.ts'
 export { InPlace, type InPlaceOptions } from './in-place.ts'
 export { formatJsonFloat, formatTimestamp, JsonWriter } from './json.ts'

@@ -39,6 +39,7 @@ class TapHead implements IngestHead {
   readonly refusedBy = 'series'
   readonly isAlmostFull = false
   readonly maxTime = Number.NEGATIVE_INFINITY
+  readonly minValidTime = Number.NEGATIVE_INFINITY
   readonly refLimit: number
   logLife: number
   hasLimits = false

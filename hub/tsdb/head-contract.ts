@@ -129,6 +129,8 @@ export interface Head extends Appender {
   storedAt(ref: SeriesRef, timestampMs: number): number | 'histogram' | null
   /** Of the newest sample of all; -Infinity when there is none. */
   readonly maxTime: number
+  /** What is older is late, as its time is in blocks or about to be, or refused; -Infinity when nothing is. */
+  readonly minValidTime: number
   /** Whether the ref may be appended to. */
   isLive(ref: SeriesRef): boolean
   stats(): HeadStats

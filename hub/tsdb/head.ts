@@ -174,6 +174,10 @@ export class SharedHead implements Head {
     return this.#times.max
   }
 
+  get minValidTime(): number {
+    return Math.max(this.#times.floor, this.#times.closed)
+  }
+
   setMetadata(family: string, metadata: Metadata): void {
     this.#changes++
     try {

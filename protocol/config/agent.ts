@@ -231,9 +231,12 @@ const storage = object(
 )
 
 /** @throws ConfigError */
-export function loadAgentConfig(text: string, { file }: Pick<LoadOptions, 'file'>): AgentConfig {
+export function loadAgentConfig(
+  text: string,
+  { file, startTimestamps = false }: Pick<LoadOptions, 'file' | 'startTimestamps'>,
+): AgentConfig {
   const { value: raw, source } = decodeYaml(text, file, rootOf(nothingFound()))
-  const global = raw.global?.defaults ?? DEFAULT_GLOBAL
+  const global = { ...(raw.global?.defaults ?? DEFAULT_GLOBAL), startTimestamps }
   const names = new Set<string>()
   return {
     global,

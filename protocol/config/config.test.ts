@@ -214,6 +214,19 @@ test('an agent file loads, with exporter flags kept as written', () => {
   assert.throws(() => loadAgentConfig('exporters: {oracle: {}}\n', { file: 'agent.yml' }), /unknown exporter "oracle"/)
 })
 
+test('jobs that read start timestamps ask for protobuf first, unless they say what to ask for', () => {
+  const text = 'scrape_configs: [{job_name: a}, {job_name: b, scrape_protocols: [PrometheusText0.0.4]}]\n'
+  for (const startTimestamps of [true, false]) {
+    const options = { file: 'a.yml', files: null, environment: {}, startTimestamps }
+    for (const { scrapeConfigs } of [loadPrometheusConfig(text, options), loadAgentConfig(text, options)]) {
+      const [a, b] = scrapeConfigs
+      assert.deepEqual([a!.startTimestamps, b!.startTimestamps], [startTimestamps, startTimestamps])
+      assert.equal(a!.protocols[0], startTimestamps ? 'PrometheusProto' : 'OpenMetricsText1.0.0')
+      assert.deepEqual(b!.protocols, ['PrometheusText0.0.4'])
+    }
+  }
+})
+
 test('any text gives a configuration or a ConfigError', () => {
   fc.assert(
     fc.property(

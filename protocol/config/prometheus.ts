@@ -74,6 +74,8 @@ export type LoadOptions = {
   readonly files: ConfigFiles | null
   /** For `${NAME}` in external labels. */
   readonly environment: Readonly<Record<string, string | undefined>>
+  /** Upstream's flag created-timestamp-zero-ingestion: jobs read start timestamps, and ask for protobuf first. */
+  readonly startTimestamps?: boolean
 }
 
 export const DEFAULT_GLOBAL: ScrapeDefaults = {
@@ -94,6 +96,7 @@ export const DEFAULT_GLOBAL: ScrapeDefaults = {
   alwaysScrapeClassicHistograms: false,
   convertClassicToNhcb: false,
   extraScrapeMetrics: false,
+  startTimestamps: false,
   failureLogFile: '',
 }
 
@@ -143,7 +146,8 @@ export function loadPrometheusConfig(text: string, options: LoadOptions): Promet
   const { raw, at } = value
   const globalAt = raw.global?.at ?? at
   const globalRaw = raw.global?.raw ?? {}
-  const defaults = finishShared(globalRaw as SharedRaw, globalAt, DEFAULT_GLOBAL, '')
+  const { startTimestamps = false } = options
+  const defaults = finishShared(globalRaw as SharedRaw, globalAt, { ...DEFAULT_GLOBAL, startTimestamps }, '')
   const globals = checkedGlobals(defaults, globalAt)
   const jobs = [...(raw.scrape_configs ?? []), ...includedJobs(raw.scrape_config_files ?? [], at, options)]
   checkUnique(

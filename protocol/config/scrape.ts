@@ -58,6 +58,8 @@ export type ScrapeDefaults = {
   readonly alwaysScrapeClassicHistograms: boolean
   readonly convertClassicToNhcb: boolean
   readonly extraScrapeMetrics: boolean
+  /** Of a flag, not of a file: see `LoadOptions`. */
+  readonly startTimestamps: boolean
   readonly failureLogFile: string
 }
 
@@ -174,7 +176,8 @@ function finishJob(raw: JobRaw, at: Cursor, http: HttpClientConfig, defaults: Sc
   if (shared.nameValidation === 'legacy' && escapingScheme === 'allow-utf-8') {
     at.fail('utf8 metric names requested but validation scheme is not set to UTF8')
   }
-  const nativeProtocols = shared.scrapeNativeHistograms ? PROTO_FIRST : DEFAULT_PROTOCOLS
+  // As upstream: both are at their best in protobuf.
+  const isProtoFirst = shared.scrapeNativeHistograms || shared.startTimestamps
   return {
     ...shared,
     jobName: raw.job_name ?? '',
@@ -182,7 +185,7 @@ function finishJob(raw: JobRaw, at: Cursor, http: HttpClientConfig, defaults: Sc
     honorTimestamps: raw.honor_timestamps ?? true,
     trackTimestampsStaleness: raw.track_timestamps_staleness ?? false,
     params: raw.params ?? {},
-    protocols: shared.protocols ?? nativeProtocols,
+    protocols: shared.protocols ?? (isProtoFirst ? PROTO_FIRST : DEFAULT_PROTOCOLS),
     fallbackProtocol: fallback as ScrapeProtocol | '',
     escaping: escapingScheme,
     metricsPath: raw.metrics_path ?? '/metrics',
@@ -226,6 +229,7 @@ export function finishShared(raw: SharedRaw, at: Cursor, defaults: ScrapeDefault
     alwaysScrapeClassicHistograms: raw.always_scrape_classic_histograms ?? defaults.alwaysScrapeClassicHistograms,
     convertClassicToNhcb: raw.convert_classic_histograms_to_nhcb ?? defaults.convertClassicToNhcb,
     extraScrapeMetrics: raw.extra_scrape_metrics ?? defaults.extraScrapeMetrics,
+    startTimestamps: defaults.startTimestamps,
     failureLogFile: raw.scrape_failure_log_file ?? defaults.failureLogFile,
   }
 }

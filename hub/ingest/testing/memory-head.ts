@@ -147,6 +147,10 @@ export class MemoryHead implements IngestHead {
     return Math.max(Number.NEGATIVE_INFINITY, ...this.samples.flatMap((samples) => [...samples.keys()]))
   }
 
+  get minValidTime(): number {
+    return this.#closed
+  }
+
   get refLimit(): number {
     return this.samples.length
   }
