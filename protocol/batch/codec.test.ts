@@ -110,6 +110,26 @@ test('the name of a family arrives where it was given, and costs metadata that h
   )
 })
 
+test('texts that look alike when put in a row are metadata of their own', () => {
+  const encoder = newEncoder()
+  const all = [
+    { type: 'counter', help: 'h\xffx', unit: '' },
+    { type: 'gauge', help: 'Other.', unit: '' },
+    { type: 'counter', help: 'h', unit: '', family: 'x' },
+    { type: 'counter', help: 'h', unit: '', family: 'x\xff' },
+    { type: 'gauge', help: 'b\xffc', unit: 'a' },
+    { type: 'gauge', help: 'c', unit: 'a\xffb' },
+    { type: 'gauge', help: 'Last.', unit: '', family: 'y' },
+  ] as const
+  for (const [s, metadata] of all.entries()) encoder.define(seriesLabels(s), metadata)
+  encoder.missed({ target: 'node', fromMs: 30_000, toMs: 60_000, intervalMs: 15_000, reason: 'overrun' })
+  const { definitions } = decodeBatch(encoder.seal()!.bytes, null, zstd)
+  assert.deepEqual(
+    definitions.map(({ metadata }) => metadata),
+    all,
+  )
+})
+
 test('a batch without its keyframe, or with another, is base-missing', () => {
   const encoder = newEncoder({ keyframeEvery: 2, keyframeGrowth: 10 })
   const id = encoder.define(seriesLabels(1), null)

@@ -163,14 +163,15 @@ function internMetadata(
   intern: (text: string) => number,
   { type, help, unit, family }: Metadata,
 ): number {
-  const key = `${type}\xff${unit}\xff${help}\xff${family ?? ''}`
+  // With lengths, so that no text passes for two others.
+  const key = `${type} ${help.length} ${unit.length} ${help}${unit}${family ?? ''}`
   const known = families.get(key)
   if (known !== undefined) return known.index
   const index = families.size
   const entry = { index, type: Math.max(0, METRIC_TYPES.indexOf(type)), help: intern(help) }
   families.set(key, { ...entry, unit: intern(unit === FAMILY_NAME ? '' : unit) })
   if (family !== undefined)
-    families.set(`${key}\xff`, { index: index + 1, type: 0, help: intern(family), unit: intern(FAMILY_NAME) })
+    families.set(` ${key}`, { index: index + 1, type: 0, help: intern(family), unit: intern(FAMILY_NAME) })
   return index
 }
 
