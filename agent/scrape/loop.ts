@@ -79,10 +79,12 @@ export class ScrapeLoop {
   }
 
   start(): void {
-    const { clock } = this.#deps
-    // A successor does not repeat the slot that its predecessor has just covered.
-    const fromMs = Math.max(clock.now(), this.#coveredMs + 1)
-    this.#waitFor(nextSlot(fromMs, this.#offsetMs, this.config.intervalMs))
+    const { intervalMs } = this.config
+    const coveredMs = this.#coveredMs
+    // A successor goes on after the slot that its predecessor has covered, which may have taken its time for it.
+    const isOfSameSlots = Number.isFinite(coveredMs) && lastSlot(coveredMs, this.#offsetMs, intervalMs) === coveredMs
+    if (isOfSameSlots) this.#goOnAfter(coveredMs)
+    else this.#waitFor(nextSlot(Math.max(this.#deps.clock.now(), coveredMs + 1), this.#offsetMs, intervalMs))
   }
 
   /**
@@ -100,8 +102,10 @@ export class ScrapeLoop {
       this.#abort.abort()
     }
     await this.#running
-    if (wasScraping && reason === 'shutdown') this.#missed(this.#dueMs, this.#dueMs, 'shutdown')
-    if (reason === 'removed') this.#endAtNextSlot()
+    // By now the agent may be shutting down, whatever this stop is for.
+    if (this.#isCut) {
+      if (wasScraping) this.#missed(this.#dueMs, this.#dueMs, 'shutdown')
+    } else if (reason === 'removed') this.#endAtNextSlot()
   }
 
   handover(): Handover {
@@ -169,7 +173,10 @@ export class ScrapeLoop {
   #afterScrape(slotMs: number): void {
     this.#deps.phases.ended()
     if (!this.#isCut) this.#coveredMs = slotMs
-    if (this.#state !== 'scraping') return
+    if (this.#state === 'scraping') this.#goOnAfter(slotMs)
+  }
+
+  #goOnAfter(slotMs: number): void {
     const { clock } = this.#deps
     const { intervalMs } = this.config
     const latest = lastSlot(clock.now(), this.#offsetMs, intervalMs)

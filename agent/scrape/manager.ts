@@ -42,6 +42,8 @@ export class ScrapeManager {
   readonly #entries = new Map<string, Entry>()
   /** Removed, but their markers are not written yet. */
   readonly #ending = new Map<string, ScrapeLoop>()
+  /** Removed or replaced, and perhaps still scraping. */
+  readonly #leaving = new Set<ScrapeLoop>()
   #queue: Promise<void> = Promise.resolve()
   #isStopped = false
 
@@ -91,7 +93,8 @@ export class ScrapeManager {
     this.#isStopped = true
     for (const loop of this.#ending.values()) loop.cancelEnd()
     this.#ending.clear()
-    await Promise.all([...this.#entries.values()].map(({ loop }) => loop.stop('shutdown')))
+    const loops = [...this.#leaving, ...[...this.#entries.values()].map(({ loop }) => loop)]
+    await Promise.all(loops.map((loop) => loop.stop('shutdown')))
     this.#entries.clear()
     await this.#queue
   }
@@ -105,17 +108,18 @@ export class ScrapeManager {
       if (!wanted.has(key)) wanted.set(key, config)
     }
     const stopping = this.#stopChanged(wanted)
-    // Only successors wait for scrapes that are under way.
+    // Only successors wait for scrapes that are under way, each for its predecessor's.
     for (const [key, config] of wanted) {
       const entry = this.#entries.get(key)
       if (entry !== undefined) entry.loop.config = config
       else if (!stopping.has(key)) this.#startLoop(key, config, this.#handoverFor(key))
     }
-    for (const [key, stopped] of stopping) {
+    const started = Array.from(stopping, async ([key, stopped]) => {
       const handover = await stopped
       const config = wanted.get(key)
       if (config !== undefined && !this.#isStopped) this.#startLoop(key, config, handover)
-    }
+    })
+    await Promise.all(started)
     this.#enforceTargetLimits()
   }
 
@@ -127,10 +131,12 @@ export class ScrapeManager {
       if (config !== undefined && configFingerprint(config) === fingerprint) continue
       this.#entries.delete(key)
       if (config === undefined) this.#ending.set(key, loop)
-      stopping.set(
-        key,
-        loop.stop(config === undefined ? 'removed' : 'replaced').then(() => loop.handover()),
-      )
+      this.#leaving.add(loop)
+      const stopped = loop.stop(config === undefined ? 'removed' : 'replaced').then(() => {
+        this.#leaving.delete(loop)
+        return loop.handover()
+      })
+      stopping.set(key, stopped)
     }
     return stopping
   }

@@ -41,6 +41,25 @@ test('the last to cancel takes the timer along, and no timer of those who come l
   assert.equal(begun, 1)
 })
 
+test('who joins a phase after the clock was set forth, or the host slept, does not wait for its old timer', async () => {
+  const clock = new VirtualClock(START_MS)
+  const phases = new Phases(clock, () => {})
+  const begun: string[] = []
+  const note = (name: string) => (nowMs: number) => void begun.push(`${name} ${nowMs - START_MS}`)
+  const rare = phases.at(START_MS + 60_000, note('rare'))
+  // Timers do not notice: it would come 50 s late.
+  clock.step(50_000)
+  const often = phases.at(START_MS + 60_000, note('often'))
+  assert.equal(clock.timerCount, 1)
+  await clock.advance(10_000)
+  assert.deepEqual(begun, ['rare 60000', 'often 60000'])
+  const [again, other] = [rare, often].map((_, i) => phases.at(START_MS + 200_000, note(`${i}`)))
+  clock.step(30_000)
+  const last = phases.at(START_MS + 200_000, note('last'))
+  for (const timer of [again!, other!, last]) timer.cancel()
+  assert.equal(clock.timerCount, 0)
+})
+
 test('the sink hears once that all scrapes under way are recorded, the slow one too', async () => {
   const world = new World()
   const recorded: number[] = []

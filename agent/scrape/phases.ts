@@ -10,7 +10,15 @@ import type { Clock, Timer } from '../../protocol/env/mod.ts'
 /** @param nowMs one reading of the clock for all that is due */
 export type Due = (nowMs: number) => void
 
-type Phase = { readonly due: Set<Due>; readonly timer: Timer }
+type Phase = {
+  readonly due: Set<Due>
+  timer: Timer
+  /** When the timer fires, by the monotonic clock. */
+  firesAt: number
+}
+
+/** A timer later than this for its slot is one of before: the wall clock was set forth, or the host slept. */
+const LATE_MS = 10
 
 export class Phases {
   readonly #clock: Clock
@@ -27,17 +35,23 @@ export class Phases {
   /** Calls `due` at `slotMs`, or at once. Who comes late for its slot does so for reasons of the clock: it looks. */
   at(slotMs: number, due: Due): Timer {
     const clock = this.#clock
+    const delayMs = Math.max(0, slotMs - clock.now())
+    const firesAt = clock.monotonic() + delayMs
     let phase = this.#waiting.get(slotMs)
-    if (phase === undefined) {
-      const timer = clock.setTimer(Math.max(0, slotMs - clock.now()), () => this.#begin(slotMs))
-      this.#waiting.set(slotMs, (phase = { due: new Set(), timer }))
+    if (phase === undefined || phase.firesAt > firesAt + LATE_MS) {
+      const timer = clock.setTimer(delayMs, () => this.#begin(slotMs))
+      if (phase === undefined) this.#waiting.set(slotMs, (phase = { due: new Set(), timer, firesAt }))
+      else {
+        phase.timer.cancel()
+        Object.assign(phase, { timer, firesAt })
+      }
     }
-    const { due: all, timer } = phase
-    all.add(due)
+    const waiting = phase
+    waiting.due.add(due)
     return {
       cancel: () => {
-        if (!all.delete(due) || all.size > 0 || this.#waiting.get(slotMs)?.due !== all) return
-        timer.cancel()
+        if (!waiting.due.delete(due) || waiting.due.size > 0 || this.#waiting.get(slotMs) !== waiting) return
+        waiting.timer.cancel()
         this.#waiting.delete(slotMs)
       },
     }

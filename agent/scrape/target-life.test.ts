@@ -294,3 +294,67 @@ test('a target of an earlier life that is gone ends on its own grid, but for wha
   assert.deepEqual([key, slotMs, timestampMs], ['old', nowMs - 5000, nowMs - 5000])
   await world.manager.stop()
 })
+
+test('a reload while a target hangs leaves no slot unaccounted for: the others go on at theirs, it lists its own', async () => {
+  const world = new World()
+  const names = ['slow:1', 'a:1', 'b:1', 'c:1']
+  for (const name of names) world.answer(name, 'x 1\n', name === 'slow:1' ? { delayMs: 25_003 } : {})
+  const targets = (samples: number) =>
+    names.map((name) => {
+      const config = target(name, { timeoutMs: 60_000 })
+      return { ...config, limits: { ...config.limits, samples } }
+    })
+  await world.manager.apply(targets(10))
+  const due = world.manager.targets().map(({ key, nextSlotMs }) => ({ key, first: nextSlotMs }))
+  // All are under way or done but once, the slow one still is.
+  await world.clock.advance(INTERVAL_MS)
+  const reloaded = world.manager.apply(targets(20))
+  await world.clock.advance(60_000)
+  await reloaded
+  const nowMs = world.clock.now()
+  for (const { key, first } of due) {
+    const slots = world.sink.scrapes.filter((scrape) => scrape.target === key).map(({ slotMs }) => slotMs)
+    for (const { target: of, fromMs, toMs } of world.sink.gaps)
+      if (of === key) for (let slotMs = fromMs; slotMs <= toMs; slotMs += INTERVAL_MS) slots.push(slotMs)
+    const wanted: number[] = []
+    // What is under way is not yet told.
+    const untilMs = nowMs - (key === due[0]!.key ? 26_000 : 0)
+    for (let slotMs = first; slotMs < untilMs; slotMs += INTERVAL_MS) wanted.push(slotMs)
+    const told = slots.filter((slotMs) => slotMs < untilMs).sort((a, b) => a - b)
+    assert.deepEqual(told, wanted, key)
+  }
+  const gaps = new Set(world.sink.gaps.map(({ target: of }) => of))
+  assert.deepEqual([...gaps], [due[0]!.key], 'only the slow one has missed any')
+  await world.manager.stop()
+})
+
+test('a stop does not wait for what a reload has ended and a target holds up; its slot is listed, no marker written', async () => {
+  const world = new World()
+  for (const name of ['gone:1', 'changed:1']) world.answer(name, 'x 1\n', { delayMs: 50_000 })
+  const of = (name: string, samples = 0) => {
+    const config = target(name, { timeoutMs: 60_000 })
+    return { ...config, limits: { ...config.limits, samples } }
+  }
+  await world.manager.apply([of('gone:1'), of('changed:1')])
+  const due = world.manager.targets().map(({ key, nextSlotMs }) => [key, nextSlotMs, 'shutdown'])
+  await world.clock.advance(INTERVAL_MS)
+  let isReloaded = false
+  void world.manager.apply([of('changed:1', 20)]).then(() => {
+    isReloaded = true
+  })
+  await world.clock.advance(1)
+  assert.equal(isReloaded, false)
+  let isStopped = false
+  const stopped = world.manager.stop().then(() => {
+    isStopped = true
+  })
+  await world.clock.advance(0)
+  assert.ok(isStopped)
+  await stopped
+  assert.deepEqual(
+    world.sink.gaps.map(({ target: key, fromMs, reason }) => [key, fromMs, reason]),
+    due,
+  )
+  await world.clock.advance(10 * INTERVAL_MS)
+  assert.deepEqual(world.sink.scrapes, [])
+})
