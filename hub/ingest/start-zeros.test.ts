@@ -252,6 +252,20 @@ class Hub {
     this.engine.commit()
   }
 
+  otlp(sent: readonly Sample[]): void {
+    const nanos = (ms: number): string => `${NOW + ms}000000`
+    const dataPoints = sent.map(({ t, st, v }) => ({
+      asDouble: v,
+      timeUnixNano: nanos(t),
+      startTimeUnixNano: nanos(st),
+    }))
+    const metrics = [{ name: 'a', sum: { aggregationTemporality: 2, isMonotonic: true, dataPoints } }]
+    const body = new TextEncoder().encode(JSON.stringify({ resourceMetrics: [{ scopeMetrics: [{ metrics }] }] }))
+    const answer = this.engine.acceptRemoteWrite(body, { format: 'otlp-json', encoding: 'identity' })
+    assert.equal(answer.status, 204)
+    this.engine.commit()
+  }
+
   /** Of the only series, relative to NOW. */
   held(): Held[] {
     const reader = openReader(this.head.share())
@@ -277,6 +291,7 @@ class Hub {
   }
 }
 
+const OF_FLOATS = 'OTLP'
 const INLETS: Readonly<Record<string, (hub: Hub, sent: readonly Sample[]) => void>> = {
   'batches of an agent': (hub, sent) => {
     for (const sample of sent) assert.equal(hub.accept(hub.batch([sample])), 'stored')
@@ -287,6 +302,7 @@ const INLETS: Readonly<Record<string, (hub: Hub, sent: readonly Sample[]) => voi
     for (const sample of sent) hub.write([sample])
   },
   'one remote write 2.0': (hub, sent) => hub.write(sent),
+  [OF_FLOATS]: (hub, sent) => hub.otlp(sent),
 }
 
 for (const [inlet, send] of Object.entries(INLETS)) {
@@ -311,23 +327,24 @@ for (const [inlet, send] of Object.entries(INLETS)) {
       })
   })
 
-  test(`${inlet}: the zero of a histogram is an empty one of its layout`, async (t) => {
-    for (const [name, like] of Object.entries(LAYOUTS))
-      await t.test(name, async () => {
-        const hub = await new Hub().open()
-        send(hub, [s(100, 1, like), s(110, 1, like), s(130, 120, like)])
-        const held: Held[] = [
-          [1, emptied(like)],
-          [100, like],
-          [110, like],
-          [120, emptied(like)],
-          [130, like],
-        ]
-        assert.deepEqual(hub.held(), held)
-        await hub.restart()
-        assert.deepEqual(hub.held(), held)
-      })
-  })
+  if (inlet !== OF_FLOATS)
+    test(`${inlet}: the zero of a histogram is an empty one of its layout`, async (t) => {
+      for (const [name, like] of Object.entries(LAYOUTS))
+        await t.test(name, async () => {
+          const hub = await new Hub().open()
+          send(hub, [s(100, 1, like), s(110, 1, like), s(130, 120, like)])
+          const held: Held[] = [
+            [1, emptied(like)],
+            [100, like],
+            [110, like],
+            [120, emptied(like)],
+            [130, like],
+          ]
+          assert.deepEqual(hub.held(), held)
+          await hub.restart()
+          assert.deepEqual(hub.held(), held)
+        })
+    })
 
   test(`${inlet}: without the flag there are none, and the log that was written without it brings none back`, async () => {
     const hub = await new Hub().open(false)
