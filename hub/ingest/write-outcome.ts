@@ -20,6 +20,8 @@ type Refusal = { readonly series: number; readonly part: Part; readonly text: st
 
 export class WriteOutcome {
   readonly written: Written = { ...NOTHING }
+  /** Series that are refused for their labels. */
+  invalidSeries = 0
   /** Samples for which the head has no memory. */
   withoutMemory = 0
   /** Data points of OTLP that are not stored, or not as a whole. */

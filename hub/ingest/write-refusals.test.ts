@@ -49,8 +49,7 @@ const histogram = (timestamp: number, countInt = 3): object => ({
   positiveDeltas: [1, 1],
 })
 
-async function engineWith(outOfOrderWindowMs: number | null): Promise<IngestEngine> {
-  const world = new World(41)
+async function engineWith(outOfOrderWindowMs: number | null, world = new World(41)): Promise<IngestEngine> {
   world.options = {
     heads: { create: () => createHead({}), restore: () => headRestorer({}) },
     limits: { maxFutureMs: 600_000, maxSeriesPerAgent: 100, outOfOrderWindowMs },
@@ -228,4 +227,19 @@ test('1.0 refuses a request with a histogram that is none', async () => {
   const { status, message } = write1(engine, ...both)
   assert.deepEqual([status, message], [400, MISCOUNTED])
   engine.close()
+})
+
+test('of many series with bad labels the histograms are counted in one go, and one line is logged', async () => {
+  const world = new World(42)
+  const engine = await engineWith(null, world)
+  const before = process.cpuUsage()
+  const { status } = write2(
+    engine,
+    ...Array.from({ length: 100_000 }, (_, i) => ({ labelsRefs: [], histograms: i % 2 ? [histogram(NOW)] : [] })),
+    { labelsRefs: [], samples: [sample(NOW)], histograms: [histogram(NOW), histogram(NOW)] },
+  )
+  // A second; a minute when each series looked through all histograms.
+  assert.ok(process.cpuUsage(before).user < 12_000_000)
+  const lines = world.log.lines.filter(({ message }) => message === 'A series that was written is refused')
+  assert.deepEqual([status, engine.counters.remoteWriteInvalidLabels, lines.length], [400, 50_003, 1])
 })
