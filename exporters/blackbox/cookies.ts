@@ -1,10 +1,12 @@
 /**
  * Cookies of one probe's redirects: kept for the host that set them, or for its domain, under their path and until they
- * expire. Semantics: RFC 6265 as Go net/http/cookiejar has it without a list of public suffixes.
+ * expire. Semantics: RFC 6265 as Go net/http (readSetCookies, cookiejar) has it. Differs: of public suffixes those of one
+ * label alone are known, upstream has the list of all.
  */
 
 import { httpDate } from './http-date.ts'
 import type { Hop } from './http-hop.ts'
+import { isToken } from './http1.ts'
 
 type Cookie = {
   readonly name: string
@@ -24,20 +26,25 @@ export class CookieJar {
   take(from: URL, line: string, nowMs: number): void {
     const [pair = '', ...rest] = line.split(';')
     const at = pair.indexOf('=')
-    if (at <= 0) return
+    const name = pair.slice(0, Math.max(at, 0)).trim()
+    const value = cookieValue(pair.slice(at + 1).trim())
+    if (!isToken(name) || value === null) return
     const attributes = new Map<string, string>()
     for (const part of rest) {
       const [name = '', ...value] = part.split('=')
       attributes.set(name.trim().toLowerCase(), value.join('=').trim())
     }
-    const domain = (attributes.get('domain') ?? '').replace(/^\./, '').toLowerCase()
-    if (domain !== '' && domain !== from.hostname && !isWithin(from.hostname, domain)) return
+    const wanted = (attributes.get('domain') ?? '').toLowerCase()
+    const domain = wanted.replace(/^\./, '')
+    if (wanted === '.' || (domain !== '' && domain !== from.hostname && !isWithin(from.hostname, domain))) return
+    const isSuffix = !domain.includes('.')
+    if (isSuffix && domain !== '' && domain !== from.hostname) return
     const path = attributes.get('path') ?? ''
     const cookie: Cookie = {
-      name: pair.slice(0, at).trim(),
-      value: pair.slice(at + 1).trim(),
+      name,
+      value,
       domain: domain === '' ? from.hostname : domain,
-      isForHost: domain === '',
+      isForHost: isSuffix,
       path: path.startsWith('/') ? path : defaultPath(from.pathname),
       isSecure: attributes.has('secure'),
     }
@@ -57,6 +64,14 @@ export class CookieJar {
     const all = own === undefined ? pairs : [own, ...pairs]
     return { ...hop, headers: [...hop.headers.filter((header) => !isCookie(header)), ['Cookie', all.join('; ')]] }
   }
+}
+
+/** As it is sent again: what has a space or a comma stands in quotes; null for what none may have. */
+function cookieValue(text: string): string | null {
+  const quoted = /^"(.*)"$/s.exec(text)
+  const inner = quoted?.[1] ?? text
+  if (!/^[\x20!#-:<-[\]-~]*$/.test(inner)) return null
+  return quoted || /[ ,]/.test(inner) ? `"${inner}"` : inner
 }
 
 const isWithin = (host: string, domain: string): boolean => host.endsWith(`.${domain}`) && !/^[\d.]+$|:/.test(host)
