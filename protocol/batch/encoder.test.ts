@@ -41,6 +41,21 @@ test('seal() is null when nothing is pending, and empties what was', () => {
   assert.deepEqual([encoder.pendingScrapes, encoder.pendingSamples, encoder.seal()], [0, 0, null])
 })
 
+test('the estimate counts the new series that a batch carries, not all since the keyframe', () => {
+  const encoder = newEncoder({ keyframeEvery: 100, keyframeGrowth: 0.5 })
+  for (let s = 0; s < 100; s++) encoder.define(seriesLabels(s), null)
+  encoder.add(scrape(1, [...Array(100).keys()], Array(100).fill(1)))
+  assert.ok(encoder.pendingBytesEstimate > 1600)
+  encoder.seal()
+  const fresh = Array.from({ length: 50 }, (_, i) => encoder.define(seriesLabels(100 + i), null))
+  encoder.add(scrape(2, fresh, fresh))
+  assert.ok(encoder.pendingBytesEstimate > 800 + 256)
+  const { header } = encoder.seal()!
+  assert.equal(header.base, 0)
+  encoder.add(scrape(3, [0], [1], 'other'))
+  assert.ok(encoder.pendingBytesEstimate < 800, `${encoder.pendingBytesEstimate} bytes for one sample`)
+})
+
 test('keyframes come at first, after keyframeEvery batches, on growth and on demand', () => {
   const encoder = newEncoder({ keyframeEvery: 4, keyframeGrowth: 0.1 })
   for (let s = 0; s < 20; s++) encoder.define(seriesLabels(s), null)

@@ -60,6 +60,8 @@ export class BatchEncoder {
   private readonly state = new EpochState()
   private readonly orders = new IdOrders()
   private scrapes: Scrape[] = []
+  /** Series that the base lacks, counted once for each pending scrape that has them. */
+  private pendingFresh = 0
   private missedSlots: MissedSlots[] = []
   private base: Keyframe | null = null
   private keyframeForced = false
@@ -86,7 +88,11 @@ export class BatchEncoder {
 
   /** What a batch of all that is pending would come to, going by the batches before. */
   get pendingBytesEstimate(): number {
-    const fresh = this.definitions.length - (this.base?.definitionCount ?? 0)
+    const { base } = this
+    const fresh =
+      base === null
+        ? this.definitions.length
+        : Math.min(this.pendingFresh, this.definitions.length - base.definitionCount)
     return Math.ceil(256 + this.pendingSamples * this.bytesPerSample + 16 * fresh + 32 * this.missedSlots.length)
   }
 
@@ -111,8 +117,13 @@ export class BatchEncoder {
   /** The arrays are handed over. */
   add(scrape: Scrape): void {
     this.check(scrape)
-    this.scrapes.push(this.orders.sorted(scrape))
+    const sorted = this.orders.sorted(scrape)
+    this.scrapes.push(sorted)
     this.pendingSamples += scrape.ids.length
+    const known = this.base?.definitionCount ?? 0
+    // Ascending: what is new stands at the end.
+    const { ids } = sorted
+    for (let i = ids.length - 1; i >= 0 && ids[i]! >= known; i--) this.pendingFresh++
   }
 
   missed(slots: MissedSlots): void {
@@ -188,6 +199,7 @@ export class BatchEncoder {
     this.scrapes = []
     this.missedSlots = []
     this.pendingSamples = 0
+    this.pendingFresh = 0
   }
 
   private wantsKeyframe(): boolean {
