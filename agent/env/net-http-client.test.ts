@@ -253,6 +253,17 @@ test('request() follows redirects, with credentials only to the same host and po
   assert.match(elsewhere, /^POST \/in/)
 })
 
+test('request() keeps the connections of targets that share a server and are asked at once', async () => {
+  let opened = 0
+  const url = await rawServer((socket, _, connection) => {
+    opened = Math.max(opened, connection + 1)
+    // All of them are under way together.
+    setImmediate(() => socket.write(answerOf('x 1\n')))
+  })
+  for (let round = 0; round < 4; round++) await Promise.all(Array.from({ length: 50 }, (_, i) => get(`${url}/${i}`)))
+  assert.ok(opened <= 50, `${opened} connections for 50 targets`)
+})
+
 test('request() keeps connections, and tries once more when a kept one has died', async () => {
   let connections = 0
   let requests = 0

@@ -15,8 +15,11 @@ import { clientTlsOptions } from './net-tls.ts'
 
 /** As Prometheus' scrape client (IdleConnTimeout in prometheus/common config/http_config.go). */
 export const IDLE_CONNECTION_MS = 300_000
-/** Free ones kept for one server. */
-const MAX_FREE = 2
+/**
+ * Free ones kept for one server. One that tells of many targets is asked for a twentieth of them at once (agent/scrape,
+ * slots.ts), and each new connection would be a handshake.
+ */
+const MAX_FREE = 100
 /** A usual page in one piece: each costs a call, and the kernel is asked again after a read that filled the buffer. */
 const READ_BUFFER_BYTES = 256 * 1024
 const MAX_TUNNEL_HEAD_BYTES = 16 * 1024
