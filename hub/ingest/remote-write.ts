@@ -8,11 +8,11 @@
  */
 import type { Compressor } from '../../protocol/batch/mod.ts'
 import type { Logger } from '../../protocol/env/mod.ts'
-import { formatLabels } from '../../protocol/labels/mod.ts'
 import {
   hashLabelBytes,
   readLabelBytes,
   StringCache,
+  shownLabels,
   type WriteColumns,
   type WriteKind,
 } from '../../protocol/remote-write/mod.ts'
@@ -429,7 +429,7 @@ export class RemoteWriteIntake {
     outcome.refuse(series, part, () => {
       const why = refusalText(result, timestampMs, value, () => head.storedAt(this.#refs[series]!, timestampMs))
       const { labels } = request.labels(series)
-      const named = labels === null ? '{}' : formatLabels(labels)
+      const named = labels === null ? '{}' : shownLabels(labels)
       if (outcome.isFirst) log.warn('A sample that was written is refused', { error: why, series: named, timestampMs })
       return outcome.telling === 'each' ? `${why} for series ${named}` : why
     })

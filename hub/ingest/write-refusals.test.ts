@@ -243,3 +243,24 @@ test('of many series with bad labels the histograms are counted in one go, and o
   const lines = world.log.lines.filter(({ message }) => message === 'A series that was written is refused')
   assert.deepEqual([status, engine.counters.remoteWriteInvalidLabels, lines.length], [400, 50_003, 1])
 })
+
+test('a symbol of megabytes that many series have is not told once for each', async () => {
+  const engine = await engineWith(null)
+  const symbols = [...SYMBOLS, 'x'.repeat(8 << 20), ...Array.from({ length: 100 }, (_, i) => `s${i}`)]
+  const write = (ofSeries: object): Told => {
+    const timeseries = Array.from({ length: 100 }, (_, i) => ({ labelsRefs: [1, 2, 4, 6, 5, 7 + i], ...ofSeries }))
+    return tell(engine, Request2.encode(Request2.fromObject({ symbols, timeseries })).finish(), 'rw2')
+  }
+  for (const ofSeries of [
+    { histograms: [histogram(NOW, 9)] },
+    { samples: [sample(NOW)], exemplars: [{ labelsRefs: [9999, 1] }] },
+    { samples: [sample(NOW + 1e10)] },
+    {},
+  ]) {
+    const { status, message } = write(ofSeries)
+    assert.equal(status, 400)
+    // 800 MB, which no string holds: the hub took it for a fault of its storage, and stopped.
+    assert.ok(message.length < 100_000, `${message.length}`)
+    assert.match(message, /__name__="m"|label_value_length exceeded: 100 series/)
+  }
+})

@@ -3,7 +3,7 @@
  * refer to them by number. Two passes, one that counts before anything is reserved, one that fills.
  * Semantics: Prometheus Remote-Write 2.0 specification (2.0-rc.4); storage/remote/write_handler.go, writeV2 (v3.14).
  */
-import { formatLabels, labelValue, METRIC_NAME } from '../labels/mod.ts'
+import { labelValue, METRIC_NAME } from '../labels/mod.ts'
 import { type Exemplar, familyOf, type Metadata, type MetricType } from '../samples/mod.ts'
 import type { Complaint, FamilyMetadata, SeriesExemplar, SeriesHistogram, WriteColumns } from './columns.ts'
 import { DEFAULT_WRITE_LIMITS, type WriteLimits } from './decode.ts'
@@ -12,6 +12,7 @@ import { Exemplar2, Metadata2, Request2, Sample2, Series2 } from './fields.ts'
 import { ProtoReader } from './proto-reader.ts'
 import { readHistogram } from './read-histogram.ts'
 import { checkLabels, type LabelsResult } from './read-labels.ts'
+import { shownLabels } from './shown-labels.ts'
 import { StringCache } from './string-cache.ts'
 
 /** By the numbers of Metadata.MetricType. */
@@ -137,7 +138,7 @@ class Request implements WriteColumns {
     const result = checkLabels(this.#pairs(refs, this.#given?.get(series) ?? []))
     if (result.labels === null || !this.#empty.has(series)) return result
     const problem = 'TimeSeries must contain at least one sample or histogram'
-    return { labels: null, problem: `${problem} for series ${formatLabels(result.labels)}` }
+    return { labels: null, problem: `${problem} for series ${shownLabels(result.labels)}` }
   }
 
   /** Of the table, and those that are given in place of what is sent under their names. */
@@ -219,7 +220,7 @@ class Request implements WriteColumns {
     if (room <= 0) return
     const { labels } = this.labels(series)
     if (labels === null) return
-    const shown = formatLabels(labels)
+    const shown = shownLabels(labels)
     for (const { part, text } of faults.slice(0, room)) {
       const told = part === 'exemplar' ? `parsing exemplar for series ${shown}: ${text}` : `${text} for series ${shown}`
       this.complaints.push({ series, part, text: told })
@@ -338,4 +339,5 @@ function note(faults: Fault[], fault: Fault): void {
   if (faults.length < MAX_COMPLAINTS) faults.push(fault)
 }
 
-const list = (refs: Uint32Array): string => `[${refs.join(' ')}]`
+/** Of more than any series has the first. */
+const list = (refs: Uint32Array): string => `[${refs.subarray(0, 1000).join(' ')}]`

@@ -32,6 +32,7 @@ export {
   WriteRequest2Encoder,
   WriteRequestEncoder,
 } from './request-encoder.ts'
+export { shownLabels } from './shown-labels.ts'
 export { DEFAULT_MAX_INFLATED_BYTES, snappyCompress, snappyDecompress } from './snappy.ts'
 export { StringCache } from './string-cache.ts'
 export { histogramProblem } from './validate-histogram.ts'

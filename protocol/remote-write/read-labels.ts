@@ -3,9 +3,10 @@
  * Semantics: Prometheus storage/remote/write_handler.go (write, appendV2), model/labels Labels.IsValid with UTF-8 names,
  * HasDuplicateLabelNames; empty values are dropped afterwards, as the head does (WithoutEmpty).
  */
-import { compareStrings, formatLabels, type Labels, labelsFromSorted, METRIC_NAME } from '../labels/mod.ts'
+import { compareStrings, type Labels, labelsFromSorted, METRIC_NAME } from '../labels/mod.ts'
 import { Label, Series } from './fields.ts'
 import { ProtoReader } from './proto-reader.ts'
+import { shortened, shownLabels } from './shown-labels.ts'
 import type { StringCache } from './string-cache.ts'
 
 /** Labels, or why the series is refused, in upstream's words. */
@@ -55,7 +56,7 @@ export function readPair(reader: ProtoReader, flat: (string | null)[], strings: 
 
 export function checkLabels(pairs: readonly (string | null)[]): LabelsResult {
   const flat = sortPairs(pairs.map((text) => text ?? '\ufffd'))
-  const shown = (): string => formatLabels(labelsFromSorted(flat))
+  const shown = (): string => shownLabels(labelsFromSorted(flat))
   let hasName = false
   for (let i = 0; i < flat.length; i += 2) {
     if (flat[i] === METRIC_NAME) hasName = flat[i + 1] !== ''
@@ -67,7 +68,7 @@ export function checkLabels(pairs: readonly (string | null)[]): LabelsResult {
     if (flat[i] === flat[i - 2])
       return {
         labels: null,
-        problem: `invalid labels for series, labels ${shown()}, duplicated label ${flat[i]}`,
+        problem: `invalid labels for series, labels ${shown()}, duplicated label ${shortened(flat[i]!)}`,
       }
   return { labels: labelsFromSorted(flat.includes('') ? withoutEmpty(flat) : flat), problem: null }
 }
