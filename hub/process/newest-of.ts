@@ -1,7 +1,8 @@
 /**
- * How far a deletion reaches into the head: to the newest sample of the series that it means. What comes to them later is
- * no business of it, whatever its time. Semantics: Prometheus tsdb/head.go, Head.Delete (v3.14). Differs: upstream ends at
- * the newest of each series, this at that of all of them; and blocks' time is deleted whole.
+ * How far a deletion reaches into the head: to the newest sample of the series that it means. What comes to them later, and
+ * is newer than that, is no business of it. Semantics: Prometheus tsdb/head.go, Head.Delete (v3.14). Differs: upstream ends
+ * at the newest of each series, this at that of all of them: a sample that comes later with a time that was deleted, of a
+ * series that the matchers mean, is deleted, too; and blocks' time is deleted whole.
  */
 import type { Matcher } from '../../protocol/matchers/mod.ts'
 import { createSampleBuffer, openReader, type ReaderShare } from '../tsdb/mod.ts'
