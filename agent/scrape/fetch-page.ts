@@ -27,7 +27,8 @@ export type Page = {
 
 /** No page: the target's last error. */
 export class FetchError extends Error {
-  readonly code: 'http_status' | 'body_size_limit' | 'timeout' | 'aborted' | 'transport' | 'collector'
+  /** `crowded`: there was no memory left for large pages, and this was the largest. */
+  readonly code: 'http_status' | 'body_size_limit' | 'crowded' | 'timeout' | 'aborted' | 'transport' | 'collector'
   constructor(code: FetchError['code'], message: string, options?: ErrorOptions) {
     super(message, options)
     this.name = 'FetchError'
@@ -115,12 +116,17 @@ function isLoopback(address: string): boolean {
   return host === 'localhost' || host === '[::1]' || /^127(\.\d{1,3}){3}$/.test(host)
 }
 
+const CODES: Readonly<Record<string, FetchError['code']>> = {
+  TIMEOUT: 'timeout',
+  ABORTED: 'aborted',
+  TOO_MANY_BYTES: 'crowded',
+}
+
 function fromNetError(error: NetError): FetchError {
   if (error.code === 'BODY_TOO_LARGE') {
     return new FetchError('body_size_limit', 'body size limit exceeded', { cause: error })
   }
-  const code = error.code === 'TIMEOUT' ? 'timeout' : error.code === 'ABORTED' ? 'aborted' : 'transport'
-  return new FetchError(code, error.message, { cause: error })
+  return new FetchError(CODES[error.code] ?? 'transport', error.message, { cause: error })
 }
 
 /** A collector that hangs is waited for no longer than the timeout, and never run twice at once. */

@@ -17,9 +17,12 @@ import type { Refused } from './refused-samples.ts'
 import type { LivingSeries } from './series-cache.ts'
 import { alignTimestamp, lastSlot, nextSlot, slotOffset } from './slots.ts'
 import { type ScrapeTargetConfig, slotHash, type TargetHealth, type TargetStatus, targetUrl } from './target.ts'
+import type { Turns } from './turns.ts'
 
 /** A timer may fire this much early: it is the slot's all the same. */
 const EARLY_MS = 1
+/** Of a page that was cut for want of memory, before its size is known: large. */
+const CUT_PAGE_BYTES = 1024 * 1024
 
 export type LoopDeps = {
   readonly clock: Clock
@@ -29,6 +32,7 @@ export type LoopDeps = {
   readonly counters: ScrapeCounters
   readonly columns: ColumnPool
   readonly phases: Phases
+  readonly turns: Turns
   readonly failureLog: FailureLog
   readonly offsetSeed: string
   /** Whether another target's last scrape had the series. */
@@ -66,6 +70,8 @@ export class ScrapeLoop {
   #toldOffender = ''
   #lastScrapeMs: number | null = null
   #lastDurationMs = 0
+  /** Of the last page; null before the first. */
+  #pageBytes: number | null = null
   #samples = 0
 
   constructor(key: string, config: ScrapeTargetConfig, deps: LoopDeps, handover: Handover) {
@@ -159,15 +165,22 @@ export class ScrapeLoop {
       return
     }
     if (latest > this.#dueMs) this.#missed(this.#dueMs, latest - intervalMs, 'suspended')
-    this.#begin(latest, nowMs)
+    this.#dueMs = latest
+    const { turns } = this.#deps
+    const pageBytes = this.#pageBytes ?? turns.usual(this.config.job)
+    this.#timer = turns.take(pageBytes, nowMs, intervalMs, (nowMs) => this.#begin(latest, nowMs, pageBytes))
   }
 
   /** One reading of the clock decides slot and timestamp: two could put a late scrape at the next slot's time. */
-  #begin(slotMs: number, nowMs: number): void {
+  #begin(slotMs: number, nowMs: number, pageBytes: number): void {
     this.#state = 'scraping'
     this.#dueMs = slotMs
-    this.#deps.phases.began()
-    this.#running = this.#scrape(slotMs, nowMs).then(() => this.#afterScrape(slotMs))
+    const { phases, turns } = this.#deps
+    phases.began()
+    this.#running = this.#scrape(slotMs, nowMs).then(() => {
+      turns.ended(pageBytes)
+      this.#afterScrape(slotMs)
+    })
   }
 
   #afterScrape(slotMs: number): void {
@@ -246,11 +259,19 @@ export class ScrapeLoop {
 
   async #fetchPage(): Promise<Page | FetchError> {
     try {
-      return await this.#deps.fetcher.fetchPage(this.config, this.#abort.signal)
+      const page = await this.#deps.fetcher.fetchPage(this.config, this.#abort.signal)
+      if (this.config.source.kind === 'http') this.#sawPage(page.body.length)
+      return page
     } catch (error) {
-      if (error instanceof FetchError) return error
-      throw error
+      if (!(error instanceof FetchError)) throw error
+      if (error.code === 'crowded') this.#sawPage(Math.max(this.#pageBytes ?? 0, CUT_PAGE_BYTES))
+      return error
     }
+  }
+
+  #sawPage(bytes: number): void {
+    this.#pageBytes = bytes
+    this.#deps.turns.saw(this.config.job, bytes)
   }
 
   #missed(fromMs: number, toMs: number, reason: MissReason): void {

@@ -15,6 +15,7 @@ import { collectFetcher, httpFetcher, type PageFetcher } from './fetch-page.ts'
 import { type Handover, type LoopDeps, ScrapeLoop } from './loop.ts'
 import { Phases } from './phases.ts'
 import { configFingerprint, type ScrapeTargetConfig, type TargetStatus, targetKey } from './target.ts'
+import { Turns } from './turns.ts'
 
 export type ScrapeManagerOptions = {
   readonly clock: Clock
@@ -38,6 +39,7 @@ export class ScrapeManager {
   readonly #fetchPage: PageFetcher
   readonly #columns = new ColumnPool()
   readonly #phases: Phases
+  readonly #turns: Turns
   readonly #failureLog: FailureLog
   readonly #entries = new Map<string, Entry>()
   /** Removed, but their markers are not written yet. */
@@ -51,6 +53,7 @@ export class ScrapeManager {
     this.#options = options
     this.#failureLog = new FailureLog(options.disk, options.log)
     this.#phases = new Phases(options.clock, () => options.sink.settled?.())
+    this.#turns = new Turns(options.clock)
     this.#fetchPage = httpFetcher(options.net, options.userAgent)
   }
 
@@ -163,6 +166,7 @@ export class ScrapeManager {
       counters: this.counters,
       columns: this.#columns,
       phases: this.#phases,
+      turns: this.#turns,
       failureLog: this.#failureLog,
       fetcher: config.source.kind === 'http' ? this.#fetchPage : collectFetcher(clock),
       isTakenOver: (id) => this.#isLiving(id),
