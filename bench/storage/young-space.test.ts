@@ -14,7 +14,8 @@ test("the hub's main thread does not keep the 33 MB of young space that V8 takes
       for (let i = 0; i < 50; i++) await (await fetch(`${url}/api/v1/query?query=${i}`)).text()
       const page = await (await fetch(`${url}/metrics`)).text()
       const bytes = /^nodejs_heap_space_size_total_bytes\{space="new"\} (\S+)/m.exec(page)?.[1]
-      assert.ok(Number(bytes) <= 4 << 20, `${bytes} bytes`)
+      // Two halves of the 4 MB that the launchers give it.
+      assert.ok(Number(bytes) <= 2 * (4 << 20), `${bytes} bytes`)
     } finally {
       await program[Symbol.asyncDispose]()
     }
