@@ -194,7 +194,7 @@ export class World {
         `agent: { id: ${id} }`,
         options.hub ? `hub: { url: '${options.hub.url}', token_file: '${options.hub.tokenFile}' }` : '',
         options.nats ? `nats: { url: '${options.nats}' }` : '',
-        `storage: { path: '${dataFolder}', max_bytes: ${options.maxBytes ?? '64MB'}, batch_age: 1s }`,
+        `storage: { path: '${dataFolder}', max_bytes: ${options.maxBytes ?? '64MB'} }`,
         `exporters: ${options.exporters ?? '{ nodejs: {} }'}`,
         options.config ?? '',
         '',
