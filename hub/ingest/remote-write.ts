@@ -16,7 +16,6 @@ import {
   type WriteColumns,
   type WriteKind,
 } from '../../protocol/remote-write/mod.ts'
-import type { Exemplar } from '../../protocol/samples/mod.ts'
 import { AppendResult, type SeriesRef } from '../tsdb/contract.ts'
 import { newestTimeAt } from './batches.ts'
 import type { IngestCounters } from './counters.ts'
@@ -31,6 +30,7 @@ import { RowReplay } from './row-replay.ts'
 import type { StartZeros } from './start-zeros.ts'
 import { refused, type WriteAnswer } from './write-answer.ts'
 import { Part, type Telling, WriteOutcome } from './write-outcome.ts'
+import { isSound, samplesOf, seriesOf } from './write-parts.ts'
 
 /** From the body as received. Any error it throws is the sender's: its message is the answer, with status 400. */
 export type WriteDecoder = (body: Uint8Array, kind: WriteKind) => WriteColumns
@@ -436,19 +436,6 @@ export class RemoteWriteIntake {
   }
 }
 
-/** Characters of the names and values of an exemplar's labels. As upstream model/exemplar, ExemplarMaxLabelSetLength. */
-const EXEMPLAR_CHARACTERS_MAX = 128
-
-/**
- * One that is not is left out, and no error. Semantics: Prometheus tsdb/exemplar.go, validateExemplar. Differs: one of the
- * far future stays. What is left out is not logged, and replay, which knows of no bounds, would bring it back.
- */
-function isSound({ labels }: Exemplar): boolean {
-  let characters = 0
-  for (const text of labels) for (const _ of text) characters++
-  return characters <= EXEMPLAR_CHARACTERS_MAX
-}
-
 type RefusedSample = {
   readonly series: number
   readonly part: Part
@@ -459,32 +446,6 @@ type RefusedSample = {
 }
 
 const tellingOf = ({ isStrict, points }: WriteColumns): Telling => (points ? 'kinds' : isStrict ? 'each' : 'first')
-
-/** Of histograms, which stand in the order of their series: found by halves, for there may be as many series to count. */
-function samplesOf({ sampleStart, histograms }: WriteColumns, s: number): number {
-  let low = 0
-  let high = histograms.length
-  while (low < high) {
-    const middle = (low + high) >>> 1
-    if (histograms[middle]!.series < s) low = middle + 1
-    else high = middle
-  }
-  let count = sampleStart[s + 1]! - sampleStart[s]!
-  for (let h = low; histograms[h]?.series === s; h++) count++
-  return count
-}
-
-/** Of the sample at `i`: the last that begins there or before. */
-function seriesOf({ sampleStart, seriesCount }: WriteColumns, i: number): number {
-  let low = 0
-  let high = seriesCount
-  while (high - low > 1) {
-    const middle = (low + high) >>> 1
-    if (sampleStart[middle]! <= i) low = middle
-    else high = middle
-  }
-  return low
-}
 
 /** What decides about the samples of a request besides the head. */
 type Judgement = {
