@@ -4,33 +4,9 @@
  */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import protobuf from 'protobufjs'
+import { Request1, Request2 } from '../../hub/ingest/testing/write-messages.ts'
 import { snappyCompress } from '../../protocol/remote-write/mod.ts'
 import { lacks, type Server, withWorld } from './world.ts'
-
-const HISTOGRAM = `
-  message Span { sint32 offset = 1; uint32 length = 2; }
-  message Histogram {
-    uint64 count_int = 1; double sum = 3; sint32 schema = 4; double zero_threshold = 5; uint64 zero_count_int = 6;
-    repeated Span positive_spans = 11; repeated sint64 positive_deltas = 12; int64 timestamp = 15;
-  }
-  message Sample { double value = 1; int64 timestamp = 2; }`
-const Request1 = protobuf
-  .parse(`syntax = "proto3"; ${HISTOGRAM}
-    message Request { repeated TimeSeries timeseries = 1; }
-    message Label { string name = 1; string value = 2; }
-    message TimeSeries { repeated Label labels = 1; repeated Sample samples = 2; repeated Histogram histograms = 4; }`)
-  .root.lookupType('Request')
-const Request2 = protobuf
-  .parse(`syntax = "proto3"; ${HISTOGRAM}
-    message Request { repeated string symbols = 4; repeated TimeSeries timeseries = 5; }
-    message TimeSeries {
-      repeated uint32 labels_refs = 1; repeated Sample samples = 2; repeated Histogram histograms = 3;
-      repeated Exemplar exemplars = 4; Metadata metadata = 5;
-    }
-    message Exemplar { repeated uint32 labels_refs = 1; double value = 2; int64 timestamp = 3; }
-    message Metadata { int32 type = 1; uint32 help_ref = 3; uint32 unit_ref = 4; }`)
-  .root.lookupType('Request')
 
 const NOW = Date.now()
 const at = (ms: number, value = 1): object => ({ timestamp: NOW + ms, value })

@@ -5,36 +5,11 @@
  */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import protobuf from 'protobufjs'
 import { snappyCompress, type WriteKind } from '../../protocol/remote-write/mod.ts'
 import { createHead, headRestorer } from '../tsdb/mod.ts'
 import type { IngestEngine } from './mod.ts'
 import { NOW, World } from './testing/world.ts'
-
-const HISTOGRAM = `
-  message Span { sint32 offset = 1; uint32 length = 2; }
-  message Histogram {
-    uint64 count_int = 1; double count_float = 2; double sum = 3; sint32 schema = 4; double zero_threshold = 5;
-    uint64 zero_count_int = 6; repeated Span positive_spans = 11; repeated sint64 positive_deltas = 12;
-    int64 timestamp = 15; repeated double custom_values = 16;
-  }
-  message Sample { double value = 1; int64 timestamp = 2; }`
-const Request1 = protobuf
-  .parse(`syntax = "proto3"; ${HISTOGRAM}
-    message Request { repeated TimeSeries timeseries = 1; }
-    message Label { string name = 1; string value = 2; }
-    message TimeSeries { repeated Label labels = 1; repeated Sample samples = 2; repeated Histogram histograms = 4; }`)
-  .root.lookupType('Request')
-const Request2 = protobuf
-  .parse(`syntax = "proto3"; ${HISTOGRAM}
-    message Request { repeated string symbols = 4; repeated TimeSeries timeseries = 5; }
-    message TimeSeries {
-      repeated uint32 labels_refs = 1; repeated Sample samples = 2; repeated Histogram histograms = 3;
-      repeated Exemplar exemplars = 4; Metadata metadata = 5;
-    }
-    message Exemplar { repeated uint32 labels_refs = 1; double value = 2; int64 timestamp = 3; }
-    message Metadata { int32 type = 1; uint32 help_ref = 3; uint32 unit_ref = 4; }`)
-  .root.lookupType('Request')
+import { Request1, Request2 } from './testing/write-messages.ts'
 
 const SYMBOLS = ['', '__name__', 'm', 'n', 'a', 'b']
 const M = [1, 2, 4, 5]
