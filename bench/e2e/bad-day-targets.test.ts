@@ -5,6 +5,7 @@
 import assert from 'node:assert/strict'
 import fs from 'node:fs'
 import { type TestContext, test } from 'node:test'
+import { LAUNCH } from '../launcher/launch-settings.ts'
 import { buildSingleFile, bunPath } from '../package/main.ts'
 import { hostileTargets } from './bad-day/hostile.ts'
 import { approveAgent, type Gap, gapsOf, isLong, percentile, residentBytes, watchShare } from './bad-day/kit.ts'
@@ -31,12 +32,6 @@ const TIMEOUT = /deadline exceeded/
 const STARVED_SLOTS_MAX = 2
 /** Of a CPU: below it a host is so starved that its scrapes end by their time, whatever they ask. */
 const STARVED_SHARE = 0.5
-/** As agent/bin.mjs sets it: where freed memory goes is glibc's choice. */
-const AGENT_ENV = {
-  MALLOC_ARENA_MAX: '2',
-  MALLOC_MMAP_THRESHOLD_: '65536',
-  MALLOC_TRIM_THRESHOLD_: '131072',
-}
 
 type ApiTarget = {
   readonly labels: Readonly<Record<string, string>>
@@ -67,7 +62,7 @@ async function besiege(t: TestContext, world: World, isSingleFile: boolean): Pro
   const good = `scrape_configs:\n- job_name: oracle\n  static_configs: [{ targets: ['${oracle.address}'] }]\n`
   const executable = isSingleFile ? world.file('heliograph-agent') : ''
   if (isSingleFile) buildSingleFile(executable)
-  const how = isSingleFile ? { executable } : { env: AGENT_ENV }
+  const how = isSingleFile ? { executable } : { env: LAUNCH.agent.env }
   const agent = await world.prepareAgent({ hub, name: 'besieged', exporters: '{}', config: good, ...how })
   approveAgent(hub, agent)
   await hub.restart()

@@ -16,6 +16,7 @@ import { execFile } from 'node:child_process'
 import fs from 'node:fs'
 import os from 'node:os'
 import path from 'node:path'
+import { LAUNCH } from '../launcher/launch-settings.ts'
 import { peer } from '../peers/peers.ts'
 import { sleep, until } from './client.ts'
 import { freePort } from './free-port.ts'
@@ -129,8 +130,7 @@ export class World {
   /** The environment of everything that is started here: children of children are found by it. */
   env(more: Readonly<Record<string, string>> = {}): Record<string, string | undefined> {
     const { NODE_TEST_CONTEXT: _, NODE_OPTIONS: __, ...own } = process.env
-    const launcher = { UV_THREADPOOL_SIZE: '16', MALLOC_ARENA_MAX: '2', MALLOC_MMAP_THRESHOLD_: '1048576' }
-    return { ...own, [MARK]: this.#mark, ...launcher, ...more }
+    return { ...own, [MARK]: this.#mark, ...LAUNCH.hub.env, ...more }
   }
 
   /** Called at the end, newest first, before the processes are stopped. */
@@ -403,8 +403,7 @@ export class World {
     return {
       name,
       file: process.execPath,
-      // As hub/bin.mjs sets it.
-      args: [...(entry === 'hub/main.ts' ? ['--min-semi-space-size=4'] : []), path.join(ROOT, entry), ...args],
+      args: [...(entry === 'hub/main.ts' ? LAUNCH.hub.nodeFlags : []), path.join(ROOT, entry), ...args],
       env: this.env(env),
       cwd: this.folder,
     }

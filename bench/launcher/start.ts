@@ -8,6 +8,7 @@ import net from 'node:net'
 import os from 'node:os'
 import path from 'node:path'
 import { compileCacheFolder } from '../../agent/env/compile-cache.ts'
+import { LAUNCH } from './launch-settings.ts'
 
 const ROOT = path.resolve(import.meta.dirname, '../..')
 const DATA = path.resolve(process.env['HELIO_DATA'] ?? path.join(ROOT, '.data'))
@@ -67,20 +68,10 @@ exporters:
 `
 
 type Child = { readonly name: string; readonly process: ChildProcess; readonly gone: Promise<number> }
-/** As hub/bin.mjs and agent/bin.mjs set them, and for the reasons that are given there. */
 const CACHE = compileCacheFolder(process.env)
 const HUB_ENV = {
-  UV_THREADPOOL_SIZE: '16',
-  MALLOC_ARENA_MAX: '2',
-  MALLOC_MMAP_THRESHOLD_: '1048576',
+  ...LAUNCH.hub.env,
   ...(CACHE !== null && { NODE_COMPILE_CACHE: CACHE }),
-}
-const HUB_NODE_FLAGS = ['--min-semi-space-size=4']
-const AGENT_ENV = {
-  UV_THREADPOOL_SIZE: '16',
-  MALLOC_ARENA_MAX: '2',
-  MALLOC_MMAP_THRESHOLD_: '65536',
-  MALLOC_TRIM_THRESHOLD_: '131072',
 }
 const children: Child[] = []
 let stopping = false
@@ -91,7 +82,7 @@ await checkAddresses()
 writeOnce(files.hubConfig, hubConfig)
 writeOnce(files.agentConfig, agentConfig)
 
-const hub = start('hub', [...HUB_NODE_FLAGS, path.join(ROOT, 'hub/main.ts')], HUB_ENV, [
+const hub = start('hub', [...LAUNCH.hub.nodeFlags, path.join(ROOT, 'hub/main.ts')], HUB_ENV, [
   `--config.file=${files.hubConfig}`,
   `--storage.tsdb.path=${files.hubData}`,
   `--web.listen-address=${HUB}`,
@@ -99,7 +90,7 @@ const hub = start('hub', [...HUB_NODE_FLAGS, path.join(ROOT, 'hub/main.ts')], HU
   '--web.enable-remote-write-receiver',
 ])
 if (await ready(hub, `http://${HUB}/-/ready`)) {
-  const agent = start('agent', [path.join(ROOT, 'agent/main.ts')], AGENT_ENV, [
+  const agent = start('agent', [path.join(ROOT, 'agent/main.ts')], LAUNCH.agent.env, [
     `--config.file=${files.agentConfig}`,
     `--web.listen-address=${AGENT}`,
     '--web.enable-lifecycle',

@@ -1,6 +1,7 @@
 /** Phase (a): an agent that scrapes the fleet, a hub that stores, and a counting proxy on the bus between them. */
 import fs from 'node:fs'
 import path from 'node:path'
+import { LAUNCH } from '../launcher/launch-settings.ts'
 import { checkAnswers, JOB } from './answers.ts'
 import type { Fleet } from './fleet-client.ts'
 import { freePort, Program } from './program.ts'
@@ -9,18 +10,6 @@ import { type DiskUse, diskUse } from './usage.ts'
 import { measureWindow, type Schedule, type Window } from './window.ts'
 
 const ROOT = path.resolve(import.meta.dirname, '../..')
-
-/** As hub/bin.mjs, agent/bin.mjs and `npm start` set it. */
-const LAUNCHER_ENV = {
-  hub: { UV_THREADPOOL_SIZE: '16', MALLOC_ARENA_MAX: '2', MALLOC_MMAP_THRESHOLD_: '1048576' },
-  agent: {
-    UV_THREADPOOL_SIZE: '16',
-    MALLOC_ARENA_MAX: '2',
-    MALLOC_MMAP_THRESHOLD_: '65536',
-    MALLOC_TRIM_THRESHOLD_: '131072',
-  },
-} as const
-const NODE_FLAGS = { hub: ['--min-semi-space-size=4'], agent: [] } as const
 
 export type HeliographResult = {
   readonly window: Window
@@ -82,9 +71,9 @@ function start(name: 'agent' | 'hub', folder: string, profileFolder: string | nu
   return new Program({
     name,
     file: process.execPath,
-    args: [...NODE_FLAGS[name], ...profiling, path.join(ROOT, name, 'main.ts'), ...args],
+    args: [...LAUNCH[name].nodeFlags, ...profiling, path.join(ROOT, name, 'main.ts'), ...args],
     logFile: path.join(folder, `${name}.log`),
-    env: LAUNCHER_ENV[name],
+    env: LAUNCH[name].env,
   })
 }
 

@@ -3,6 +3,7 @@ import fs from 'node:fs'
 import path from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { compileCacheFolder } from '../../agent/env/compile-cache.ts'
+import { LAUNCH } from '../launcher/launch-settings.ts'
 import { peer } from '../peers/peers.ts'
 import { freePort, Program } from '../pipeline/program.ts'
 import { diskUse } from '../pipeline/usage.ts'
@@ -58,8 +59,7 @@ function heliograph(profileFolder: string | null): System {
         name: 'hub',
         file: process.execPath,
         args: [
-          // As the launcher sets it.
-          '--min-semi-space-size=4',
+          ...LAUNCH.hub.nodeFlags,
           ...profiling,
           path.join(ROOT, 'hub/main.ts'),
           `--config.file=${folder}/heliograph.yml`,
@@ -68,13 +68,7 @@ function heliograph(profileFolder: string | null): System {
           '--web.enable-remote-write-receiver',
         ],
         logFile: `${folder}/heliograph.log`,
-        // As the launcher sets it.
-        env: {
-          UV_THREADPOOL_SIZE: '16',
-          MALLOC_ARENA_MAX: '2',
-          MALLOC_MMAP_THRESHOLD_: '1048576',
-          ...(cache !== null && { NODE_COMPILE_CACHE: cache }),
-        },
+        env: { ...LAUNCH.hub.env, ...(cache !== null && { NODE_COMPILE_CACHE: cache }) },
       })
       await program.ready(`${url}/-/ready`, READY_MS, 10)
       return { program, url, writeUrl: `${url}/api/v1/write` }

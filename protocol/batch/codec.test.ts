@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
+import type { Metadata } from '../samples/mod.ts'
 import {
   type BatchEncoder,
   BatchError,
@@ -95,12 +96,8 @@ test('definitions and metadata arrive as they were given', () => {
   assert.deepEqual([batch.header.minTimeMs, batch.header.maxTimeMs], [30_000, 60_000])
 })
 
-test('the name of a family arrives where it was given, and costs metadata that has none nothing', () => {
+function assertArrives(all: readonly (Metadata | null)[]): void {
   const encoder = newEncoder()
-  const told = { type: 'counter', help: 'Help.', unit: '', family: 'x' } as const
-  const other = { type: 'counter', help: 'Help.', unit: '', family: 'y' } as const
-  const plain = { type: 'counter', help: 'Help.', unit: '' } as const
-  const all = [told, other, plain, told, null, plain]
   for (const [s, metadata] of all.entries()) encoder.define(seriesLabels(s), metadata)
   encoder.missed({ target: 'node', fromMs: 30_000, toMs: 60_000, intervalMs: 15_000, reason: 'overrun' })
   const { definitions } = decodeBatch(encoder.seal()!.bytes, null, zstd)
@@ -108,10 +105,17 @@ test('the name of a family arrives where it was given, and costs metadata that h
     definitions.map(({ metadata }) => metadata),
     all,
   )
+}
+
+test('the name of a family arrives where it was given, and costs metadata that has none nothing', () => {
+  const told = { type: 'counter', help: 'Help.', unit: '', family: 'x' } as const
+  const other = { type: 'counter', help: 'Help.', unit: '', family: 'y' } as const
+  const plain = { type: 'counter', help: 'Help.', unit: '' } as const
+  const all = [told, other, plain, told, null, plain]
+  assertArrives(all)
 })
 
 test('texts that look alike when put in a row are metadata of their own', () => {
-  const encoder = newEncoder()
   const all = [
     { type: 'counter', help: 'h\xffx', unit: '' },
     { type: 'gauge', help: 'Other.', unit: '' },
@@ -121,13 +125,7 @@ test('texts that look alike when put in a row are metadata of their own', () => 
     { type: 'gauge', help: 'c', unit: 'a\xffb' },
     { type: 'gauge', help: 'Last.', unit: '', family: 'y' },
   ] as const
-  for (const [s, metadata] of all.entries()) encoder.define(seriesLabels(s), metadata)
-  encoder.missed({ target: 'node', fromMs: 30_000, toMs: 60_000, intervalMs: 15_000, reason: 'overrun' })
-  const { definitions } = decodeBatch(encoder.seal()!.bytes, null, zstd)
-  assert.deepEqual(
-    definitions.map(({ metadata }) => metadata),
-    all,
-  )
+  assertArrives(all)
 })
 
 test('a batch without its keyframe, or with another, is base-missing', () => {
